@@ -1,0 +1,66 @@
+"""What a resampling does along every axis: a sampling map and its weights, made once and used by all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .modes import Circumstances, Mode
+from .sampling import AxisMap, axis_map
+from .weights import Bands
+
+
+@dataclass(frozen=True, slots=True)
+class AxisTarget:
+    """What is asked of one axis.
+
+    Attributes:
+        size: number of output samples.
+        scale_factor: the factor at which to sample, or None for the ratio of the sizes.
+    """
+
+    size: int
+    scale_factor: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AxisRecipe:
+    """What is done along one axis.
+
+    Attributes:
+        map: where the output samples sit, which the geometry follows.
+        bands: the weights, or None where the map is the identity.
+    """
+
+    map: AxisMap
+    bands: Bands | None
+
+
+def make_recipe(
+    in_sizes: Sequence[int], targets: Sequence[AxisTarget], mode: Mode, align_corners: bool, dtype: np.dtype[Any]
+) -> list[AxisRecipe]:
+    """The recipe of every resized axis.
+
+    Args:
+        in_sizes: samples of each axis that is resized, in the order of the array.
+        targets: what is asked of each of them.
+        mode: how to weigh.
+        align_corners: as in PyTorch.
+        dtype: of the samples; PyTorch's nearest modes depend on it.
+
+    Raises:
+        ValueError: an axis is empty, or is to become so.
+    """
+    if min([*in_sizes, *(target.size for target in targets)], default=1) < 1:
+        raise ValueError(f"sizes must be positive, got {tuple(in_sizes)} → {tuple(t.size for t in targets)}")
+    circumstances = Circumstances.of(dtype, [target.size for target in targets])
+    recipe = []
+    for in_size, target in zip(in_sizes, targets, strict=True):
+        at_exact_ratio = target.size in [in_size * ratio for ratio in mode.exact_ratios(circumstances)]
+        factor = None if at_exact_ratio else target.scale_factor
+        axis = axis_map(in_size, target.size, factor, align_corners)
+        recipe.append(AxisRecipe(axis, None if axis.is_identity else mode.bands(axis, circumstances)))
+    return recipe

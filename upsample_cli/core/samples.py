@@ -1,0 +1,105 @@
+"""Sample types: the precision in which each is computed, and the way into and out of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """How samples enter the arithmetic of the kernel and leave it again.
+
+    Attributes:
+        working: the dtype in which sums of weighted samples are computed.
+        load: gives a new array of dtype `working` from stored samples.
+        store: writes an array of dtype `working`, which it may overwrite, to an array of the output's dtype.
+        direct: whether results may be written to the output as they are computed, without `store`.
+    """
+
+    working: np.dtype[Any]
+    load: Callable[[Array], Array]
+    store: Callable[[Array, Array], None]
+    direct: bool = False
+
+    @property
+    def weights(self) -> np.dtype[Any]:
+        """The real dtype of the weights."""
+        return np.empty(0, self.working).real.dtype
+
+
+def samples(dtype: np.dtype[Any]) -> Samples:
+    """The rules for plain samples of `dtype`.
+
+    float16, bool and integers of up to 16 bits compute in float32, wider integers in float64, everything else in
+    its own precision. Integers are rounded once, half to even, and saturated; bool counts as 0 and 1.
+
+    Raises:
+        TypeError: the dtype does not hold numbers.
+    """
+    working = _working_dtype(dtype)
+
+    def load(x: Array) -> Array:
+        return x.astype(working, order="C")
+
+    store = {"b": _store_bool, "i": _store_integers, "u": _store_integers}.get(dtype.kind, _store_floats)
+    return Samples(working, load, store, direct=working == dtype)
+
+
+def premultiplied(dtype: np.dtype[Any]) -> Samples:
+    """The rules for colours with straight alpha as their last channel: each weighs as much as it is opaque.
+
+    Colours are multiplied by alpha on the way in and divided by it on the way out, so that the colour of a
+    transparent sample, which nobody can see, never leaks into its neighbours. (Porter and Duff, 1984.)
+    """
+    plain = samples(dtype)
+
+    def load(x: Array) -> Array:
+        y = plain.load(x)
+        y[..., :-1] *= y[..., -1:]
+        return y
+
+    def store(x: Array, out: Array) -> None:
+        alpha = x[..., -1:]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            np.divide(x[..., :-1], alpha, out=x[..., :-1])
+        np.copyto(x[..., :-1], 0, where=alpha == 0)
+        plain.store(x, out)
+
+    return Samples(plain.working, load, store)
+
+
+def _working_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    if dtype.kind in "fc":
+        return np.dtype(np.float32) if dtype.itemsize == 2 else dtype.newbyteorder("=")
+    if dtype.kind in "biu":
+        return np.dtype(np.float32 if dtype.itemsize <= 2 else np.float64)
+    raise TypeError(f"samples of dtype {dtype} cannot be interpolated; numbers and booleans can")
+
+
+def _store_floats(x: Array, out: Array) -> None:
+    with np.errstate(over="ignore"):  # beyond the range of float16 lies infinity
+        np.copyto(out, x, casting="same_kind")
+
+
+def _store_bool(x: Array, out: Array) -> None:
+    np.copyto(out, np.rint(x, out=x), casting="unsafe")
+
+
+def _store_integers(x: Array, out: Array) -> None:
+    limits = np.iinfo(out.dtype)
+    highest = x.dtype.type(limits.max)
+    np.rint(x, out=x)
+    if int(highest) == limits.max:
+        np.copyto(out, np.clip(x, limits.min, highest, out=x), casting="unsafe")
+        return
+    above = x >= highest  # a 64-bit limit is no float64: `highest` is one past it
+    np.clip(x, limits.min, np.nextafter(highest, 0, dtype=x.dtype), out=x)
+    np.copyto(out, x, casting="unsafe")
+    out[above] = limits.max

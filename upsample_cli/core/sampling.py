@@ -1,0 +1,79 @@
+"""Where output samples sit on the input: sizes, and the sampling map of one axis."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class AxisMap:
+    """The sampling map ``src = a·dst + b`` of one axis, in samples of that axis.
+
+    The weights and the geometry are both made from it, so they cannot disagree.
+
+    Attributes:
+        in_size: number of input samples.
+        out_size: number of output samples.
+        a: distance between two output samples, in input samples.
+        align_corners: whether the first samples of input and output coincide (``b = 0``); otherwise their outer
+            edges do (``b = (a − 1)/2``).
+    """
+
+    in_size: int
+    out_size: int
+    a: float = 1.0
+    align_corners: bool = False
+
+    @property
+    def b(self) -> float:
+        """Position of the first output sample, in input samples."""
+        return 0.0 if self.align_corners else (self.a - 1) / 2
+
+    @property
+    def is_identity(self) -> bool:
+        """Whether every output sample is the input sample of the same index."""
+        return self.in_size == self.out_size and self.a == 1
+
+    def source(self, dst: FloatArray) -> FloatArray:
+        """Positions of the output samples `dst` on the input, unclamped.
+
+        The order of operations is that of ``area_pixel_compute_source_index`` in PyTorch, so that float64 results
+        agree to the last bits on long axes too.
+        """
+        return self.a * dst if self.align_corners else self.a * (dst + 0.5) - 0.5
+
+
+def scaled_size(in_size: int, scale_factor: float) -> int:
+    """Output size of an axis enlarged by `scale_factor`: ``floor(in_size · scale_factor)``, as in PyTorch.
+
+    Raises:
+        ValueError: the factor is not a positive finite number, or leaves no sample.
+    """
+    if not (math.isfinite(scale_factor) and scale_factor > 0):
+        raise ValueError(f"a scale factor must be a positive finite number, got {scale_factor}")
+    size = float(in_size) * scale_factor
+    if not 1 <= size < 2**63:
+        problem = "leaves no sample" if size < 1 else "gives an impossible size"
+        raise ValueError(f"a scale factor of {scale_factor:g} on an axis of {in_size} {problem}")
+    return math.floor(size)
+
+
+def axis_map(in_size: int, out_size: int, scale_factor: float | None = None, align_corners: bool = False) -> AxisMap:
+    """The map from `in_size` to `out_size` samples, at the given `scale_factor` or, without one, at the sizes' ratio.
+
+    With `align_corners` the factor has no influence, as in PyTorch. Where corners cannot be aligned (one sample on
+    either side) every convention yields the same values, and the map keeps the extent of the axis, so that the
+    spacing stays positive.
+    """
+    if align_corners and in_size > 1 and out_size > 1:
+        return AxisMap(in_size, out_size, (in_size - 1) / (out_size - 1), align_corners=True)
+    if align_corners and in_size > 1:  # a single output sample: the first of the input, as thick as all of them
+        return AxisMap(in_size, out_size, float(in_size), align_corners=True)
+    a = in_size / out_size if scale_factor is None or align_corners else 1 / scale_factor
+    return AxisMap(in_size, out_size, a)
