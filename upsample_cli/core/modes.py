@@ -42,6 +42,7 @@ class Mode:
         name: the name by which users ask for it.
         ndim: the number of resized axes that the name stands for, None for any.
         align_corners: whether `align_corners` has a meaning.
+        picks: whether outputs are copies of input samples, so that no value is new.
         bands: makes the banded matrix of an axis.
         exact_ratios: the ratios of output to input size at which a given scale factor gives way to that very ratio:
             an axis that a linear mode's factor leaves as long as it was is not resampled.
@@ -50,6 +51,7 @@ class Mode:
     name: str
     ndim: int | None
     align_corners: bool
+    picks: bool
     bands: Callable[[AxisMap, Circumstances], Bands]
     exact_ratios: Callable[[Circumstances], tuple[int, ...]]
 
@@ -81,11 +83,11 @@ def _never(circumstances: Circumstances) -> tuple[int, ...]:
 MODES = {
     mode.name: mode
     for mode in (
-        Mode("linear", None, True, _linear, _equal_sizes),
-        Mode("bilinear", 2, True, _linear, _equal_sizes),
-        Mode("trilinear", 3, True, _linear, _equal_sizes),
-        Mode("nearest", None, False, _nearest, _small_2d_only),
-        Mode("nearest-exact", None, False, _nearest_exact, _never),
+        Mode("linear", None, True, False, _linear, _equal_sizes),
+        Mode("bilinear", 2, True, False, _linear, _equal_sizes),
+        Mode("trilinear", 3, True, False, _linear, _equal_sizes),
+        Mode("nearest", None, False, True, _nearest, _small_2d_only),
+        Mode("nearest-exact", None, False, True, _nearest_exact, _never),
     )
 }
 

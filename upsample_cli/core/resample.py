@@ -17,7 +17,7 @@ from .weights import Bands
 
 Array = NDArray[Any]
 
-_TILE_BYTES = (
+TILE_BYTES = (
     2 << 20
 )  # of a tile in the working dtype: measured best with 1 MiB of L2, where NumPy calls cost less than misses
 _ROW_ELEMENTS = 512  # rows of the fastest axes are not cut shorter than this
@@ -104,7 +104,7 @@ def _tile_shape(shape: Sequence[int], bands: Sequence[Bands | None], order: Sequ
     """Halve the longest axes until a tile fits the cache; the fastest axes only when they are long."""
     tile = list(shape)
     reads = [max(1.0, matrix.in_size / matrix.out_size) if matrix else 1.0 for matrix in bands]
-    while math.prod(tile) * math.prod(reads) * itemsize > _TILE_BYTES:
+    while math.prod(tile) * math.prod(reads) * itemsize > TILE_BYTES:
         slow = [axis for axis in range(len(tile)) if math.prod(tile[axis + 1 :]) >= _ROW_ELEMENTS and tile[axis] > 1]
         untouched = [axis for axis in slow if axis not in order]
         axis = max(untouched or slow or range(len(tile)), key=lambda axis: tile[axis])

@@ -1,0 +1,246 @@
+"""The calls whose answers by PyTorch are stored: a table of frozen records, shared by the script and the tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+STORE = Path(__file__).with_name("torch_2_13.npz")
+
+_LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One call of `interpolate`.
+
+    Attributes:
+        mode: as in PyTorch.
+        spatial: the input's spatial sizes; batch and channels belong to `input`.
+        dtype: of the input.
+        size, scale_factor, align_corners, recompute_scale_factor: as in PyTorch.
+        special: whether some samples are NaN or infinite.
+    """
+
+    mode: str
+    spatial: tuple[int, ...]
+    dtype: str
+    size: tuple[int, ...] | None = None
+    scale_factor: tuple[float, ...] | None = None
+    align_corners: bool | None = None
+    recompute_scale_factor: bool | None = None
+    special: bool = False
+
+    @property
+    def id(self) -> str:
+        target = f"to {_times(self.size)}" if self.size else f"by {_times(self.scale_factor or ())}"
+        flags = [
+            f"{name}={value}"
+            for name, value in (("corners", self.align_corners), ("recompute", self.recompute_scale_factor))
+            if value is not None
+        ]
+        words = [self.mode, _times(self.spatial), target, *flags, self.dtype, *(["special"] if self.special else [])]
+        return " ".join(words).replace(" ", "_")
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The keyword arguments of the call."""
+        return {
+            "size": self.size,
+            "scale_factor": self.scale_factor,
+            "mode": self.mode,
+            "align_corners": self.align_corners,
+            "recompute_scale_factor": self.recompute_scale_factor,
+        }
+
+    def input(self) -> np.ndarray:
+        if self.mode.startswith("nearest"):
+            return index_channels(self.spatial, self.dtype)
+        x = noise((1, 2, *self.spatial), self.dtype)
+        if self.special:
+            flat = x.reshape(2, -1)
+            flat[0, [flat.shape[1] // 2, -1]] = np.nan, np.inf
+            flat[1, [0, flat.shape[1] // 3]] = -np.inf, np.inf
+        return x
+
+
+def noise(shape: tuple[int, ...], dtype: str) -> np.ndarray:
+    """Numbers in [-1, 1) that no library's random generator can change: the SplitMix64 sequence (Steele et al. 2014)."""
+    z = np.arange(1, int(np.prod(shape)) + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    z ^= z >> np.uint64(31)
+    return ((z >> np.uint64(11)).astype(np.float64) * 2.0**-52 - 1).astype(dtype).reshape(shape)
+
+
+def index_channels(spatial: tuple[int, ...], dtype: str) -> np.ndarray:
+    """As many channels as axes, each holding the samples' index along its axis (for uint8 modulo 256)."""
+    return np.indices(spatial).astype(dtype)[None]
+
+
+def _times(numbers: tuple[float, ...]) -> str:
+    return "x".join(f"{number:g}" for number in numbers)
+
+
+_LINEAR_SIZES = (
+    ((1,), (1,)),
+    ((1,), (7,)),
+    ((7,), (1,)),
+    ((5,), (5,)),
+    ((4,), (8,)),
+    ((7,), (13,)),
+    ((13,), (7,)),
+    ((2,), (218,)),
+    ((1009,), (1523,)),
+    ((1009,), (211,)),
+    ((1, 5), (4, 1)),
+    ((5, 1), (1, 7)),
+    ((4, 6), (4, 6)),
+    ((4, 6), (8, 12)),
+    ((3, 4), (3, 9)),
+    ((7, 11), (13, 5)),
+    ((3, 101), (5, 149)),
+    ((1, 3, 4), (5, 1, 4)),
+    ((2, 1, 3), (3, 5, 1)),
+    ((3, 4, 5), (3, 4, 5)),
+    ((3, 4, 5), (6, 8, 10)),
+    ((5, 3, 7), (7, 11, 2)),
+)
+_LINEAR_FACTORS = (
+    ((1,), (2.0,)),
+    ((3,), (1.3,)),
+    ((4,), (2.0,)),
+    ((5,), (1.0,)),
+    ((5,), (1.5,)),
+    ((6,), (0.5,)),
+    ((7,), (3.0,)),
+    ((10,), (1.7,)),
+    ((11,), (0.6,)),
+    ((1009,), (1.1,)),
+    ((4, 6), (2.0, 2.0)),
+    ((3, 10), (1.3, 1.3)),
+    ((3, 5), (2.0, 1.3)),
+    ((6, 7), (1.7, 0.6)),
+    ((3, 3, 3), (1.3, 1.3, 1.3)),
+    ((3, 4, 5), (2.0, 2.0, 2.0)),
+    ((4, 5, 6), (1.7, 0.6, 1.3)),
+)
+_NEAREST_SIZES = (  # the first four are pairs at which float32 arithmetic and exact arithmetic pick different samples
+    ((2,), (218,)),
+    ((4,), (82,)),
+    ((16,), (328,)),
+    ((252,), (15,)),
+    ((1,), (5,)),
+    ((5,), (1,)),
+    ((7,), (7,)),
+    ((3,), (10,)),
+    ((10,), (3,)),
+    ((101,), (233,)),
+    ((13, 17), (60, 68)),  # PyTorch's kernel for small pictures: height + width = 128
+    ((13, 17), (60, 69)),
+    ((4, 3), (82, 46)),
+    ((4, 3), (82, 47)),
+    ((2, 3), (218, 4)),
+    ((252, 7), (15, 9)),
+    ((7, 3), (126, 2)),
+    ((7, 3), (127, 2)),
+    ((2, 4, 3), (10, 82, 5)),
+    ((2, 2, 16), (3, 3, 328)),
+    ((252, 2, 3), (15, 3, 2)),
+)
+_NEAREST_FACTORS = (
+    ((3,), (1.3,)),
+    ((6,), (1.1,)),
+    ((3,), (2.1,)),
+    ((4,), (2.0,)),
+    ((5,), (1.0,)),
+    ((10,), (1.7,)),
+    ((11,), (0.6,)),
+    ((199,), (1.1,)),
+    ((3, 3), (1.3, 1.3)),
+    ((6, 6), (1.1, 1.1)),
+    ((3, 3), (2.1, 2.1)),
+    ((3, 98), (1.3, 1.3)),
+    ((3, 100), (1.3, 1.3)),
+    ((30, 31), (2.1, 2.1)),
+    ((31, 31), (2.1, 2.1)),
+    ((32, 32), (2.0, 2.0)),
+    ((33, 32), (2.0, 2.0)),
+    ((3, 3, 3), (1.3, 1.3, 1.3)),
+    ((6, 3, 4), (1.1, 2.1, 2.0)),
+    ((10, 11, 3), (1.7, 0.6, 1.3)),
+)
+_SPECIAL_SIZES = (((5,), (11,)), ((6,), (12,)), ((9,), (4,)), ((4, 5), (8, 10)), ((3, 4, 5), (7, 8, 9)))
+
+
+def _linear_cases() -> Iterator[Case]:
+    for dtype in ("float64", "float32"):
+        for align_corners in (None, False, True):
+            for spatial, size in _LINEAR_SIZES:
+                yield Case(_LINEAR[len(spatial)], spatial, dtype, size=size, align_corners=align_corners)
+            for spatial, factors in _LINEAR_FACTORS:
+                for recompute in (None, False, True):
+                    yield Case(
+                        _LINEAR[len(spatial)],
+                        spatial,
+                        dtype,
+                        scale_factor=factors,
+                        align_corners=align_corners,
+                        recompute_scale_factor=recompute,
+                    )
+    for spatial, size in _SPECIAL_SIZES:
+        yield Case(_LINEAR[len(spatial)], spatial, "float64", size=size, special=True)
+
+
+def _nearest_cases() -> Iterator[Case]:
+    for mode in ("nearest", "nearest-exact"):
+        for dtype in ("float32", "float64", "uint8"):
+            for spatial, size in _NEAREST_SIZES:
+                yield Case(mode, spatial, dtype, size=size)
+            for spatial, factors in _NEAREST_FACTORS:
+                for recompute in (None, True):
+                    yield Case(mode, spatial, dtype, scale_factor=factors, recompute_scale_factor=recompute)
+
+
+LINEAR_CASES = tuple(case for case in _linear_cases() if not case.special)
+SPECIAL_CASES = tuple(case for case in _linear_cases() if case.special)
+NEAREST_CASES = tuple(_nearest_cases())
+
+
+def save(path: Path, answers: dict[str, np.ndarray], **notes: str) -> None:
+    """Write the answers as one array per kind of number, with equal answers stored once."""
+    records: dict[str, Any] = {name: np.array(text) for name, text in notes.items()}
+    for kind, dtype in (("f", np.float64), ("i", np.int16)):
+        chosen = {name: np.ascontiguousarray(a) for name, a in answers.items() if a.dtype == dtype}
+        offsets: dict[bytes, int] = {}
+        pieces: list[np.ndarray] = []
+        starts, end = [], 0
+        for answer in chosen.values():
+            key = answer.tobytes()
+            if key not in offsets:
+                offsets[key] = end
+                pieces.append(answer.ravel())
+                end += answer.size
+            starts.append(offsets[key])
+        records[f"{kind}_ids"] = np.array(list(chosen))
+        records[f"{kind}_shapes"] = np.array([(*a.shape, *(0,) * (5 - a.ndim)) for a in chosen.values()], np.int32)
+        records[f"{kind}_starts"] = np.array(starts, np.int64)
+        records[f"{kind}_values"] = np.concatenate(pieces)
+    np.savez_compressed(path, **records)
+
+
+def load(path: Path = STORE) -> dict[str, np.ndarray]:
+    """The answers by the ids of their cases."""
+    answers = {}
+    with np.load(path) as records:
+        for kind in "fi":
+            values = records[f"{kind}_values"]
+            columns = (records[f"{kind}_{name}"].tolist() for name in ("ids", "shapes", "starts"))
+            for name, shape, start in zip(*columns, strict=True):
+                shape = [n for n in shape if n]
+                answers[name] = values[start : start + int(np.prod(shape))].reshape(shape)
+    return answers

@@ -1,0 +1,192 @@
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import upsample_cli
+from tests.oracles import cases, truth
+from tests.oracles.compare import assert_close, assert_same_bits
+from upsample_cli import Upsample, interpolate, upsample
+
+LINE = np.arange(6.0).reshape(1, 2, 3)
+PICTURE = cases.noise((1, 2, 3, 4), "float64")
+VOLUME = cases.noise((2, 1, 3, 4, 5), "float32")
+
+NAMES_LINEAR = pytest.mark.xfail(reason="the refusal also names 'linear', which interpolate refuses for several axes")
+
+
+def test_upsample_is_the_same_function():
+    assert upsample is interpolate
+    assert upsample_cli.interpolate is interpolate
+
+
+def test_the_public_names_are_all_there_and_no_others():
+    for name in upsample_cli.__all__:
+        assert getattr(upsample_cli, name) is not None
+    with pytest.raises(AttributeError, match="no_such_name"):
+        _ = upsample_cli.no_such_name
+
+
+def test_importing_the_package_does_not_import_numpy():
+    code = "import sys, upsample_cli; sys.exit('numpy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_positional_and_named_arguments_are_torchs():
+    named = interpolate(input=PICTURE, size=(6, 5), mode="bilinear", align_corners=True)
+    assert_same_bits(interpolate(PICTURE, (6, 5), None, "bilinear", True), named)
+    assert_same_bits(interpolate(PICTURE, None, 2, "nearest"), interpolate(PICTURE, scale_factor=2.0, mode="nearest"))
+
+
+@pytest.mark.parametrize("x", [LINE, PICTURE, VOLUME], ids=lambda x: f"{x.ndim}-D")
+def test_one_number_stands_for_every_axis(x):
+    spatial = x.ndim - 2
+    assert_same_bits(interpolate(x, size=7), interpolate(x, size=(7,) * spatial))
+    assert_same_bits(interpolate(x, scale_factor=1.7), interpolate(x, scale_factor=[1.7] * spatial))
+
+
+@pytest.mark.parametrize("size", [(6, 5), [6, 5], np.array([6, 5]), (np.int64(6), np.uint8(5))], ids=repr)
+def test_sizes_may_be_any_integers_in_any_sequence(size):
+    assert interpolate(PICTURE, size=size).shape == (1, 2, 6, 5)
+
+
+@pytest.mark.parametrize("factor", [2, 2.0, (2, 2), np.float32(2), np.array([2, 2])], ids=repr)
+def test_factors_may_be_any_numbers_in_any_sequence(factor):
+    assert_same_bits(interpolate(PICTURE, scale_factor=factor), interpolate(PICTURE, size=(6, 8)))
+
+
+@pytest.mark.parametrize(("n", "factor", "size"), [(3, 1.3, 3), (10, 1.7, 17), (11, 0.6, 6), (3, 2.1, 6), (10, 1.1, 11)])
+def test_the_size_is_the_floor_of_the_scaled_size(n, factor, size):
+    assert interpolate(np.zeros((1, 1, n)), scale_factor=factor).shape == (1, 1, size)
+
+
+def test_recompute_scale_factor_samples_at_the_ratio_of_the_sizes():
+    x = cases.noise((1, 1, 10), "float64")
+    assert_close(interpolate(x, scale_factor=1.75), truth.linear(x, {2: 17}, {2: 1.75}))
+    assert_close(interpolate(x, scale_factor=1.75, recompute_scale_factor=False), truth.linear(x, {2: 17}, {2: 1.75}))
+    assert_same_bits(interpolate(x, scale_factor=1.75, recompute_scale_factor=True), interpolate(x, size=17))
+
+
+@pytest.mark.parametrize(("x", "mode"), [(LINE, "linear"), (PICTURE, "bilinear"), (VOLUME, "trilinear")])
+def test_no_mode_means_the_linear_one(x, mode):
+    actual = interpolate(x, size=7)
+    assert_same_bits(actual, interpolate(x, size=7, mode=mode))
+    assert_close(actual, truth.linear(x, dict.fromkeys(range(2, x.ndim), 7)))
+
+
+def test_false_is_the_default_of_align_corners():
+    assert_same_bits(interpolate(PICTURE, size=9, align_corners=False), interpolate(PICTURE, size=9))
+    assert not np.array_equal(interpolate(PICTURE, size=9, align_corners=True), interpolate(PICTURE, size=9))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"size": 5},
+        {"scale_factor": 1.7, "recompute_scale_factor": True},
+        {"scale_factor": (2, 3), "mode": "nearest"},
+        {"size": (5, 9), "mode": "bilinear", "align_corners": True},
+    ],
+    ids=str,
+)
+def test_upsample_objects_do_what_interpolate_does(options):
+    assert_same_bits(Upsample(**options)(PICTURE), interpolate(PICTURE, **options))
+
+
+def test_upsample_objects_are_values():
+    assert Upsample(scale_factor=2) == Upsample(None, 2)
+    assert Upsample(scale_factor=2) != Upsample(scale_factor=3)
+    assert Upsample(3, mode="nearest")(LINE).shape == (1, 2, 3)
+    with pytest.raises(AttributeError):
+        Upsample(scale_factor=2).scale_factor = 3
+
+
+def test_lists_are_arrays():
+    np.testing.assert_array_equal(interpolate([[[0.0, 4.0]]], size=4), [[[0, 1, 3, 4]]])
+
+
+def test_the_answer_is_new_writable_and_contiguous():
+    for options in ({"size": 4}, {"size": (3, 4)}, {"scale_factor": 1.0, "mode": "nearest"}):
+        x = np.asfortranarray(PICTURE)
+        y = interpolate(x, **options)
+        assert y.flags.c_contiguous
+        assert y.flags.writeable
+        assert not np.shares_memory(x, y)
+
+
+@pytest.mark.parametrize("shape", [(0, 3, 4), (2, 0, 4), (0, 0, 4, 4)])
+def test_empty_batches_and_channels_are_resized_too(shape):
+    assert interpolate(np.zeros(shape, "f4"), size=7).shape == (*shape[:2], *(7,) * (len(shape) - 2))
+
+
+def _refusal(kind, message, x=PICTURE, **options):
+    words = [f"{name}={value!r}" for name, value in options.items()]
+    return pytest.param(x, options, kind, message, id=f"{np.ndim(x)}-D {' '.join(words)}")
+
+
+REFUSALS = [
+    _refusal(ValueError, r"either size or scale_factor must be given, got neither"),
+    _refusal(ValueError, r"either size or scale_factor must be given, got both", size=4, scale_factor=2),
+    _refusal(ValueError, r"size must be one number or one for each of the 2 spatial axes, got \(4,\)", size=(4,)),
+    _refusal(ValueError, r"size must be one number .* 2 spatial axes, got \(4, 4, 4\)", size=(4, 4, 4)),
+    _refusal(ValueError, r"scale_factor must be one number .* 2 spatial axes, got \[2\.0\]", scale_factor=[2.0]),
+    _refusal(ValueError, r"scale_factor must be one number .* 3 spatial axes", VOLUME, scale_factor=(2, 2)),
+    _refusal(ValueError, r"positive finite number, got nan", scale_factor=float("nan")),
+    _refusal(ValueError, r"positive finite number, got inf", scale_factor=(1, float("inf"))),
+    _refusal(ValueError, r"positive finite number, got -2", scale_factor=-2),
+    _refusal(ValueError, r"positive finite number, got 0", scale_factor=(2, 0)),
+    _refusal(ValueError, r"a scale factor of 0\.3 on an axis of 3 leaves no sample", scale_factor=0.3),
+    _refusal(ValueError, r"a scale factor of 1e\+300 on an axis of 3 gives an impossible size", scale_factor=1e300),
+    _refusal(ValueError, r"sizes must be positive, got \(3, 4\) → \(0, 5\)", size=(0, 5)),
+    _refusal(ValueError, r"sizes must be positive, got \(3, 4\) → \(-1, -1\)", size=-1),
+    _refusal(ValueError, r"sizes must be positive, got \(0,\) → \(5,\)", np.zeros((1, 1, 0)), size=5),
+    _refusal(TypeError, r"sizes must be integers, got 4\.0", size=4.0),
+    _refusal(TypeError, r"sizes must be integers, got \(4, 4\.5\)", size=(4, 4.5)),
+    _refusal(ValueError, r"no meaning with an explicit size", size=4, recompute_scale_factor=True),
+    _refusal(ValueError, r"unknown mode 'hamming'; one of .*linear.*nearest-exact.* is possible", size=4, mode="hamming"),
+    _refusal(ValueError, r"unknown mode ''", size=4, mode=""),
+    _refusal(ValueError, r"antialias=True is not available", size=4, antialias=True),
+    _refusal(ValueError, r"mode 'linear' resizes 1 axis, but here are 2; use 'bilinear'", size=4, mode="linear"),
+    _refusal(ValueError, r"mode 'linear' resizes 1 axis, but here are 3; use 'trilinear'", VOLUME, size=4, mode="linear"),
+    _refusal(ValueError, r"'bilinear' resizes 2 axes, but here is 1; use 'linear'", LINE, size=4, mode="bilinear"),
+    _refusal(ValueError, r"'bilinear' .* here are 3; use .*'trilinear'", VOLUME, size=4, mode="bilinear"),
+    _refusal(ValueError, r"'trilinear' .* here are 2; use .*'bilinear'", size=4, mode="trilinear"),
+    _refusal(ValueError, r"shape \(N, C, spatial…\) .* got \(3, 4\)", np.zeros((3, 4)), size=4),
+    _refusal(ValueError, r"shape \(N, C, spatial…\) .* got \(\)", np.float64(3), size=4),
+    _refusal(ValueError, r"shape .* got \(1, 1, 2, 2, 2, 2\)", np.zeros((1, 1, 2, 2, 2, 2)), size=4),
+    _refusal(TypeError, r"samples of dtype .* cannot be interpolated", np.array([[["a", "b"]]]), size=4),
+    _refusal(TypeError, r"samples of dtype object cannot", np.array([[[1, None]]]), size=4),
+    _refusal(TypeError, r"samples of dtype datetime64.* cannot", np.zeros((1, 1, 3), "M8[s]"), size=4, mode="nearest"),
+    *(
+        _refusal(ValueError, rf"align_corners has no meaning for mode '{mode}'", size=4, mode=mode, align_corners=value)
+        for mode in ("nearest", "nearest-exact")
+        for value in (True, False)
+    ),
+]
+
+
+@pytest.mark.parametrize(("x", "options", "kind", "message"), REFUSALS)
+def test_contradictions_are_refused_with_a_reason(x, options, kind, message):
+    with pytest.raises(kind, match=message) as refusal:
+        interpolate(x, **options)
+    assert type(refusal.value) is kind
+
+
+@pytest.mark.parametrize(
+    ("x", "mode"),
+    [
+        (LINE, "bilinear"),
+        (LINE, "trilinear"),
+        (PICTURE, "linear"),
+        (VOLUME, "linear"),
+        pytest.param(PICTURE, "trilinear", marks=NAMES_LINEAR),
+        pytest.param(VOLUME, "bilinear", marks=NAMES_LINEAR),
+    ],
+    ids=lambda value: value if isinstance(value, str) else f"{value.ndim}-D",
+)
+def test_every_mode_that_a_refusal_names_is_accepted(x, mode):
+    with pytest.raises(ValueError, match="use ") as refusal:
+        interpolate(x, size=4, mode=mode)
+    for named in str(refusal.value).rpartition("use ")[2].split(" or "):
+        assert interpolate(x, size=4, mode=named.strip("'")).shape == (*x.shape[:2], *(4,) * (x.ndim - 2))

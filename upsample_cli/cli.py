@@ -1,0 +1,241 @@
+"""The command: options in, a request out; it prints, and it alone turns errors into text and exit codes.
+
+Nothing heavier than Click is imported until the options are known to make sense.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from . import __version__
+from .errors import UpsampleError
+from .request import PerAxis, Request
+
+if TYPE_CHECKING:
+    from .batch import Result
+    from .geometry import Axis, Grid
+    from .plan import Plan
+
+_INTERRUPTED, _TERMINATED, _BUG = 130, 143, 1
+_BY_COUNT = {1: "linear", 2: "bilinear", 3: "trilinear"}
+
+
+class _Option(click.Option):
+    """An option that knows under which heading of the help it stands."""
+
+    def __init__(self, *args: Any, group: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.group = group
+
+
+class _Command(click.Command):
+    """A command whose help has its options under headings."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        groups: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is not None:
+                groups.setdefault(getattr(parameter, "group", "Other"), []).append(record)
+        for group, records in groups.items():
+            with formatter.section(group):
+                formatter.write_dl(records)
+
+
+def _option(group: str, *names: str, **settings: Any) -> Callable[[Any], Any]:
+    return click.option(*names, cls=_Option, group=group, **settings)
+
+
+_SIZE, _HOW, _FILES, _TALK = "Size (exactly one)", "Sampling", "Files", "Messages"
+
+
+@click.command(
+    cls=_Command,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="""\b
+Examples:
+  upsample photo.jpg --scale 2
+  upsample icon.png --size 256x256 --mode nearest -o big/
+  upsample stack.ome.tif --scale z=4 -o isotropic.ome.tif
+  upsample brain.nii.gz --spacing 1 -o brain_1mm.nii.gz
+  upsample sub-*/anat/*.nii.gz --scale 2 --skip-existing
+  upsample wave.npy --size 1000 --align-corners --dry-run
+
+\b
+Exit codes: 0 done, 1 a bug, 2 usage, 3 an input cannot be read, 4 an output cannot be
+written or exists, 5 some of several files failed, 130 interrupted.""",
+)
+@click.argument("inputs", metavar="INPUT...", nargs=-1, required=True)
+@_option(_SIZE, "--scale", metavar="F", help="Factor: 2, or 2,2,1 for x,y,z, or by name: z=1,y=2,x=2.")
+@_option(_SIZE, "--size", metavar="N", help="Samples: 1024x768 (width first), 256x256x180, or x=1024.")
+@_option(_SIZE, "--spacing", metavar="D", help="Distance between samples in the file's unit: 1, or 1,1,2, or z=0.5.")
+@_option(_SIZE, "--fit", metavar="BOX", help="The largest size of the same proportions inside a box: 1024x1024.")
+@_option(_SIZE, "--like", metavar="FILE", help="The size of a reference file.")
+@_option(
+    _HOW,
+    "--mode",
+    metavar="M",
+    default="linear",
+    show_default=True,
+    help="linear, nearest or nearest-exact; bilinear and trilinear also assert the number of axes.",
+)
+@_option(_HOW, "--align-corners/--no-align-corners", help="Align the centres of corner samples, not their outer edges.")
+@_option(_HOW, "--recompute-scale-factor", is_flag=True, help="Sample at the ratio of the sizes, not at the factor.")
+@_option(_HOW, "--no-premultiply", is_flag=True, help="Interpolate colours without regard to alpha, as PyTorch does.")
+@_option(
+    _HOW, "--axes", metavar="NAMES", help="Axes of a file that does not name them, slowest first: tzyx, zcyx, yxs."
+)
+@_option(
+    _FILES,
+    "-o",
+    "--output",
+    metavar="PATH",
+    help="A file, a directory, or a template with {stem} {ext} {parent} {size} {scale} {mode}. "
+    "Default: {stem}_upsampled{ext} beside the input.",
+)
+@_option(_FILES, "--overwrite", is_flag=True, help="Replace outputs that exist.")
+@_option(_FILES, "--skip-existing", is_flag=True, help="Leave out inputs whose output exists.")
+@_option(_FILES, "--dry-run", is_flag=True, help="Print what would be done, and write nothing.")
+@_option(_TALK, "-q", "--quiet", is_flag=True, help="Say nothing but errors.")
+@_option(_TALK, "-v", "--verbose", is_flag=True, help="Say more: the plan of each file, and the traceback of a bug.")
+@click.version_option(__version__, prog_name="upsample")
+def main(
+    inputs: tuple[str, ...],
+    output: str | None,
+    overwrite: bool,
+    skip_existing: bool,
+    dry_run: bool,
+    quiet: bool,
+    verbose: bool,
+    **wanted: Any,
+) -> None:
+    """Resize images, TIFF stacks, NIfTI volumes and .npy arrays by PyTorch's sampling rules.
+
+    INPUT is a file or a quoted pattern, one or more of them. The format follows the output's suffix; spacing,
+    affine and DPI follow the samples.
+    """
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        request = _request(**wanted)
+        if overwrite and skip_existing:
+            raise click.UsageError("--overwrite and --skip-existing contradict each other")
+        sys.exit(_run(inputs, request, output, overwrite, skip_existing, dry_run, quiet, verbose))
+    except UpsampleError as error:
+        _fail(f"Error: {error}", error.exit_code)
+    except KeyboardInterrupt:
+        _fail("Interrupted: unfinished outputs are removed", _INTERRUPTED)
+    except click.ClickException:
+        raise
+    except Exception as error:
+        if verbose:
+            traceback.print_exc()
+        _fail(f"This is a bug: {type(error).__name__}: {error} (-v shows where)", _BUG)
+
+
+def _request(
+    scale: str | None, size: str | None, spacing: str | None, fit: str | None, no_premultiply: bool, **rest: Any
+) -> Request:
+    return Request(
+        scale=None if scale is None else PerAxis.parse(scale, "--scale"),
+        size=None if size is None else PerAxis.parse(size, "--size", whole=True),
+        spacing=None if spacing is None else PerAxis.parse(spacing, "--spacing"),
+        fit=None if fit is None else PerAxis.parse(fit, "--fit", whole=True),
+        premultiply=not no_premultiply,
+        **rest,
+    )
+
+
+def _run(
+    inputs: tuple[str, ...],
+    request: Request,
+    output: str | None,
+    overwrite: bool,
+    skip_existing: bool,
+    dry_run: bool,
+    quiet: bool,
+    verbose: bool,
+) -> int:
+    from .batch import Report, make_jobs, run_jobs
+
+    jobs = make_jobs(inputs, output, request, overwrite=overwrite, skip_existing=skip_existing)
+    report = Report()
+    for result in run_jobs(jobs, request, dry_run=dry_run):
+        report.add(result)
+        if result.error is not None:
+            click.echo(f"Error: {result.error}", err=True)
+        elif dry_run and result.plan is not None:
+            click.echo(_whole_plan(result.plan))
+        elif not quiet:
+            click.echo(_one_line(result), err=True)
+            if verbose and result.plan is not None:
+                click.echo(_whole_plan(result.plan), err=True)
+        if result.plan is not None and not quiet:
+            for warning in result.plan.warnings:
+                click.echo(f"Warning: {result.job.input}: {warning}", err=True)
+    if report.total > 1 and not quiet:
+        verb = "planned" if dry_run else "done"
+        click.echo(f"{report.done} {verb}, {report.skipped} skipped, {report.failed} failed", err=True)
+    return report.exit_code
+
+
+def _one_line(result: Result) -> str:
+    if result.plan is None:
+        return f"{result.job.output} exists: skipped"
+    plan = result.plan
+    sizes = f"{_sizes(plan.before.grid)} → {_sizes(plan.after.grid)}"
+    return (
+        f"{plan.source_path} → {plan.output_path}: {sizes}, {plan.after.dtype.name}, {_mode_name(plan)}, "
+        f"{result.seconds:.2f} s"
+    )
+
+
+def _whole_plan(plan: Plan) -> str:
+    from .plan import in_words
+
+    pairs = list(zip(plan.before.grid.axes, plan.after.grid.axes, strict=True))
+    lines = [f"{plan.source_path} → {plan.output_path}"]
+    lines += [f"  axis {before.name}    {_axis_change(before, after)}" for before, after in reversed(pairs)]
+    lines.append(f"  samples   {plan.after.dtype.name}, computed in {plan.rules.working.name}")
+    lines.append(f"  mode      {_mode_name(plan)}")
+    lines.append(f"  output    {in_words(plan.output_bytes)} before compression")
+    lines.append(f"  memory    {in_words(plan.memory)} at most")
+    return "\n".join(lines)
+
+
+def _axis_change(before: Axis, after: Axis) -> str:
+    sizes = f"{before.size}" if before == after else f"{before.size} → {after.size}"
+    if before.spacing is None or after.spacing is None:
+        return sizes
+    unit = f" {after.unit}" if after.unit else ""
+    if before == after:
+        return f"{sizes}, spacing {before.spacing:.6g}{unit}"
+    return f"{sizes}, spacing {before.spacing:.6g} → {after.spacing:.6g}{unit}"
+
+
+def _mode_name(plan: Plan) -> str:
+    name = plan.mode.name
+    changed = [step.map for step in plan.recipe if step is not None and step.bands is not None]
+    if name == "linear":
+        name = _BY_COUNT.get(len(changed), name)
+    return name + (", align-corners" if any(axis.align_corners for axis in changed) else "")
+
+
+def _sizes(grid: Grid) -> str:
+    """Sizes in the order x×y×z, then the other axes by name."""
+    spatial = "×".join(str(grid[name].size) for name in grid.spatial)
+    return " ".join([spatial, *(f"{axis.name}{axis.size}" for axis in grid.axes if axis.name not in grid.spatial)])
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    click.echo(message, err=True)
+    sys.exit(code)
+
+
+def _terminate(number: int, frame: object) -> NoReturn:
+    sys.exit(_TERMINATED)  # unwinds, so that unfinished outputs are removed

@@ -1,0 +1,39 @@
+"""What can go wrong through no fault of ours. Every message names what is wrong and what to do about it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class UpsampleError(Exception):
+    """A failure that the user can do something about.
+
+    Attributes:
+        exit_code: what the command exits with.
+        path: the file at fault, if one is.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, path: Path | None = None) -> None:
+        """Say `message` of the file `path`."""
+        super().__init__(message if path is None else f"{path}: {message}")
+        self.path = path
+
+
+class RequestError(UpsampleError):
+    """What was asked for makes no sense, or none for this file."""
+
+    exit_code = 2
+
+
+class InputError(UpsampleError):
+    """An input cannot be read or is of a kind that is not supported."""
+
+    exit_code = 3
+
+
+class OutputError(UpsampleError):
+    """An output cannot be written, exists already, or cannot hold the result."""
+
+    exit_code = 4

@@ -1,0 +1,89 @@
+"""The families of files, in the order in which they are tried. Each is imported when the first file needs it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import cast
+
+from ..errors import InputError
+from .base import Header, ReadOptions, Sink, Source
+
+_MAGIC_BYTES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """A family of files.
+
+    Attributes:
+        module: the module of this package that handles it, with the functions ``open_source`` and ``make_sink``.
+        suffixes: how names of such files end, in lower case; the empty one stands for any.
+        magic: how such files begin, where that tells.
+    """
+
+    module: str
+    suffixes: tuple[str, ...]
+    magic: tuple[bytes, ...] = ()
+
+
+FAMILIES = (
+    Family("nifti", (".nii", ".nii.gz", ".hdr", ".img")),
+    Family(
+        "tiff",
+        (".ome.tif", ".ome.tiff", ".tif", ".tiff", ".ome.btf", ".btf"),
+        (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
+    ),
+    Family("npy", (".npy",), (b"\x93NUMPY",)),
+    Family("image", ("",)),
+)
+
+
+def open_source(path: Path, options: ReadOptions) -> Source:
+    """Open the file at `path` for reading.
+
+    Raises:
+        InputError: it does not exist, or is not a file that any family can read.
+    """
+    try:
+        if path.is_dir():
+            raise InputError("is a directory; name the files in it", path)
+        with path.open("rb") as file:
+            magic = file.read(_MAGIC_BYTES)
+    except FileNotFoundError:
+        raise InputError("does not exist", path) from None
+    except OSError as error:
+        raise InputError(f"cannot be opened: {error.strerror}", path) from error
+    if not magic:
+        raise InputError("is empty", path)
+    family = next((f for f in FAMILIES if magic.startswith(f.magic) and f.magic), None) or _by_suffix(path)
+    open_file = cast(Callable[[Path, ReadOptions], Source], _module(family, "open_source"))
+    return open_file(path, options)
+
+
+def make_sink(path: Path, header: Header) -> Sink:
+    """Prepare to write a file with `header` to `path`, whose suffix tells the family.
+
+    Raises:
+        OutputError: such a file cannot hold it.
+    """
+    make = cast(Callable[[Path, Header], Sink], _module(_by_suffix(path), "make_sink"))
+    return make(path, header)
+
+
+def split_name(path: Path) -> tuple[str, str]:
+    """The stem and the suffix of a file's name, where ``.nii.gz`` and ``.ome.tif`` are one suffix."""
+    name = path.name
+    known = [s for family in FAMILIES for s in family.suffixes if s and name.lower().endswith(s) and len(name) > len(s)]
+    length = max(map(len, known), default=len(path.suffix))
+    return (name[:-length], name[-length:]) if length else (name, "")
+
+
+def _by_suffix(path: Path) -> Family:
+    return next(family for family in FAMILIES if path.name.lower().endswith(family.suffixes))
+
+
+def _module(family: Family, function: str) -> object:
+    return getattr(import_module(f".{family.module}", __name__), function)

@@ -1,0 +1,127 @@
+"""What every family of files offers to the pipeline: a `Source` to read from and a `Sink` to write to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..geometry import Grid
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What is known of a file without its samples.
+
+    Attributes:
+        grid: the axes of the array, slowest first, and where they lie in the world.
+        dtype: of the samples as they are stored, byte order included.
+        alpha: whether the last of the samples of a pixel is straight (not premultiplied) alpha.
+        metadata: what only the same family of files understands, None where the header is of another.
+    """
+
+    grid: Grid
+    dtype: np.dtype[Any]
+    alpha: bool = False
+    metadata: object = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOptions:
+    """How a file is to be understood.
+
+    Attributes:
+        axes: names of the axes of a file that does not name them, slowest first, or None.
+        keep_indices: whether palette indices and bits stay as they are, since no values in between are asked for.
+    """
+
+    axes: str | None = None
+    keep_indices: bool = False
+
+
+class Source(Protocol):
+    """A file that is open for reading, as an array in C order.
+
+    Attributes:
+        header: made from the file's header alone.
+        warnings: what of the file will not be carried over.
+        streams: whether a part can be read without holding the whole.
+    """
+
+    header: Header
+    warnings: list[str]
+    streams: bool
+
+    def read(self, axis: int, start: int, stop: int) -> Array:
+        """Rows ``start:stop`` of the array whose axes up to and including `axis` are merged into one.
+
+        The ranges asked for in turn never go back, but may overlap.
+        """
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None: ...
+
+
+class Sink(Protocol):
+    """A file that is going to be written; that it can hold the result has been made sure of.
+
+    Attributes:
+        warnings: what of the input the file cannot hold.
+        streams: whether the slabs are written one by one, without holding the whole.
+        compresses: whether the file may be much smaller than its samples.
+    """
+
+    warnings: list[str]
+    streams: bool
+    compresses: bool
+
+    def paths(self, target: Path) -> tuple[Path, ...]:
+        """The files that make up `target`, the one that completes the set last."""
+        ...
+
+    def write(self, paths: tuple[Path, ...], slabs: Iterable[Array]) -> None:
+        """Write to `paths`, which stand for those of `paths(target)`, an array that comes in `slabs` in C order."""
+        ...
+
+
+class SingleFile:
+    """The paths of a sink that writes a single file."""
+
+    def paths(self, target: Path) -> tuple[Path, ...]:
+        """The target itself."""
+        return (target,)
+
+
+class InMemory:
+    """A source that holds its whole array once it has been asked for a part."""
+
+    streams = False
+
+    def __init__(self) -> None:
+        self._array: Array | None = None
+
+    def load(self) -> Array:
+        """The whole array."""
+        raise NotImplementedError
+
+    def read(self, axis: int, start: int, stop: int) -> Array:
+        """Rows ``start:stop``; see `Source`."""
+        if self._array is None:
+            self._array = self.load()
+        return merged(self._array, axis)[start:stop]
+
+
+def merged(array: Array, axis: int) -> Array:
+    """The array with its axes up to and including `axis` merged into one."""
+    return array.reshape(-1, *array.shape[axis + 1 :])

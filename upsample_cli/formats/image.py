@@ -1,0 +1,265 @@
+"""Pictures by Pillow: PNG, JPEG, WebP, BMP, PPM, GIF and whatever else it reads and writes."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from PIL import ExifTags, Image, ImageOps, PngImagePlugin, UnidentifiedImageError
+
+from ..errors import InputError, OutputError
+from ..geometry import Axis, Grid
+from .base import Array, Header, InMemory, ReadOptions, SingleFile
+
+Image.MAX_IMAGE_PIXELS = None  # what is too large is refused by its predicted memory, with a number and a remedy
+
+_INCH = 25.4  # millimetres
+_DTYPES = {"1": np.bool_, "I;16": np.uint16, "I;16B": np.uint16, "I;16L": np.uint16, "I": np.int32, "F": np.float32}
+_CHANNELS = {"LA": 2, "RGB": 3, "YCbCr": 3, "LAB": 3, "HSV": 3, "RGBA": 4, "CMYK": 4}
+_ALPHA = ("LA", "RGBA")
+_TURNED = (5, 6, 7, 8)  # EXIF orientations in which width and height change places
+_CARRIED = ("icc_profile", "exif", "dpi")
+_WITHOUT_MEANING = (
+    *("jfif", "jfif_version", "jfif_unit", "jfif_density", "progressive", "progression", "adobe", "adobe_transform"),
+    *(
+        "version",
+        "background",
+        "duration",
+        "loop",
+        "timestamp",
+        "interlace",
+        "transparency",
+        "extension",
+        "compression",
+    ),
+    *("srgb", "default_image", "mp", "photoshop", "lossless", "bbox", "blend", "disposal"),
+)
+_SAVE_OPTIONS: dict[str, dict[str, Any]] = {
+    "JPEG": {"quality": 95},
+    "WEBP": {"quality": 95},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """What a picture says beside its samples.
+
+    Attributes:
+        mode: Pillow's mode of the samples.
+        palette: of indices that are kept as they are.
+        save: arguments of `Image.save`: ICC profile, EXIF, transparent index.
+    """
+
+    mode: str
+    palette: Any = None
+    save: dict[str, Any] = field(default_factory=dict)
+
+
+class ImageSource(InMemory):
+    """A picture; see `Source`."""
+
+    def __init__(self, path: Path, options: ReadOptions) -> None:
+        super().__init__()
+        self._path = path
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of small faults in metadata, which Pillow survives
+                self._image = Image.open(path)
+                exif = self._image.getexif()
+        except UnidentifiedImageError:
+            raise InputError("is not a picture, TIFF, NIfTI or .npy file that can be read", path) from None
+        except Exception as error:  # decoders raise whatever the bytes lead them into
+            raise InputError(f"is not a readable picture: {error}", path) from error
+        self.warnings: list[str] = []
+        self._mode = self._target_mode(options.keep_indices)
+        width, height = self._image.size
+        if exif.get(ExifTags.Base.Orientation) in _TURNED:
+            width, height = height, width
+        dpi = [float(value) for value in self._image.info.get("dpi", (0, 0))]
+        if min(dpi) > 0 and exif.get(ExifTags.Base.Orientation) in _TURNED:
+            dpi.reverse()
+        spacing = [_INCH / value for value in dpi] if min(dpi) > 0 else [None, None]
+        unit = "mm" if min(dpi) > 0 else None
+        axes = [Axis("y", height, spacing[1], unit), Axis("x", width, spacing[0], unit)]
+        if self._mode in _CHANNELS:
+            axes.append(Axis("s", _CHANNELS[self._mode]))
+        self.header = Header(
+            Grid(tuple(axes)), np.dtype(_DTYPES.get(self._mode, np.uint8)), self._mode in _ALPHA, self._metadata(exif)
+        )
+        self._warn_of_loss()
+
+    def _target_mode(self, keep_indices: bool) -> str:
+        """The mode in which the samples are resized: palettes and bits have no values in between."""
+        mode = self._image.mode
+        transparent = "transparency" in self._image.info
+        if mode == "1":
+            return "1" if keep_indices else self._become("L", "two levels become grey")
+        if mode in ("P", "PA"):
+            if mode == "P" and keep_indices:
+                return "P"
+            has_alpha = mode == "PA" or transparent
+            return self._become("RGBA" if has_alpha else "RGB", "the palette becomes colours")
+        if transparent and mode in ("L", "RGB"):
+            return "LA" if mode == "L" else "RGBA"
+        if mode in ("La", "RGBa"):
+            return mode.upper()
+        if mode in ("L", *_DTYPES, *_CHANNELS):
+            return mode
+        raise InputError(f"is a picture of mode {mode}, which is not supported", self._path)
+
+    def _become(self, mode: str, what: str) -> str:
+        self.warnings.append(f"{what} ({mode}), so that there are values in between; --mode nearest keeps them")
+        return mode
+
+    def _metadata(self, exif: Image.Exif) -> Metadata:
+        info = self._image.info
+        save = {"icc_profile": info["icc_profile"]} if info.get("icc_profile") else {}
+        exif.pop(ExifTags.Base.Orientation, None)  # it is applied to the samples
+        if len(exif):
+            save["exif"] = exif.tobytes()
+        if self._mode != "P":
+            return Metadata(self._mode, save=save)
+        if "transparency" in info:
+            save["transparency"] = info["transparency"]
+        palette = self._image.palette
+        if palette is None:
+            raise InputError("has palette indices but no palette", self._path)
+        return Metadata("P", (palette.mode, palette.getdata()[1]), save)
+
+    def _warn_of_loss(self) -> None:
+        image = self._image
+        frames = getattr(image, "n_frames", 1)
+        if frames > 1:
+            self.warnings.append(f"only the first of {frames} frames is resized")
+        lost = sorted(str(key) for key in image.info if key not in _CARRIED + _WITHOUT_MEANING)
+        if lost:
+            self.warnings.append(f"these entries of its metadata are dropped: {', '.join(lost)}")
+        if isinstance(image, PngImagePlugin.PngImageFile) and _png_depth(self._path) == 16 and image.mode[:2] != "I;":
+            self.warnings.append("16-bit colours are read with 8 bits; 16-bit grey keeps its depth")
+
+    def load(self) -> Array:
+        """Decode the picture and turn it upright."""
+        try:
+            self._image.load()
+            image = ImageOps.exif_transpose(self._image)
+            if image.mode != self._mode:
+                image = image.convert(self._mode)
+            return np.asarray(image, self.header.dtype)
+        except Exception as error:
+            raise InputError(f"cannot be read to its end: {error}", self._path) from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._array = None
+        self._image.close()
+
+
+class ImageSink(SingleFile):
+    """A picture; see `Sink`."""
+
+    streams = False
+    compresses = True
+
+    def __init__(self, path: Path, header: Header) -> None:
+        self._path = path
+        self._header = header
+        self.warnings: list[str] = []
+        extensions = Image.registered_extensions()
+        format_name = extensions.get(path.suffix.lower())
+        if format_name is None or format_name not in Image.SAVE:
+            known = "png, jpg, webp, tif, nii.gz, npy"
+            raise OutputError(f"no file with the suffix {path.suffix!r} can be written; {known} and others can", path)
+        self._format: str = format_name
+        self._metadata = self._describe()
+        self._refuse_what_does_not_fit()
+
+    def _describe(self) -> Metadata:
+        header = self._header
+        if isinstance(header.metadata, Metadata):
+            return header.metadata
+        if header.metadata is not None:
+            self.warnings.append("only the samples are carried over to a picture")
+        if set(header.grid.names) - set("yxs") or header.grid.names[:2] != ("y", "x"):
+            axes = "".join(header.grid.names)
+            raise OutputError(f"a picture has the axes y and x, not {axes}; write .tif, .nii.gz or .npy", self._path)
+        return Metadata(self._mode_of_array())
+
+    def _mode_of_array(self) -> str:
+        dtype, names = self._header.dtype.newbyteorder("="), self._header.grid.names
+        channels = self._header.grid["s"].size if "s" in names else 1
+        if dtype == np.uint8 and channels <= 4:
+            return ("L", "LA", "RGB", "RGBA")[channels - 1]
+        for mode in ("1", "I;16", "I", "F"):
+            if channels == 1 and dtype == _DTYPES[mode]:
+                return mode
+        raise OutputError(f"a picture cannot hold {channels} × {dtype} in a pixel; write .tif or .npy", self._path)
+
+    def _refuse_what_does_not_fit(self) -> None:
+        mode = self._metadata.mode
+        try:
+            Image.new(mode, (1, 1)).save(io.BytesIO(), self._format)
+        except (OSError, ValueError, KeyError):
+            remedy = "write .png" if mode in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16") else "write .tif"
+            raise OutputError(f"{self._format} cannot hold pixels of mode {mode}; {remedy}", self._path) from None
+        longest = {"JPEG": 65_500, "WEBP": 16_383, "GIF": 65_535}.get(self._format)
+        sizes = [self._header.grid[name].size for name in ("x", "y")]
+        if longest is not None and max(sizes) > longest:
+            raise OutputError(
+                f"{self._format} holds no more than {longest:,} pixels along a side, not {max(sizes):,}; write .png",
+                self._path,
+            )
+        if self._format == "GIF" and mode not in ("1", "L", "P"):
+            self.warnings.append("GIF holds 256 colours: the picture is reduced to as many")
+
+    def write(self, paths: tuple[Path, ...], slabs: Iterable[Array]) -> None:
+        """Encode the picture; see `Sink`."""
+        metadata, grid = self._metadata, self._header.grid
+        samples = list(slabs)
+        array = (samples[0] if len(samples) == 1 else np.concatenate(samples)).reshape(grid.shape)
+        image = _to_image(array, metadata)
+        save = dict(metadata.save) | _SAVE_OPTIONS.get(self._format, {})
+        spacing = [grid[name].spacing for name in ("x", "y")]
+        if spacing[0] and spacing[1] and grid["x"].unit == "mm":
+            save["dpi"] = tuple(_INCH / value for value in spacing if value)
+        if self._format == "GIF" and metadata.mode == "RGB":
+            image = image.quantize()
+        with paths[0].open("wb") as file:
+            image.save(file, self._format, **save)
+
+
+def open_source(path: Path, options: ReadOptions) -> ImageSource:
+    """Open a picture."""
+    return ImageSource(path, options)
+
+
+def make_sink(path: Path, header: Header) -> ImageSink:
+    """Prepare to write a picture."""
+    return ImageSink(path, header)
+
+
+def _to_image(array: Array, metadata: Metadata) -> Image.Image:
+    if metadata.mode == "1":
+        return Image.fromarray(array)
+    size = (array.shape[1], array.shape[0])
+    native = np.ascontiguousarray(array, array.dtype.newbyteorder("="))
+    mode = "I;16" if metadata.mode.startswith("I;16") else metadata.mode
+    raw_mode = "I;16N" if mode == "I;16" else mode
+    image = Image.frombuffer(mode, size, native, "raw", raw_mode, 0, 1)
+    if metadata.palette is not None:
+        image.putpalette(metadata.palette[1], metadata.palette[0])
+    return image
+
+
+def _png_depth(path: Path) -> int:
+    with path.open("rb") as file:
+        return file.read(25)[24]  # the signature, then the IHDR chunk: length, type, width, height, depth

@@ -1,0 +1,86 @@
+"""NumPy's own files: ``.npy``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+
+from ..errors import InputError
+from ..geometry import Axis, Grid
+from .base import Array, Header, ReadOptions, SingleFile, merged
+
+_DEFAULT_AXES = "tczyx"  # the last of them, as many as the array has
+
+
+class NpySource:
+    """An array that is mapped into memory; see `Source`."""
+
+    streams = True
+
+    def __init__(self, path: Path, options: ReadOptions) -> None:
+        try:
+            self._array: Array = np.load(path, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise InputError(f"is not a readable .npy array: {error}", path) from error
+        if self._array.ndim == 0:
+            raise InputError("holds a single number; an array of one or more axes is needed", path)
+        names = options.axes or _DEFAULT_AXES[-self._array.ndim :]
+        if len(names) != self._array.ndim:
+            raise InputError(f"has {self._array.ndim} axes; name each of them with --axes, such as --axes tzyx", path)
+        axes = tuple(Axis(name, size) for name, size in zip(names, self._array.shape, strict=True))
+        self.header = Header(Grid(axes), self._array.dtype)
+        self.warnings: list[str] = []
+
+    def read(self, axis: int, start: int, stop: int) -> Array:
+        """Rows ``start:stop``; see `Source`."""
+        lead = self._array.shape[: axis + 1]
+        if len(lead) > 1 and not self._array.flags.c_contiguous:  # merging the axes would copy the whole array
+            return np.stack([self._array[np.unravel_index(row, lead)] for row in range(start, stop)])
+        return merged(self._array, axis)[start:stop]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        del self._array
+
+
+class NpySink(SingleFile):
+    """A ``.npy`` file; see `Sink`."""
+
+    streams = True
+    compresses = False
+
+    def __init__(self, header: Header) -> None:
+        self._header = header
+        lost = any(axis.spacing is not None for axis in header.grid.axes) or header.grid.affines
+        self.warnings = [".npy files hold no spacing, units or orientation: they are lost"] if lost else []
+
+    def write(self, paths: tuple[Path, ...], slabs: Iterable[Array]) -> None:
+        """Write the array; see `Sink`."""
+        dtype = self._header.dtype
+        described = {
+            "descr": np.lib.format.dtype_to_descr(dtype),
+            "fortran_order": False,
+            "shape": self._header.grid.shape,
+        }
+        with paths[0].open("wb") as file:
+            np.lib.format.write_array_header_1_0(file, described)
+            for slab in slabs:
+                file.write(np.ascontiguousarray(slab).data)
+
+
+def open_source(path: Path, options: ReadOptions) -> NpySource:
+    """Open a ``.npy`` file."""
+    return NpySource(path, options)
+
+
+def make_sink(path: Path, header: Header) -> NpySink:
+    """Prepare to write a ``.npy`` file."""
+    return NpySink(header)

@@ -1,0 +1,94 @@
+"""Where samples sit in the world, and the one function that moves them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .core.sampling import AxisMap
+
+Affine = NDArray[np.float64]
+
+SPATIAL = ("x", "y", "z")  # in the order of positional values and of the columns of an affine
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """One axis of an array.
+
+    Attributes:
+        name: ``x``, ``y`` and ``z`` in space, ``t`` time, ``c`` channels, ``s`` the samples of a pixel (RGB).
+        size: number of samples.
+        spacing: distance between two samples, in `unit`; None where the file does not say.
+        unit: ``mm``, ``µm``, ``s`` …; None where the file does not say.
+        origin: position of the first sample on an axis that no affine describes, in `unit`.
+    """
+
+    name: str
+    size: int
+    spacing: float | None = None
+    unit: str | None = None
+    origin: float = 0.0
+
+    def resampled(self, axis_map: AxisMap) -> Axis:
+        """The axis of the output samples of `axis_map`."""
+        if self.spacing is None:
+            return replace(self, size=axis_map.out_size)
+        return replace(
+            self,
+            size=axis_map.out_size,
+            spacing=self.spacing * axis_map.a,
+            origin=self.origin + self.spacing * axis_map.b,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """The axes of an array, slowest first, and the frames of reference in which it lies.
+
+    Attributes:
+        axes: one for each axis of the array.
+        affines: by the name of a frame, the 4×4 matrix that takes voxel coordinates (x, y, z, 1) to the world.
+    """
+
+    axes: tuple[Axis, ...]
+    affines: Mapping[str, Affine] = field(default_factory=dict)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the array."""
+        return tuple(axis.size for axis in self.axes)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the axes, slowest first."""
+        return tuple(axis.name for axis in self.axes)
+
+    @property
+    def spatial(self) -> tuple[str, ...]:
+        """The names of the axes that are resized unless others are named, in the order x, y, z."""
+        return tuple(name for name in SPATIAL if name in self.names)
+
+    def __getitem__(self, name: str) -> Axis:
+        """The axis called `name`; KeyError if there is none."""
+        for axis in self.axes:
+            if axis.name == name:
+                return axis
+        raise KeyError(name)
+
+    def resampled(self, maps: Mapping[str, AxisMap]) -> Grid:
+        """The grid of the output samples, where `maps` has the sampling map of every axis that changes.
+
+        In voxel coordinates the output sample ``dst`` lies at ``a·dst + b``, so the affine becomes
+        ``A · [[diag(a), b], [0, 1]]`` and the spacing is multiplied by ``a``.
+        """
+        axes = tuple(axis.resampled(maps[axis.name]) if axis.name in maps else axis for axis in self.axes)
+        step = np.eye(4)
+        for column, name in enumerate(SPATIAL):
+            if name in maps:
+                step[column, column] = maps[name].a
+                step[column, 3] = maps[name].b
+        return Grid(axes, {name: affine @ step for name, affine in self.affines.items()})

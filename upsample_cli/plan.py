@@ -1,0 +1,280 @@
+"""A plan: everything that is going to be done to one file, from headers alone."""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+
+from . import formats
+from .core.modes import Mode, check_ndim, find_mode
+from .core.recipe import AxisRecipe, AxisTarget, make_recipe
+from .core.resample import TILE_BYTES
+from .core.samples import Samples, premultiplied, samples
+from .core.sampling import scaled_size
+from .errors import InputError, OutputError, RequestError
+from .formats.base import Header, ReadOptions, Sink, Source
+from .geometry import Grid
+from .request import PerAxis, Request
+
+_SLAB_BYTES = 64 << 20  # of input and output together; a multiple of it is held at a time
+_ABSURD_BYTES = 2**44  # of output: 16 TiB
+_ABSURD_SIZE = 2**32  # samples along an axis, whose weights alone would take 64 GiB
+_COMPRESSION = 20  # the largest ratio by which compression is trusted to make room
+
+
+@dataclass(frozen=True, slots=True)
+class Slab:
+    """A part of the output, and the part of the input that it is made from.
+
+    Both are ranges of rows of the array whose axes up to the slab axis are merged; `leads` of the leading axes'
+    positions follow each other in it, the same rows of the slab axis being wanted of each.
+
+    Attributes:
+        leads: the positions of the leading axes, counted as one.
+        rows: of the output, along the slab axis.
+        reads: of the input, along the slab axis.
+    """
+
+    leads: range
+    rows: range
+    reads: range
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is done to one file.
+
+    Attributes:
+        source_path, output_path: the files.
+        before, after: the header of the input and of the output.
+        mode: how samples are weighed.
+        recipe: for each axis of the array what is done along it, or None where it was not addressed.
+        rules: how samples are loaded, computed and stored.
+        slab_axis: the slowest axis that is resized.
+        slab_rows: how many rows of it are made at a time.
+        sink: what writes the output.
+        whole: bytes of the arrays that are held as a whole, since a format knows no other way.
+        warnings: what is not carried over.
+    """
+
+    source_path: Path
+    output_path: Path
+    before: Header
+    after: Header
+    mode: Mode
+    recipe: tuple[AxisRecipe | None, ...]
+    rules: Samples
+    slab_axis: int
+    slab_rows: int
+    sink: Sink
+    whole: int
+    warnings: tuple[str, ...]
+
+    @property
+    def output_bytes(self) -> int:
+        """The size of the output's samples."""
+        return _bytes(self.after)
+
+    @property
+    def memory(self) -> int:
+        """The predicted peak of the working memory, in bytes."""
+        part = min(1.0, self.slab_rows / math.prod(self.after.grid.shape[: self.slab_axis + 1]))
+        return self.whole + math.ceil(part * (_bytes(self.before) + _bytes(self.after))) + 4 * TILE_BYTES
+
+    def slabs(self) -> Iterator[Slab]:
+        """The parts of the output, in the order in which they are written."""
+        in_size, out_size = self.before.grid.shape[self.slab_axis], self.after.grid.shape[self.slab_axis]
+        leads = math.prod(self.before.grid.shape[: self.slab_axis])
+        together = max(1, self.slab_rows // out_size)
+        for lead in range(0, leads, together):
+            for start in range(0, out_size, self.slab_rows):
+                rows = range(start, min(start + self.slab_rows, out_size))
+                step = self.recipe[self.slab_axis]
+                bands = step.bands if step else None
+                reads = range(*bands.reads(rows.start, rows.stop)) if bands else rows
+                if together > 1:
+                    reads = range(in_size)
+                yield Slab(range(lead, min(lead + together, leads)), rows, reads)
+
+
+def read_options(request: Request) -> ReadOptions:
+    """How files are to be understood for `request`."""
+    return ReadOptions(axes=request.axes, keep_indices=_mode(request).picks)
+
+
+def make_plan(request: Request, source: Source, source_path: Path, output_path: Path) -> Plan:
+    """Plan to do what `request` says to `source`, for `output_path`.
+
+    Raises:
+        RequestError: the request does not fit the file, or asks for more than the machine can hold.
+        InputError: the file's samples cannot be resized.
+        OutputError: the output cannot hold the result.
+    """
+    before = source.header
+    mode = _mode(request)
+    targets = find_targets(request, before.grid, source_path)
+    recipe = _make_recipe(request, mode, targets, before, source_path)
+    changes = {name: step.map for name, step in recipe.items() if step.bands is not None}
+    after = replace(before, grid=before.grid.resampled(changes))
+    if _bytes(after) > _ABSURD_BYTES:
+        raise RequestError(f"the output would need {in_words(_bytes(after))}; ask for less", source_path)
+    try:
+        weighted = before.alpha and request.premultiply and not mode.picks
+        rules = premultiplied(before.dtype) if weighted else samples(before.dtype)
+    except TypeError as error:
+        raise InputError(str(error), source_path) from error
+    sink = formats.make_sink(output_path, after)
+    slab_axis = next((number for number, name in enumerate(before.grid.names) if name in changes), 0)
+    plan = Plan(
+        source_path=source_path,
+        output_path=output_path,
+        before=before,
+        after=after,
+        mode=mode,
+        recipe=tuple(recipe.get(name) for name in before.grid.names),
+        rules=rules,
+        slab_axis=slab_axis,
+        slab_rows=_slab_rows(before, after, slab_axis),
+        sink=sink,
+        whole=(_bytes(before) if not source.streams else 0) + (_bytes(after) if not sink.streams else 0),
+        warnings=(*source.warnings, *sink.warnings),
+    )
+    _refuse_what_there_is_no_room_for(plan)
+    return plan
+
+
+def find_targets(request: Request, grid: Grid, path: Path) -> dict[str, AxisTarget]:
+    """What `request` asks of every axis that it addresses.
+
+    Raises:
+        RequestError: the request does not fit the axes of the file at `path`.
+    """
+    try:
+        if request.scale is not None:
+            return _by_scale(request.scale, grid, request.recompute_scale_factor)
+        if request.size is not None:
+            sizes = request.size.resolve(grid.spatial, grid.names, "--size")
+            return {name: AxisTarget(int(size)) for name, size in sizes.items()}
+        if request.spacing is not None:
+            return _by_spacing(request.spacing, grid, request.align_corners)
+        if request.fit is not None:
+            return _by_fit(request.fit, grid)
+        assert request.like is not None
+        return _by_likeness(Path(request.like), grid, request)
+    except (RequestError, ValueError) as error:
+        if isinstance(error, RequestError) and error.path is not None:
+            raise
+        raise RequestError(str(error), path) from error
+
+
+def _mode(request: Request) -> Mode:
+    try:
+        mode = find_mode(request.mode)
+    except ValueError as error:
+        raise RequestError(f"--mode: {error}") from error
+    if request.align_corners and not mode.align_corners:
+        raise RequestError(f"--align-corners has no meaning for --mode {mode.name}; leave it out")
+    return mode
+
+
+def _by_scale(scale: PerAxis, grid: Grid, recompute: bool) -> dict[str, AxisTarget]:
+    factors = scale.resolve(grid.spatial, grid.names, "--scale")
+    return {
+        name: AxisTarget(scaled_size(grid[name].size, factor), None if recompute else factor)
+        for name, factor in factors.items()
+    }
+
+
+def _by_spacing(spacing: PerAxis, grid: Grid, align_corners: bool) -> dict[str, AxisTarget]:
+    targets = {}
+    for name, wanted in spacing.resolve(grid.spatial, grid.names, "--spacing").items():
+        axis = grid[name]
+        if axis.spacing is None:
+            raise RequestError(f"--spacing: the file does not say the spacing of axis {name}; use --scale or --size")
+        factor = axis.spacing / wanted
+        extent = (axis.size - 1) * factor + 1 if align_corners else axis.size * factor
+        targets[name] = AxisTarget(max(1, round(min(extent, 2 * _ABSURD_SIZE))), factor)
+    return targets
+
+
+def _by_fit(box: PerAxis, grid: Grid) -> dict[str, AxisTarget]:
+    limits = box.resolve(grid.spatial, grid.names, "--fit")
+    factor = min(Fraction(int(limit), grid[name].size) for name, limit in limits.items())
+    return {name: AxisTarget(max(1, round(grid[name].size * factor))) for name in grid.spatial}
+
+
+def _by_likeness(path: Path, grid: Grid, request: Request) -> dict[str, AxisTarget]:
+    with formats.open_source(path, read_options(request)) as reference:
+        model = reference.header.grid
+    missing = [name for name in grid.spatial if name not in model.names]
+    if missing:
+        raise RequestError(f"--like: has the axes {', '.join(model.names)}, but no {missing[0]}", path)
+    return {name: AxisTarget(model[name].size) for name in grid.spatial}
+
+
+def _make_recipe(
+    request: Request, mode: Mode, targets: dict[str, AxisTarget], header: Header, path: Path
+) -> dict[str, AxisRecipe]:
+    addressed = [axis for axis in header.grid.axes if axis.name in targets]
+    if not addressed:
+        raise RequestError(f"has no axis to resize among {', '.join(header.grid.names)}", path)
+    sizes = [targets[axis.name].size if axis.name in targets else axis.size for axis in header.grid.axes]
+    if max(sizes) > _ABSURD_SIZE:
+        needed = in_words(math.prod(sizes) * header.dtype.itemsize)
+        raise RequestError(f"the output would need {needed}; ask for less", path)
+    in_order = [targets[axis.name] for axis in addressed]
+    try:
+        steps = make_recipe([axis.size for axis in addressed], in_order, mode, request.align_corners, header.dtype)
+        changing = sum(step.bands is not None for step in steps)
+        check_ndim(mode, len(addressed), changing)
+    except ValueError as error:
+        raise RequestError(str(error), path) from error
+    return {axis.name: step for axis, step in zip(addressed, steps, strict=True)}
+
+
+def _slab_rows(before: Header, after: Header, slab_axis: int) -> int:
+    rows = math.prod(after.grid.shape[: slab_axis + 1])
+    return max(1, _SLAB_BYTES * rows // max(1, _bytes(before) + _bytes(after)))
+
+
+def _refuse_what_there_is_no_room_for(plan: Plan) -> None:
+    memory = _machine_memory()
+    if plan.memory > memory:
+        raise RequestError(
+            f"this needs {in_words(plan.memory)} of memory, and the machine has {in_words(memory)}; "
+            "ask for less, or write a format that is written piece by piece: .tif, .nii or .npy",
+            plan.source_path,
+        )
+    folder = plan.output_path.parent
+    if folder.is_dir():
+        free = shutil.disk_usage(folder).free
+        if plan.output_bytes > free * (_COMPRESSION if plan.sink.compresses else 1):
+            raise OutputError(
+                f"the output needs {in_words(plan.output_bytes)}, and {in_words(free)} are free; make room",
+                plan.output_path,
+            )
+
+
+def _machine_memory() -> float:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # not told on this system
+        return math.inf
+
+
+def in_words(size: float) -> str:
+    """A number of bytes for people, such as ``2.1 GB``."""
+    for unit in ("bytes", "kB", "MB", "GB", "TB", "PB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.3g} EB"
+
+
+def _bytes(header: Header) -> int:
+    return math.prod(header.grid.shape) * header.dtype.itemsize

@@ -1,0 +1,130 @@
+"""What is asked for, independent of any file."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from .errors import RequestError
+
+TARGETS = ("scale", "size", "spacing", "fit", "like")
+
+
+@dataclass(frozen=True, slots=True)
+class PerAxis:
+    """One number for all axes, one for each in the order x, y, z, or some by name.
+
+    Attributes:
+        positional: the numbers without names, or ().
+        named: the numbers by the name of their axis, or {}.
+        text: how the user wrote them.
+    """
+
+    positional: tuple[float, ...]
+    named: Mapping[str, float]
+    text: str
+
+    @classmethod
+    def parse(cls, text: str, option: str, whole: bool = False) -> PerAxis:
+        """Read ``2``, ``2,2,1``, ``1024x768`` or ``z=1,y=2,x=2``.
+
+        Args:
+            text: what the user wrote.
+            option: the option's name, for messages.
+            whole: whether only whole numbers are allowed.
+
+        Raises:
+            RequestError: it is none of these, or has a number that is not positive and finite.
+        """
+        named: dict[str, float] = {}
+        positional: list[float] = []
+        for part in re.split(r"[,\s]+|(?<=\d)[x×](?=[\d.])", text.strip()):
+            name, equals, number = part.rpartition("=")
+            if equals and (len(name) != 1 or name in named):
+                raise RequestError(f"{option} {text}: {name!r} is no axis, or is named twice; write z=1,y=2,x=2")
+            value = _positive(number, text, option, whole)
+            if equals:
+                named[name.lower()] = value
+            else:
+                positional.append(value)
+        if named and positional:
+            raise RequestError(f"{option} {text}: either all numbers are named or none is")
+        return cls(tuple(positional), named, text)
+
+    def resolve(self, spatial: Sequence[str], names: Sequence[str], option: str) -> dict[str, float]:
+        """The number of every axis that is addressed.
+
+        Args:
+            spatial: the axes that numbers without names stand for, in the order x, y, z.
+            names: all axes.
+            option: the option's name, for messages.
+
+        Raises:
+            RequestError: the numbers do not fit the axes.
+        """
+        if unknown := [name for name in self.named if name not in names or name == "s"]:
+            raise RequestError(f"{option} {self.text}: no axis {unknown[0]!r}; the axes are {', '.join(names)}")
+        if self.named:
+            return dict(self.named)
+        if len(self.positional) == 1:
+            return dict.fromkeys(spatial, self.positional[0])
+        if len(self.positional) != len(spatial):
+            raise RequestError(
+                f"{option} {self.text}: {len(self.positional)} numbers for {len(spatial)} axes ({','.join(spatial)}); "
+                f"give one for all, one for each, or names, such as {spatial[0] if spatial else 'x'}=2"
+            )
+        return dict(zip(spatial, self.positional, strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """How files are to be resized. Exactly one of the first five is given.
+
+    Attributes:
+        scale: factors.
+        size: output sizes.
+        spacing: output distances between samples, in the file's unit.
+        fit: a box; the result is as large as fits into it with the input's proportions.
+        like: the path of a file whose sizes are taken.
+        mode: name of a mode.
+        align_corners, recompute_scale_factor: as in PyTorch.
+        axes: names of the axes of files that do not name them, slowest first.
+        premultiply: whether colours are weighted by alpha.
+    """
+
+    scale: PerAxis | None = None
+    size: PerAxis | None = None
+    spacing: PerAxis | None = None
+    fit: PerAxis | None = None
+    like: str | None = None
+    mode: str = "linear"
+    align_corners: bool = False
+    recompute_scale_factor: bool = False
+    axes: str | None = None
+    premultiply: bool = True
+
+    def __post_init__(self) -> None:
+        """Refuse what contradicts itself."""
+        given = [f"--{name}" for name in TARGETS if getattr(self, name) is not None]
+        if len(given) != 1:
+            choice = ", ".join(f"--{name}" for name in TARGETS)
+            got = " and ".join(given) or "none of them"
+            raise RequestError(f"give exactly one of {choice}; got {got}")
+        if self.recompute_scale_factor and self.scale is None:
+            raise RequestError(f"--recompute-scale-factor only has a meaning with --scale, not with {given[0]}")
+        if self.axes is not None and (len(set(self.axes)) < len(self.axes) or set(self.axes) - set("tzcyxs")):
+            raise RequestError(f"--axes {self.axes}: name each axis once, with the letters t z c y x s, slowest first")
+
+
+def _positive(number: str, text: str, option: str, whole: bool) -> float:
+    try:
+        value = float(number)
+    except ValueError:
+        raise RequestError(f"{option} {text}: {number!r} is not a number") from None
+    if not (math.isfinite(value) and value > 0):
+        raise RequestError(f"{option} {text}: {number} is not a positive finite number")
+    if whole and value != int(value):
+        raise RequestError(f"{option} {text}: {number} is not a whole number")
+    return value
