@@ -120,7 +120,6 @@ class ImageSource(InMemory):
     def _metadata(self, exif: Image.Exif) -> Metadata:
         info = self._image.info
         save = {"icc_profile": info["icc_profile"]} if info.get("icc_profile") else {}
-        exif.pop(ExifTags.Base.Orientation, None)  # it is applied to the samples
         if len(exif):
             save["exif"] = exif.tobytes()
         if self._mode != "P":
@@ -229,8 +228,11 @@ class ImageSink(SingleFile):
         image = _to_image(array, metadata)
         save = dict(metadata.save) | _SAVE_OPTIONS.get(self._format, {})
         spacing = [grid[name].spacing for name in ("x", "y")]
-        if spacing[0] and spacing[1] and grid["x"].unit == "mm":
-            save["dpi"] = tuple(_INCH / value for value in spacing if value)
+        dpi = tuple(_INCH / value for value in spacing if value and grid["x"].unit == "mm")
+        if len(dpi) == 2:
+            save["dpi"] = dpi
+        if "exif" in save:
+            save["exif"] = _updated_exif(save["exif"], image.size, dpi)
         if self._format == "GIF" and metadata.mode == "RGB":
             image = image.quantize()
         with paths[0].open("wb") as file:
@@ -258,6 +260,21 @@ def _to_image(array: Array, metadata: Metadata) -> Image.Image:
     if metadata.palette is not None:
         image.putpalette(metadata.palette[1], metadata.palette[0])
     return image
+
+
+def _updated_exif(data: bytes, size: tuple[int, int], dpi: tuple[float, ...]) -> bytes:
+    """EXIF that says of the output what it said of the input; orientation has been applied to the samples."""
+    exif = Image.Exif()
+    exif.load(data)
+    exif.pop(ExifTags.Base.Orientation, None)
+    details = exif.get_ifd(ExifTags.IFD.Exif)
+    new = dict(zip((ExifTags.Base.ExifImageWidth, ExifTags.Base.ExifImageHeight), size, strict=True))
+    details.update((tag, value) for tag, value in new.items() if tag in details)
+    for tag, value in zip((ExifTags.Base.XResolution, ExifTags.Base.YResolution), dpi, strict=False):
+        if tag in exif:
+            exif[tag] = value
+            exif[ExifTags.Base.ResolutionUnit] = 2  # inches
+    return exif.tobytes()
 
 
 def _png_depth(path: Path) -> int:

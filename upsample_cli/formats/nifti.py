@@ -45,7 +45,7 @@ class NiftiSource:
     def __init__(self, path: Path, options: ReadOptions) -> None:
         self._path = path
         try:
-            image = cast(Any, nib.load(path))
+            image = _load(path)
         except _READ_ERRORS as error:
             raise InputError(f"is not a readable NIfTI file: {error}", path) from error
         if not isinstance(image, _NIFTI):
@@ -158,6 +158,10 @@ def open_source(path: Path, options: ReadOptions) -> NiftiSource:
 def make_sink(path: Path, header: Header) -> NiftiSink:
     """Prepare to write a NIfTI file."""
     return NiftiSink(path, header)
+
+
+def _load(path: Path) -> Any:  # untyped, as are most methods of what it returns
+    return nib.load(path)
 
 
 def _raw_header(image: Any) -> Any:
