@@ -56,7 +56,9 @@ def test_factors_may_be_any_numbers_in_any_sequence(factor):
     assert_same_bits(interpolate(PICTURE, scale_factor=factor), interpolate(PICTURE, size=(6, 8)))
 
 
-@pytest.mark.parametrize(("n", "factor", "size"), [(3, 1.3, 3), (10, 1.7, 17), (11, 0.6, 6), (3, 2.1, 6), (10, 1.1, 11)])
+@pytest.mark.parametrize(
+    ("n", "factor", "size"), [(3, 1.3, 3), (10, 1.7, 17), (11, 0.6, 6), (3, 2.1, 6), (10, 1.1, 11)]
+)
 def test_the_size_is_the_floor_of_the_scaled_size(n, factor, size):
     assert interpolate(np.zeros((1, 1, n)), scale_factor=factor).shape == (1, 1, size)
 
@@ -144,11 +146,15 @@ REFUSALS = [
     _refusal(TypeError, r"sizes must be integers, got 4\.0", size=4.0),
     _refusal(TypeError, r"sizes must be integers, got \(4, 4\.5\)", size=(4, 4.5)),
     _refusal(ValueError, r"no meaning with an explicit size", size=4, recompute_scale_factor=True),
-    _refusal(ValueError, r"unknown mode 'hamming'; one of .*linear.*nearest-exact.* is possible", size=4, mode="hamming"),
+    _refusal(
+        ValueError, r"unknown mode 'hamming'; one of .*linear.*nearest-exact.* is possible", size=4, mode="hamming"
+    ),
     _refusal(ValueError, r"unknown mode ''", size=4, mode=""),
     _refusal(ValueError, r"antialias=True is not available", size=4, antialias=True),
     _refusal(ValueError, r"mode 'linear' resizes 1 axis, but here are 2; use 'bilinear'", size=4, mode="linear"),
-    _refusal(ValueError, r"mode 'linear' resizes 1 axis, but here are 3; use 'trilinear'", VOLUME, size=4, mode="linear"),
+    _refusal(
+        ValueError, r"mode 'linear' resizes 1 axis, but here are 3; use 'trilinear'", VOLUME, size=4, mode="linear"
+    ),
     _refusal(ValueError, r"'bilinear' resizes 2 axes, but here is 1; use 'linear'", LINE, size=4, mode="bilinear"),
     _refusal(ValueError, r"'bilinear' .* here are 3; use .*'trilinear'", VOLUME, size=4, mode="bilinear"),
     _refusal(ValueError, r"'trilinear' .* here are 2; use .*'bilinear'", size=4, mode="trilinear"),

@@ -113,9 +113,7 @@ def torch_via_float32_runner(work: Work, x: np.ndarray) -> Callable[[], np.ndarr
         return None
     resize, tensor = _torch_resize(work, x)
     limits = np.iinfo(x.dtype)
-    return lambda: _numpy_layout(
-        work, resize(tensor.float()).round_().clamp_(limits.min, limits.max).to(tensor.dtype)
-    )
+    return lambda: _numpy_layout(work, resize(tensor.float()).round_().clamp_(limits.min, limits.max).to(tensor.dtype))
 
 
 def _torch_resize(work: Work, x: np.ndarray) -> tuple[Callable[[Any], Any], Any]:

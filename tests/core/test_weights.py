@@ -69,13 +69,28 @@ def test_nearest_samples_by_hand(n, m, factor, nearest, nearest_exact):
             assert bands.taps.shape == (m, 1)
 
 
-def test_float32_arithmetic_decides_what_is_nearest():
-    axis = axis_map(2, 218)  # 109 · fl32(2/218) is less than one in exact arithmetic, and one in float32
-    exact = np.arange(218) * 2 // 218
+@pytest.mark.parametrize(
+    ("n", "m", "differing"),
+    [
+        (2, 218, {109: 0}),
+        (4, 82, {41: 1}),
+        (16, 328, {41: 1, 82: 3, 164: 7, 287: 13}),
+        (3, 9, {}),
+    ],
+)
+def test_float32_arithmetic_decides_what_is_nearest(n, m, differing):
+    axis = axis_map(n, m)
+    exact = np.arange(m) * n // m
     np.testing.assert_array_equal(nearest_bands(axis, np.float64).first, exact)
-    assert (np.arange(218, dtype=np.float32) * np.float32(2 / 218)).astype(int).tolist() == nearest_bands(
-        axis, np.float32
-    ).first.tolist()
+    single = nearest_bands(axis, np.float32).first
+    assert {int(o): int(single[o]) for o in np.flatnonzero(single != exact)} == differing
+
+
+def test_the_detour_via_the_centre_decides_what_is_nearest():
+    axis = axis_map(4, 82)  # the 21st output lies at 20.5 · 4/82 = 1, but at less with the float32 below 4/82
+    assert nearest_exact_bands(axis, np.float64).first[20] == 1
+    assert nearest_exact_bands(axis, np.float32).first[20] == 1
+    assert nearest_exact_bands(axis, np.float32, via_centre=False).first[20] == 0
 
 
 def test_only_rows_of_a_single_one_pick():

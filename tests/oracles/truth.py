@@ -7,7 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 
 
-def positions(in_size: int, out_size: int, scale_factor: float | None = None, align_corners: bool = False) -> np.ndarray:
+def positions(
+    in_size: int, out_size: int, scale_factor: float | None = None, align_corners: bool = False
+) -> np.ndarray:
     """Where the output samples sit on the input, clamped to it."""
     dst = np.arange(out_size, dtype=np.float64)
     if align_corners:
