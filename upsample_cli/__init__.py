@@ -5,18 +5,39 @@ The library's names are loaded when they are first used, so that the command can
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .functional import Upsample, interpolate, upsample
+    from .companions import conv_transpose_weight, pixel_shuffle, pixel_unshuffle, pyramid
+    from .functional import Upsample, UpsampleOptions, interpolate, upsample, upsample_vjp
+    from .interop import jax_interpolate, torch_interpolate
 
-__all__ = ["Upsample", "__version__", "interpolate", "upsample"]
+__all__ = [
+    "Upsample",
+    "UpsampleOptions",
+    "__version__",
+    "conv_transpose_weight",
+    "interpolate",
+    "jax_interpolate",
+    "pixel_shuffle",
+    "pixel_unshuffle",
+    "pyramid",
+    "torch_interpolate",
+    "upsample",
+    "upsample_vjp",
+]
 __version__ = "0.1.0"
+
+_MODULES = {
+    "functional": ("Upsample", "UpsampleOptions", "interpolate", "upsample", "upsample_vjp"),
+    "companions": ("conv_transpose_weight", "pixel_shuffle", "pixel_unshuffle", "pyramid"),
+    "interop": ("jax_interpolate", "torch_interpolate"),
+}
 
 
 def __getattr__(name: str) -> Any:
-    if name in __all__:
-        from . import functional
-
-        return getattr(functional, name)
+    for module, names in _MODULES.items():
+        if name in names:
+            return getattr(import_module(f".{module}", __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .plan import Plan
 
 _INTERRUPTED, _TERMINATED, _BUG = 130, 143, 1
-_BY_COUNT = {1: "linear", 2: "bilinear", 3: "trilinear"}
+_BY_COUNT = {"linear": {2: "bilinear", 3: "trilinear"}, "cubic": {2: "bicubic"}}
 
 
 class _Option(click.Option):
@@ -83,9 +83,11 @@ written or exists, 5 some of several files failed, 130 interrupted.""",
     metavar="M",
     default="linear",
     show_default=True,
-    help="linear, nearest or nearest-exact; bilinear and trilinear also assert the number of axes.",
+    help="linear, cubic, lanczos, area, nearest or nearest-exact; bilinear, trilinear and bicubic also assert "
+    "the number of axes.",
 )
 @_option(_HOW, "--align-corners/--no-align-corners", help="Align the centres of corner samples, not their outer edges.")
+@_option(_HOW, "--antialias/--no-antialias", help="Average finer detail away where an axis shrinks.")
 @_option(_HOW, "--recompute-scale-factor", is_flag=True, help="Sample at the ratio of the sizes, not at the factor.")
 @_option(_HOW, "--no-premultiply", is_flag=True, help="Interpolate colours without regard to alpha, as PyTorch does.")
 @_option(
@@ -221,9 +223,10 @@ def _axis_change(before: Axis, after: Axis) -> str:
 def _mode_name(plan: Plan) -> str:
     name = plan.mode.name
     changed = [step.map for step in plan.recipe if step is not None and step.bands is not None]
-    if name == "linear":
-        name = _BY_COUNT.get(len(changed), name)
-    return name + (", align-corners" if any(axis.align_corners for axis in changed) else "")
+    words = [_BY_COUNT.get(name, {}).get(len(changed), name)]
+    words += ["antialiased"] if plan.request.antialias else []
+    words += ["align-corners"] if plan.request.align_corners else []
+    return " ".join(words)
 
 
 def _sizes(grid: Grid) -> str:

@@ -1,19 +1,20 @@
-"""Upsampling of arrays as PyTorch users know it: `interpolate`, `upsample` and `Upsample` on NumPy arrays."""
+"""Upsampling of arrays as PyTorch users know it: `interpolate`, `upsample`, `Upsample` and the gradient."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .core.modes import MODES, Mode, check_ndim, find_mode
-from .core.recipe import AxisTarget, make_recipe
+from .core.modes import Mode, check_ndim, find_mode
+from .core.recipe import AxisTarget, make_recipe, widest
 from .core.resample import resample
 from .core.samples import samples
 from .core.sampling import scaled_size
+from .core.weights import Bands
 
 Array = NDArray[Any]
 Size = int | Sequence[int]
@@ -22,9 +23,33 @@ Factor = float | Sequence[float]
 _INFERRED = {1: "linear", 2: "bilinear", 3: "trilinear"}
 
 
+@dataclass(frozen=True, slots=True)
+class UpsampleOptions:
+    """How arrays are to be resized. Exactly one of `size` and `scale_factor` is given.
+
+    Attributes:
+        size: output size of every spatial axis, or one for all, in array order (D, H, W).
+        scale_factor: factor of every spatial axis, or one for all; the output size is ``floor(n · scale_factor)``.
+        mode: ``linear``, ``bilinear`` or ``trilinear`` by the number of spatial axes, which None infers; ``bicubic``
+            for two, ``cubic`` for any number; ``lanczos``, ``area``, ``nearest``, ``nearest-exact``.
+        align_corners: whether the centres of the corner samples coincide, rather than their outer edges. Only for
+            the linear and cubic modes and Lanczos.
+        recompute_scale_factor: sample at the ratio of the sizes in place of the given factor. Only with
+            `scale_factor`.
+        antialias: stretch the kernel where an axis shrinks. Only for the linear and cubic modes and Lanczos.
+    """
+
+    size: Size | None = None
+    scale_factor: Factor | None = None
+    mode: str | None = None
+    align_corners: bool | None = None
+    recompute_scale_factor: bool | None = None
+    antialias: bool = False
+
+
 def interpolate(
     input: ArrayLike,
-    size: Size | None = None,
+    size: Size | UpsampleOptions | None = None,
     scale_factor: Factor | None = None,
     mode: str | None = None,
     align_corners: bool | None = None,
@@ -33,19 +58,13 @@ def interpolate(
 ) -> Array:
     """Resize an array of shape (N, C, spatial…), with the meaning of ``torch.nn.functional.interpolate``.
 
+    Beyond it, cubic, Lanczos and antialiasing work in one and three dimensions as well as in two.
+
     Args:
         input: shape (N, C, L), (N, C, H, W) or (N, C, D, H, W), of any numeric dtype and memory layout. It is
             never written to.
-        size: output size of every spatial axis, or one for all, in array order (D, H, W).
-        scale_factor: factor of every spatial axis, or one for all; the output size is ``floor(n · scale_factor)``.
-            Either this or `size` is given.
-        mode: ``linear`` (3-D input), ``bilinear`` (4-D), ``trilinear`` (5-D), ``nearest`` or ``nearest-exact``.
-            None takes the linear one that fits.
-        align_corners: whether the centres of the corner samples coincide, rather than their outer edges. Only for
-            the linear modes.
-        recompute_scale_factor: sample at the ratio of the sizes in place of the given factor. Only with
-            `scale_factor`.
-        antialias: not available yet.
+        size: as in `UpsampleOptions`; or such options, in place of all further arguments.
+        scale_factor, mode, align_corners, recompute_scale_factor, antialias: as in `UpsampleOptions`.
 
     Returns:
         A new C-contiguous array of shape (N, C, new sizes…) and of the input's dtype in native byte order.
@@ -53,78 +72,163 @@ def interpolate(
 
     Raises:
         ValueError: the arguments contradict each other or the input's shape.
-        TypeError: the samples are not numbers.
+        TypeError: the samples are not numbers, or a size is not a whole number.
 
     >>> import numpy as np
     >>> interpolate(np.array([[[0.0, 4.0]]]), scale_factor=2)
     array([[[0., 1., 3., 4.]]])
     >>> interpolate(np.array([[[0.0, 3.0]]]), size=4, align_corners=True)
     array([[[0., 1., 2., 3.]]])
+
+    The output of a decoder, made as large as the feature map that it is going to be joined with:
+
     >>> encoder, decoder = np.ones((1, 8, 13, 17)), np.ones((1, 16, 6, 8))
     >>> interpolate(decoder, size=encoder.shape[2:]).shape
     (1, 16, 13, 17)
+
+    Video, twice as wide and high, with as many frames as before:
+
+    >>> video = np.zeros((1, 3, 8, 90, 160), np.uint8)
+    >>> interpolate(video, scale_factor=(1, 2, 2)).shape
+    (1, 3, 8, 180, 320)
     """
-    x = np.asarray(input)
-    if not 3 <= x.ndim <= 5:
-        raise ValueError(f"the input must have the shape (N, C, spatial…) with 1 to 3 spatial axes, got {x.shape}")
-    spatial = x.shape[2:]
-    chosen = _choose_mode(mode, len(spatial))
-    if antialias:
-        raise ValueError("antialias=True is not available yet")
-    if align_corners is not None and not chosen.align_corners:
-        raise ValueError(f"align_corners has no meaning for mode {chosen.name!r}; leave it out")
-    targets = _targets(spatial, size, scale_factor, bool(recompute_scale_factor))
-    recipe = make_recipe(spatial, targets, chosen, bool(align_corners), x.dtype)
-    rules = samples(x.dtype)
-    out = np.empty((*x.shape[:2], *(axis.map.out_size for axis in recipe)), x.dtype.newbyteorder("="))
-    resample(x, [None, None, *(axis.bands for axis in recipe)], out, rules)
-    return out
+    options = _options(size, scale_factor, mode, align_corners, recompute_scale_factor, antialias)
+    return _Resampling(np.asarray(input), options).forward()
 
 
 upsample = interpolate
 
 
-@dataclass(frozen=True)
 class Upsample:
     """`interpolate` with its options held ready, as ``torch.nn.Upsample``.
 
     Attributes:
-        size, scale_factor, mode, align_corners, recompute_scale_factor: as of `interpolate`.
+        options: the options.
 
     >>> import numpy as np
     >>> Upsample(scale_factor=2, mode="nearest")(np.array([[[1, 2]]]))
     array([[[1, 1, 2, 2]]])
     """
 
-    size: Size | None = None
-    scale_factor: Factor | None = None
-    mode: str | None = None
-    align_corners: bool | None = None
-    recompute_scale_factor: bool | None = None
+    def __init__(
+        self,
+        size: Size | UpsampleOptions | None = None,
+        scale_factor: Factor | None = None,
+        mode: str | None = None,
+        align_corners: bool | None = None,
+        recompute_scale_factor: bool | None = None,
+        antialias: bool = False,
+    ) -> None:
+        """Hold the options; see `interpolate` for the arguments."""
+        self.options = _options(size, scale_factor, mode, align_corners, recompute_scale_factor, antialias)
 
     def __call__(self, input: ArrayLike) -> Array:
         """Resize `input`; see `interpolate`."""
-        return interpolate(
-            input,
-            size=self.size,
-            scale_factor=self.scale_factor,
-            mode=self.mode,
-            align_corners=self.align_corners,
-            recompute_scale_factor=self.recompute_scale_factor,
-        )
+        return interpolate(input, self.options)
+
+    def __repr__(self) -> str:
+        return f"Upsample({self.options})"
 
 
-def _choose_mode(name: str | None, ndim: int) -> Mode:
-    mode = find_mode(_INFERRED[ndim] if name is None else name)
+def upsample_vjp(
+    input: ArrayLike,
+    size: Size | UpsampleOptions | None = None,
+    scale_factor: Factor | None = None,
+    mode: str | None = None,
+    align_corners: bool | None = None,
+    recompute_scale_factor: bool | None = None,
+    antialias: bool = False,
+) -> tuple[Array, Callable[[ArrayLike], Array]]:
+    """`interpolate`, and the function that takes a gradient back through it.
+
+    Resizing is linear in the input, ``y = A x`` with a separable ``A``; the pullback is its exact adjoint, the
+    transposed matrix of every axis applied in the same way.
+
+    Args:
+        input, size, scale_factor, mode, align_corners, recompute_scale_factor, antialias: as of `interpolate`.
+
+    Returns:
+        The output, and a pullback: it takes the gradient of some number with respect to the output, of the output's
+        shape, and returns the gradient with respect to the input, of the input's shape and dtype.
+
+    Raises:
+        ValueError: as `interpolate`.
+        TypeError: the samples are not floating-point or complex numbers, which alone have a gradient.
+
+    >>> import numpy as np
+    >>> output, pullback = upsample_vjp(np.array([[[0.0, 4.0]]]), scale_factor=2)
+    >>> pullback(np.ones_like(output))
+    array([[[2., 2.]]])
+    """
+    x = np.asarray(input)
+    if x.dtype.kind not in "fc":
+        raise TypeError(f"samples of dtype {x.dtype} have no gradient; floating-point and complex ones have")
+    options = _options(size, scale_factor, mode, align_corners, recompute_scale_factor, antialias)
+    resampling = _Resampling(x, options)
+    return resampling.forward(), resampling.pull_back
+
+
+class _Resampling:
+    """A resampling of one array, prepared: the matrix of every axis, forward and back."""
+
+    def __init__(self, x: Array, options: UpsampleOptions) -> None:
+        if not 3 <= x.ndim <= 5:
+            raise ValueError(f"the input must have the shape (N, C, spatial…) with 1 to 3 spatial axes, got {x.shape}")
+        spatial = x.shape[2:]
+        mode = _choose_mode(options, len(spatial))
+        targets = _targets(spatial, options)
+        recipe = make_recipe(spatial, targets, mode, bool(options.align_corners), x.dtype)
+        self._input = x
+        self._taps = widest(recipe)
+        self._bands: list[Bands | None] = [None, None, *(step.bands for step in recipe)]
+        self._out_shape = (*x.shape[:2], *(target.size for target in targets))
+
+    def forward(self) -> Array:
+        return self._apply(self._input, self._bands, self._out_shape, self._taps)
+
+    def pull_back(self, gradient: ArrayLike) -> Array:
+        g = np.asarray(gradient)
+        if g.shape != self._out_shape:
+            raise ValueError(f"the gradient must have the output's shape {self._out_shape}, got {g.shape}")
+        transposed = [matrix and matrix.transposed() for matrix in self._bands]
+        taps = max((matrix.width for matrix in transposed if matrix is not None), default=1)
+        return self._apply(g.astype(self._input.dtype, copy=False), transposed, self._input.shape, taps)
+
+    @staticmethod
+    def _apply(x: Array, bands: Sequence[Bands | None], shape: tuple[int, ...], taps: int) -> Array:
+        rules = samples(x.dtype, taps)
+        out = np.empty(shape, x.dtype.newbyteorder("="))
+        resample(x, bands, out, rules)
+        return out
+
+
+def _options(
+    size: Size | UpsampleOptions | None,
+    scale_factor: Factor | None,
+    mode: str | None,
+    align_corners: bool | None,
+    recompute_scale_factor: bool | None,
+    antialias: bool,
+) -> UpsampleOptions:
+    if not isinstance(size, UpsampleOptions):
+        return UpsampleOptions(size, scale_factor, mode, align_corners, recompute_scale_factor, antialias)
+    if antialias or any(value is not None for value in (scale_factor, mode, align_corners, recompute_scale_factor)):
+        raise ValueError("an UpsampleOptions takes the place of all other arguments; give one or the other")
+    return size
+
+
+def _choose_mode(options: UpsampleOptions, ndim: int) -> Mode:
+    mode = find_mode(_INFERRED[ndim] if options.mode is None else options.mode)
     if mode.name == "linear" and ndim != 1:  # among PyTorch's names this one stands for a single axis
         raise ValueError(f"mode 'linear' resizes 1 axis, but here are {ndim}; use {_INFERRED[ndim]!r}")
     check_ndim(mode, ndim)
-    return MODES[mode.name]
+    if options.align_corners is not None and not mode.align_corners:
+        raise ValueError(f"align_corners has no meaning for mode {mode.name!r}; leave it out")
+    return mode.antialiased() if options.antialias else mode
 
 
-def _targets(
-    spatial: Sequence[int], size: Size | None, scale_factor: Factor | None, recompute: bool
-) -> list[AxisTarget]:
+def _targets(spatial: Sequence[int], options: UpsampleOptions) -> list[AxisTarget]:
+    size, scale_factor, recompute = options.size, options.scale_factor, options.recompute_scale_factor
     if (size is None) == (scale_factor is None):
         given = "neither" if size is None else "both"
         raise ValueError(f"either size or scale_factor must be given, got {given}")

@@ -40,7 +40,7 @@ class Axis:
         return replace(
             self,
             size=axis_map.out_size,
-            spacing=self.spacing * axis_map.a,
+            spacing=self.spacing * axis_map.pitch,
             origin=self.origin + self.spacing * axis_map.b,
         )
 
@@ -83,12 +83,12 @@ class Grid:
         """The grid of the output samples, where `maps` has the sampling map of every axis that changes.
 
         In voxel coordinates the output sample ``dst`` lies at ``a·dst + b``, so the affine becomes
-        ``A · [[diag(a), b], [0, 1]]`` and the spacing is multiplied by ``a``.
+        ``A · [[diag(a), b], [0, 1]]`` and the spacing is multiplied by ``a`` (by 1 where there is a single sample).
         """
         axes = tuple(axis.resampled(maps[axis.name]) if axis.name in maps else axis for axis in self.axes)
         step = np.eye(4)
         for column, name in enumerate(SPATIAL):
             if name in maps:
-                step[column, column] = maps[name].a
+                step[column, column] = maps[name].pitch
                 step[column, 3] = maps[name].b
         return Grid(axes, {name: affine @ step for name, affine in self.affines.items()})

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from . import formats
 from .core.modes import Mode, check_ndim, find_mode
-from .core.recipe import AxisRecipe, AxisTarget, make_recipe
+from .core.recipe import AxisRecipe, AxisTarget, make_recipe, widest
 from .core.resample import TILE_BYTES
 from .core.samples import Samples, premultiplied, samples
 from .core.sampling import scaled_size
@@ -52,6 +52,7 @@ class Plan:
     Attributes:
         source_path, output_path: the files.
         before, after: the header of the input and of the output.
+        request: what was asked for.
         mode: how samples are weighed.
         recipe: for each axis of the array what is done along it, or None where it was not addressed.
         rules: how samples are loaded, computed and stored.
@@ -66,6 +67,7 @@ class Plan:
     output_path: Path
     before: Header
     after: Header
+    request: Request
     mode: Mode
     recipe: tuple[AxisRecipe | None, ...]
     rules: Samples
@@ -125,7 +127,7 @@ def make_plan(request: Request, source: Source, source_path: Path, output_path: 
         raise RequestError(f"the output would need {in_words(_bytes(after))}; ask for less", source_path)
     try:
         weighted = before.alpha and request.premultiply and not mode.picks
-        rules = premultiplied(before.dtype) if weighted else samples(before.dtype)
+        rules = (premultiplied if weighted else samples)(before.dtype, widest(recipe.values()))
     except TypeError as error:
         raise InputError(str(error), source_path) from error
     sink = formats.make_sink(output_path, after)
@@ -135,6 +137,7 @@ def make_plan(request: Request, source: Source, source_path: Path, output_path: 
         output_path=output_path,
         before=before,
         after=after,
+        request=request,
         mode=mode,
         recipe=tuple(recipe.get(name) for name in before.grid.names),
         rules=rules,
@@ -142,7 +145,7 @@ def make_plan(request: Request, source: Source, source_path: Path, output_path: 
         slab_rows=_slab_rows(before, after, slab_axis),
         sink=sink,
         whole=(_bytes(before) if not source.streams else 0) + (_bytes(after) if not sink.streams else 0),
-        warnings=(*source.warnings, *sink.warnings),
+        warnings=(*source.warnings, *sink.warnings, *_aliasing(mode, recipe)),
     )
     _refuse_what_there_is_no_room_for(plan)
     return plan
@@ -175,11 +178,11 @@ def find_targets(request: Request, grid: Grid, path: Path) -> dict[str, AxisTarg
 def _mode(request: Request) -> Mode:
     try:
         mode = find_mode(request.mode)
+        if request.align_corners and not mode.align_corners:
+            raise ValueError(f"--align-corners has no meaning for mode {mode.name!r}; leave it out")
+        return mode.antialiased() if request.antialias else mode
     except ValueError as error:
-        raise RequestError(f"--mode: {error}") from error
-    if request.align_corners and not mode.align_corners:
-        raise RequestError(f"--align-corners has no meaning for --mode {mode.name}; leave it out")
-    return mode
+        raise RequestError(str(error)) from error
 
 
 def _by_scale(scale: PerAxis, grid: Grid, recompute: bool) -> dict[str, AxisTarget]:
@@ -235,6 +238,13 @@ def _make_recipe(
     except ValueError as error:
         raise RequestError(str(error), path) from error
     return {axis.name: step for axis, step in zip(addressed, steps, strict=True)}
+
+
+def _aliasing(mode: Mode, recipe: dict[str, AxisRecipe]) -> list[str]:
+    shrinking = [name for name, step in recipe.items() if step.bands is not None and step.map.a > 1]
+    if not (mode.aliases and shrinking):
+        return []
+    return [f"{', '.join(shrinking)} shrinks, and mode {mode.name} skips samples there; --antialias weighs them all"]
 
 
 def _slab_rows(before: Header, after: Header, slab_axis: int) -> int:

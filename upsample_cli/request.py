@@ -89,7 +89,7 @@ class Request:
         fit: a box; the result is as large as fits into it with the input's proportions.
         like: the path of a file whose sizes are taken.
         mode: name of a mode.
-        align_corners, recompute_scale_factor: as in PyTorch.
+        align_corners, recompute_scale_factor, antialias: as in PyTorch.
         axes: names of the axes of files that do not name them, slowest first.
         premultiply: whether colours are weighted by alpha.
     """
@@ -102,6 +102,7 @@ class Request:
     mode: str = "linear"
     align_corners: bool = False
     recompute_scale_factor: bool = False
+    antialias: bool = False
     axes: str | None = None
     premultiply: bool = True
 

@@ -25,7 +25,7 @@ from upsample_cli.core.sampling import AxisMap, axis_map, scaled_size
         (5, 5, None, True, 1.0, 0.0),
         (5, 9, 1.8, True, 0.5, 0.0),  # the factor has no influence
         # one sample on either side has no two corners: the extent stays, and the spacing is positive
-        (5, 1, None, True, 5.0, 0.0),
+        (5, 1, None, True, 0.0, 0.0),
         (1, 5, None, True, 0.2, -0.4),
         (1, 5, 5.5, True, 0.2, -0.4),
         (1, 1, None, True, 1.0, 0.0),

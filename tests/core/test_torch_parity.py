@@ -91,15 +91,29 @@ def test_linear_agrees_with_live_torch_at_random_sizes_and_factors(ndim, align_c
 
 
 @needs_torch
+@pytest.mark.parametrize("align_corners", [False, True])
+@pytest.mark.parametrize("special", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize(("n", "m"), [(8, 16), (9, 16), (16, 9), (12, 4), (8, 24)])
+def test_special_values_reach_the_outputs_of_live_torch(n, m, special, align_corners):
+    for place in range(n):
+        x = cases.noise((1, 1, n), "float64")
+        x[..., place] = special
+        with np.errstate(invalid="ignore"):
+            actual = interpolate(x, size=m, align_corners=align_corners)
+        assert_close(actual, _live(x, size=m, mode="linear", align_corners=align_corners))
+
+
 @pytest.mark.parametrize(("n", "m", "places"), [(2743, 4962, [3953]), (2216, 5057, [5012]), (1009, 1523, [])])
-def test_linear_is_nearer_to_the_truth_than_torch_where_torch_rounds_an_index_to_float32(n, m, places):
+def test_linear_rounds_positions_on_long_axes_as_torch_does(n, m, places):
     # `floorf` in guard_index_and_lambda: a position less than half an ulp of float32 below a sample counts as that
-    # sample, even in float64.
+    # sample, even in float64. The places were found with torch 2.13.
     x = cases.noise((1, 1, n), "float64")
-    exact = truth.linear(x, {2: m})
-    assert_close(interpolate(x, size=m), exact)
-    off = np.abs(_live(x, size=m, mode="linear") - exact)[0, 0]
+    actual = interpolate(x, size=m)
+    off = np.abs(actual - truth.linear(x, {2: m}))[0, 0]
     assert np.flatnonzero(off > 1e-9).tolist() == places
+    assert off.max() < 2.0**-24 * n * np.ptp(x)
+    if torch is not None:
+        assert_close(actual, _live(x, size=m, mode="linear"))
 
 
 @needs_torch

@@ -38,7 +38,7 @@ def _dense(bands: Bands) -> np.ndarray:
 )  # fmt: skip
 def test_linear_weights_by_hand(bands, first, taps):
     # Where two taps fall on the same sample, only the sum of their weights has a meaning.
-    expected = _dense(Bands(bands.in_size, np.array(first), np.array(taps, float)))
+    expected = _dense(Bands.make(bands.in_size, np.array(first), np.array(taps, float)))
     np.testing.assert_allclose(_dense(bands), expected, rtol=0, atol=1e-15)
     np.testing.assert_array_equal(bands.first, first)
 
@@ -95,9 +95,9 @@ def test_the_detour_via_the_centre_decides_what_is_nearest():
 
 def test_only_rows_of_a_single_one_pick():
     first = np.array([0, 1])
-    assert Bands(2, first, np.ones((2, 1))).picks
-    assert not Bands(2, first, np.array([[1.0], [0.5]])).picks
-    assert not Bands(2, first, np.array([[1.0, 0.0], [1.0, 0.0]])).picks
+    assert Bands.make(2, first, np.ones((2, 1))).picks
+    assert not Bands.make(2, first, np.array([[1.0], [0.5]])).picks
+    assert not Bands.make(2, first, np.array([[1.0, 0.0], [1.0, 0.0]])).picks
 
 
 @settings(deadline=None, derandomize=True, max_examples=150)

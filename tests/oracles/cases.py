@@ -69,7 +69,7 @@ class Case:
 
 
 def noise(shape: tuple[int, ...], dtype: str) -> np.ndarray:
-    """Numbers in [-1, 1) that no library's random generator can change: the SplitMix64 sequence (Steele et al. 2014)."""
+    """Numbers in [-1, 1) that no change of a library can alter: the SplitMix64 sequence (Steele et al., 2014)."""
     z = np.arange(1, int(np.prod(shape)) + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

@@ -21,9 +21,9 @@ def test_close_sees_one_value_off(dtype):
 
 def test_close_measures_by_the_contracts_tolerances():
     exact = np.array([1.0, 0.25])
-    assert_close(exact + [0, 0.9e-12], exact)
+    assert_close(exact + np.array([0, 0.9e-12]), exact)
     with pytest.raises(AssertionError, match="off by"):
-        assert_close(exact + [0, 1.1e-12], exact)
+        assert_close(exact + np.array([0, 1.1e-12]), exact)
     ulp = np.spacing(np.float32(1))
     assert_close(exact.astype("f4") + np.array([0, 4 * ulp], "f4"), exact)
     with pytest.raises(AssertionError, match="off by"):

@@ -74,9 +74,9 @@ def _apply_periodic(x: Array, bands: Bands, phases: Phases, axis: int, out: Arra
     for row in rows:
         target = out[*lead, row : phases.stop : phases.period]
         span = (target.shape[axis] - 1) * phases.step + 1
-        first = int(bands.first[row])
-        parts = [(*lead, slice(start, start + span, phases.step)) for start in range(first, first + bands.width)]
-        weights = bands.taps[row]
+        first, count = int(bands.first[row]), int(bands.count[row])
+        parts = [(*lead, slice(start, start + span, phases.step)) for start in range(first, first + count)]
+        weights = bands.taps[row, :count]
         if products:
             _sum([products[float(weight)][part] for weight, part in zip(weights, parts, strict=True)], target)
         else:

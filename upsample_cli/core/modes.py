@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from .sampling import AxisMap
-from .weights import Bands, linear_bands, nearest_bands, nearest_exact_bands
+from .weights import (
+    CUBIC,
+    LANCZOS,
+    TRIANGLE,
+    Bands,
+    Filter,
+    area_bands,
+    cubic_bands,
+    filter_bands,
+    linear_bands,
+    nearest_bands,
+    nearest_exact_bands,
+)
 
 _SMALL_2D = 128  # PyTorch has kernels of their own for pictures whose output height and width add up to no more
 
@@ -40,24 +52,61 @@ class Mode:
 
     Attributes:
         name: the name by which users ask for it.
+        bands: makes the banded matrix of an axis.
         ndim: the number of resized axes that the name stands for, None for any.
         align_corners: whether `align_corners` has a meaning.
         picks: whether outputs are copies of input samples, so that no value is new.
-        bands: makes the banded matrix of an axis.
-        exact_ratios: the ratios of output to input size at which a given scale factor gives way to that very ratio:
-            an axis that a linear mode's factor leaves as long as it was is not resampled.
+        drops_factor: whether an axis of so many samples that is to have so many is sampled at the ratio of these
+            sizes, whatever scale factor is given.
+        filter: the kernel with which it is antialiased, None where it cannot be.
+        moves_to_corners: whether `align_corners` aligns the corners; an antialiased kernel takes only its scale from
+            it in PyTorch, and lies as ever.
+        aliases: whether detail that is too fine for the output turns into false patterns.
     """
 
     name: str
-    ndim: int | None
-    align_corners: bool
-    picks: bool
     bands: Callable[[AxisMap, Circumstances], Bands]
-    exact_ratios: Callable[[Circumstances], tuple[int, ...]]
+    ndim: int | None = None
+    align_corners: bool = True
+    picks: bool = False
+    drops_factor: Callable[[int, int, Circumstances], bool] = lambda in_size, out_size, circumstances: False
+    filter: Filter | None = None
+    moves_to_corners: bool = True
+    aliases: bool = True
+
+    def antialiased(self) -> Mode:
+        """The mode with its kernel stretched where an axis shrinks.
+
+        Raises:
+            ValueError: it has no kernel that could be.
+        """
+        kernel = self.filter
+        if kernel is None:
+            able = ", ".join(mode.name for mode in MODES.values() if mode.filter is not None)
+            raise ValueError(f"mode {self.name!r} has no antialiasing; {able} have")
+        return replace(
+            self,
+            bands=lambda axis, circumstances: filter_bands(axis, kernel),
+            drops_factor=_if_equal,
+            moves_to_corners=False,
+            aliases=False,
+        )
 
 
 def _linear(axis: AxisMap, circumstances: Circumstances) -> Bands:
     return linear_bands(axis)
+
+
+def _cubic(axis: AxisMap, circumstances: Circumstances) -> Bands:
+    return cubic_bands(axis)
+
+
+def _lanczos(axis: AxisMap, circumstances: Circumstances) -> Bands:
+    return filter_bands(axis, LANCZOS, stretches=False)
+
+
+def _area(axis: AxisMap, circumstances: Circumstances) -> Bands:
+    return area_bands(axis)
 
 
 def _nearest(axis: AxisMap, circumstances: Circumstances) -> Bands:
@@ -68,26 +117,30 @@ def _nearest_exact(axis: AxisMap, circumstances: Circumstances) -> Bands:
     return nearest_exact_bands(axis, circumstances.precision, via_centre=not circumstances.small_2d)
 
 
-def _equal_sizes(circumstances: Circumstances) -> tuple[int, ...]:
-    return (1,)
+def _if_equal(in_size: int, out_size: int, circumstances: Circumstances) -> bool:
+    return in_size == out_size
 
 
-def _small_2d_only(circumstances: Circumstances) -> tuple[int, ...]:
-    return (1, 2) if circumstances.small_2d else ()  # `nearest_idx` in PyTorch's UpSample.h
+def _if_small_2d(in_size: int, out_size: int, circumstances: Circumstances) -> bool:
+    return circumstances.small_2d and out_size in (in_size, 2 * in_size)  # `nearest_idx` in PyTorch's UpSample.h
 
 
-def _never(circumstances: Circumstances) -> tuple[int, ...]:
-    return ()
+def _always(in_size: int, out_size: int, circumstances: Circumstances) -> bool:
+    return True
 
 
 MODES = {
     mode.name: mode
     for mode in (
-        Mode("linear", None, True, False, _linear, _equal_sizes),
-        Mode("bilinear", 2, True, False, _linear, _equal_sizes),
-        Mode("trilinear", 3, True, False, _linear, _equal_sizes),
-        Mode("nearest", None, False, True, _nearest, _small_2d_only),
-        Mode("nearest-exact", None, False, True, _nearest_exact, _never),
+        Mode("linear", _linear, drops_factor=_if_equal, filter=TRIANGLE),
+        Mode("bilinear", _linear, ndim=2, drops_factor=_if_equal, filter=TRIANGLE),
+        Mode("trilinear", _linear, ndim=3, drops_factor=_if_equal, filter=TRIANGLE),
+        Mode("cubic", _cubic, filter=CUBIC),
+        Mode("bicubic", _cubic, ndim=2, filter=CUBIC),
+        Mode("lanczos", _lanczos, filter=LANCZOS),
+        Mode("area", _area, align_corners=False, drops_factor=_always, aliases=False),
+        Mode("nearest", _nearest, align_corners=False, picks=True, drops_factor=_if_small_2d, aliases=False),
+        Mode("nearest-exact", _nearest_exact, align_corners=False, picks=True, aliases=False),
     )
 }
 
@@ -110,11 +163,9 @@ def check_ndim(mode: Mode, *counts: int) -> None:
     Raises:
         ValueError: it stands for another number.
     """
-    if mode.ndim is not None and mode.ndim not in counts:
-        fitting = [
-            other.name for other in MODES.values() if other.bands == mode.bands and other.ndim in (None, counts[0])
-        ]
-        raise ValueError(
-            f"mode {mode.name!r} resizes {mode.ndim} axes, but here {'is' if counts[0] == 1 else 'are'} {counts[0]}; "
-            f"use {' or '.join(map(repr, fitting))}"
-        )
+    if mode.ndim is None or mode.ndim in counts:
+        return
+    alike = [other for other in MODES.values() if other.filter == mode.filter]
+    fitting = next(other.name for ndim in (counts[0], None) for other in alike if other.ndim == ndim)
+    here = f"{'is' if counts[0] == 1 else 'are'} {counts[0]}"
+    raise ValueError(f"mode {mode.name!r} resizes {mode.ndim} axes, but here {here}; use {fitting!r}")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -39,6 +39,11 @@ class AxisRecipe:
     bands: Bands | None
 
 
+def widest(recipe: Iterable[AxisRecipe]) -> int:
+    """The largest number of taps along any axis."""
+    return max((step.bands.width for step in recipe if step.bands is not None), default=1)
+
+
 def make_recipe(
     in_sizes: Sequence[int], targets: Sequence[AxisTarget], mode: Mode, align_corners: bool, dtype: np.dtype[Any]
 ) -> list[AxisRecipe]:
@@ -59,8 +64,8 @@ def make_recipe(
     circumstances = Circumstances.of(dtype, [target.size for target in targets])
     recipe = []
     for in_size, target in zip(in_sizes, targets, strict=True):
-        at_exact_ratio = target.size in [in_size * ratio for ratio in mode.exact_ratios(circumstances)]
-        factor = None if at_exact_ratio else target.scale_factor
+        factor = None if mode.drops_factor(in_size, target.size, circumstances) else target.scale_factor
         axis = axis_map(in_size, target.size, factor, align_corners)
+        axis = replace(axis, align_corners=axis.align_corners and mode.moves_to_corners)
         recipe.append(AxisRecipe(axis, None if axis.is_identity else mode.bands(axis, circumstances)))
     return recipe

@@ -21,8 +21,7 @@ TILE_BYTES = (
     2 << 20
 )  # of a tile in the working dtype: measured best with 1 MiB of L2, where NumPy calls cost less than misses
 _ROW_ELEMENTS = 512  # rows of the fastest axes are not cut shorter than this
-_SHORT_RUN = 32  # elements that lie together, below which an axis counts as a fast one
-_GATHER_COST = 4.0  # time per element along such an axis, over the time along any other
+_GATHER_COST = 4.0  # time per element along the fastest axis, over the time along any other
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +49,7 @@ def resample(x: Array, bands: Sequence[Bands | None], out: Array, rules: Samples
         return
     picks = all(matrix is None or matrix.picks for matrix in bands)
     matrices = [matrix and matrix.astype(rules.weights) for matrix in bands]
-    order = _cheapest_order(x.shape, matrices)
+    order = _cheapest_order(matrices)
     if not order:
         np.copyto(out, x)
         return
@@ -59,18 +58,19 @@ def resample(x: Array, bands: Sequence[Bands | None], out: Array, rules: Samples
         list(_blocks(size, step, matrix)) for size, step, matrix in zip(out.shape, tile_shape, matrices, strict=True)
     ]
     scratch = _numpy.Scratch()
-    for tile in itertools.product(*blocks):
-        source = x[tuple(block.read for block in tile)]
-        target = out[tuple(block.out for block in tile)]
-        steps = [(axis, matrix) for axis in order if (matrix := tile[axis].bands) is not None]
-        if picks:
-            _apply_all(source, steps, target, scratch)
-        elif rules.direct:
-            _apply_all(rules.load(source), steps, target, scratch)
-        else:
-            result = scratch.array("result", target.shape, rules.working)
-            _apply_all(rules.load(source), steps, result, scratch)
-            rules.store(result, target)
+    with np.errstate(invalid="ignore", over="ignore"):  # infinity less infinity is NaN, and is meant to be
+        for tile in itertools.product(*blocks):
+            source = x[tuple(block.read for block in tile)]
+            target = out[tuple(block.out for block in tile)]
+            steps = [(axis, matrix) for axis in order if (matrix := tile[axis].bands) is not None]
+            if picks:
+                _apply_all(source, steps, target, scratch)
+            elif rules.direct:
+                _apply_all(rules.load(source), steps, target, scratch)
+            else:
+                result = scratch.array("result", target.shape, rules.working)
+                _apply_all(rules.load(source), steps, result, scratch)
+                rules.store(result, target)
 
 
 def _apply_all(x: Array, steps: Sequence[tuple[int, Bands]], out: Array, scratch: _numpy.Scratch) -> None:
@@ -84,20 +84,22 @@ def _apply_all(x: Array, steps: Sequence[tuple[int, Bands]], out: Array, scratch
         x = y
 
 
-def _cheapest_order(shape: Sequence[int], bands: Sequence[Bands | None]) -> list[int]:
+def _cheapest_order(bands: Sequence[Bands | None]) -> list[int]:
     """The axes that change, in the order that costs least: the strongest shrinking first, the fastest axis early.
 
-    With ``r`` the ratio of an axis's sizes and ``c`` the cost of one of its outputs, two axes cost ``c₁r₁ + c₂r₁r₂`` in
-    this order and ``c₂r₂ + c₁r₁r₂`` in the other: the smaller ``(r − 1) / (c·r)`` goes first.
+    With ``r`` the growth of an axis and ``c`` the cost of one of its outputs, two axes cost ``c₁r₁ + c₂r₁r₂`` in this
+    order and ``c₂r₂ + c₁r₁r₂`` in the other: the smaller ``(r − 1) / (c·r)`` goes first. Nothing here may depend on
+    the size of a part, since sums in another order are rounded otherwise.
     """
+    changing = {axis: matrix for axis, matrix in enumerate(bands) if matrix is not None}
+    fastest = max(changing, default=0)
 
-    def priority(axis: int, matrix: Bands) -> float:
-        ratio = matrix.out_size / matrix.in_size
-        cost = matrix.width * (_GATHER_COST if math.prod(shape[axis + 1 :]) < _SHORT_RUN else 1.0)
-        return (ratio - 1) / (cost * ratio)
+    def priority(axis: int) -> float:
+        matrix = changing[axis]
+        cost = matrix.width * (_GATHER_COST if axis == fastest else 1.0)
+        return (matrix.growth - 1) / (cost * matrix.growth)
 
-    priorities = {axis: priority(axis, matrix) for axis, matrix in enumerate(bands) if matrix is not None}
-    return sorted(priorities, key=lambda axis: priorities[axis])
+    return sorted(changing, key=priority)
 
 
 def _tile_shape(shape: Sequence[int], bands: Sequence[Bands | None], order: Sequence[int], itemsize: int) -> list[int]:

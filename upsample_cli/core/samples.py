@@ -34,16 +34,22 @@ class Samples:
         return np.empty(0, self.working).real.dtype
 
 
-def samples(dtype: np.dtype[Any]) -> Samples:
+def samples(dtype: np.dtype[Any], taps: int = 2) -> Samples:
     """The rules for plain samples of `dtype`.
 
     float16, bool and integers of up to 16 bits compute in float32, wider integers in float64, everything else in
-    its own precision. Integers are rounded once, half to even, and saturated; bool counts as 0 and 1.
+    its own precision; 16 bits also in float64 where more than two samples are weighed along an axis, since the
+    roundings of float32 would add up to more than 1/32 of a level. Integers are rounded once, half to even, and
+    saturated; bool counts as 0 and 1.
+
+    Args:
+        dtype: of the stored samples.
+        taps: the largest number of samples that are weighed along an axis.
 
     Raises:
         TypeError: the dtype does not hold numbers.
     """
-    working = _working_dtype(dtype)
+    working = _working_dtype(dtype, taps)
 
     def load(x: Array) -> Array:
         return x.astype(working, order="C")
@@ -52,13 +58,13 @@ def samples(dtype: np.dtype[Any]) -> Samples:
     return Samples(working, load, store, direct=working == dtype)
 
 
-def premultiplied(dtype: np.dtype[Any]) -> Samples:
+def premultiplied(dtype: np.dtype[Any], taps: int = 2) -> Samples:
     """The rules for colours with straight alpha as their last channel: each weighs as much as it is opaque.
 
     Colours are multiplied by alpha on the way in and divided by it on the way out, so that the colour of a
     transparent sample, which nobody can see, never leaks into its neighbours. (Porter and Duff, 1984.)
     """
-    plain = samples(dtype)
+    plain = samples(dtype, taps)
 
     def load(x: Array) -> Array:
         y = plain.load(x)
@@ -75,11 +81,11 @@ def premultiplied(dtype: np.dtype[Any]) -> Samples:
     return Samples(plain.working, load, store)
 
 
-def _working_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
+def _working_dtype(dtype: np.dtype[Any], taps: int) -> np.dtype[Any]:
     if dtype.kind in "fc":
         return np.dtype(np.float32) if dtype.itemsize == 2 else dtype.newbyteorder("=")
     if dtype.kind in "biu":
-        return np.dtype(np.float32 if dtype.itemsize <= 2 else np.float64)
+        return np.dtype(np.float32 if dtype.itemsize == 1 or (dtype.itemsize == 2 and taps <= 2) else np.float64)
     raise TypeError(f"samples of dtype {dtype} cannot be interpolated; numbers and booleans can")
 
 

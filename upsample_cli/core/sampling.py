@@ -20,7 +20,7 @@ class AxisMap:
     Attributes:
         in_size: number of input samples.
         out_size: number of output samples.
-        a: distance between two output samples, in input samples.
+        a: distance between two output samples, in input samples; 0 where corners are aligned and there is only one.
         align_corners: whether the first samples of input and output coincide (``b = 0``); otherwise their outer
             edges do (``b = (a − 1)/2``).
     """
@@ -34,6 +34,11 @@ class AxisMap:
     def b(self) -> float:
         """Position of the first output sample, in input samples."""
         return 0.0 if self.align_corners else (self.a - 1) / 2
+
+    @property
+    def pitch(self) -> float:
+        """The factor by which the spacing changes: `a`, or 1 where no distance is left to speak of."""
+        return self.a or 1.0
 
     @property
     def is_identity(self) -> bool:
@@ -67,13 +72,10 @@ def scaled_size(in_size: int, scale_factor: float) -> int:
 def axis_map(in_size: int, out_size: int, scale_factor: float | None = None, align_corners: bool = False) -> AxisMap:
     """The map from `in_size` to `out_size` samples, at the given `scale_factor` or, without one, at the sizes' ratio.
 
-    With `align_corners` the factor has no influence, as in PyTorch. Where corners cannot be aligned (one sample on
-    either side) every convention yields the same values, and the map keeps the extent of the axis, so that the
-    spacing stays positive.
+    With `align_corners` the factor has no influence, as in PyTorch. Where there is only one input sample, every output
+    sample has its value under any convention, and the map keeps the extent of the axis.
     """
-    if align_corners and in_size > 1 and out_size > 1:
-        return AxisMap(in_size, out_size, (in_size - 1) / (out_size - 1), align_corners=True)
-    if align_corners and in_size > 1:  # a single output sample: the first of the input, as thick as all of them
-        return AxisMap(in_size, out_size, float(in_size), align_corners=True)
+    if align_corners and in_size > 1:
+        return AxisMap(in_size, out_size, (in_size - 1) / (out_size - 1) if out_size > 1 else 0.0, align_corners=True)
     a = in_size / out_size if scale_factor is None or align_corners else 1 / scale_factor
     return AxisMap(in_size, out_size, a)

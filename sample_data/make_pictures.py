@@ -1,0 +1,88 @@
+"""Makes the pictures of the README with the command itself: ``python sample_data/make_pictures.py``."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from PIL import Image, ImageDraw, ImageFont
+
+HERE = Path(__file__).parent
+PICTURES = HERE / "pictures"
+CAPTION = 30  # height of a line of text under a panel
+GAP = 12
+INK, GREY, BLUE, ORANGE = "#24292f", "#8c959f", "#0969da", "#bc4c00"
+
+
+def upsample(source: Path, target: Path, *options: str) -> Image.Image:
+    command = [sys.executable, "-m", "upsample_cli", str(source), "-o", str(target), "--quiet", *options]
+    subprocess.run(command, check=True)
+    return Image.open(target).convert("RGB")
+
+
+def sheet(panels: list[tuple[str, Image.Image]], columns: int) -> Image.Image:
+    """The panels in rows, each with its caption below."""
+    width = max(picture.width for _, picture in panels)
+    height = max(picture.height for _, picture in panels)
+    rows = -(-len(panels) // columns)
+    size = (columns * (width + GAP) + GAP, rows * (height + CAPTION + GAP) + GAP)
+    page = Image.new("RGB", size, "white")
+    draw = ImageDraw.Draw(page)
+    font = ImageFont.load_default(16)
+    for number, (caption, picture) in enumerate(panels):
+        row, column = divmod(number, columns)
+        x, y = GAP + column * (width + GAP), GAP + row * (height + CAPTION + GAP)
+        page.paste(picture, (x + (width - picture.width) // 2, y + (height - picture.height) // 2))
+        draw.text((x + width / 2, y + height + CAPTION / 2), caption, INK, font, anchor="mm")
+    return page
+
+
+def comparison(folder: Path) -> Image.Image:
+    eye = folder / "eye.png"
+    Image.open(HERE / "cat.jpg").crop((142, 84, 198, 126)).save(eye)
+    options = {"nearest": ("--mode", "nearest"), "bilinear": ("--mode", "bilinear")}
+    panels = [("input, 56 x 42", Image.open(eye).convert("RGB"))]
+    for mode, arguments in options.items():
+        panels.append((f"--scale 5 --mode {mode}", upsample(eye, folder / f"{mode}.png", "--scale", "5", *arguments)))
+    return sheet(panels, columns=3)
+
+
+def conventions() -> Image.Image:
+    """Where two conventions put the 8 output samples of 4 input samples: below them, on one line of the world."""
+    page = Image.new("RGB", (900, 330), "white")
+    draw = ImageDraw.Draw(page)
+    heading, text = ImageFont.load_default(18), ImageFont.load_default(15)
+    cell, left = 96, 330
+    for row, (name, formula, start, step) in enumerate(
+        [
+            ("half-pixel (default)", "src = (dst + 0.5) * 4/8 - 0.5", -0.25, 0.5),
+            ("align_corners", "src = dst * 3/7", 0.0, 3 / 7),
+        ]
+    ):
+        top = 40 + row * 150
+        draw.text((24, top + 8), name, INK, heading)
+        draw.text((24, top + 38), formula, GREY, text)
+        for sample in range(4):
+            x = left + sample * cell
+            draw.rectangle((x, top, x + cell, top + 44), fill="#ddf4ff", outline=GREY)
+            draw.ellipse((x + cell / 2 - 6, top + 16, x + cell / 2 + 6, top + 28), fill=BLUE)
+        for sample in range(8):
+            x = left + cell / 2 + (start + sample * step) * cell
+            draw.line((x, top + 46, x, top + 72), fill=ORANGE, width=1)
+            draw.ellipse((x - 5, top + 68, x + 5, top + 78), fill=ORANGE)
+        draw.text((left + 4 * cell + 20, top + 12), "4 input samples", BLUE, text)
+        draw.text((left + 4 * cell + 20, top + 62), "8 output samples", ORANGE, text)
+    return page
+
+
+def main() -> None:
+    PICTURES.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        comparison(Path(folder)).save(PICTURES / "comparison.png", optimize=True)
+    conventions().save(PICTURES / "conventions.png", optimize=True)
+
+
+if __name__ == "__main__":
+    main()
