@@ -7,6 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 HERE = Path(__file__).parent
@@ -30,7 +31,7 @@ def sheet(panels: list[tuple[str, Image.Image]], columns: int) -> Image.Image:
     size = (columns * (width + GAP) + GAP, rows * (height + CAPTION + GAP) + GAP)
     page = Image.new("RGB", size, "white")
     draw = ImageDraw.Draw(page)
-    font = ImageFont.load_default(16)
+    font = ImageFont.load_default(14)
     for number, (caption, picture) in enumerate(panels):
         row, column = divmod(number, columns)
         x, y = GAP + column * (width + GAP), GAP + row * (height + CAPTION + GAP)
@@ -47,6 +48,33 @@ def comparison(folder: Path) -> Image.Image:
     for mode, arguments in options.items():
         panels.append((f"--scale 5 --mode {mode}", upsample(eye, folder / f"{mode}.png", "--scale", "5", *arguments)))
     return sheet(panels, columns=3)
+
+
+def modes(folder: Path) -> Image.Image:
+    """Every mode on a detail that it enlarges, and every way to shrink a picture of fine rings."""
+    eye, rings = folder / "eye.png", folder / "rings.png"
+    make_rings(240).save(rings)
+    panels = []
+    for mode in ("nearest", "nearest-exact", "bilinear", "bicubic", "lanczos", "area"):
+        picture = upsample(eye, folder / f"{mode}.png", "--scale", "4.7", "--mode", mode, "--overwrite")
+        panels.append((f"--scale 4.7 --mode {mode}", picture))
+    for options in (
+        ("nearest",),
+        ("bilinear",),
+        ("area",),
+        *((m, "--antialias") for m in ("bilinear", "bicubic", "lanczos")),
+    ):
+        target = folder / f"rings_{'_'.join(options)}.png"
+        picture = upsample(rings, target, "--scale", "0.31", "--mode", *options)
+        enlarged = picture.resize((picture.width * 3, picture.height * 3), Image.Resampling.NEAREST)
+        panels.append((f"--scale 0.31 --mode {' '.join(options)}", enlarged))
+    return sheet(panels, columns=3)
+
+
+def make_rings(size: int) -> Image.Image:
+    """Rings that grow finer outwards: what is too fine for the output must fade, and not turn into new rings."""
+    y, x = np.mgrid[:size, :size] - (size - 1) / 2
+    return Image.fromarray(np.rint(127.5 + 127.5 * np.cos((x * x + y * y) * np.pi / size / 1.6)).astype(np.uint8))
 
 
 def conventions() -> Image.Image:
@@ -81,6 +109,7 @@ def main() -> None:
     PICTURES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         comparison(Path(folder)).save(PICTURES / "comparison.png", optimize=True)
+        modes(Path(folder)).save(PICTURES / "modes.png", optimize=True)
     conventions().save(PICTURES / "conventions.png", optimize=True)
 
 
