@@ -76,13 +76,12 @@ class Bands:
 
     def columns(self, tap: int) -> NDArray[np.intp]:
         """The input sample that each row multiplies by its weight number `tap`; its last one where it has no such."""
-        return np.clip(self.first + np.minimum(tap, self.count - 1), 0, self.in_size - 1)
+        return np.maximum(np.minimum(self.first + np.minimum(tap, self.count - 1), self.in_size - 1), 0)
 
     def reads(self, start: int, stop: int) -> tuple[int, int]:
         """The range of input samples that output rows ``start:stop`` read."""
-        ends = self.first[start:stop] + self.count[start:stop]
-        last = self.in_size - 1
-        return int(np.clip(self.first[start], 0, last)), int(np.clip(ends.max(), 1, self.in_size))
+        begin, end = int(self.first[start]), int((self.first[start:stop] + self.count[start:stop]).max())
+        return min(max(begin, 0), self.in_size - 1), min(max(end, 1), self.in_size)
 
     def rows(self, start: int, stop: int) -> Bands:
         """Output rows ``start:stop``, over an input that begins and ends as `reads` says: the same weights exactly."""
