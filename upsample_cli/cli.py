@@ -26,6 +26,9 @@ _INTERRUPTED, _TERMINATED, _BUG = 130, 143, 1
 _BY_COUNT = {"linear": {2: "bilinear", 3: "trilinear"}, "cubic": {2: "bicubic"}}
 
 
+_SIZE, _HOW, _FILES, _TALK = "Size (exactly one)", "Sampling", "Files", "Messages"
+
+
 class _Option(click.Option):
     """An option that knows under which heading of the help it stands."""
 
@@ -41,8 +44,8 @@ class _Command(click.Command):
         groups: dict[str, list[tuple[str, str]]] = {}
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx)
-            if record is not None:
-                groups.setdefault(getattr(parameter, "group", "Other"), []).append(record)
+            if isinstance(parameter, click.Option) and record is not None:
+                groups.setdefault(getattr(parameter, "group", _TALK), []).append(record)
         for group, records in groups.items():
             with formatter.section(group):
                 formatter.write_dl(records)
@@ -50,9 +53,6 @@ class _Command(click.Command):
 
 def _option(group: str, *names: str, **settings: Any) -> Callable[[Any], Any]:
     return click.option(*names, cls=_Option, group=group, **settings)
-
-
-_SIZE, _HOW, _FILES, _TALK = "Size (exactly one)", "Sampling", "Files", "Messages"
 
 
 @click.command(
