@@ -18,8 +18,14 @@ def assert_same_bits(actual: np.ndarray, expected: np.ndarray) -> None:
         raise AssertionError(f"{len(different)} of {actual.size} elements differ, the first at {different[:1]}")
 
 
-def assert_close(actual: np.ndarray, truth: np.ndarray) -> None:
-    """`actual`, of float32 or float64 or their complex kin, agrees with the float64 `truth` as the contract says."""
+def assert_close(actual: np.ndarray, truth: np.ndarray, scale: float = 0.0) -> None:
+    """`actual`, of float32 or float64 or their complex kin, agrees with the float64 `truth` as the contract says.
+
+    Args:
+        actual: what is to be judged.
+        truth: what is right.
+        scale: the largest magnitude of the samples that were weighed, where weights of both signs may cancel.
+    """
     if actual.shape != truth.shape:
         raise AssertionError(f"shape {actual.shape} is not {truth.shape}")
     if not np.array_equal(np.isfinite(actual), np.isfinite(truth)):
@@ -30,7 +36,7 @@ def assert_close(actual: np.ndarray, truth: np.ndarray) -> None:
     special, expected = actual[~finite].astype(truth.dtype), truth[~finite]
     if not np.array_equal(special, expected, equal_nan=True):
         raise AssertionError("NaN and infinities have changed places, or signs")
-    largest = np.abs(truth[finite]).max(initial=0)
+    largest = max(scale, np.abs(truth[finite]).max(initial=0))
     real = actual.real.dtype
     if real == np.float32:
         tolerance = FLOAT32_ULPS * float(np.spacing(np.float32(largest)))

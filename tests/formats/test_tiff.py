@@ -1,0 +1,204 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+
+from tests.formats.examples import EXAMPLES, samples
+from tests.formats.through import planned, upsampled, whole
+from upsample_cli import formats
+from upsample_cli.errors import InputError
+from upsample_cli.formats.base import ReadOptions
+
+SAMPLES = Path(__file__).parents[2] / "sample_data"
+BY_ID = {example.id: example for example in EXAMPLES}
+
+
+def made(tmp_path: Path, name: str) -> Path:
+    path = tmp_path / f"in{BY_ID[name].suffix}"
+    BY_ID[name].make(path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("tiff-uint8", (42, 70)),
+        ("tiff-stack-uint8", (10, 42, 70)),
+        ("tiff-rgb", (42, 70, 3)),
+        ("tiff-rgb-planar", (3, 42, 70)),
+        ("tiff-rgb-stack", (10, 42, 70, 3)),
+        ("tiff-gaps-lzw", (10, 42, 70)),
+        ("tiff-shaped", (10, 42, 70)),
+        ("tiff-shaped-axes", (4, 3, 42, 70)),
+        ("tiff-shaped-time", (5, 42, 70)),
+        ("imagej-tzcyx", (2, 6, 2, 42, 70)),
+        ("ome-czyx", (2, 10, 42, 70)),
+        ("ome-tzcyx", (2, 6, 2, 42, 70)),
+    ],
+)
+def test_z_y_and_x_are_resized_and_no_others(tmp_path, name, expected):
+    path, out = made(tmp_path, name), tmp_path / f"out{BY_ID[name].suffix}"
+    upsampled(path, out, scale="2")
+    with tifffile.TiffFile(path) as before, tifffile.TiffFile(out) as after:
+        assert after.series[0].shape == expected
+        assert after.series[0].axes == before.series[0].axes.replace("Q", "Z")
+        assert after.series[0].dtype == before.series[0].dtype
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("tiff-lzw-predictor", "tiff-zlib-plain", "tiff-zstd-predictor", "tiff-packbits-plain", "tiff-none-plain"),
+        *("tiff-tiles", "tiff-tiles-zlib", "tiff-tiles-rgb", "tiff-tiles-planar", "tiff-rgb-planar", "tiff-rgba"),
+        *("tiff-rgba-premultiplied", "tiff-white-is-zero", "tiff-bigtiff", "tiff-bigtiff-big-endian"),
+        *("tiff-stack-uint16", "tiff-inches", "tiff-centimetres", "imagej-tzcyx", "ome-czyx", "ome-tiled-millimetres"),
+    ],
+)
+def test_samples_are_laid_out_as_they_were(tmp_path, name):
+    path, out = made(tmp_path, name), tmp_path / f"out{BY_ID[name].suffix}"
+    upsampled(path, out, scale="2")
+    with tifffile.TiffFile(path) as before, tifffile.TiffFile(out) as after:
+        for attribute in ("byteorder", "is_bigtiff", "is_imagej", "is_ome", "is_shaped"):
+            assert getattr(after, attribute) == getattr(before, attribute), attribute
+        for attribute in (
+            "compression",
+            "predictor",
+            "photometric",
+            "planarconfig",
+            "extrasamples",
+            "is_tiled",
+            "tile",
+        ):
+            assert getattr(after.pages[0], attribute) == getattr(before.pages[0], attribute), attribute
+        units = [tiff.pages[0].tags.valueof("ResolutionUnit") for tiff in (before, after)]
+        assert units[0] in (units[1], None)
+
+
+def test_imagej_keeps_its_own_metadata(tmp_path):
+    out = tmp_path / "out.tif"
+    upsampled(SAMPLES / "stack_imagej.tif", out, scale="2")
+    with tifffile.TiffFile(SAMPLES / "stack_imagej.tif") as before, tifffile.TiffFile(out) as after:
+        old, new = before.imagej_metadata, after.imagej_metadata
+        assert new["spacing"] == old["spacing"] / 2
+        assert new["slices"] == old["slices"] * 2
+        for key in ("frames", "channels", "finterval", "unit", "mode", "Ranges", "hyperstack"):
+            assert new[key] == old[key], key
+        assert [lut.tolist() for lut in new["LUTs"]] == [lut.tolist() for lut in old["LUTs"]]
+
+
+def test_ome_keeps_spacing_units_and_channels(tmp_path):
+    out = tmp_path / "out.ome.tif"
+    plan = upsampled(SAMPLES / "stack_ome.ome.tif", out, scale="2")
+    xml = tifffile.tiffcomment(out)
+    for text in ('SizeX="112"', 'SizeY="80"', 'SizeZ="16"', 'SizeC="2"', 'Name="DNA"', 'Name="Tubulin"'):
+        assert text in xml
+    for axis, size in (("X", "0.125"), ("Y", "0.125"), ("Z", "0.5")):
+        assert f'PhysicalSize{axis}="{size}"' in xml
+        assert f'PhysicalSize{axis}Unit="µm"' in xml
+    assert any("OME-XML" in warning for warning in plan.warnings)
+
+
+def test_nearest_keeps_a_palette(tmp_path):
+    path, out = made(tmp_path, "tiff-palette"), tmp_path / "out.tif"
+    upsampled(path, out, scale="2", mode="nearest")
+    with tifffile.TiffFile(path) as before, tifffile.TiffFile(out) as after:
+        np.testing.assert_array_equal(after.pages[0].colormap, before.pages[0].colormap)
+        np.testing.assert_array_equal(after.asarray(), before.asarray().repeat(2, 0).repeat(2, 1))
+
+
+@pytest.mark.parametrize(
+    ("axes", "names", "shape"),
+    [
+        (None, "zyx", (10, 42, 70)),
+        ("tyx", "tyx", (5, 42, 70)),
+        ("cyx", "cyx", (5, 42, 70)),
+        ("zyx", "zyx", (10, 42, 70)),
+    ],
+)
+def test_a_lone_page_axis_is_z_unless_it_is_named(tmp_path, axes, names, shape):
+    for name in ("tiff-stack-uint8", "tiff-lzw-plain", "tiff-gaps", "tiff-shaped"):
+        plan = upsampled(made(tmp_path, name), tmp_path / "out.tif", scale="2", axes=axes)
+        assert "".join(plan.after.grid.names) == names
+        assert tifffile.imread(tmp_path / "out.tif").shape == shape
+
+
+def test_axes_given_by_name_do_not_rename_those_of_the_file(tmp_path):
+    for name in ("imagej-zyx", "ome-czyx"):
+        plan = planned(made(tmp_path, name), scale="2", axes="tyx")
+        assert any("--axes is ignored" in warning for warning in plan.warnings)
+        assert "z" in plan.after.grid.names
+
+
+@pytest.mark.parametrize(("name", "axes"), [("tiff-stack-uint8", "yx"), ("tiff-uint8", "zyx"), ("tiff-rgb", "x")])
+def test_a_wrong_number_of_names(tmp_path, name, axes):
+    with pytest.raises(InputError, match=r"in\.tif: has . axes .*--axes"):
+        planned(made(tmp_path, name), scale="2", axes=axes)
+
+
+def test_axes_that_nobody_names_have_to_be_named(tmp_path):
+    path = tmp_path / "in.tif"
+    tifffile.imwrite(path, samples((2, 3, 8, 9)), photometric="minisblack")
+    with pytest.raises(InputError, match="name each of them with --axes"):
+        planned(path, scale="2")
+    assert planned(path, scale="2", axes="tzyx").after.grid.shape == (2, 6, 16, 18)
+
+
+def warned(path: Path) -> str:
+    return "\n".join(planned(path, scale="2").warnings)
+
+
+def test_what_is_dropped_is_said(tmp_path):
+    path = tmp_path / "in.tif"
+    tifffile.imwrite(path, samples((20, 30)), description="a description", metadata=None)
+    assert "description" in warned(path)
+    with tifffile.TiffWriter(path) as writer:
+        writer.write(samples((64, 64)), subifds=1, metadata=None)
+        writer.write(samples((32, 32)), subfiletype=1, metadata=None)
+    assert "pyramid" in warned(path)
+    with tifffile.TiffWriter(path) as writer:
+        writer.write(samples((64, 64)), metadata=None)
+        writer.write(samples((20, 30, 3)), photometric="rgb", metadata=None)
+    assert "first of 2 series" in warned(path)
+    tifffile.imwrite(path, samples((5, 20, 30)), imagej=True, metadata={"axes": "ZYX", "Labels": list("abcde")})
+    assert "Labels" in warned(path)
+
+
+def test_what_is_kept_is_not_warned_of(tmp_path):
+    for name in ("tiff-uint8", "tiff-stack-uint16", "tiff-rgb", "tiff-lzw-predictor", "imagej-zyx", "tiff-shaped"):
+        assert planned(made(tmp_path, name), scale="2").warnings == (), name
+
+
+def straight(planar: bool) -> np.ndarray:
+    """Red beside green that nobody can see."""
+    array = np.zeros((4, 4, 8), np.uint8)
+    array[1, :, :4], array[0, :, 4:], array[3, :, 4:] = 255, 255, 255
+    return array if planar else np.ascontiguousarray(array.transpose(1, 2, 0))
+
+
+@pytest.mark.parametrize(
+    "planar", [False, pytest.param(True, marks=pytest.mark.xfail(strict=True, reason="alpha is not seen in planes"))]
+)
+def test_colours_of_transparent_pixels_stay_out_of_sight(tmp_path, planar):
+    path, out = tmp_path / "in.tif", tmp_path / "out.tif"
+    layout = "separate" if planar else "contig"
+    tifffile.imwrite(path, straight(planar), photometric="rgb", planarconfig=layout, extrasamples=["unassalpha"])
+    upsampled(path, out, scale="2")
+    result = tifffile.imread(out)
+    green = result[1] if planar else result[..., 1]
+    assert green.max() == 0
+
+
+def test_opening_reads_the_header_alone(tmp_path):
+    """A hole in place of 100 GB of samples."""
+    path = tmp_path / "huge.tif"
+    with tifffile.TiffWriter(path, bigtiff=True) as writer:
+        writer.write(shape=(1000, 10_000, 10_000), dtype="uint8", photometric="minisblack", metadata=None)
+    with formats.open_source(path, ReadOptions()) as source:
+        assert source.header.grid.shape == (1000, 10_000, 10_000)
+        assert not source.read(0, 999, 1000)[0, :10].any()
+
+
+@pytest.mark.parametrize("name", ["stack_plain.tif", "stack_imagej.tif", "stack_ome.ome.tif"])
+def test_samples_are_those_that_tifffile_reads(name):
+    np.testing.assert_array_equal(whole(SAMPLES / name), tifffile.imread(SAMPLES / name))

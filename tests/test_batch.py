@@ -1,0 +1,324 @@
+"""Inputs to jobs, jobs to results, results to a report: without Click, so that names and counts show."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.test_cli import bug, listing
+from upsample_cli import batch
+from upsample_cli.batch import Job, Report, Result, make_jobs, run_jobs
+from upsample_cli.errors import InputError, OutputError, RequestError
+from upsample_cli.request import PerAxis, Request
+
+TWICE = Request(scale=PerAxis.parse("2", "--scale"))
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def save(*names, shape=(3, 4)):
+    for number, name in enumerate(names):
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        with Path(name).open("wb") as file:
+            np.save(file, np.full(shape, number, np.uint8))
+    return names
+
+
+def outputs(inputs, output=None, **settings):
+    return [str(job.output) for job in make_jobs(inputs, output, TWICE, **settings)]
+
+
+# --- names ---
+
+
+@pytest.mark.parametrize(
+    ("name", "output"),
+    [
+        ("a.png", "a_upsampled.png"),
+        ("a.b.png", "a.b_upsampled.png"),
+        ("a.nii.gz", "a_upsampled.nii.gz"),
+        ("a.b.NII.GZ", "a.b_upsampled.NII.GZ"),
+        ("a.ome.tif", "a_upsampled.ome.tif"),
+        ("a.OME.TIFF", "a_upsampled.OME.TIFF"),
+        ("a.ome.btf", "a_upsampled.ome.btf"),
+        ("a.tar.gz", "a.tar_upsampled.gz"),
+        ("dir.d/a.tif", "dir.d/a_upsampled.tif"),
+        ("name", "name_upsampled"),
+        ("dir.d/name", "dir.d/name_upsampled"),
+        (".hidden", ".hidden_upsampled"),
+        (".hidden.png", ".hidden_upsampled.png"),
+        (".nii.gz", ".nii_upsampled.gz"),
+        ("{stem}.png", "{stem}_upsampled.png"),
+        ("%s %d.png", "%s %d_upsampled.png"),
+        ("../a.png", "../a_upsampled.png"),
+    ],
+)
+def test_default_names(name, output):
+    assert outputs([name]) == [output]
+
+
+@pytest.mark.parametrize(
+    ("output", "name"),
+    [
+        ("out.png", "out.png"),
+        ("folder", "folder/a.nii.gz"),
+        ("folder/", "folder/a.nii.gz"),
+        ("folder//", "folder/a.nii.gz"),
+        ("folder/{stem}{ext}", "folder/a.nii.gz"),
+        ("{parent}/{stem}.tif", "sub/a.tif"),
+        ("{mode}_{stem}.nii", "linear_a.nii"),
+        ("{stem:_<5}.nii", "a____.nii"),
+        ("{{}}{stem}.nii", "{}a.nii"),
+    ],
+)
+def test_output_is_a_file_a_directory_or_a_template(folder, output, name):
+    (folder / "folder").mkdir()
+    (folder / "sub").mkdir()
+    assert outputs(["sub/a.nii.gz"], output) == [name]
+
+
+def test_an_existing_directory_with_braces_in_its_name_is_a_directory(folder):
+    """A closing brace alone is none of a template's; an opening one is, even if a directory has that name."""
+    (folder / "a}b").mkdir()
+    assert outputs(["x.png"], "a}b") == ["a}b/x.png"]
+
+
+@bug("an opening brace makes a template of the name of an existing directory")
+def test_an_existing_directory_with_an_opening_brace(folder):
+    (folder / "{run}").mkdir()
+    assert outputs(["x.png"], "{run}/") == ["{run}/x.png"]
+
+
+def test_the_size_of_a_template_is_of_the_output():
+    save("a.npy", "b.npy")
+    save("c.npy", shape=(5, 3, 4))
+    assert outputs(["a.npy", "c.npy"], "{stem}_{size}_{scale}.npy") == ["a_8x6_2.npy", "c_8x6x10_2.npy"]
+
+
+def test_the_size_of_a_template_asks_for_a_file_that_can_be_read():
+    with pytest.raises(InputError, match=r"^none\.npy: does not exist$"):
+        make_jobs(["none.npy"], "{size}.npy", TWICE)
+
+
+# --- inputs ---
+
+
+def test_patterns_are_expanded_in_the_order_of_their_names_and_each_file_once():
+    save("b.npy", "a.npy", "c.txt", "sub/a.npy")
+    jobs = make_jobs(["c.txt", "*.npy", "a.npy", "./b.npy"], None, TWICE)
+    assert [str(job.input) for job in jobs] == ["c.txt", "a.npy", "b.npy"]
+    jobs = make_jobs(["**/*.npy"], None, TWICE)
+    assert [str(job.input) for job in jobs] == ["a.npy", "b.npy", "sub/a.npy"]
+
+
+def test_a_pattern_may_be_absolute_and_its_matches_are(folder):
+    save("b.npy", "a.npy")
+    jobs = make_jobs([f"{folder}/[ab].npy"], None, TWICE)
+    assert [job.input for job in jobs] == [folder / "a.npy", folder / "b.npy"]
+
+
+def test_hidden_files_are_not_matched():
+    save("a.npy", ".b.npy", ".upsample-0123456789ab.tmp")
+    assert [str(job.input) for job in make_jobs(["*"], None, TWICE)] == ["a.npy"]
+
+
+def test_a_missing_file_is_a_job_that_will_fail():
+    (job,) = make_jobs(["none.npy"], None, TWICE)
+    (result,) = run_jobs([job], TWICE)
+    assert isinstance(result.error, InputError)
+    assert result.plan is None
+
+
+# --- collisions ---
+
+
+def test_nothing_is_planned_if_any_output_exists():
+    save("a.npy", "b.npy", "b_upsampled.npy")
+    with pytest.raises(OutputError, match=r"^b_upsampled\.npy: exists; --overwrite"):
+        make_jobs(["a.npy", "b.npy"], None, TWICE)
+
+
+def test_existing_outputs_are_skipped_or_overwritten():
+    save("a.npy", "b.npy", "b_upsampled.npy")
+    assert [job.skip for job in make_jobs(["a.npy", "b.npy"], None, TWICE, skip_existing=True)] == [False, True]
+    assert [job.skip for job in make_jobs(["a.npy", "b.npy"], None, TWICE, overwrite=True)] == [False, False]
+
+
+@pytest.mark.parametrize("settings", [{}, {"overwrite": True}, {"skip_existing": True}], ids=str)
+def test_collisions_are_refused_whatever_may_be_overwritten(folder, settings):
+    save("a/x.npy", "b/x.npy")
+    (folder / "out").mkdir()
+    with pytest.raises(RequestError, match=r"^out/x\.npy: would be written from both a/x\.npy and b/x\.npy"):
+        make_jobs(["a/x.npy", "b/x.npy"], "out", TWICE, **settings)
+    (folder / "link").symlink_to("out")
+    with pytest.raises(RequestError, match="would be written from both"):
+        make_jobs(["a/x.npy", "b/x.npy"], "{parent}/../out/{stem}{ext}", TWICE, **settings)
+
+
+def test_an_output_that_is_another_input_is_refused():
+    save("a.npy", "a_upsampled.npy")
+    for inputs in (["a.npy", "a_upsampled.npy"], ["a_upsampled.npy", "a.npy"]):
+        with pytest.raises(RequestError, match=r"^a_upsampled\.npy: "):
+            make_jobs(inputs, None, TWICE, overwrite=True)
+
+
+def test_many_inputs_do_not_become_one_file():
+    with pytest.raises(RequestError, match="3 inputs cannot become one file"):
+        make_jobs(["a.npy", "b.npy", "c.npy"], "out.npy", TWICE)
+
+
+def test_planning_touches_nothing(folder):
+    save("a.npy", "b.npy")
+    before = listing(folder)
+    make_jobs(["*.npy"], "{stem}_{size}.npy", TWICE)
+    assert listing(folder) == before
+
+
+# --- results ---
+
+
+def test_a_bad_file_never_stops_the_others():
+    save("a.npy", "c.npy")
+    Path("b.npy").write_bytes(b"broken")
+    results = list(run_jobs(make_jobs(["a.npy", "b.npy", "c.npy"], None, TWICE), TWICE))
+    assert [type(result.error) for result in results] == [type(None), InputError, type(None)]
+    assert [result.plan is None for result in results] == [False, True, False]
+    assert np.load("c_upsampled.npy").shape == (6, 8)
+
+
+def test_results_come_as_they_end():
+    save("a.npy", "b.npy")
+    results = run_jobs(make_jobs(["a.npy", "b.npy"], None, TWICE), TWICE)
+    next(results)
+    assert Path("a_upsampled.npy").exists()
+    assert not Path("b_upsampled.npy").exists()
+    results.close()
+    assert not Path("b_upsampled.npy").exists()
+
+
+def test_a_dry_run_plans_and_writes_nothing(folder):
+    save("a.npy", "b.npy")
+    before = listing(folder)
+    results = list(run_jobs(make_jobs(["*.npy"], None, TWICE), TWICE, dry_run=True))
+    assert [result.plan.after.grid.shape for result in results] == [(6, 8), (6, 8)]
+    assert listing(folder) == before
+
+
+def test_a_lack_of_memory_is_said_of_the_file(folder, monkeypatch):
+    def exhaust(plan, source):
+        raise MemoryError
+
+    save("a.npy", "b.npy")
+    monkeypatch.setattr(batch, "run", exhaust)
+    results = list(run_jobs(make_jobs(["a.npy", "b.npy"], None, TWICE), TWICE))
+    assert [str(result.error).split(":")[0] for result in results] == ["a.npy", "b.npy"]
+    assert all("not enough memory" in str(result.error) for result in results)
+
+
+@pytest.mark.parametrize("ext", [".npy", ".tif", ".nii.gz", ".png"])
+def test_a_batch_is_its_singles(folder, ext):
+    rng = np.random.default_rng(5)
+    names = [f"{letter}.npy" for letter in "abc"]
+    for number, name in enumerate(names):
+        np.save(name, rng.integers(0, 255, (4 + number, 5)).astype(np.uint8))
+    for name in ("batch", "single"):
+        (folder / name).mkdir()
+    list(run_jobs(make_jobs(names, f"batch/{{stem}}{ext}", TWICE), TWICE))
+    for name in names:
+        list(run_jobs(make_jobs([name], f"single/{{stem}}{ext}", TWICE), TWICE))
+    assert listing(folder / "batch") == listing(folder / "single")
+    assert len(listing(folder / "batch")) == 3
+
+
+# --- the report ---
+
+DONE = Result(Job(Path("a"), Path("b")), None)
+SKIPPED = Result(Job(Path("a"), Path("b"), skip=True), None)
+UNREAD = Result(Job(Path("a"), Path("b")), None, 0.0, InputError("is empty", Path("a")))
+UNWRITTEN = Result(Job(Path("a"), Path("b")), None, 0.0, OutputError("cannot be written", Path("b")))
+SENSELESS = Result(Job(Path("a"), Path("b")), None, 0.0, RequestError("ask for less", Path("a")))
+
+
+@pytest.mark.parametrize(
+    ("results", "counts", "code"),
+    [
+        ([], (0, 0, 0), 0),
+        ([DONE], (1, 0, 0), 0),
+        ([SKIPPED], (0, 1, 0), 0),
+        ([DONE, SKIPPED], (1, 1, 0), 0),
+        ([SENSELESS], (0, 0, 1), 2),
+        ([UNREAD], (0, 0, 1), 3),
+        ([UNWRITTEN], (0, 0, 1), 4),
+        ([DONE, UNREAD], (1, 0, 1), 5),
+        ([UNREAD, DONE], (1, 0, 1), 5),
+        ([SKIPPED, UNWRITTEN], (0, 1, 1), 5),
+        ([UNREAD, UNREAD], (0, 0, 2), 5),
+    ],
+)
+def test_counts_and_exit_codes(results, counts, code):
+    report = Report()
+    for result in results:
+        report.add(result)
+    assert (report.done, report.skipped, report.failed) == counts
+    assert report.total == sum(counts)
+    assert report.exit_code == code
+
+
+# --- values per axis ---
+
+NUMBERS = st.floats(min_value=1e-6, max_value=1e6, allow_nan=False)
+
+
+@given(st.lists(NUMBERS, min_size=1, max_size=4), st.sampled_from([",", ", ", " ", "x", "×"]))
+def test_positional_values_are_read_back(values, separator):
+    text = separator.join(np.format_float_positional(value, trim="-") for value in values)
+    assert PerAxis.parse(text, "--scale").positional == tuple(values)
+    assert PerAxis.parse(text, "--scale").named == {}
+
+
+@given(st.dictionaries(st.sampled_from("xyztc"), NUMBERS, min_size=1), st.booleans())
+def test_named_values_are_read_back(values, capitals):
+    text = ",".join(f"{name.upper() if capitals else name}={value!r}" for name, value in values.items())
+    parsed = PerAxis.parse(text, "--scale")
+    assert dict(parsed.named) == values
+    assert parsed.resolve(("x",), "tczyx", "--scale") == values
+
+
+@given(st.text(max_size=12))
+def test_any_other_text_is_refused_by_its_name(text):
+    try:
+        parsed = PerAxis.parse(text, "--size", whole=True)
+    except RequestError as refusal:
+        error = refusal
+    else:
+        values = [*parsed.positional, *parsed.named.values()]
+        assert values
+        assert all(value > 0 and value == int(value) for value in values)
+        return
+    assert str(error).startswith("--size")
+    assert error.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "axes"),
+    [
+        ("2", {"x": 2, "y": 2, "z": 2}),
+        ("1,2,3", {"x": 1, "y": 2, "z": 3}),
+        ("z=3,x=1", {"x": 1, "z": 3}),
+        ("t=4", {"t": 4}),
+    ],
+)
+def test_values_meet_axes_in_the_order_x_y_z(text, axes):
+    assert PerAxis.parse(text, "--scale").resolve(("x", "y", "z"), "tzyxs", "--scale") == axes
+
+
+@pytest.mark.parametrize("text", ["1,2", "1,2,3,4", "c=2", "s=2"])
+def test_values_that_meet_no_axes(text):
+    with pytest.raises(RequestError, match=f"^--scale {text}: "):
+        PerAxis.parse(text, "--scale").resolve(("x", "y", "z"), "tzyxs", "--scale")
