@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import glob
+import os
+import stat
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from string import Formatter
 
 from . import formats
-from .errors import InputError, OutputError, RequestError, UpsampleError
+from .errors import InputError, OutputError, RequestError, UpsampleError, shown
 from .pipeline import run
 from .plan import Plan, find_targets, make_plan, read_options
 from .request import Request
@@ -25,11 +28,13 @@ class Job:
     Attributes:
         input, output: the files.
         skip: whether the output exists and is to be left alone.
+        error: why it has failed before it began, in which case `output` means nothing.
     """
 
     input: Path
     output: Path
     skip: bool = False
+    error: UpsampleError | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,29 +108,33 @@ def make_jobs(
         OutputError: an output exists, or its directory does not.
         InputError: a template asks for the size of a file that cannot be read.
     """
+    read_options(request)  # what is wrong with the request itself is wrong once, not for every file
     paths = list(_expand(inputs))
     template = _template(output, len(paths))
     jobs = []
     for path in paths:
-        target = _fill(template, path, request)
-        exists = target.exists() and not overwrite
-        jobs.append(Job(path, target, skip=exists and skip_existing))
+        try:
+            target = _fill(template, path, request)
+        except InputError as error:
+            jobs.append(Job(path, path, error=error))
+            continue
+        existing = next((part for part in formats.parts(target) if _exists(part)), None)
+        if existing is not None and not overwrite and not skip_existing:
+            raise OutputError("exists; --overwrite replaces it, --skip-existing leaves it", existing)
         if output is not None and not target.parent.is_dir():
-            raise OutputError(f"the directory {target.parent} does not exist; make it first", target)
-        if target.is_dir():
-            raise OutputError("is a directory; end it with / to write into it", target)
-    _refuse_collisions(jobs)
-    for job in jobs:
-        if job.output.exists() and not (overwrite or job.skip):
-            raise OutputError("exists; --overwrite replaces it, --skip-existing leaves it", job.output)
+            raise OutputError(f"the directory {shown(target.parent)} does not exist; make it first", target)
+        jobs.append(Job(path, target, skip=existing is not None and skip_existing))
+    _refuse_collisions([job for job in jobs if job.error is None])
     return jobs
 
 
-def run_jobs(jobs: Sequence[Job], request: Request, *, dry_run: bool = False) -> Iterator[Result]:
+def run_jobs(
+    jobs: Sequence[Job], request: Request, *, overwrite: bool = False, dry_run: bool = False
+) -> Iterator[Result]:
     """Do the jobs one after the other, and give each one's result as it ends. A bad file never stops the others."""
     for job in jobs:
-        if job.skip:
-            yield Result(job, None)
+        if job.skip or job.error is not None:
+            yield Result(job, None, error=job.error)
             continue
         began = time.perf_counter()
         plan = None
@@ -133,7 +142,7 @@ def run_jobs(jobs: Sequence[Job], request: Request, *, dry_run: bool = False) ->
             with formats.open_source(job.input, read_options(request)) as source:
                 plan = make_plan(request, source, job.input, job.output)
                 if not dry_run:
-                    run(plan, source)
+                    run(plan, source, overwrite=overwrite)
         except UpsampleError as error:
             yield Result(job, plan, time.perf_counter() - began, error)
         except MemoryError:
@@ -147,43 +156,51 @@ def _expand(inputs: Sequence[str]) -> Iterator[Path]:
     """The inputs, each once, in their order; patterns that no shell has expanded in that of their names."""
     seen = set()
     for text in inputs:
+        if text == "-":
+            raise RequestError("reading from the standard input (-) is not supported; name a file")
         paths = [Path(text)]
-        if not paths[0].exists() and glob.has_magic(text):
-            paths = [Path(name) for name in sorted(glob.glob(text, recursive=True))]  # noqa: PTH207 patterns may be absolute
-            if not paths:
-                raise InputError("no file matches this pattern", Path(text))
+        if glob.has_magic(text) and not paths[0].is_symlink() and not _exists(paths[0]):
+            found = sorted(glob.glob(text, recursive=True))  # noqa: PTH207 patterns may be absolute
+            paths = [Path(name) for name in found] or paths
         for path in paths:
-            if path not in seen:
-                seen.add(path)
+            file = formats.parts(path)[-1]
+            if file not in seen:
+                seen.add(file)
                 yield path
 
 
 def _template(output: str | None, count: int) -> str:
     if output is None:
         return "{parent}/" + DEFAULT_NAME
+    if output in ("", "-"):
+        what = "writing to the standard output (-) is not supported" if output else "the name is empty"
+        raise RequestError(f"--output: {what}; name a file, a directory or a template")
+    literal = output.replace("{", "{{").replace("}", "}}")
+    if Path(output).is_dir() or (output.endswith("/") and "{" not in output):
+        return f"{literal.rstrip('/') or '/'}/{{stem}}{{ext}}"
     if "{" in output:
         return output
-    escaped = output.replace("}", "}}")
-    if output.endswith("/") or Path(output).is_dir():
-        return f"{escaped.rstrip('/') or '/'}/{{stem}}{{ext}}"
     if count > 1:
         raise RequestError(
             f"--output {output}: {count} inputs cannot become one file; give a directory, or a template such as "
             f"'out/{DEFAULT_NAME}'"
         )
-    return escaped
+    return literal
 
 
 def _fill(template: str, path: Path, request: Request) -> Path:
     stem, ext = formats.split_name(path)
     fields = {"stem": stem, "ext": ext, "parent": str(path.parent), "mode": request.mode}
-    if "{size}" in template or "{scale}" in template:
-        fields |= _measures(path, request)
     try:
+        wanted = {name for _, name, _, _ in Formatter().parse(template) if name is not None}
+        if not wanted <= set(_FIELDS):
+            raise ValueError(f"{', '.join(sorted(wanted - set(_FIELDS)))!r} is unknown")
+        if wanted & {"size", "scale"}:
+            fields |= _measures(path, request)
         return Path(template.format(**fields))
-    except (KeyError, IndexError, ValueError) as error:
+    except ValueError as error:
         allowed = " ".join(f"{{{name}}}" for name in _FIELDS)
-        raise RequestError(f"--output {template}: {error} is none of the fields {allowed}") from None
+        raise RequestError(f"--output {template}: {error}; the fields are {allowed}") from None
 
 
 def _measures(path: Path, request: Request) -> dict[str, str]:
@@ -194,26 +211,49 @@ def _measures(path: Path, request: Request) -> dict[str, str]:
     sizes = [targets[name].size if name in targets else grid[name].size for name in grid.spatial]
     factors = [f"{size / grid[name].size:g}" for name, size in zip(grid.spatial, sizes, strict=True)]
     factor = factors[0] if len(set(factors)) == 1 else "x".join(factors)
+    if request.scale is not None:
+        factor = request.scale.text.replace(",", "x")
     return {"size": "x".join(map(str, sizes)), "scale": factor}
 
 
-def _refuse_collisions(jobs: Sequence[Job]) -> None:
-    inputs = {job.input.resolve(): job for job in jobs}
-    outputs: dict[Path, Job] = {}
-    for job in jobs:
-        resolved = job.output.resolve()
-        if resolved in inputs or _same_file(job.input, job.output):
-            raise RequestError("input and output are the same file; choose another --output", job.output)
-        if resolved in outputs:
-            raise RequestError(
-                f"would be written from both {outputs[resolved].input} and {job.input}; choose another --output",
-                job.output,
-            )
-        outputs[resolved] = job
+def _exists(path: Path) -> bool:
+    """Whether there is a file, which could be replaced.
 
-
-def _same_file(first: Path, second: Path) -> bool:
+    Raises:
+        OutputError: something else is there, or no file can have this name.
+    """
     try:
-        return first.samefile(second)
-    except OSError:
+        kind = path.stat().st_mode
+    except FileNotFoundError:
         return False
+    except OSError as error:
+        raise OutputError(f"no file can have this name: {error.strerror}", path) from error
+    if stat.S_ISDIR(kind):
+        raise OutputError("is a directory; end it with / to write into it", path)
+    if not stat.S_ISREG(kind):
+        raise OutputError("is not a regular file, and is left alone", path)
+    return True
+
+
+def _refuse_collisions(jobs: Sequence[Job]) -> None:
+    inputs = {_identity(part): job for job in jobs for part in formats.parts(job.input)}
+    outputs: dict[object, Job] = {}
+    for job in jobs:
+        for part in formats.parts(job.output):
+            identity = _identity(part)
+            if identity in inputs:
+                own = formats.parts(inputs[identity].input) == formats.parts(job.input)
+                what = "its input" if own else f"the input {shown(inputs[identity].input)}"
+                raise RequestError(f"the output of {shown(job.input)} is the same file as {what}; choose another", part)
+            if outputs.setdefault(identity, job) is not job:
+                both = f"{shown(outputs[identity].input)} and {shown(job.input)}"
+                raise RequestError(f"would be written from both {both}; choose another --output", part)
+
+
+def _identity(path: Path) -> object:
+    """What two names of one file have in common: its number on its device, or before it exists its real path."""
+    try:
+        status = path.stat()
+    except OSError:
+        return os.path.realpath(path)
+    return status.st_dev, status.st_ino

@@ -5,6 +5,9 @@ Nothing heavier than Click is imported until the options are known to make sense
 
 from __future__ import annotations
 
+import errno
+import io
+import os
 import signal
 import sys
 import traceback
@@ -14,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from . import __version__
-from .errors import UpsampleError
+from .errors import OutputError, UpsampleError, shown
 from .request import PerAxis, Request
 
 if TYPE_CHECKING:
@@ -123,6 +126,9 @@ def main(
     affine and DPI follow the samples.
     """
     signal.signal(signal.SIGTERM, _terminate)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # no name of a file is a reason to fail
     try:
         request = _request(**wanted)
         if overwrite and skip_existing:
@@ -134,10 +140,14 @@ def main(
         _fail("Interrupted: unfinished outputs are removed", _INTERRUPTED)
     except click.ClickException:
         raise
+    except OSError as error:
+        if error.errno == errno.EPIPE:
+            sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 what is left in it has no reader
+        _fail(f"Error: standard output: {error.strerror}", OutputError.exit_code)
     except Exception as error:
         if verbose:
             traceback.print_exc()
-        _fail(f"This is a bug: {type(error).__name__}: {error} (-v shows where)", _BUG)
+        _fail(f"This is a bug, and worth a report: {type(error).__name__}: {error} (-v shows where)", _BUG)
 
 
 def _request(
@@ -167,7 +177,7 @@ def _run(
 
     jobs = make_jobs(inputs, output, request, overwrite=overwrite, skip_existing=skip_existing)
     report = Report()
-    for result in run_jobs(jobs, request, dry_run=dry_run):
+    for result in run_jobs(jobs, request, overwrite=overwrite, dry_run=dry_run):
         report.add(result)
         if result.error is not None:
             click.echo(f"Error: {result.error}", err=True)
@@ -177,9 +187,9 @@ def _run(
             click.echo(_one_line(result), err=True)
             if verbose and result.plan is not None:
                 click.echo(_whole_plan(result.plan), err=True)
-        if result.plan is not None and not quiet:
+        if result.plan is not None and result.error is None and not quiet:
             for warning in result.plan.warnings:
-                click.echo(f"Warning: {result.job.input}: {warning}", err=True)
+                click.echo(f"Warning: {shown(result.job.input)}: {warning}", err=True)
     if report.total > 1 and not quiet:
         verb = "planned" if dry_run else "done"
         click.echo(f"{report.done} {verb}, {report.skipped} skipped, {report.failed} failed", err=True)
@@ -188,26 +198,27 @@ def _run(
 
 def _one_line(result: Result) -> str:
     if result.plan is None:
-        return f"{result.job.output} exists: skipped"
+        return f"{shown(result.job.output)} exists: skipped"
     plan = result.plan
     sizes = f"{_sizes(plan.before.grid)} → {_sizes(plan.after.grid)}"
-    return (
-        f"{plan.source_path} → {plan.output_path}: {sizes}, {plan.after.dtype.name}, {_mode_name(plan)}, "
-        f"{result.seconds:.2f} s"
-    )
+    return f"{_names(plan)}: {sizes}, {plan.after.dtype.name}, {_mode_name(plan)}, {result.seconds:.2f} s"
 
 
 def _whole_plan(plan: Plan) -> str:
     from .plan import in_words
 
     pairs = list(zip(plan.before.grid.axes, plan.after.grid.axes, strict=True))
-    lines = [f"{plan.source_path} → {plan.output_path}"]
+    lines = [_names(plan)]
     lines += [f"  axis {before.name}    {_axis_change(before, after)}" for before, after in reversed(pairs)]
     lines.append(f"  samples   {plan.after.dtype.name}, computed in {plan.rules.working.name}")
     lines.append(f"  mode      {_mode_name(plan)}")
     lines.append(f"  output    {in_words(plan.output_bytes)} before compression")
     lines.append(f"  memory    {in_words(plan.memory)} at most")
     return "\n".join(lines)
+
+
+def _names(plan: Plan) -> str:
+    return f"{shown(plan.source_path)} → {shown(plan.output_path)}"
 
 
 def _axis_change(before: Axis, after: Axis) -> str:

@@ -17,7 +17,7 @@ class UpsampleError(Exception):
 
     def __init__(self, message: str, path: Path | None = None) -> None:
         """Say `message` of the file `path`."""
-        super().__init__(message if path is None else f"{path}: {message}")
+        super().__init__(message if path is None else f"{shown(path)}: {message}")
         self.path = path
 
 
@@ -37,3 +37,8 @@ class OutputError(UpsampleError):
     """An output cannot be written, exists already, or cannot hold the result."""
 
     exit_code = 4
+
+
+def shown(path: Path) -> str:
+    """The path as it is said to people: on one line, and with nothing that a terminal cannot print."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(path))

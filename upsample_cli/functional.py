@@ -220,7 +220,7 @@ def _options(
 def _choose_mode(options: UpsampleOptions, ndim: int) -> Mode:
     mode = find_mode(_INFERRED[ndim] if options.mode is None else options.mode)
     if mode.name == "linear" and ndim != 1:  # among PyTorch's names this one stands for a single axis
-        raise ValueError(f"mode 'linear' resizes 1 axis, but here are {ndim}; use {_INFERRED[ndim]!r}")
+        raise ValueError(f"mode 'linear' is for 1 axis, not for {ndim}; use {_INFERRED[ndim]!r}")
     check_ndim(mode, ndim)
     if options.align_corners is not None and not mode.align_corners:
         raise ValueError(f"align_corners has no meaning for mode {mode.name!r}; leave it out")

@@ -9,33 +9,56 @@ from pathlib import Path
 
 import numpy as np
 
+from . import formats
 from .core.resample import resample
 from .errors import OutputError
 from .formats.base import Array, Source
 from .plan import Plan
 
 
-def run(plan: Plan, source: Source) -> None:
+def run(plan: Plan, source: Source, *, overwrite: bool = False) -> None:
     """Do what `plan` says with `source`.
 
     The output appears under its final name complete or not at all; what goes wrong leaves no file behind.
+
+    Args:
+        plan: the plan.
+        source: the open input.
+        overwrite: whether the output may replace what exists by the time that it is complete.
 
     Raises:
         InputError: the source cannot be read to its end.
         OutputError: the output cannot be written.
     """
-    targets = plan.sink.paths(_beyond_links(plan.output_path))
-    temporary = tuple(target.with_name(f".upsample-{secrets.token_hex(6)}.tmp") for target in targets)
+    targets = formats.parts(_beyond_links(plan.output_path))
+    temporary = [target.with_name(f".upsample-{secrets.token_hex(6)}.tmp") for target in targets]
     try:
         plan.sink.write(temporary, _results(plan, source))
         for path, target in zip(temporary, targets, strict=True):
-            path.replace(target)
+            _publish(path, target, overwrite)
+    except FileExistsError as error:
+        raise OutputError("has come into being meanwhile; --overwrite replaces it", plan.output_path) from error
     except OSError as error:
         raise OutputError(f"cannot be written: {error.strerror or error}", plan.output_path) from error
     finally:
         for path in temporary:
             with suppress(OSError):
                 path.unlink()
+
+
+def _publish(path: Path, target: Path, overwrite: bool) -> None:
+    """Give a complete file its final name, in one step that nobody can come between."""
+    if not overwrite:
+        try:
+            target.hardlink_to(path)
+        except FileExistsError:
+            raise
+        except OSError:  # a file system without hard links
+            if target.exists():
+                raise FileExistsError(target) from None
+        else:
+            return
+    path.replace(target)
 
 
 def _results(plan: Plan, source: Source) -> Iterator[Array]:

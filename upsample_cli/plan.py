@@ -23,7 +23,7 @@ from .request import PerAxis, Request
 
 _SLAB_BYTES = 64 << 20  # of input and output together; a multiple of it is held at a time
 _ABSURD_BYTES = 2**44  # of output: 16 TiB
-_ABSURD_SIZE = 2**32  # samples along an axis, whose weights alone would take 64 GiB
+_TABLE_BYTES = 64  # of weights and indices for each sample along an axis, at least
 _COMPRESSION = 20  # the largest ratio by which compression is trusted to make room
 
 
@@ -86,7 +86,8 @@ class Plan:
     def memory(self) -> int:
         """The predicted peak of the working memory, in bytes."""
         part = min(1.0, self.slab_rows / math.prod(self.after.grid.shape[: self.slab_axis + 1]))
-        return self.whole + math.ceil(part * (_bytes(self.before) + _bytes(self.after))) + 4 * TILE_BYTES
+        tables = _TABLE_BYTES * sum(step.map.out_size for step in self.recipe if step is not None)
+        return self.whole + math.ceil(part * (_bytes(self.before) + _bytes(self.after))) + tables + 4 * TILE_BYTES
 
     def slabs(self) -> Iterator[Slab]:
         """The parts of the output, in the order in which they are written."""
@@ -123,8 +124,6 @@ def make_plan(request: Request, source: Source, source_path: Path, output_path: 
     recipe = _make_recipe(request, mode, targets, before, source_path)
     changes = {name: step.map for name, step in recipe.items() if step.bands is not None}
     after = replace(before, grid=before.grid.resampled(changes))
-    if _bytes(after) > _ABSURD_BYTES:
-        raise RequestError(f"the output would need {in_words(_bytes(after))}; ask for less", source_path)
     try:
         weighted = before.alpha and request.premultiply and not mode.picks
         rules = (premultiplied if weighted else samples)(before.dtype, widest(recipe.values()))
@@ -201,13 +200,13 @@ def _by_spacing(spacing: PerAxis, grid: Grid, align_corners: bool) -> dict[str, 
             raise RequestError(f"--spacing: the file does not say the spacing of axis {name}; use --scale or --size")
         factor = axis.spacing / wanted
         extent = (axis.size - 1) * factor + 1 if align_corners else axis.size * factor
-        targets[name] = AxisTarget(max(1, round(min(extent, 2 * _ABSURD_SIZE))), factor)
+        targets[name] = AxisTarget(max(1, round(extent)), factor)
     return targets
 
 
 def _by_fit(box: PerAxis, grid: Grid) -> dict[str, AxisTarget]:
-    limits = box.resolve(grid.spatial, grid.names, "--fit")
-    factor = min(Fraction(int(limit), grid[name].size) for name, limit in limits.items())
+    limits = box.resolve(grid.spatial, grid.spatial, "--fit")
+    factor = min(Fraction(int(limit), max(1, grid[name].size)) for name, limit in limits.items()) if limits else 1
     return {name: AxisTarget(max(1, round(grid[name].size * factor))) for name in grid.spatial}
 
 
@@ -226,10 +225,9 @@ def _make_recipe(
     addressed = [axis for axis in header.grid.axes if axis.name in targets]
     if not addressed:
         raise RequestError(f"has no axis to resize among {', '.join(header.grid.names)}", path)
-    sizes = [targets[axis.name].size if axis.name in targets else axis.size for axis in header.grid.axes]
-    if max(sizes) > _ABSURD_SIZE:
-        needed = in_words(math.prod(sizes) * header.dtype.itemsize)
-        raise RequestError(f"the output would need {needed}; ask for less", path)
+    if min(header.grid.shape) < 1:
+        raise InputError(f"has an empty axis: {'×'.join(map(str, header.grid.shape))}", path)
+    _refuse_absurd_sizes(header, targets, path)
     in_order = [targets[axis.name] for axis in addressed]
     try:
         steps = make_recipe([axis.size for axis in addressed], in_order, mode, request.align_corners, header.dtype)
@@ -244,7 +242,16 @@ def _aliasing(mode: Mode, recipe: dict[str, AxisRecipe]) -> list[str]:
     shrinking = [name for name, step in recipe.items() if step.bands is not None and step.map.a > 1]
     if not (mode.aliases and shrinking):
         return []
-    return [f"{', '.join(shrinking)} shrinks, and mode {mode.name} skips samples there; --antialias weighs them all"]
+    return [f"mode {mode.name} skips samples where it shrinks ({', '.join(shrinking)}); --antialias weighs them all"]
+
+
+def _refuse_absurd_sizes(header: Header, targets: dict[str, AxisTarget], path: Path) -> None:
+    """Refuse what no machine could hold, and axes whose very tables of weights would not fit into this one."""
+    sizes = [targets[axis.name].size if axis.name in targets else axis.size for axis in header.grid.axes]
+    tables = _TABLE_BYTES * sum(target.size for target in targets.values())
+    needed = math.prod(sizes) * header.dtype.itemsize
+    if needed > _ABSURD_BYTES or tables > _machine_memory():
+        raise RequestError(f"the output would need {in_words(max(needed, tables))}; ask for less", path)
 
 
 def _slab_rows(before: Header, after: Header, slab_axis: int) -> int:
@@ -279,11 +286,13 @@ def _machine_memory() -> float:
 
 def in_words(size: float) -> str:
     """A number of bytes for people, such as ``2.1 GB``."""
-    for unit in ("bytes", "kB", "MB", "GB", "TB", "PB"):
+    if size >= 10**18:
+        return f"10^{len(str(int(size))) - 1} bytes"
+    for unit in ("bytes", "kB", "MB", "GB", "TB"):
         if size < 1000:
             return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
         size /= 1000
-    return f"{size:.3g} EB"
+    return f"{size:.1f} PB"
 
 
 def _bytes(header: Header) -> int:

@@ -11,6 +11,9 @@ from .errors import RequestError
 
 TARGETS = ("scale", "size", "spacing", "fit", "like")
 
+# The names in `core.modes`, which cannot be asked for them before NumPy is needed.
+MODES = ("linear", "bilinear", "trilinear", "cubic", "bicubic", "lanczos", "area", "nearest", "nearest-exact")
+
 
 @dataclass(frozen=True, slots=True)
 class PerAxis:
@@ -40,13 +43,14 @@ class PerAxis:
         """
         named: dict[str, float] = {}
         positional: list[float] = []
-        for part in re.split(r"[,\s]+|(?<=\d)[x×](?=[\d.])", text.strip()):
+        for part in re.split(r"\s*,\s*|(?<=\d)[xX×](?=[\d.])", text.strip()):
             name, equals, number = part.rpartition("=")
+            name = name.strip().lower()
             if equals and (len(name) != 1 or name in named):
                 raise RequestError(f"{option} {text}: {name!r} is no axis, or is named twice; write z=1,y=2,x=2")
-            value = _positive(number, text, option, whole)
+            value = _positive(number.strip(), text, option, whole)
             if equals:
-                named[name.lower()] = value
+                named[name] = value
             else:
                 positional.append(value)
         if named and positional:
@@ -115,7 +119,11 @@ class Request:
             raise RequestError(f"give exactly one of {choice}; got {got}")
         if self.recompute_scale_factor and self.scale is None:
             raise RequestError(f"--recompute-scale-factor only has a meaning with --scale, not with {given[0]}")
-        if self.axes is not None and (len(set(self.axes)) < len(self.axes) or set(self.axes) - set("tzcyxs")):
+        if self.mode not in MODES:
+            raise RequestError(f"--mode {self.mode}: unknown; one of {', '.join(MODES)} is possible")
+        if self.axes is not None and (
+            sorted(set(self.axes)) != sorted(self.axes) or not set(self.axes) <= set("tzcyxs") or not self.axes
+        ):
             raise RequestError(f"--axes {self.axes}: name each axis once, with the letters t z c y x s, slowest first")
 
 

@@ -89,8 +89,16 @@ def _apply_gathered(x: Array, bands: Bands, axis: int, out: Array, scratch: Scra
     weights = bands.taps.T.reshape(bands.width, bands.out_size, *(1,) * len(trailing))
     if math.prod(trailing) < _SHORT_RUN:  # weights as long as the rows, for one long inner loop
         weights = np.ascontiguousarray(np.broadcast_to(weights, (*weights.shape[:2], *trailing)))
-    taken = (_take(x, bands.columns(tap), axis, scratch) for tap in range(bands.width))
-    _sum(_products(taken, weights, scratch), out)
+    _sum(_products(_all_taken(x, bands, axis, scratch), weights, scratch), out)
+
+
+def _all_taken(x: Array, bands: Bands, axis: int, scratch: Scratch) -> Iterator[Array]:
+    """For each tap the samples that the rows read, and 0 for the rows that have no such tap."""
+    for tap in range(bands.width):
+        taken = _take(x, bands.columns(tap), axis, scratch)
+        if (beyond := np.flatnonzero(bands.count <= tap)).size:
+            taken[(slice(None),) * axis + (beyond,)] = 0
+        yield taken
 
 
 def _take(x: Array, index: NDArray[np.intp], axis: int, scratch: Scratch) -> Array:

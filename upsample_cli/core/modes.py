@@ -167,5 +167,4 @@ def check_ndim(mode: Mode, *counts: int) -> None:
         return
     alike = [other for other in MODES.values() if other.filter == mode.filter]
     fitting = next(other.name for ndim in (counts[0], None) for other in alike if other.ndim == ndim)
-    here = f"{'is' if counts[0] == 1 else 'are'} {counts[0]}"
-    raise ValueError(f"mode {mode.name!r} resizes {mode.ndim} axes, but here {here}; use {fitting!r}")
+    raise ValueError(f"mode {mode.name!r} is for {mode.ndim} axes, not for {counts[0]}; use {fitting!r}")

@@ -63,7 +63,7 @@ def scaled_size(in_size: int, scale_factor: float) -> int:
     if not (math.isfinite(scale_factor) and scale_factor > 0):
         raise ValueError(f"a scale factor must be a positive finite number, got {scale_factor}")
     size = float(in_size) * scale_factor
-    if not 1 <= size < 2**63:
+    if not 1 <= size < math.inf:
         problem = "leaves no sample" if size < 1 else "gives an impossible size"
         raise ValueError(f"a scale factor of {scale_factor:g} on an axis of {in_size} {problem}")
     return math.floor(size)

@@ -37,8 +37,9 @@ FAMILIES = (
         (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
     ),
     Family("npy", (".npy",), (b"\x93NUMPY",)),
-    Family("image", ("",)),
+    Family("image", ("",), (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"RIFF")),
 )
+_PAIR = (".img", ".hdr")
 
 
 def open_source(path: Path, options: ReadOptions) -> Source:
@@ -50,6 +51,8 @@ def open_source(path: Path, options: ReadOptions) -> Source:
     try:
         if path.is_dir():
             raise InputError("is a directory; name the files in it", path)
+        if path.exists() and not path.is_file():
+            raise InputError("is not a regular file; streams and devices are not supported", path)
         with path.open("rb") as file:
             magic = file.read(_MAGIC_BYTES)
     except FileNotFoundError:
@@ -71,6 +74,14 @@ def make_sink(path: Path, header: Header) -> Sink:
     """
     make = cast(Callable[[Path, Header], Sink], _module(_by_suffix(path), "make_sink"))
     return make(path, header)
+
+
+def parts(path: Path) -> tuple[Path, ...]:
+    """The files that make up the one called `path`, which is one but for a pair: its header comes last."""
+    if path.suffix.lower() not in _PAIR:
+        return (path,)
+    upper = path.suffix.isupper()
+    return tuple(path.with_suffix(suffix.upper() if upper else suffix) for suffix in _PAIR)
 
 
 def split_name(path: Path) -> tuple[str, str]:

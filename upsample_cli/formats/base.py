@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -24,12 +24,14 @@ class Header:
         grid: the axes of the array, slowest first, and where they lie in the world.
         dtype: of the samples as they are stored, byte order included.
         alpha: whether the last of the samples of a pixel is straight (not premultiplied) alpha.
+        colours: the colour space of a pixel with several samples, such as ``RGB`` or ``CMYK``, where it is known.
         metadata: what only the same family of files understands, None where the header is of another.
     """
 
     grid: Grid
     dtype: np.dtype[Any]
     alpha: bool = False
+    colours: str | None = None
     metadata: object = None
 
 
@@ -86,21 +88,9 @@ class Sink(Protocol):
     streams: bool
     compresses: bool
 
-    def paths(self, target: Path) -> tuple[Path, ...]:
-        """The files that make up `target`, the one that completes the set last."""
+    def write(self, paths: Sequence[Path], slabs: Iterable[Array]) -> None:
+        """Write an array that comes in `slabs`, in C order, to `paths`, which stand for the `parts` of the output."""
         ...
-
-    def write(self, paths: tuple[Path, ...], slabs: Iterable[Array]) -> None:
-        """Write to `paths`, which stand for those of `paths(target)`, an array that comes in `slabs` in C order."""
-        ...
-
-
-class SingleFile:
-    """The paths of a sink that writes a single file."""
-
-    def paths(self, target: Path) -> tuple[Path, ...]:
-        """The target itself."""
-        return (target,)
 
 
 class InMemory:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps, PngImagePlugin, UnidentifiedImageError
+from PIL import ExifTags, Image, PngImagePlugin, UnidentifiedImageError
 
 from ..errors import InputError, OutputError
 from ..geometry import Axis, Grid
-from .base import Array, Header, InMemory, ReadOptions, SingleFile
+from .base import Array, Header, InMemory, ReadOptions
 
 Image.MAX_IMAGE_PIXELS = None  # what is too large is refused by its predicted memory, with a number and a remedy
 
@@ -23,7 +23,16 @@ _INCH = 25.4  # millimetres
 _DTYPES = {"1": np.bool_, "I;16": np.uint16, "I;16B": np.uint16, "I;16L": np.uint16, "I": np.int32, "F": np.float32}
 _CHANNELS = {"LA": 2, "RGB": 3, "YCbCr": 3, "LAB": 3, "HSV": 3, "RGBA": 4, "CMYK": 4}
 _ALPHA = ("LA", "RGBA")
-_TURNED = (5, 6, 7, 8)  # EXIF orientations in which width and height change places
+_UPRIGHT = {  # what undoes the orientations of EXIF
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_TURNED = (5, 6, 7, 8)  # the orientations in which width and height change places
 _CARRIED = ("icc_profile", "exif", "dpi")
 _WITHOUT_MEANING = (
     *("jfif", "jfif_version", "jfif_unit", "jfif_density", "progressive", "progression", "adobe", "adobe_transform"),
@@ -67,32 +76,50 @@ class ImageSource(InMemory):
     def __init__(self, path: Path, options: ReadOptions) -> None:
         super().__init__()
         self._path = path
+        self.warnings: list[str] = []
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of small faults in metadata, which Pillow survives
                 self._image = Image.open(path)
-                exif = self._image.getexif()
         except UnidentifiedImageError:
             raise InputError("is not a picture, TIFF, NIfTI or .npy file that can be read", path) from None
         except Exception as error:  # decoders raise whatever the bytes lead them into
             raise InputError(f"is not a readable picture: {error}", path) from error
-        self.warnings: list[str] = []
+        try:
+            self.header = self._read_header(options)
+        except InputError:
+            self._image.close()
+            raise
+        except Exception as error:
+            self._image.close()
+            raise InputError(f"is not a readable picture: {error}", path) from error
+
+    def _read_header(self, options: ReadOptions) -> Header:
+        image = self._image
+        exif = Image.Exif()
+        if isinstance(image, PngImagePlugin.PngImageFile):
+            exif.load(image.info.get("exif", b""))  # `getexif` would decode the picture to look behind it
+        else:
+            exif = image.getexif()
+        self._orientation = exif.get(ExifTags.Base.Orientation, 1)
         self._mode = self._target_mode(options.keep_indices)
-        width, height = self._image.size
-        if exif.get(ExifTags.Base.Orientation) in _TURNED:
+        (width, height), dpi = image.size, [float(value) for value in image.info.get("dpi", (0, 0))]
+        if self._orientation in _TURNED:
             width, height = height, width
-        dpi = [float(value) for value in self._image.info.get("dpi", (0, 0))]
-        if min(dpi) > 0 and exif.get(ExifTags.Base.Orientation) in _TURNED:
             dpi.reverse()
         spacing = [_INCH / value for value in dpi] if min(dpi) > 0 else [None, None]
         unit = "mm" if min(dpi) > 0 else None
         axes = [Axis("y", height, spacing[1], unit), Axis("x", width, spacing[0], unit)]
         if self._mode in _CHANNELS:
             axes.append(Axis("s", _CHANNELS[self._mode]))
-        self.header = Header(
-            Grid(tuple(axes)), np.dtype(_DTYPES.get(self._mode, np.uint8)), self._mode in _ALPHA, self._metadata(exif)
-        )
         self._warn_of_loss()
+        return Header(
+            Grid(tuple(axes)),
+            np.dtype(_DTYPES.get(self._mode, np.uint8)),
+            alpha=self._mode in _ALPHA,
+            colours=self._mode if self._mode in _CHANNELS else None,
+            metadata=self._metadata(exif),
+        )
 
     def _target_mode(self, keep_indices: bool) -> str:
         """The mode in which the samples are resized: palettes and bits have no values in between."""
@@ -146,7 +173,9 @@ class ImageSource(InMemory):
         """Decode the picture and turn it upright."""
         try:
             self._image.load()
-            image = ImageOps.exif_transpose(self._image)
+            image: Image.Image = self._image
+            if self._orientation in _UPRIGHT:
+                image = image.transpose(_UPRIGHT[self._orientation])
             if image.mode != self._mode:
                 image = image.convert(self._mode)
             return np.asarray(image, self.header.dtype)
@@ -163,7 +192,7 @@ class ImageSource(InMemory):
         self._image.close()
 
 
-class ImageSink(SingleFile):
+class ImageSink:
     """A picture; see `Sink`."""
 
     streams = False
@@ -205,11 +234,9 @@ class ImageSink(SingleFile):
 
     def _refuse_what_does_not_fit(self) -> None:
         mode = self._metadata.mode
-        try:
-            Image.new(mode, (1, 1)).save(io.BytesIO(), self._format)
-        except (OSError, ValueError, KeyError):
+        if not _holds(self._format, mode):
             remedy = "write .png" if mode in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16") else "write .tif"
-            raise OutputError(f"{self._format} cannot hold pixels of mode {mode}; {remedy}", self._path) from None
+            raise OutputError(f"{self._format} cannot hold pixels of mode {mode}; {remedy}", self._path)
         longest = {"JPEG": 65_500, "WEBP": 16_383, "GIF": 65_535}.get(self._format)
         sizes = [self._header.grid[name].size for name in ("x", "y")]
         if longest is not None and max(sizes) > longest:
@@ -220,7 +247,7 @@ class ImageSink(SingleFile):
         if self._format == "GIF" and mode not in ("1", "L", "P"):
             self.warnings.append("GIF holds 256 colours: the picture is reduced to as many")
 
-    def write(self, paths: tuple[Path, ...], slabs: Iterable[Array]) -> None:
+    def write(self, paths: Sequence[Path], slabs: Iterable[Array]) -> None:
         """Encode the picture; see `Sink`."""
         metadata, grid = self._metadata, self._header.grid
         samples = list(slabs)
@@ -247,6 +274,25 @@ def open_source(path: Path, options: ReadOptions) -> ImageSource:
 def make_sink(path: Path, header: Header) -> ImageSink:
     """Prepare to write a picture."""
     return ImageSink(path, header)
+
+
+def _holds(format_name: str, mode: str) -> bool:
+    """Whether a format gives back pixels of a mode without loss of depth, colour or alpha: tried on a single one."""
+    written = io.BytesIO()
+    try:
+        Image.new(mode, (1, 1)).save(written, format_name)
+        with Image.open(written) as image:
+            read, size, transparent = image.mode, image.size, "transparency" in image.info
+    except Exception:  # encoders refuse in many ways
+        return False
+    deep = mode in ("I", "F") or mode.startswith("I;16")
+    return (
+        size == (1, 1)  # icons have sizes of their own
+        and (not deep or read in ("I", "F") or read.startswith("I;16"))
+        and (mode not in _ALPHA or read in _ALPHA or transparent)
+        and (mode not in _CHANNELS or mode in _ALPHA or read in (*_CHANNELS, "P"))
+        and (mode != "CMYK" or read == "CMYK")
+    )
 
 
 def _to_image(array: Array, metadata: Metadata) -> Image.Image:

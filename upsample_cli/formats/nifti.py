@@ -7,8 +7,9 @@ Stored numbers are neither scaled nor converted: slope and intercept stay in the
 from __future__ import annotations
 
 import gzip
+import logging
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -24,11 +25,14 @@ from ..errors import InputError, OutputError
 from ..geometry import Affine, Axis, Grid
 from .base import Array, Header, ReadOptions, merged
 
+logging.getLogger("nibabel.global").setLevel(logging.CRITICAL)  # it speaks of headers that our messages name
+
 _NAMES = "xyztuvw"
 _LENGTH_UNITS = {"mm": "mm", "micron": "µm", "meter": "m"}
 _TIME_UNITS = {"sec": "s", "msec": "ms", "usec": "µs"}
 _NIFTI: Any = (nib.Nifti1Image, nib.Nifti1Pair, nib.Nifti2Image, nib.Nifti2Pair)
 _READ_ERRORS = (OSError, EOFError, ValueError, zlib.error, ImageFileError, HeaderDataError, WrapStructError)
+_COMPRESSED = (".gz", ".bz2", ".zst")
 _GZIP_LEVEL = 1  # the samples of a resized volume are smooth; higher levels cost time and gain little
 
 
@@ -46,33 +50,51 @@ class NiftiSource:
         self._path = path
         try:
             image = _load(path)
+            if not isinstance(image, _NIFTI):
+                raise InputError(f"is a {type(image).__name__}, not NIfTI, which is not supported", path)
+            raw = _raw_header(image)
+            self._samples = Path(str(image.file_map["image"].filename))
+            stored = self._samples.stat().st_size
         except _READ_ERRORS as error:
             raise InputError(f"is not a readable NIfTI file: {error}", path) from error
-        if not isinstance(image, _NIFTI):
-            raise InputError(f"is a {type(image).__name__}, not NIfTI, which is not supported", path)
-        self._proxy = image.dataobj
-        raw = _raw_header(image)
-        dtype: np.dtype[Any] = image.get_data_dtype()
-        samples = Path(str(image.file_map["image"].filename))
-        if dtype.kind not in "iufc":
-            raise InputError(f"holds samples of type {dtype}, which are not supported; numbers are", path)
-        self.header = Header(_grid(raw, image.shape), dtype, metadata=Metadata(raw))
+        self._dtype: np.dtype[Any] = image.get_data_dtype()
+        self._shape, self._offset = image.shape, int(image.dataobj.offset)
+        if self._dtype.kind not in "iufc":
+            raise InputError(f"holds samples of type {self._dtype}, which are not supported; numbers are", path)
+        if not self._shape or min(self._shape) < 1:
+            raise InputError(f"has the impossible size {'×'.join(map(str, self._shape))}", path)
+        self.header = Header(_grid(raw, self._shape), self._dtype, metadata=Metadata(raw))
         self.warnings: list[str] = []
         if options.axes is not None:
             self.warnings.append("--axes is ignored: NIfTI files name their axes")
-        self.streams = samples.suffix.lower() not in (".gz", ".bz2", ".zst")
+        self.streams = self._samples.suffix.lower() not in _COMPRESSED
         if self.streams:
-            _check_length(path, samples, self._proxy)
+            self._refuse_truncated(stored)
         self._array: Array | None = None
+
+    def _refuse_truncated(self, found: int) -> None:
+        promised = self._offset + int(np.prod(self._shape, dtype=object)) * self._dtype.itemsize
+        if found < promised:
+            raise InputError(f"is truncated: {found:,} bytes where its header promises {promised:,}", self._path)
 
     def read(self, axis: int, start: int, stop: int) -> Array:
         """Rows ``start:stop``; see `Source`."""
         if self._array is None:
-            try:
-                self._array = self._proxy.get_unscaled().T
-            except _READ_ERRORS as error:
-                raise InputError(f"cannot be read to its end: {error}", self._path) from error
+            self._array = self._map() if self.streams else self._decompress()
         return merged(self._array, axis)[start:stop]
+
+    def _map(self) -> Array:
+        return np.memmap(self._samples, self._dtype, "r", self._offset, self._shape[::-1])
+
+    def _decompress(self) -> Array:
+        """All samples, read to the end of the file, where its checksum is."""
+        try:
+            with nib.openers.ImageOpener(str(self._samples.absolute()), "rb") as file:
+                data = file.read()
+        except _READ_ERRORS as error:
+            raise InputError(f"cannot be read to its end: {error}", self._path) from error
+        self._refuse_truncated(len(data))
+        return np.ndarray(self._shape[::-1], self._dtype, data, self._offset)
 
     def __enter__(self) -> Self:
         return self
@@ -97,11 +119,7 @@ class NiftiSink:
         self.compresses = name.endswith(".gz")
         self._raw = self._updated(header)
 
-    def paths(self, target: Path) -> tuple[Path, ...]:
-        """The target, or the samples and the header of a pair."""
-        return (target.with_suffix(".img"), target.with_suffix(".hdr")) if self._pair else (target,)
-
-    def write(self, paths: tuple[Path, ...], slabs: Iterable[Array]) -> None:
+    def write(self, paths: Sequence[Path], slabs: Iterable[Array]) -> None:
         """Write the volume; see `Sink`."""
         if self._pair:
             with paths[1].open("wb") as header:
@@ -161,7 +179,7 @@ def make_sink(path: Path, header: Header) -> NiftiSink:
 
 
 def _load(path: Path) -> Any:  # untyped, as are most methods of what it returns
-    return nib.load(path)
+    return nib.load(path.absolute())  # of a relative path it expands ~
 
 
 def _raw_header(image: Any) -> Any:
@@ -169,12 +187,6 @@ def _raw_header(image: Any) -> Any:
     holder = image.file_map.get("header", image.file_map["image"])
     with holder.get_prepare_fileobj("rb") as file:
         return image.header_class.from_fileobj(file)
-
-
-def _check_length(path: Path, samples: Path, proxy: Any) -> None:
-    needed = proxy.offset + int(np.prod(proxy.shape, dtype=object)) * proxy.dtype.itemsize
-    if samples.stat().st_size < needed:
-        raise InputError(f"is truncated: {samples.stat().st_size:,} bytes where its header promises {needed:,}", path)
 
 
 def _grid(raw: Any, shape: tuple[int, ...]) -> Grid:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -11,8 +11,9 @@ import numpy as np
 
 from ..errors import InputError
 from ..geometry import Axis, Grid
-from .base import Array, Header, ReadOptions, SingleFile, merged
+from .base import Array, Header, ReadOptions, merged
 
+_MAGIC = b"\x93NUMPY"
 _DEFAULT_AXES = "tczyx"  # the last of them, as many as the array has
 
 
@@ -22,18 +23,23 @@ class NpySource:
     streams = True
 
     def __init__(self, path: Path, options: ReadOptions) -> None:
+        with path.open("rb") as file:
+            if file.read(len(_MAGIC)) != _MAGIC:
+                raise InputError("is not a .npy array; archives (.npz) are not supported", path)
         try:
             self._array: Array = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
-            raise InputError(f"is not a readable .npy array: {error}", path) from error
+        except Exception as error:  # the header is parsed as Python, and fails in as many ways
+            raise InputError(f"is not a readable .npy array of numbers: {error}", path) from error
         if self._array.ndim == 0:
             raise InputError("holds a single number; an array of one or more axes is needed", path)
         names = options.axes or _DEFAULT_AXES[-self._array.ndim :]
+        self.warnings: list[str] = []
+        if options.axes is None and self._array.ndim == 3 and self._array.shape[-1] in (3, 4):
+            self.warnings.append("its axes are taken for z, y, x; if the last one is colours, say --axes yxs")
         if len(names) != self._array.ndim:
             raise InputError(f"has {self._array.ndim} axes; name each of them with --axes, such as --axes tzyx", path)
         axes = tuple(Axis(name, size) for name, size in zip(names, self._array.shape, strict=True))
         self.header = Header(Grid(axes), self._array.dtype)
-        self.warnings: list[str] = []
 
     def read(self, axis: int, start: int, stop: int) -> Array:
         """Rows ``start:stop``; see `Source`."""
@@ -51,7 +57,7 @@ class NpySource:
         del self._array
 
 
-class NpySink(SingleFile):
+class NpySink:
     """A ``.npy`` file; see `Sink`."""
 
     streams = True
@@ -62,7 +68,7 @@ class NpySink(SingleFile):
         lost = any(axis.spacing is not None for axis in header.grid.axes) or header.grid.affines
         self.warnings = [".npy files hold no spacing, units or orientation: they are lost"] if lost else []
 
-    def write(self, paths: tuple[Path, ...], slabs: Iterable[Array]) -> None:
+    def write(self, paths: Sequence[Path], slabs: Iterable[Array]) -> None:
         """Write the array; see `Sink`."""
         dtype = self._header.dtype
         described = {

@@ -18,7 +18,7 @@ from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC, PREDICTOR, RESUNIT
 
 from ..errors import InputError, OutputError
 from ..geometry import Axis, Grid
-from .base import Array, Header, ReadOptions, SingleFile
+from .base import Array, Header, ReadOptions
 
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what of it matters to users is in our own messages
 
@@ -70,7 +70,7 @@ class TiffSource:
         try:
             self._tiff = tifffile.TiffFile(path)
         except Exception as error:  # tifffile raises whatever the bytes lead it into
-            raise InputError(f"is not a readable TIFF file: {error}", path) from error
+            raise InputError(f"is not a readable TIFF file, or is truncated ({error})", path) from error
         try:
             self._series = self._tiff.series[0]
             self._page = self._series.keyframe
@@ -81,12 +81,13 @@ class TiffSource:
             raise
         except Exception as error:
             self._tiff.close()
-            raise InputError(f"is not a readable TIFF file: {error}", path) from error
+            raise InputError(f"is not a readable TIFF file, or is truncated ({error})", path) from error
 
     def _read_header(self, options: ReadOptions) -> Header:
         tiff, series, page = self._tiff, self._series, self._page
         if series.dtype is None or series.dtype.kind not in "biufc":
             raise InputError(f"holds samples of type {series.dtype}, which are not supported; numbers are", self._path)
+        self._refuse_damaged()
         dialect = "imagej" if tiff.is_imagej else "ome" if tiff.is_ome else "shaped" if tiff.is_shaped else "plain"
         imagej = dict(tiff.imagej_metadata or {}) if dialect == "imagej" else {}
         pixels = _ome_pixels(tiff.ome_metadata) if dialect == "ome" and tiff.ome_metadata else None
@@ -118,7 +119,17 @@ class TiffSource:
             _ome_channels(pixels),
         )
         alpha = axes[-1].name == "s" and tuple(page.extrasamples) == (EXTRASAMPLE.UNASSALPHA,)
-        return Header(Grid(tuple(axes)), dtype.newbyteorder("="), alpha, metadata)
+        return Header(Grid(tuple(axes)), dtype.newbyteorder("="), alpha, metadata=metadata)
+
+    def _refuse_damaged(self) -> None:
+        """A description that promises more than there is, in a file that tifffile would read as another kind."""
+        tiff, series = self._tiff, self._series
+        if "<OME" in self._page.description[:2000] and not tiff.is_ome:
+            raise InputError("is damaged: its OME-XML has no end", self._path)
+        planes = math.prod(series.shape) // math.prod(self._page.shape)
+        promised = int((tiff.imagej_metadata or {}).get("images", planes)) if tiff.is_imagej else planes
+        if planes < promised:
+            raise InputError(f"is truncated: {planes} planes where {promised} are promised", self._path)
 
     def _axis_names(self, given: str | None, labelled: bool) -> str:
         axes = self._series.axes.upper()
@@ -217,7 +228,7 @@ class TiffSource:
         self._tiff.close()
 
 
-class TiffSink(SingleFile):
+class TiffSink:
     """A TIFF file, in the dialect of the input where there is one; see `Sink`."""
 
     streams = True
@@ -230,7 +241,7 @@ class TiffSink(SingleFile):
         if not isinstance(metadata, Metadata):
             if metadata is not None:
                 self.warnings.append("only the samples, axes and spacing are carried over to TIFF")
-            metadata = Metadata("plain", {"photometric": _photometric(header)})
+            metadata = Metadata("plain", _foreign_layout(header, path))
         self._metadata = metadata
         self._dialect = self._choose_dialect(metadata.dialect)
         self.compresses = metadata.layout.get("compression") is not None
@@ -255,7 +266,7 @@ class TiffSink(SingleFile):
             self.warnings.append("the spacing of the axes besides x and y is lost in this kind of TIFF")
         return wanted
 
-    def write(self, paths: tuple[Path, ...], slabs: Iterable[Array]) -> None:
+    def write(self, paths: Sequence[Path], slabs: Iterable[Array]) -> None:
         """Write the stack; see `Sink`."""
         header, metadata = self._header, self._metadata
         size = math.prod(header.grid.shape) * header.dtype.itemsize
@@ -384,9 +395,17 @@ def _colours(colormap: Array) -> Array:
     return (entries >> 8).astype(np.uint8) if exact else entries
 
 
-def _photometric(header: Header) -> PHOTOMETRIC:
-    names = header.grid.names
-    return PHOTOMETRIC.RGB if names[-1] == "s" and header.grid["s"].size in (3, 4) else PHOTOMETRIC.MINISBLACK
+def _foreign_layout(header: Header, path: Path) -> dict[str, Any]:
+    """How samples of another family are laid out."""
+    if header.dtype.kind == "V" or header.dtype.itemsize > 16 or header.dtype.name in ("float128", "longdouble"):
+        raise OutputError(f"TIFF cannot hold samples of type {header.dtype}; write .npy", path)
+    if header.colours in ("LAB", "HSV", "YCbCr"):
+        raise OutputError(f"{header.colours} colours cannot be written as TIFF; convert the input to RGB first", path)
+    if header.colours == "CMYK":
+        return {"photometric": PHOTOMETRIC.SEPARATED}
+    samples = header.grid["s"].size if header.grid.names[-1] == "s" else 1
+    alpha = {"extrasamples": (EXTRASAMPLE.UNASSALPHA,)} if header.alpha else {}
+    return {"photometric": PHOTOMETRIC.RGB if samples in (3, 4) else PHOTOMETRIC.MINISBLACK} | alpha
 
 
 def _page_shape(grid: Grid) -> tuple[int, ...]:
