@@ -165,7 +165,7 @@ def test_a_source_that_fails_leaves_everything_as_it_was(tmp_path, monkeypatch, 
         plan = make_plan(request, source, path, out)
         fail_later(monkeypatch, type(source), "read", error, after=3)
         with pytest.raises(type(error)):
-            run(plan, source)
+            run(plan, source, overwrite=exists)
     assert in_folder(tmp_path) == before
 
 
@@ -193,11 +193,33 @@ def test_a_sink_that_fails_leaves_everything_as_it_was(tmp_path, name, error):
         plan.sink.write = write
         expected = OutputError if isinstance(error, OSError) else type(error)
         with pytest.raises(expected) as caught:
-            run(plan, source)
+            run(plan, source, overwrite=True)
     if expected is OutputError:
         assert str(caught.value) == f"{out}: cannot be written: No space left on device"
         assert caught.value.exit_code == 4
     assert in_folder(tmp_path) == before
+
+
+@pytest.mark.parametrize("links", [True, False], ids=["links", "no-links"])
+@pytest.mark.parametrize("name", ["png-L", "nifti-pair-by-header"])
+def test_what_comes_into_being_meanwhile_is_not_replaced(tmp_path, monkeypatch, name, links):
+    if not links:
+        fail_later(monkeypatch, Path, "hardlink_to", OSError(95, "Operation not supported"), after=0)
+    example = BY_ID[name]
+    path, out = tmp_path / f"in{example.suffix}", tmp_path / f"out{example.suffix}"
+    example.make(path)
+    request = asked(scale="2")
+    with formats.open_source(path, read_options(request)) as source:
+        plan = make_plan(request, source, path, out)
+        for part in formats.parts(out):
+            part.write_bytes(b"precious")
+        before = in_folder(tmp_path)
+        with pytest.raises(OutputError, match=r"meanwhile; --overwrite replaces it"):
+            run(plan, source)
+        assert in_folder(tmp_path) == before
+        run(plan, source, overwrite=True)
+    assert set(in_folder(tmp_path)) == set(before)
+    assert out.read_bytes() != b"precious"
 
 
 @pytest.mark.parametrize("missing", [1, 2])
@@ -245,18 +267,13 @@ def test_the_output_has_the_mode_of_any_new_file(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", ["png-L-dpi", "jpeg-orientation-6", "tiff-stack-uint16", "tiff-shaped-axes", "imagej-tzcyx"]
+    "name",
+    [
+        *("png-L-dpi", "jpeg-orientation-6", "gif", "tiff-stack-uint16", "tiff-shaped-axes", "imagej-tzcyx"),
+        *("ome-czyx", "ome-tzcyx", "nifti-gz-3-D", "nifti-pair-by-header", "npy-3-D"),
+    ],
 )
 def test_output_does_not_depend_on_when_and_under_which_temporary_name(tmp_path, monkeypatch, name):
-    assert_reproducible(tmp_path, monkeypatch, name)
-
-
-@pytest.mark.parametrize("name", ["ome-czyx", "ome-tzcyx", "nifti-gz-3-D", "nifti-pair-by-header", "npy-3-D", "gif"])
-def test_nor_do_these(tmp_path, monkeypatch, name):
-    assert_reproducible(tmp_path, monkeypatch, name)
-
-
-def assert_reproducible(tmp_path, monkeypatch, name):
     example = BY_ID[name]
     path, out = tmp_path / f"in{example.suffix}", tmp_path / f"out{example.suffix}"
     example.make(path)

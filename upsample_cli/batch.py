@@ -7,7 +7,7 @@ import os
 import stat
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from string import Formatter
 
@@ -114,18 +114,18 @@ def make_jobs(
     jobs = []
     for path in paths:
         try:
-            target = _fill(template, path, request)
+            jobs.append(Job(path, _fill(template, path, request)))
         except InputError as error:
             jobs.append(Job(path, path, error=error))
-            continue
-        existing = next((part for part in formats.parts(target) if _exists(part)), None)
-        if existing is not None and not overwrite and not skip_existing:
-            raise OutputError("exists; --overwrite replaces it, --skip-existing leaves it", existing)
-        if output is not None and not target.parent.is_dir():
-            raise OutputError(f"the directory {shown(target.parent)} does not exist; make it first", target)
-        jobs.append(Job(path, target, skip=existing is not None and skip_existing))
-    _refuse_collisions([job for job in jobs if job.error is None])
-    return jobs
+    sound = [job for job in jobs if job.error is None]
+    _refuse_collisions(sound)
+    for job in sound:
+        if output is not None and not os.path.isdir(job.output.parent):  # noqa: PTH112 likewise
+            raise OutputError(f"the directory {shown(job.output.parent)} does not exist; make it first", job.output)
+    existing = {job: part for job in sound for part in formats.parts(job.output) if _exists(part)}
+    if existing and not (overwrite or skip_existing):
+        raise OutputError("exists; --overwrite replaces it, --skip-existing leaves it", next(iter(existing.values())))
+    return [replace(job, skip=skip_existing and job in existing) for job in jobs]
 
 
 def run_jobs(
@@ -159,7 +159,7 @@ def _expand(inputs: Sequence[str]) -> Iterator[Path]:
         if text == "-":
             raise RequestError("reading from the standard input (-) is not supported; name a file")
         paths = [Path(text)]
-        if glob.has_magic(text) and not paths[0].is_symlink() and not _exists(paths[0]):
+        if glob.has_magic(text) and not os.path.lexists(text):
             found = sorted(glob.glob(text, recursive=True))  # noqa: PTH207 patterns may be absolute
             paths = [Path(name) for name in found] or paths
         for path in paths:
@@ -176,7 +176,7 @@ def _template(output: str | None, count: int) -> str:
         what = "writing to the standard output (-) is not supported" if output else "the name is empty"
         raise RequestError(f"--output: {what}; name a file, a directory or a template")
     literal = output.replace("{", "{{").replace("}", "}}")
-    if Path(output).is_dir() or (output.endswith("/") and "{" not in output):
+    if os.path.isdir(output) or (output.endswith("/") and "{" not in output):  # noqa: PTH112 a name may be too long
         return f"{literal.rstrip('/') or '/'}/{{stem}}{{ext}}"
     if "{" in output:
         return output
@@ -244,7 +244,9 @@ def _refuse_collisions(jobs: Sequence[Job]) -> None:
             if identity in inputs:
                 own = formats.parts(inputs[identity].input) == formats.parts(job.input)
                 what = "its input" if own else f"the input {shown(inputs[identity].input)}"
-                raise RequestError(f"the output of {shown(job.input)} is the same file as {what}; choose another", part)
+                raise RequestError(
+                    f"the output of {shown(job.input)} is the same file as {what}; choose another --output", part
+                )
             if outputs.setdefault(identity, job) is not job:
                 both = f"{shown(outputs[identity].input)} and {shown(job.input)}"
                 raise RequestError(f"would be written from both {both}; choose another --output", part)

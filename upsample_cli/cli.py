@@ -5,7 +5,6 @@ Nothing heavier than Click is imported until the options are known to make sense
 
 from __future__ import annotations
 
-import errno
 import io
 import os
 import signal
@@ -140,14 +139,10 @@ def main(
         _fail("Interrupted: unfinished outputs are removed", _INTERRUPTED)
     except click.ClickException:
         raise
-    except OSError as error:
-        if error.errno == errno.EPIPE:
-            sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 what is left in it has no reader
-        _fail(f"Error: standard output: {error.strerror}", OutputError.exit_code)
     except Exception as error:
         if verbose:
             traceback.print_exc()
-        _fail(f"This is a bug, and worth a report: {type(error).__name__}: {error} (-v shows where)", _BUG)
+        _fail(f"This is a bug: {type(error).__name__}: {error} (-v shows where)", _BUG)
 
 
 def _request(
@@ -182,7 +177,7 @@ def _run(
         if result.error is not None:
             click.echo(f"Error: {result.error}", err=True)
         elif dry_run and result.plan is not None:
-            click.echo(_whole_plan(result.plan))
+            _print(_whole_plan(result.plan))
         elif not quiet:
             click.echo(_one_line(result), err=True)
             if verbose and result.plan is not None:
@@ -244,6 +239,15 @@ def _sizes(grid: Grid) -> str:
     """Sizes in the order x×y×z, then the other axes by name."""
     spatial = "×".join(str(grid[name].size) for name in grid.spatial)
     return " ".join([spatial, *(f"{axis.name}{axis.size}" for axis in grid.axes if axis.name not in grid.spatial)])
+
+
+def _print(text: str) -> None:
+    """Write to the standard output."""
+    try:
+        click.echo(text)
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left to flush has nowhere to go
+        raise OutputError(f"the standard output cannot be written: {error.strerror}") from error
 
 
 def _fail(message: str, code: int) -> NoReturn:

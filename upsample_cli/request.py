@@ -43,7 +43,7 @@ class PerAxis:
         """
         named: dict[str, float] = {}
         positional: list[float] = []
-        for part in re.split(r"\s*,\s*|(?<=\d)[xX×](?=[\d.])", text.strip()):
+        for part in re.split(r"\s*,\s*|\s+|(?<=\d)[xX×](?=[\d.])", text.strip()):
             name, equals, number = part.rpartition("=")
             name = name.strip().lower()
             if equals and (len(name) != 1 or name in named):
@@ -120,7 +120,7 @@ class Request:
         if self.recompute_scale_factor and self.scale is None:
             raise RequestError(f"--recompute-scale-factor only has a meaning with --scale, not with {given[0]}")
         if self.mode not in MODES:
-            raise RequestError(f"--mode {self.mode}: unknown; one of {', '.join(MODES)} is possible")
+            raise RequestError(f"--mode: {self.mode!r} is unknown; one of {', '.join(MODES)} is possible")
         if self.axes is not None and (
             sorted(set(self.axes)) != sorted(self.axes) or not set(self.axes) <= set("tzcyxs") or not self.axes
         ):

@@ -4,7 +4,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from tests.formats.examples import EXAMPLES
+from tests.formats.examples import EXAMPLES, samples
 from tests.formats.through import planned, upsampled
 from upsample_cli import formats
 from upsample_cli.errors import InputError, OutputError
@@ -134,7 +134,6 @@ def test_other_kinds_of_volumes_are_refused(tmp_path):
         planned(tmp_path / "a.nii", scale="2")
 
 
-@pytest.mark.xfail(strict=True, reason="FileNotFoundError")
 def test_half_of_a_pair_is_refused(tmp_path):
     path = made(tmp_path, "nifti-pair-by-header")
     path.with_suffix(".img").unlink()
@@ -168,16 +167,7 @@ def sparse(folder, slices):
     return path
 
 
-@pytest.mark.parametrize(
-    "slices",
-    [
-        20,
-        pytest.param(
-            10_000,
-            marks=pytest.mark.xfail(strict=True, reason="mapped copy on write, which Linux refuses beyond its memory"),
-        ),
-    ],
-)
+@pytest.mark.parametrize("slices", [20, 10_000])  # 2 GB, and more than memory
 def test_parts_of_large_files_are_read_without_the_whole(tmp_path, slices):
     with formats.open_source(sparse(tmp_path, slices), ReadOptions()) as source:
         assert source.header.grid.shape == (slices, 10_000, 10_000)
@@ -186,9 +176,10 @@ def test_parts_of_large_files_are_read_without_the_whole(tmp_path, slices):
 
 def test_opening_reads_the_header_alone(tmp_path):
     """A gzip stream that ends after the header."""
-    cut = made(tmp_path, "nifti-gz-3-D")
-    cut.write_bytes(cut.read_bytes()[:-500])
+    cut = tmp_path / "cut.nii.gz"
+    nib.save(nib.Nifti1Image(samples((20, 20, 20), "int16"), np.eye(4)), cut)
+    cut.write_bytes(cut.read_bytes()[:5_000])
     with formats.open_source(cut, ReadOptions()) as source:
-        assert source.header.grid.shape == (7, 8, 9)
+        assert source.header.grid.shape == (20, 20, 20)
         with pytest.raises(InputError, match=r"cannot be read to its end"):
-            source.read(0, 0, 7)
+            source.read(0, 0, 20)

@@ -57,7 +57,6 @@ def test_what_is_no_array_of_numbers(tmp_path, array):
         planned(saved(tmp_path, array), scale="2")
 
 
-@pytest.mark.xfail(strict=True, run=False, reason="BadZipFile, AttributeError, and a file that stays open")
 @pytest.mark.parametrize("content", [b"PK\x03\x04 and so on", None], ids=["magic", "npz"])
 def test_archives_under_the_wrong_name(tmp_path, content):
     path = tmp_path / "in.npy"

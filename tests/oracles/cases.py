@@ -286,7 +286,7 @@ _BEYOND_TARGETS = (
     ((5, 4, 6), {"scale_factor": (0.6, 1.7, 1.3)}),
 )
 _UINT8_CHANNELS = 3
-_UINT8_SIZES = (
+UINT8_SIZES = (
     ((17, 19), (34, 38)),
     ((17, 19), (29, 31)),
     ((17, 19), (7, 11)),
@@ -375,7 +375,7 @@ def _uint8_cases() -> Iterator[Case]:
     for mode in ("bilinear", "bicubic"):
         for antialias in (False, True):
             for align_corners in (None,) if antialias else (None, True):
-                for spatial, size in _UINT8_SIZES:
+                for spatial, size in UINT8_SIZES:
                     yield Case(mode, spatial, "uint8", size=size, antialias=antialias, align_corners=align_corners)
 
 

@@ -6,6 +6,7 @@ import logging
 import math
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -20,7 +21,9 @@ from ..errors import InputError, OutputError
 from ..geometry import Axis, Grid
 from .base import Array, Header, ReadOptions
 
-logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what of it matters to users is in our own messages
+_LOGGER = logging.getLogger("tifffile")
+_LOGGER.propagate = False  # what of it matters to users is in our own messages
+_LOGGER.addHandler(logging.NullHandler())
 
 _UNKNOWN_AXES = "IQ"  # tifffile's names for axes of which the file says nothing
 _MILLIMETRES = {RESUNIT.INCH: 25.4, RESUNIT.CENTIMETER: 10.0, RESUNIT.MILLIMETER: 1.0, RESUNIT.MICROMETER: 1e-3}
@@ -68,10 +71,13 @@ class TiffSource:
         self._palette: Array | None = None
         self._last_page: tuple[int, Array] | None = None
         try:
-            self._tiff = tifffile.TiffFile(path)
+            with _complaints() as complaints:
+                self._tiff = tifffile.TiffFile(path)
         except Exception as error:  # tifffile raises whatever the bytes lead it into
             raise InputError(f"is not a readable TIFF file, or is truncated ({error})", path) from error
         try:
+            if any("invalid value offset" in complaint for complaint in complaints):
+                raise InputError("is truncated: its tags lie beyond its end", path)
             self._series = self._tiff.series[0]
             self._page = self._series.keyframe
             self.header = self._read_header(options)
@@ -333,6 +339,19 @@ def open_source(path: Path, options: ReadOptions) -> TiffSource:
 def make_sink(path: Path, header: Header) -> TiffSink:
     """Prepare to write a TIFF file."""
     return TiffSink(path, header)
+
+
+@contextmanager
+def _complaints() -> Iterator[list[str]]:
+    """What tifffile would log, for it reads on where a file is damaged."""
+    messages: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: messages.append(record.getMessage())  # type: ignore[method-assign]
+    _LOGGER.addHandler(handler)
+    try:
+        yield messages
+    finally:
+        _LOGGER.removeHandler(handler)
 
 
 def _with_tagged_spacing(axis: Axis, page: tifffile.TiffPage, imagej: dict[str, Any]) -> Axis:
