@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -180,7 +181,7 @@ def test_levels_have_the_sizes_of_the_factor(factor, levels, sizes):
     x = cases.noise((1, 2, 20, 12), "float32")
     arrays = list(pyramid(x, levels, factor))
     assert [level.shape for level in arrays] == [(1, 2, *size) for size in sizes]
-    for level, smaller in zip(arrays, arrays[1:], strict=False):
+    for level, smaller in pairwise(arrays):
         shrinks = np.min(factor) < 1
         assert_same_bits(smaller, interpolate(level, scale_factor=factor, antialias=bool(shrinks)))
 

@@ -60,9 +60,7 @@ def test_parse(text, positional, named):
         ("x==2", "no axis"),
     ],
 )
-def test_parse_refuses(request, text, says):
-    if text in ("1_0",):
-        request.applymarker(pytest.mark.xfail(strict=True, reason="taken for 10"))
+def test_parse_refuses(text, says):
     with pytest.raises(RequestError, match=says) as caught:
         PerAxis.parse(text, "--scale")
     assert str(caught.value).startswith("--scale")

@@ -32,16 +32,19 @@ def run(plan: Plan, source: Source, *, overwrite: bool = False) -> None:
     """
     targets = formats.parts(_beyond_links(plan.output_path))
     temporary = [target.with_name(f".upsample-{secrets.token_hex(6)}.tmp") for target in targets]
+    published: list[Path] = []
     try:
         plan.sink.write(temporary, _results(plan, source))
         for path, target in zip(temporary, targets, strict=True):
             _publish(path, target, overwrite)
+            published.append(target)
     except FileExistsError as error:
         raise OutputError("has come into being meanwhile; --overwrite replaces it", plan.output_path) from error
     except OSError as error:
         raise OutputError(f"cannot be written: {error.strerror or error}", plan.output_path) from error
     finally:
-        for path in temporary:
+        half = published if len(published) < len(targets) and not overwrite else []
+        for path in (*temporary, *half):
             with suppress(OSError):
                 path.unlink()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 import shutil
@@ -85,9 +86,12 @@ class Plan:
     @property
     def memory(self) -> int:
         """The predicted peak of the working memory, in bytes."""
-        part = min(1.0, self.slab_rows / math.prod(self.after.grid.shape[: self.slab_axis + 1]))
+        rows_before, rows_after = (math.prod(h.grid.shape[: self.slab_axis + 1]) for h in (self.before, self.after))
+        row_before, row_after = _bytes(self.before) // rows_before, _bytes(self.after) // rows_after
+        first = itertools.takewhile(lambda slab: slab.leads.start == 0, self.slabs())
+        slab = max(len(s.leads) * (len(s.reads) * row_before + len(s.rows) * row_after) for s in first)
         tables = _TABLE_BYTES * sum(step.map.out_size for step in self.recipe if step is not None)
-        return self.whole + math.ceil(part * (_bytes(self.before) + _bytes(self.after))) + tables + 4 * TILE_BYTES
+        return self.whole + slab + tables + 4 * TILE_BYTES
 
     def slabs(self) -> Iterator[Slab]:
         """The parts of the output, in the order in which they are written."""
@@ -200,7 +204,7 @@ def _by_spacing(spacing: PerAxis, grid: Grid, align_corners: bool) -> dict[str, 
             raise RequestError(f"--spacing: the file does not say the spacing of axis {name}; use --scale or --size")
         factor = axis.spacing / wanted
         extent = (axis.size - 1) * factor + 1 if align_corners else axis.size * factor
-        targets[name] = AxisTarget(max(1, round(extent)), factor)
+        targets[name] = AxisTarget(max(1, round(extent)), factor, exact=True)
     return targets
 
 
@@ -251,7 +255,9 @@ def _refuse_absurd_sizes(header: Header, targets: dict[str, AxisTarget], path: P
     tables = _TABLE_BYTES * sum(target.size for target in targets.values())
     needed = math.prod(sizes) * header.dtype.itemsize
     if needed > _ABSURD_BYTES or tables > _machine_memory():
-        raise RequestError(f"the output would need {in_words(max(needed, tables))}; ask for less", path)
+        raise RequestError(
+            f"the output would need {in_words(needed)}, and {in_words(tables)} of weights; ask for less", path
+        )
 
 
 def _slab_rows(before: Header, after: Header, slab_axis: int) -> int:

@@ -129,7 +129,7 @@ class Request:
 
 def _positive(number: str, text: str, option: str, whole: bool) -> float:
     try:
-        value = float(number)
+        value = float(number.replace("_", "?"))  # Python's own notation of 1_000 is nobody else's
     except ValueError:
         raise RequestError(f"{option} {text}: {number!r} is not a number") from None
     if not (math.isfinite(value) and value > 0):

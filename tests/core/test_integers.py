@@ -88,7 +88,9 @@ def test_overshoot_saturates_integers_and_floats_keep_it(mode, dtype):
 def test_64_bit_integers_are_right_to_the_precision_of_float64(mode, antialias, dtype):
     limits = np.iinfo(dtype)
     middle = (limits.min + limits.max) // 2
-    x = _noise((30, 40), dtype) // 4 + np.array(middle // 4 * 3, dtype)  # far from the limits, which float64 has not got
+    x = _noise((30, 40), dtype) // 4 + np.array(
+        middle // 4 * 3, dtype
+    )  # far from the limits, which float64 has not got
     options = {"size": (53, 17), "mode": "bilinear" if mode == "linear" else mode, "antialias": antialias}
     actual, exact = interpolate(x, **options), interpolate(x.astype(np.float64), **options)
     tolerance = 8 * np.spacing(np.abs(exact).max())

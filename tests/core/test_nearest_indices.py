@@ -24,8 +24,7 @@ IN_SIZES = range(1, nearest.LARGEST_IN + 1)
 
 @pytest.fixture(scope="module")
 def stored():
-    with np.load(nearest.STORE) as records:
-        return dict(records)
+    return nearest.load()
 
 
 def _indices(step: AxisRecipe) -> np.ndarray:

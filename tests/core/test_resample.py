@@ -20,13 +20,18 @@ INTEGERS = ["int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uin
 LAW = settings(deadline=None, derandomize=True, max_examples=60)
 
 
+def _find_mode(name):
+    name, _, antialias = name.partition(" ")
+    return find_mode(name).antialiased() if antialias else find_mode(name)
+
+
 def _bands(shape, sizes, mode="linear", dtype="float64", align_corners=False):
     """One matrix per axis, None for the axes where `sizes` has None."""
     resized = [axis for axis, size in enumerate(sizes) if size is not None]
     recipe = make_recipe(
         [shape[axis] for axis in resized],
         [AxisTarget(sizes[axis]) for axis in resized],
-        find_mode(mode),
+        _find_mode(mode),
         align_corners,
         np.dtype(dtype),
     )
@@ -40,7 +45,8 @@ def _resample(x, bands, out=None):
     if out is None:
         shape = [n if matrix is None else matrix.out_size for n, matrix in zip(x.shape, bands, strict=True)]
         out = np.empty(shape, x.dtype.newbyteorder("="))
-    resample(x, bands, out, samples(x.dtype))
+    taps = max((matrix.width for matrix in bands if matrix is not None), default=1)
+    resample(x, bands, out, samples(x.dtype, taps))
     return out
 
 
@@ -375,7 +381,8 @@ def test_the_periodic_path_is_taken_in_whole_resizes_and_gives_the_same_bits(mon
 # Laws
 
 DTYPES = st.sampled_from(["float32", "float64", "uint8", "int16", "int32", "float16", "complex64"])
-MODES = st.sampled_from(["linear", "nearest", "nearest-exact"])
+WEIGHING = ["linear", "cubic", "lanczos", "linear antialias", "cubic antialias", "lanczos antialias", "area"]
+MODES = st.sampled_from([*WEIGHING, "nearest", "nearest-exact"])
 # long enough for short periods to count, on slow axes with long rows and on fast ones
 SHAPES = st.sampled_from([(23,), (20, 5), (12, 40), (9, 3, 7), (6, 10, 33), (16, 2, 64)])
 RATIOS = st.sampled_from([2.0, 3.0, 1.5, 0.5, 1.0, 1.7, 0.6, 1.1, 4.3])
@@ -398,7 +405,7 @@ def resizes(draw):
 def test_slabs_of_the_slow_axis_are_the_whole_bit_for_bit(resize, dtype, mode, align_corners, fortran, cuts):
     shape, sizes = resize
     x = _data(shape, dtype)
-    bands = _bands(shape, sizes, mode, dtype, align_corners and mode == "linear")
+    bands = _bands(shape, sizes, mode, dtype, align_corners and _find_mode(mode).align_corners)
     whole = _resample(x, bands)
     axis = len(shape) - 1 if fortran else 0
     slabs = []
@@ -432,11 +439,13 @@ def test_slabs_of_every_height_are_the_whole_bit_for_bit(dtype):
 def test_batches_are_singles_and_channels_are_independent(resize, dtype, mode):
     shape, sizes = resize
     x = _data((2, 3, *shape), dtype)
-    name = {"linear": {1: "linear", 2: "bilinear", 3: "trilinear"}[len(shape)]}.get(mode, mode)
-    together = interpolate(x, size=sizes, mode=name)
+    name, _, antialias = mode.partition(" ")
+    name = {"linear": {1: "linear", 2: "bilinear", 3: "trilinear"}[len(shape)]}.get(name, name)
+    options = {"size": sizes, "mode": name, "antialias": bool(antialias)}
+    together = interpolate(x, **options)
     for n in range(2):
         for c in range(3):
-            alone = interpolate(x[n : n + 1, c : c + 1], size=sizes, mode=name)
+            alone = interpolate(x[n : n + 1, c : c + 1], **options)
             assert_same_bits(alone, together[n : n + 1, c : c + 1])
 
 
@@ -460,7 +469,7 @@ def test_trailing_axes_only_repeat_the_work_up_to_the_order_of_the_axes(resize, 
     together = _resample(x, [*bands, None])
     for index in {0, trailing // 2, trailing - 1}:
         alone, here = _resample(x[..., index], bands), together[..., index]
-        if mode != "linear":
+        if mode.startswith("nearest"):
             np.testing.assert_array_equal(here, alone)
         elif np.dtype(dtype).kind in "iu":
             assert np.abs(here.astype(int) - alone).max() <= 1
@@ -473,7 +482,7 @@ def test_trailing_axes_only_repeat_the_work_up_to_the_order_of_the_axes(resize, 
 @given(SHAPES, DTYPES, MODES, st.booleans())
 def test_the_same_size_is_the_identity(shape, dtype, mode, align_corners):
     x = _data(shape, dtype)
-    bands = _bands(shape, shape, mode, dtype, align_corners and mode == "linear")
+    bands = _bands(shape, shape, mode, dtype, align_corners and _find_mode(mode).align_corners)
     assert bands == [None] * len(shape)
     assert_same_bits(_resample(x, bands), x)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import math
-import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,18 +19,6 @@ from upsample_cli.errors import InputError
 from upsample_cli.formats import open_source, parts
 from upsample_cli.formats.base import Header, ReadOptions
 from upsample_cli.geometry import Grid
-
-KNOWN = (  # bugs: the test, the examples, the reason
-    ("all_of_it|rows_of|read_again", "png-1-kept|bmp-1|pbm", "1-bit pictures are read as bools made of bytes of 255"),
-    ("cut_short", "bmp-1|png-1-kept", "1-bit pictures are read as bools made of bytes of 255"),
-    ("read_again", "nifti-1-D|nifti-2-D|nifti-gz-2-D", "pixdim beyond the last axis is lost, and with it the qform's"),
-    ("any_height", "(png|jpeg|webp|bmp|p.m|tga|gif).*", "slabs of unequal heights cannot be made into a picture"),
-    (
-        "cut_short",
-        "tiff-(stack-(?!bool).*|none-plain|strips|bigtiff.*|rgb-stack.*|shaped-lzw)",
-        "a stack whose later pages are cut off passes for its first page",
-    ),
-)
 
 
 @dataclass(frozen=True)
@@ -58,9 +45,6 @@ def _quick_collections() -> Iterator[None]:
 @pytest.fixture(params=EXAMPLES, ids=lambda example: example.id)
 def made(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Made]:
     """An example, which no test may change."""
-    for test, example, reason in KNOWN:
-        if re.search(test, request.function.__name__) and re.fullmatch(example, request.param.id):
-            request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
     folder = tmp_path / "input"
     folder.mkdir()
     path = folder / f"example{request.param.suffix}"

@@ -297,20 +297,31 @@ UINT8_SIZES = (
 )
 
 
+def takes_corners(mode: str) -> bool:
+    """Whether `align_corners` may be given in PyTorch."""
+    return mode not in _WITHOUT_CORNERS
+
+
+def _corners(mode: str, *choices: bool | None) -> tuple[bool | None, ...]:
+    return choices if takes_corners(mode) else (None,)
+
+
+def _targets(ndims: tuple[int, ...]) -> Iterator[tuple[tuple[int, ...], dict[str, Any]]]:
+    for spatial, size in _KERNEL_SIZES:
+        if len(spatial) in ndims:
+            yield spatial, {"size": size}
+    for spatial, factors in _KERNEL_FACTORS:
+        for recompute in (None, False, True):
+            if len(spatial) in ndims:
+                yield spatial, {"scale_factor": factors, "recompute_scale_factor": recompute}
+
+
 def _kernel_cases() -> Iterator[Case]:
     for mode, ndims, flags in _KERNELS:
-        for align_corners in (None,) if mode in _WITHOUT_CORNERS else (None, False, True):
+        for align_corners in _corners(mode, None, False, True):
             for dtype in ("float64", "float32"):
-                base = {"mode": mode, "dtype": dtype, "align_corners": align_corners, **flags}
-                for spatial, size in _KERNEL_SIZES:
-                    if len(spatial) in ndims:
-                        yield Case(spatial=spatial, size=size, **base)
-                for spatial, factors in _KERNEL_FACTORS:
-                    for recompute in (None, False, True):
-                        if len(spatial) in ndims:
-                            yield Case(
-                                spatial=spatial, scale_factor=factors, recompute_scale_factor=recompute, **base
-                            )
+                for spatial, target in _targets(ndims):
+                    yield Case(mode, spatial, dtype, align_corners=align_corners, **target, **flags)
         for spatial, size in _SPECIAL_SIZES:
             if len(spatial) in ndims:
                 yield Case(mode, spatial, "float64", size=size, special=True, **flags)
@@ -318,16 +329,11 @@ def _kernel_cases() -> Iterator[Case]:
 
 def _beyond_cases() -> Iterator[Case]:
     for mode, ndims, flags in _BEYOND:
-        for align_corners in (None,) if mode in _WITHOUT_CORNERS else (None, True):
+        for align_corners in _corners(mode, None, True):
             for dtype in ("float64", "float32"):
                 for spatial, target in _BEYOND_TARGETS:
                     if len(spatial) in ndims:
                         yield Case(mode, spatial, dtype, align_corners=align_corners, **target, **flags)
-
-
-def takes_corners(mode: str) -> bool:
-    """Whether `align_corners` may be given in PyTorch."""
-    return mode not in _WITHOUT_CORNERS
 
 
 _GRADIENT_TARGETS = (
@@ -363,7 +369,7 @@ def _gradient_cases() -> Iterator[Case]:
     linear = [(mode, (ndim,), {}) for ndim, mode in _LINEAR.items()]
     nearest = [(mode, (1, 2, 3), {}) for mode in ("nearest", "nearest-exact")]
     for mode, ndims, flags in (*linear, *nearest, *_KERNELS, *_BEYOND):
-        for align_corners in (None,) if mode in _WITHOUT_CORNERS else (None, True):
+        for align_corners in _corners(mode, None, True):
             for spatial, target in _GRADIENT_TARGETS:
                 if len(spatial) not in ndims:
                     continue

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .nearest import LARGEST_IN, LAYOUTS, QUESTIONS, STORE, Question, digest, long_pairs
+from .nearest import LARGEST_IN, LAYOUTS, QUESTIONS, STORE, Question, digest, long_pairs, save
 
 
 def torch_indices(question: Question, in_size: int, out_size: int, factor: float | None) -> np.ndarray:
@@ -36,17 +36,17 @@ def main() -> None:
     import torch
 
     torch.set_num_threads(1)
-    records: dict[str, np.ndarray] = {"torch": np.array(torch.__version__)}
+    digests: dict[str, np.ndarray] = {}
     for question in QUESTIONS:
         answers = [
             digest([torch_indices(question, n, *pair) for pair in question.pairs(n)]) for n in range(1, LARGEST_IN + 1)
         ]
-        records[question.id] = np.array(answers, np.uint32)
+        digests[question.id] = np.array(answers, np.uint32)
         if question.layout is LAYOUTS[0]:
-            records[f"{question.id}, long"] = np.array(long_digests(question), np.uint32)
+            digests[f"{question.id}, long"] = np.array(long_digests(question), np.uint32)
         print(question.id, flush=True)
-    np.savez_compressed(STORE, **records)
-    print(f"{len(records)} records in {STORE.stat().st_size / 1000:.0f} kB")
+    save(digests, torch=torch.__version__)
+    print(f"{len(digests)} records in {STORE.stat().st_size / 1000:.0f} kB")
 
 
 if __name__ == "__main__":

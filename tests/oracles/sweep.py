@@ -1,8 +1,8 @@
 """Random calls of every kernel, ours beside PyTorch's: ``python -m tests.oracles.sweep [CASES]`` prints a table.
 
 Each row of the table is a mode, a dtype and the number of its cases, with the largest deviation from PyTorch's float64
-result: relative to the largest magnitude for the modes that weigh, and the number of samples that differ for the nearest
-ones, which are compared in their own dtype.
+result: relative to the largest magnitude for the modes that weigh, and the number of samples that differ for the
+nearest ones, which are compared in their own dtype.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def answers(case: Case) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def main(count: int) -> None:
-    print(f"{'mode':<32} {'dtype':<8} {'cases':>6}  largest deviation")
+    print(f"{'mode':<34} {'dtype':<8} {'cases':>6}  largest deviation")
     for kernel in KERNELS:
         for dtype in DTYPES:
             worst = 0.0
@@ -96,7 +96,9 @@ def main(count: int) -> None:
                     worst += np.count_nonzero(ours != theirs)
                 else:
                     worst = max(worst, np.abs(ours - theirs).max() / max(np.abs(theirs).max(), np.abs(x).max()))
-            print(f"{kernel.id:<32} {dtype:<8} {count:>6}  {f'{worst:.0f} samples' if kernel.picks else f'{worst:.1e}'}")
+            print(
+                f"{kernel.id:<34} {dtype:<8} {count:>6}  {f'{worst:.0f} samples' if kernel.picks else f'{worst:.1e}'}"
+            )
 
 
 if __name__ == "__main__":

@@ -30,6 +30,16 @@ def test_close_measures_by_the_contracts_tolerances():
         assert_close(exact.astype("f4") + np.array([0, 5 * ulp], "f4"), exact)
 
 
+def test_close_allows_for_what_cancels_only_as_far_as_it_is_told():
+    ulp = np.spacing(np.float32(1))
+    tiny = np.array([2.0**-20])
+    with pytest.raises(AssertionError, match="off by"):
+        assert_close((tiny + 3 * ulp).astype("f4"), tiny)
+    assert_close((tiny + 3 * ulp).astype("f4"), tiny, scale=1.0)
+    with pytest.raises(AssertionError, match="off by"):
+        assert_close((tiny + 6 * ulp).astype("f4"), tiny, scale=1.0)
+
+
 @pytest.mark.parametrize("wrong", [0.0, np.nan, -np.inf])
 def test_close_sees_special_values_out_of_place(wrong):
     exact = np.array([1.0, np.inf, np.nan])
@@ -85,7 +95,9 @@ def test_truth_by_hand():
 
 
 def test_the_stored_answers_are_those_of_the_table():
-    names = [case.id for case in (*cases.LINEAR_CASES, *cases.SPECIAL_CASES, *cases.NEAREST_CASES)]
+    tables = [getattr(cases, name) for name in dir(cases) if name.endswith("_CASES") and name != "GRADIENT_CASES"]
+    names = [case.id for table in tables for case in table]
+    names += [f"gradient of {case.id}" for case in cases.GRADIENT_CASES]
     assert len(set(names)) == len(names)
     assert set(cases.load()) == set(names)
 
@@ -93,6 +105,7 @@ def test_the_stored_answers_are_those_of_the_table():
 def test_stored_answers_come_back_as_they_went(tmp_path):
     shared = np.arange(6.0).reshape(1, 2, 3)
     answers = {"a": shared, "b": shared + 1, "c": shared.copy(), "d": np.ones((1, 1, 1, 2), np.int16)}
+    answers["e"] = np.arange(250, 256, dtype=np.uint8).reshape(1, 1, 6)
     cases.save(tmp_path / "answers.npz", answers)
     loaded = cases.load(tmp_path / "answers.npz")
     assert loaded.keys() == answers.keys()

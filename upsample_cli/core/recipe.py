@@ -20,10 +20,12 @@ class AxisTarget:
     Attributes:
         size: number of output samples.
         scale_factor: the factor at which to sample, or None for the ratio of the sizes.
+        exact: whether the factor counts even where PyTorch's kernel would leave the axis alone.
     """
 
     size: int
     scale_factor: float | None = None
+    exact: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,8 @@ def make_recipe(
     circumstances = Circumstances.of(dtype, [target.size for target in targets])
     recipe = []
     for in_size, target in zip(in_sizes, targets, strict=True):
-        factor = None if mode.drops_factor(in_size, target.size, circumstances) else target.scale_factor
+        dropped = mode.drops_factor(in_size, target.size, circumstances) and not target.exact
+        factor = None if dropped else target.scale_factor
         axis = axis_map(in_size, target.size, factor, align_corners)
         axis = replace(axis, align_corners=axis.align_corners and mode.moves_to_corners)
         recipe.append(AxisRecipe(axis, None if axis.is_identity else mode.bands(axis, circumstances)))

@@ -178,7 +178,8 @@ class ImageSource(InMemory):
                 image = image.transpose(_UPRIGHT[self._orientation])
             if image.mode != self._mode:
                 image = image.convert(self._mode)
-            return np.asarray(image, self.header.dtype)
+            array = np.asarray(image)
+            return array.view(np.uint8) != 0 if self._mode == "1" else array.astype(self.header.dtype, copy=False)
         except Exception as error:
             raise InputError(f"cannot be read to its end: {error}", self._path) from error
 
@@ -250,8 +251,7 @@ class ImageSink:
     def write(self, paths: Sequence[Path], slabs: Iterable[Array]) -> None:
         """Encode the picture; see `Sink`."""
         metadata, grid = self._metadata, self._header.grid
-        samples = list(slabs)
-        array = (samples[0] if len(samples) == 1 else np.concatenate(samples)).reshape(grid.shape)
+        array = np.concatenate([slab.reshape(-1) for slab in slabs]).reshape(grid.shape)
         image = _to_image(array, metadata)
         save = dict(metadata.save) | _SAVE_OPTIONS.get(self._format, {})
         spacing = [grid[name].spacing for name in ("x", "y")]

@@ -142,9 +142,10 @@ class NiftiSink:
         else:
             raw = _new_header(header, self._pair, self._path)
             self.warnings += ["only the grid is carried over to NIfTI"] if header.metadata is not None else []
-        shape = grid.shape[::-1]
+        shape, spacing = grid.shape[::-1], raw["pixdim"].copy()
         try:
             raw.set_data_shape(shape)
+            raw["pixdim"] = spacing  # the frames need that of axes that a picture does not have
         except HeaderDataError as error:
             raise OutputError(
                 f"NIfTI-1 holds no more than 32,767 samples along an axis, not {'×'.join(map(str, shape))}; "

@@ -76,9 +76,11 @@ class TiffSource:
         except Exception as error:  # tifffile raises whatever the bytes lead it into
             raise InputError(f"is not a readable TIFF file, or is truncated ({error})", path) from error
         try:
-            if any("invalid value offset" in complaint for complaint in complaints):
-                raise InputError("is truncated: its tags lie beyond its end", path)
-            self._series = self._tiff.series[0]
+            with _complaints() as more_complaints:
+                self._series = self._tiff.series[0]
+            complaints += more_complaints
+            if any("invalid" in complaint and "offset" in complaint for complaint in complaints):
+                raise InputError("is truncated: parts of it lie beyond its end", path)
             self._page = self._series.keyframe
             self.header = self._read_header(options)
             self._mapped = self._map()
@@ -124,6 +126,8 @@ class TiffSource:
             imagej,
             _ome_channels(pixels),
         )
+        if axes[-1].name != "s" and EXTRASAMPLE.UNASSALPHA in page.extrasamples:
+            self.warnings.append("its alpha lies in a plane of its own: colours are interpolated without regard to it")
         alpha = axes[-1].name == "s" and tuple(page.extrasamples) == (EXTRASAMPLE.UNASSALPHA,)
         return Header(Grid(tuple(axes)), dtype.newbyteorder("="), alpha, metadata=metadata)
 
@@ -212,7 +216,7 @@ class TiffSource:
             try:
                 samples = np.concatenate([self._read_page(number).reshape(-1) for number in range(first, last)])
             except Exception as error:
-                raise InputError(f"cannot be read to its end: {error}", self._path) from error
+                raise InputError(f"is truncated or damaged: {error}", self._path) from error
             rows = samples[start * row - first * page : stop * row - first * page].reshape(-1, *row_shape)
         return rows if self._palette is None else self._palette[rows]
 
@@ -220,7 +224,12 @@ class TiffSource:
         if self._last_page is not None and self._last_page[0] == number:
             return self._last_page[1]
         page = self._series.pages[number]
-        samples = np.zeros(self._page.shape, self._page.dtype) if page is None else page.asarray()
+        if page is None:  # a plane that OME-XML names and no file has
+            return np.zeros(self._page.shape, self._page.dtype)
+        end = max(map(sum, zip(page.dataoffsets, page.databytecounts, strict=True)), default=0)
+        if page.parent.filehandle.size < end:
+            raise ValueError(f"{page.parent.filehandle.size:,} bytes where {end:,} are promised")
+        samples = page.asarray()
         self._last_page = (number, samples)
         return samples
 
