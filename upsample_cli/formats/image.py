@@ -266,16 +266,6 @@ class ImageSink:
             image.save(file, self._format, **save)
 
 
-def open_source(path: Path, options: ReadOptions) -> ImageSource:
-    """Open a picture."""
-    return ImageSource(path, options)
-
-
-def make_sink(path: Path, header: Header) -> ImageSink:
-    """Prepare to write a picture."""
-    return ImageSink(path, header)
-
-
 def _holds(format_name: str, mode: str) -> bool:
     """Whether a format gives back pixels of a mode without loss of depth, colour or alpha: tried on a single one."""
     written = io.BytesIO()
@@ -326,3 +316,6 @@ def _updated_exif(data: bytes, size: tuple[int, int], dpi: tuple[float, ...]) ->
 def _png_depth(path: Path) -> int:
     with path.open("rb") as file:
         return file.read(25)[24]  # the signature, then the IHDR chunk: length, type, width, height, depth
+
+
+open_source, make_sink = ImageSource, ImageSink

@@ -169,16 +169,6 @@ class NiftiSink:
         return raw
 
 
-def open_source(path: Path, options: ReadOptions) -> NiftiSource:
-    """Open a NIfTI file."""
-    return NiftiSource(path, options)
-
-
-def make_sink(path: Path, header: Header) -> NiftiSink:
-    """Prepare to write a NIfTI file."""
-    return NiftiSink(path, header)
-
-
 def _load(path: Path) -> Any:  # untyped, as are most methods of what it returns
     return nib.load(path.absolute())  # of a relative path it expands ~
 
@@ -247,3 +237,6 @@ def _new_header(header: Header, pair: bool, path: Path) -> Any:
     raw.set_data_shape((1,) * len(names))
     raw.set_sform(affine, code="aligned")
     return raw
+
+
+open_source, make_sink = NiftiSource, NiftiSink

@@ -63,7 +63,7 @@ class NpySink:
     streams = True
     compresses = False
 
-    def __init__(self, header: Header) -> None:
+    def __init__(self, path: Path, header: Header) -> None:
         self._header = header
         lost = any(axis.spacing is not None for axis in header.grid.axes) or header.grid.affines
         self.warnings = [".npy files hold no spacing, units or orientation: they are lost"] if lost else []
@@ -82,11 +82,4 @@ class NpySink:
                 file.write(np.ascontiguousarray(slab).data)
 
 
-def open_source(path: Path, options: ReadOptions) -> NpySource:
-    """Open a ``.npy`` file."""
-    return NpySource(path, options)
-
-
-def make_sink(path: Path, header: Header) -> NpySink:
-    """Prepare to write a ``.npy`` file."""
-    return NpySink(header)
+open_source, make_sink = NpySource, NpySink
