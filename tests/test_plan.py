@@ -6,11 +6,12 @@ import pytest
 from PIL import Image
 
 from tests.formats.through import asked, planned
+from upsample_cli import limits
 from upsample_cli import plan as plan_module
 from upsample_cli.core.recipe import AxisTarget
 from upsample_cli.errors import InputError, OutputError, RequestError
 from upsample_cli.geometry import Axis, Grid
-from upsample_cli.plan import find_targets
+from upsample_cli.targets import find_targets
 
 GRID = Grid((Axis("t", 4, 2.0, "s"), Axis("z", 10, 3.0, "mm"), Axis("y", 20, 1.0, "mm"), Axis("x", 30, 0.5, "mm")))
 
@@ -192,7 +193,7 @@ def test_absurd_sizes_are_refused_with_the_bytes_they_need(tmp_path, options, sa
 def test_what_does_not_fit_into_memory_is_refused(tmp_path, monkeypatch):
     path = tmp_path / "in.png"
     Image.new("L", (1000, 1000)).save(path)
-    monkeypatch.setattr(plan_module, "_machine_memory", lambda: 10e6)
+    monkeypatch.setattr(limits, "machine_memory", lambda: 10e6)
     with pytest.raises(RequestError, match=r"this needs 1\d\d\.\d MB of memory, and the machine has 10\.0 MB"):
         planned(path, scale="10")
 
@@ -200,7 +201,7 @@ def test_what_does_not_fit_into_memory_is_refused(tmp_path, monkeypatch):
 def test_what_does_not_fit_onto_the_disk_is_refused(tmp_path, monkeypatch):
     path = array(tmp_path, (100, 100))
     usage = plan_module.shutil.disk_usage(tmp_path)
-    monkeypatch.setattr(plan_module.shutil, "disk_usage", lambda folder: usage._replace(free=39_999))
+    monkeypatch.setattr(limits.shutil, "disk_usage", lambda folder: usage._replace(free=39_999))
     with pytest.raises(OutputError, match=r"out-in\.npy: the output needs 40\.0 kB, and 40\.0 kB are free"):
         planned(path, scale="2")
 

@@ -14,8 +14,9 @@ from string import Formatter
 from . import formats
 from .errors import InputError, OutputError, RequestError, UpsampleError, shown
 from .pipeline import run
-from .plan import Plan, find_targets, make_plan, read_options
+from .plan import Plan, make_plan, read_options
 from .request import Request
+from .targets import find_targets
 
 DEFAULT_NAME = "{stem}_upsampled{ext}"
 _FIELDS = ("stem", "ext", "parent", "size", "scale", "mode")

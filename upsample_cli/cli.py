@@ -200,7 +200,7 @@ def _one_line(result: Result) -> str:
 
 
 def _whole_plan(plan: Plan) -> str:
-    from .plan import in_words
+    from .limits import in_words
 
     pairs = list(zip(plan.before.grid.axes, plan.after.grid.axes, strict=True))
     lines = [_names(plan)]

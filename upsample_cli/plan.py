@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
-import os
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from pathlib import Path
 
 from . import formats
@@ -16,16 +13,13 @@ from .core.modes import Mode, check_ndim, find_mode
 from .core.recipe import AxisRecipe, AxisTarget, make_recipe, widest
 from .core.resample import TILE_BYTES
 from .core.samples import Samples, premultiplied, samples
-from .core.sampling import scaled_size
-from .errors import InputError, OutputError, RequestError
+from .errors import InputError, RequestError
 from .formats.base import Header, ReadOptions, Sink, Source
-from .geometry import Grid
-from .request import PerAxis, Request
+from .limits import TABLE_BYTES, refuse_absurd, refuse_more_than_disk, refuse_more_than_memory
+from .request import Request
+from .targets import find_targets
 
 _SLAB_BYTES = 64 << 20  # of input and output together; a multiple of it is held at a time
-_ABSURD_BYTES = 2**44  # of output: 16 TiB
-_TABLE_BYTES = 64  # of weights and indices for each sample along an axis, at least
-_COMPRESSION = 20  # the largest ratio by which compression is trusted to make room
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +84,7 @@ class Plan:
         row_before, row_after = _bytes(self.before) // rows_before, _bytes(self.after) // rows_after
         first = itertools.takewhile(lambda slab: slab.leads.start == 0, self.slabs())
         slab = max(len(s.leads) * (len(s.reads) * row_before + len(s.rows) * row_after) for s in first)
-        tables = _TABLE_BYTES * sum(step.map.out_size for step in self.recipe if step is not None)
+        tables = TABLE_BYTES * sum(step.map.out_size for step in self.recipe if step is not None)
         return self.whole + slab + tables + 4 * TILE_BYTES
 
     def slabs(self) -> Iterator[Slab]:
@@ -150,32 +144,9 @@ def make_plan(request: Request, source: Source, source_path: Path, output_path: 
         whole=(_bytes(before) if not source.streams else 0) + (_bytes(after) if not sink.streams else 0),
         warnings=(*source.warnings, *sink.warnings, *_aliasing(mode, recipe)),
     )
-    _refuse_what_there_is_no_room_for(plan)
+    refuse_more_than_memory(plan.memory, source_path)
+    refuse_more_than_disk(plan.output_bytes, sink.compresses, output_path)
     return plan
-
-
-def find_targets(request: Request, grid: Grid, path: Path) -> dict[str, AxisTarget]:
-    """What `request` asks of every axis that it addresses.
-
-    Raises:
-        RequestError: the request does not fit the axes of the file at `path`.
-    """
-    try:
-        if request.scale is not None:
-            return _by_scale(request.scale, grid, request.recompute_scale_factor)
-        if request.size is not None:
-            sizes = request.size.resolve(grid.spatial, grid.names, "--size")
-            return {name: AxisTarget(int(size)) for name, size in sizes.items()}
-        if request.spacing is not None:
-            return _by_spacing(request.spacing, grid, request.align_corners)
-        if request.fit is not None:
-            return _by_fit(request.fit, grid)
-        assert request.like is not None
-        return _by_likeness(Path(request.like), grid, request)
-    except (RequestError, ValueError) as error:
-        if isinstance(error, RequestError) and error.path is not None:
-            raise
-        raise RequestError(str(error), path) from error
 
 
 def _mode(request: Request) -> Mode:
@@ -188,41 +159,6 @@ def _mode(request: Request) -> Mode:
         raise RequestError(str(error)) from error
 
 
-def _by_scale(scale: PerAxis, grid: Grid, recompute: bool) -> dict[str, AxisTarget]:
-    factors = scale.resolve(grid.spatial, grid.names, "--scale")
-    return {
-        name: AxisTarget(scaled_size(grid[name].size, factor), None if recompute else factor)
-        for name, factor in factors.items()
-    }
-
-
-def _by_spacing(spacing: PerAxis, grid: Grid, align_corners: bool) -> dict[str, AxisTarget]:
-    targets = {}
-    for name, wanted in spacing.resolve(grid.spatial, grid.names, "--spacing").items():
-        axis = grid[name]
-        if axis.spacing is None:
-            raise RequestError(f"--spacing: the file does not say the spacing of axis {name}; use --scale or --size")
-        factor = axis.spacing / wanted
-        extent = (axis.size - 1) * factor + 1 if align_corners else axis.size * factor
-        targets[name] = AxisTarget(max(1, round(extent)), factor, exact=True)
-    return targets
-
-
-def _by_fit(box: PerAxis, grid: Grid) -> dict[str, AxisTarget]:
-    limits = box.resolve(grid.spatial, grid.spatial, "--fit")
-    factor = min(Fraction(int(limit), max(1, grid[name].size)) for name, limit in limits.items()) if limits else 1
-    return {name: AxisTarget(max(1, round(grid[name].size * factor))) for name in grid.spatial}
-
-
-def _by_likeness(path: Path, grid: Grid, request: Request) -> dict[str, AxisTarget]:
-    with formats.open_source(path, read_options(request)) as reference:
-        model = reference.header.grid
-    missing = [name for name in grid.spatial if name not in model.names]
-    if missing:
-        raise RequestError(f"--like: has the axes {', '.join(model.names)}, but no {missing[0]}", path)
-    return {name: AxisTarget(model[name].size) for name in grid.spatial}
-
-
 def _make_recipe(
     request: Request, mode: Mode, targets: dict[str, AxisTarget], header: Header, path: Path
 ) -> dict[str, AxisRecipe]:
@@ -231,7 +167,8 @@ def _make_recipe(
         raise RequestError(f"has no axis to resize among {', '.join(header.grid.names)}", path)
     if min(header.grid.shape) < 1:
         raise InputError(f"has an empty axis: {'×'.join(map(str, header.grid.shape))}", path)
-    _refuse_absurd_sizes(header, targets, path)
+    sizes = [targets[axis.name].size if axis.name in targets else axis.size for axis in header.grid.axes]
+    refuse_absurd(math.prod(sizes) * header.dtype.itemsize, sum(t.size for t in targets.values()), path)
     in_order = [targets[axis.name] for axis in addressed]
     try:
         steps = make_recipe([axis.size for axis in addressed], in_order, mode, request.align_corners, header.dtype)
@@ -249,56 +186,9 @@ def _aliasing(mode: Mode, recipe: dict[str, AxisRecipe]) -> list[str]:
     return [f"mode {mode.name} skips samples where it shrinks ({', '.join(shrinking)}); --antialias weighs them all"]
 
 
-def _refuse_absurd_sizes(header: Header, targets: dict[str, AxisTarget], path: Path) -> None:
-    """Refuse what no machine could hold, and axes whose very tables of weights would not fit into this one."""
-    sizes = [targets[axis.name].size if axis.name in targets else axis.size for axis in header.grid.axes]
-    tables = _TABLE_BYTES * sum(target.size for target in targets.values())
-    needed = math.prod(sizes) * header.dtype.itemsize
-    if needed > _ABSURD_BYTES or tables > _machine_memory():
-        raise RequestError(
-            f"the output would need {in_words(needed)}, and {in_words(tables)} of weights; ask for less", path
-        )
-
-
 def _slab_rows(before: Header, after: Header, slab_axis: int) -> int:
     rows = math.prod(after.grid.shape[: slab_axis + 1])
     return max(1, _SLAB_BYTES * rows // max(1, _bytes(before) + _bytes(after)))
-
-
-def _refuse_what_there_is_no_room_for(plan: Plan) -> None:
-    memory = _machine_memory()
-    if plan.memory > memory:
-        raise RequestError(
-            f"this needs {in_words(plan.memory)} of memory, and the machine has {in_words(memory)}; "
-            "ask for less, or write a format that is written piece by piece: .tif, .nii or .npy",
-            plan.source_path,
-        )
-    folder = plan.output_path.parent
-    if folder.is_dir():
-        free = shutil.disk_usage(folder).free
-        if plan.output_bytes > free * (_COMPRESSION if plan.sink.compresses else 1):
-            raise OutputError(
-                f"the output needs {in_words(plan.output_bytes)}, and {in_words(free)} are free; make room",
-                plan.output_path,
-            )
-
-
-def _machine_memory() -> float:
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):  # not told on this system
-        return math.inf
-
-
-def in_words(size: float) -> str:
-    """A number of bytes for people, such as ``2.1 GB``."""
-    if size >= 10**18:
-        return f"10^{len(str(int(size))) - 1} bytes"
-    for unit in ("bytes", "kB", "MB", "GB", "TB"):
-        if size < 1000:
-            return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:.1f} PB"
 
 
 def _bytes(header: Header) -> int:
