@@ -88,12 +88,18 @@ def conv_transpose_weight(channels: int, scale_factor: int, ndim: int) -> Transp
         scale_factor: a whole number.
         ndim: number of spatial axes, 1, 2 or 3.
 
+    Raises:
+        ValueError: an argument is not a positive whole number, or `ndim` is larger than 3.
+
     >>> weight, padding = conv_transpose_weight(1, 2, ndim=1)
     >>> weight
     array([[[0.25, 0.75, 0.75, 0.25]]])
     >>> padding
     1
     """
+    if min(channels, scale_factor, ndim) < 1 or ndim > 3 or scale_factor != int(scale_factor):
+        given = f"got {channels}, {scale_factor}, {ndim}"
+        raise ValueError(f"channels, a whole scale factor and 1 to 3 axes are needed, {given}")
     size = 2 * scale_factor - scale_factor % 2
     line = 1 - np.abs(np.arange(size) - (size - 1) / 2) / scale_factor
     kernel = np.ones(())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -45,6 +47,13 @@ class UpsampleOptions:
     align_corners: bool | None = None
     recompute_scale_factor: bool | None = None
     antialias: bool = False
+
+    def __post_init__(self) -> None:
+        """Turn lists into tuples, so that options can be compared and hashed."""
+        for name in ("size", "scale_factor"):
+            value = getattr(self, name)
+            if value is not None and np.ndim(value):
+                object.__setattr__(self, name, tuple(value))
 
 
 def interpolate(
@@ -177,17 +186,21 @@ class _Resampling:
         spatial = x.shape[2:]
         mode = _choose_mode(options, len(spatial))
         targets = _targets(spatial, options)
+        self._out_shape = (*x.shape[:2], *(target.size for target in targets))
+        if math.prod(self._out_shape) * x.dtype.itemsize > sys.maxsize:
+            raise ValueError(f"an array of shape {self._out_shape} is larger than any memory")
         recipe = make_recipe(spatial, targets, mode, bool(options.align_corners), x.dtype)
         self._input = x
         self._taps = widest(recipe)
         self._bands: list[Bands | None] = [None, None, *(step.bands for step in recipe)]
-        self._out_shape = (*x.shape[:2], *(target.size for target in targets))
 
     def forward(self) -> Array:
         return self._apply(self._input, self._bands, self._out_shape, self._taps)
 
     def pull_back(self, gradient: ArrayLike) -> Array:
         g = np.asarray(gradient)
+        if g.dtype.kind == "c" and self._input.dtype.kind != "c":
+            raise TypeError("the gradient of a real input is real; take the real part first")
         if g.shape != self._out_shape:
             raise ValueError(f"the gradient must have the output's shape {self._out_shape}, got {g.shape}")
         transposed = [matrix and matrix.transposed() for matrix in self._bands]
@@ -239,9 +252,11 @@ def _targets(spatial: Sequence[int], options: UpsampleOptions) -> list[AxisTarge
         if not all(isinstance(n, int | np.integer) for n in sizes):
             raise TypeError(f"sizes must be integers, got {size!r}")
         return [AxisTarget(int(n)) for n in sizes]
-    factors = [float(factor) for factor in _one_per_axis("scale_factor", scale_factor, len(spatial))]
+    factors = _one_per_axis("scale_factor", scale_factor, len(spatial))
+    if not all(isinstance(factor, int | float | np.integer | np.floating) for factor in factors):
+        raise TypeError(f"scale factors must be numbers, got {scale_factor!r}")
     return [
-        AxisTarget(scaled_size(n, factor), None if recompute else factor)
+        AxisTarget(scaled_size(n, float(factor)), None if recompute else float(factor))
         for n, factor in zip(spatial, factors, strict=True)
     ]
 

@@ -49,6 +49,9 @@ def apply(x: Array, bands: Bands, axis: int, out: Array, scratch: Scratch) -> No
     if bands.picks:
         np.copyto(out, _take(x, bands.columns(0), axis, scratch))
         return
+    if bands.width > bands.out_size:
+        _apply_row_by_row(x, bands, axis, out)
+        return
     run = math.prod(x.shape[axis + 1 :])
     phases = bands.phases if run == 1 or run >= _SHORT_RUN else None
     if phases is None:
@@ -89,16 +92,26 @@ def _apply_gathered(x: Array, bands: Bands, axis: int, out: Array, scratch: Scra
     weights = bands.taps.T.reshape(bands.width, bands.out_size, *(1,) * len(trailing))
     if math.prod(trailing) < _SHORT_RUN:  # weights as long as the rows, for one long inner loop
         weights = np.ascontiguousarray(np.broadcast_to(weights, (*weights.shape[:2], *trailing)))
-    _sum(_products(_all_taken(x, bands, axis, scratch), weights, scratch), out)
+    taken = (_take(x, bands.columns(tap), axis, scratch) for tap in range(bands.width))
+    _sum(_blanked(_products(taken, weights, scratch), bands, axis), out)
 
 
-def _all_taken(x: Array, bands: Bands, axis: int, scratch: Scratch) -> Iterator[Array]:
-    """For each tap the samples that the rows read, and 0 for the rows that have no such tap."""
-    for tap in range(bands.width):
-        taken = _take(x, bands.columns(tap), axis, scratch)
+def _blanked(products: Iterable[Array], bands: Bands, axis: int) -> Iterator[Array]:
+    """The products, made −0, which added to anything changes nothing, for the rows that have no such tap."""
+    for tap, product in enumerate(products):
         if (beyond := np.flatnonzero(bands.count <= tap)).size:
-            taken[(slice(None),) * axis + (beyond,)] = 0
-        yield taken
+            product[(slice(None),) * axis + (beyond,)] = -np.zeros((), product.dtype)
+        yield product
+
+
+def _apply_row_by_row(x: Array, bands: Bands, axis: int, out: Array) -> None:
+    """Few rows of many weights: for each row, all products at once, added up in the order of the taps."""
+    lead, trailing = (slice(None),) * axis, (1,) * (x.ndim - axis - 1)
+    for row in range(bands.out_size):
+        taps = np.arange(bands.count[row])
+        index = np.clip(bands.first[row] + taps, 0, bands.in_size - 1)
+        products = x.take(index, axis) * bands.taps[row, taps].reshape(-1, *trailing)
+        out[*lead, row] = np.add.accumulate(products, axis, out=products)[*lead, -1]
 
 
 def _take(x: Array, index: NDArray[np.intp], axis: int, scratch: Scratch) -> Array:

@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
+_MANY_TAPS = 32  # sums of so many float32 products are still right to a few units in the last place
+_FLOAT32_LEVELS = 2 << 16  # taps × levels, with which 2⁻²⁴ of rounding at each tap stays below 1/32 of a level
+
 
 @dataclass(frozen=True, slots=True)
 class Samples:
@@ -37,10 +40,10 @@ class Samples:
 def samples(dtype: np.dtype[Any], taps: int = 2) -> Samples:
     """The rules for plain samples of `dtype`.
 
-    float16, bool and integers of up to 16 bits compute in float32, wider integers in float64, everything else in
-    its own precision; 16 bits also in float64 where more than two samples are weighed along an axis, since the
-    roundings of float32 would add up to more than 1/32 of a level. Integers are rounded once, half to even, and
-    saturated; bool counts as 0 and 1.
+    bool and integers of up to 16 bits compute in float32 as long as so few are weighed that its roundings stay below
+    1/32 of a level, and in float64 beyond; wider integers in float64; float16 in float32; everything else in its own
+    precision, or in double where many samples are weighed. Integers are rounded once, half to even, and saturated;
+    bool counts as 0 and 1.
 
     Args:
         dtype: of the stored samples.
@@ -83,9 +86,10 @@ def premultiplied(dtype: np.dtype[Any], taps: int = 2) -> Samples:
 
 def _working_dtype(dtype: np.dtype[Any], taps: int) -> np.dtype[Any]:
     if dtype.kind in "fc":
-        return np.dtype(np.float32) if dtype.itemsize == 2 else dtype.newbyteorder("=")
+        at_least = np.float64 if taps > _MANY_TAPS else np.float32
+        return np.result_type(dtype.newbyteorder("="), at_least)
     if dtype.kind in "biu":
-        return np.dtype(np.float32 if dtype.itemsize == 1 or (dtype.itemsize == 2 and taps <= 2) else np.float64)
+        return np.dtype(np.float32 if taps << 8 * dtype.itemsize <= _FLOAT32_LEVELS else np.float64)
     raise TypeError(f"samples of dtype {dtype} cannot be interpolated; numbers and booleans can")
 
 
