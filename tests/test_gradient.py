@@ -193,7 +193,6 @@ def test_what_interpolate_refuses_has_no_gradient_either():
         upsample_vjp(np.array([[["a"]]]), size=3)
 
 
-@pytest.mark.xfail(reason="the imaginary part is thrown away, with NumPy's ComplexWarning and no refusal")
 def test_complex_gradients_of_a_real_input_are_refused():
     _, pullback = upsample_vjp(np.zeros((1, 1, 4)), size=7)
     with pytest.raises((TypeError, ValueError)):

@@ -167,7 +167,6 @@ def test_jax_keeps_float32(jax):
     assert_same_bits(np.asarray(output), interpolate(x, options))
 
 
-@pytest.mark.xfail(reason="the cache of functions needs options that can be hashed")
 def test_jax_takes_a_list_of_sizes_too(jax):
     x = _input(2)
     output = interop.jax_interpolate(jax.numpy.asarray(x), UpsampleOptions(size=[9, 3], mode="bilinear"))

@@ -194,7 +194,7 @@ def test_what_does_not_fit_into_memory_is_refused(tmp_path, monkeypatch):
     path = tmp_path / "in.png"
     Image.new("L", (1000, 1000)).save(path)
     monkeypatch.setattr(limits, "machine_memory", lambda: 10e6)
-    with pytest.raises(RequestError, match=r"this needs 1\d\d\.\d MB of memory, and the machine has 10\.0 MB"):
+    with pytest.raises(RequestError, match=r"this needs 3\d\d\.\d MB of memory, and the machine has 10\.0 MB"):
         planned(path, scale="10")
 
 

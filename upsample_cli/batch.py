@@ -12,7 +12,7 @@ from pathlib import Path
 from string import Formatter
 
 from . import formats
-from .errors import InputError, OutputError, RequestError, UpsampleError, shown
+from .errors import InternalError, OutputError, RequestError, UpsampleError, shown
 from .pipeline import run
 from .plan import Plan, make_plan, read_options
 from .request import Request
@@ -116,7 +116,9 @@ def make_jobs(
     for path in paths:
         try:
             jobs.append(Job(path, _fill(template, path, request)))
-        except InputError as error:
+        except UpsampleError as error:
+            if error.path is None:  # the template itself is at fault
+                raise
             jobs.append(Job(path, path, error=error))
     sound = [job for job in jobs if job.error is None]
     _refuse_collisions(sound)
@@ -149,6 +151,10 @@ def run_jobs(
         except MemoryError:
             failure = RequestError("there is not enough memory for this; ask for less", job.input)
             yield Result(job, plan, time.perf_counter() - began, failure)
+        except Exception as error:
+            bug = InternalError(error, job.input)
+            bug.__cause__ = error
+            yield Result(job, plan, time.perf_counter() - began, bug)
         else:
             yield Result(job, plan, time.perf_counter() - began)
 
@@ -193,7 +199,10 @@ def _fill(template: str, path: Path, request: Request) -> Path:
     stem, ext = formats.split_name(path)
     fields = {"stem": stem, "ext": ext, "parent": str(path.parent), "mode": request.mode}
     try:
-        wanted = {name for _, name, _, _ in Formatter().parse(template) if name is not None}
+        used = [(name, width or "") for _, name, width, _ in Formatter().parse(template) if name is not None]
+        if any("{" in width for _, width in used):
+            raise ValueError("a field within a field is not possible")
+        wanted = {name for name, _ in used}
         if not wanted <= set(_FIELDS):
             raise ValueError(f"{', '.join(sorted(wanted - set(_FIELDS)))!r} is unknown")
         if wanted & {"size", "scale"}:

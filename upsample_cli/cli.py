@@ -63,7 +63,7 @@ def _option(group: str, *names: str, **settings: Any) -> Callable[[Any], Any]:
     epilog="""\b
 Examples:
   upsample photo.jpg --scale 2
-  upsample icon.png --size 256x256 --mode nearest -o big/
+  upsample icon.png --size 256x256 --mode nearest -o big.png
   upsample stack.ome.tif --scale z=4 -o isotropic.ome.tif
   upsample brain.nii.gz --spacing 1 -o brain_1mm.nii.gz
   upsample sub-*/anat/*.nii.gz --scale 2 --skip-existing
@@ -71,7 +71,7 @@ Examples:
 
 \b
 Exit codes: 0 done, 1 a bug, 2 usage, 3 an input cannot be read, 4 an output cannot be
-written or exists, 5 some of several files failed, 130 interrupted.""",
+written or exists, 5 some of several files failed, 130 interrupted, 143 terminated.""",
 )
 @click.argument("inputs", metavar="INPUT...", nargs=-1, required=True)
 @_option(_SIZE, "--scale", metavar="F", help="Factor: 2, or 2,2,1 for x,y,z, or by name: z=1,y=2,x=2.")
@@ -176,6 +176,8 @@ def _run(
         report.add(result)
         if result.error is not None:
             click.echo(f"Error: {result.error}", err=True)
+            if verbose and result.error.__cause__ is not None and result.error.exit_code == _BUG:
+                traceback.print_exception(result.error.__cause__)
         elif dry_run and result.plan is not None:
             _print(_whole_plan(result.plan))
         elif not quiet:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .core.modes import find_mode
 from .functional import Array, Factor, interpolate
 
 
@@ -125,7 +126,7 @@ def pyramid(input: ArrayLike, levels: int, scale_factor: Factor = 0.5, **options
     """
     x = np.asarray(input)
     shrinks = float(np.min(scale_factor)) < 1
-    if shrinks and options.get("mode") not in ("area", "nearest", "nearest-exact"):
+    if shrinks and find_mode(options.get("mode") or "linear").aliases:
         options = {"antialias": True} | options
     for level in range(levels):
         if level:

@@ -39,6 +39,16 @@ class OutputError(UpsampleError):
     exit_code = 4
 
 
+class InternalError(UpsampleError):
+    """A failure that the user can do nothing about; what it was is its cause."""
+
+    exit_code = 1
+
+    def __init__(self, error: Exception, path: Path) -> None:
+        """Say of `path` that `error` is our fault."""
+        super().__init__(f"This is a bug: {type(error).__name__}: {error} (-v shows where)", path)
+
+
 def shown(path: Path) -> str:
     """The path as it is said to people: on one line, and with nothing that a terminal cannot print."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(path))

@@ -102,7 +102,8 @@ def interpolate(
     (1, 3, 8, 180, 320)
     """
     options = _options(size, scale_factor, mode, align_corners, recompute_scale_factor, antialias)
-    return _Resampling(np.asarray(input), options).forward()
+    x = np.asarray(input)
+    return _Resampling(x.shape, x.dtype, options).forward(x)
 
 
 upsample = interpolate
@@ -173,39 +174,39 @@ def upsample_vjp(
     if x.dtype.kind not in "fc":
         raise TypeError(f"samples of dtype {x.dtype} have no gradient; floating-point and complex ones have")
     options = _options(size, scale_factor, mode, align_corners, recompute_scale_factor, antialias)
-    resampling = _Resampling(x, options)
-    return resampling.forward(), resampling.pull_back
+    resampling = _Resampling(x.shape, x.dtype, options)
+    return resampling.forward(x), resampling.pull_back
 
 
 class _Resampling:
-    """A resampling of one array, prepared: the matrix of every axis, forward and back."""
+    """A resampling of arrays of one shape and dtype, prepared: the matrix of every axis, forward and back."""
 
-    def __init__(self, x: Array, options: UpsampleOptions) -> None:
-        if not 3 <= x.ndim <= 5:
-            raise ValueError(f"the input must have the shape (N, C, spatial…) with 1 to 3 spatial axes, got {x.shape}")
-        spatial = x.shape[2:]
+    def __init__(self, shape: tuple[int, ...], dtype: np.dtype[Any], options: UpsampleOptions) -> None:
+        if not 3 <= len(shape) <= 5:
+            raise ValueError(f"the input must have the shape (N, C, spatial…) with 1 to 3 spatial axes, got {shape}")
+        spatial = shape[2:]
         mode = _choose_mode(options, len(spatial))
         targets = _targets(spatial, options)
-        self._out_shape = (*x.shape[:2], *(target.size for target in targets))
-        if math.prod(self._out_shape) * x.dtype.itemsize > sys.maxsize:
+        self._out_shape = (*shape[:2], *(target.size for target in targets))
+        if math.prod(self._out_shape) * dtype.itemsize > sys.maxsize:
             raise ValueError(f"an array of shape {self._out_shape} is larger than any memory")
-        recipe = make_recipe(spatial, targets, mode, bool(options.align_corners), x.dtype)
-        self._input = x
+        recipe = make_recipe(spatial, targets, mode, bool(options.align_corners), dtype)
+        self._shape, self._dtype = shape, dtype
         self._taps = widest(recipe)
         self._bands: list[Bands | None] = [None, None, *(step.bands for step in recipe)]
 
-    def forward(self) -> Array:
-        return self._apply(self._input, self._bands, self._out_shape, self._taps)
+    def forward(self, x: Array) -> Array:
+        return self._apply(x, self._bands, self._out_shape, self._taps)
 
     def pull_back(self, gradient: ArrayLike) -> Array:
         g = np.asarray(gradient)
-        if g.dtype.kind == "c" and self._input.dtype.kind != "c":
+        if g.dtype.kind == "c" and self._dtype.kind != "c":
             raise TypeError("the gradient of a real input is real; take the real part first")
         if g.shape != self._out_shape:
             raise ValueError(f"the gradient must have the output's shape {self._out_shape}, got {g.shape}")
         transposed = [matrix and matrix.transposed() for matrix in self._bands]
         taps = max((matrix.width for matrix in transposed if matrix is not None), default=1)
-        return self._apply(g.astype(self._input.dtype, copy=False), transposed, self._input.shape, taps)
+        return self._apply(g.astype(self._dtype, copy=False), transposed, self._shape, taps)
 
     @staticmethod
     def _apply(x: Array, bands: Sequence[Bands | None], shape: tuple[int, ...], taps: int) -> Array:

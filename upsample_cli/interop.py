@@ -30,6 +30,11 @@ def jax_interpolate(input: Any, options: UpsampleOptions) -> Any:
     return _jax_function(options)(input)
 
 
+def _to_numpy(tensor: Any) -> Any:
+    """The tensor's own memory, unless it is only marked as the conjugate or negative of it."""
+    return tensor.detach().resolve_conj().resolve_neg().numpy()
+
+
 @cache
 def _torch_function() -> Any:
     import torch
@@ -37,13 +42,13 @@ def _torch_function() -> Any:
     class Interpolate(torch.autograd.Function):  # type: ignore[misc]
         @staticmethod
         def forward(ctx: Any, x: Any, options: UpsampleOptions) -> Any:
-            output, ctx.pull_back = upsample_vjp(x.detach().numpy(), options)
+            output, ctx.pull_back = upsample_vjp(_to_numpy(x), options)
             return torch.from_numpy(output)
 
         @staticmethod
         @torch.autograd.function.once_differentiable  # type: ignore[untyped-decorator]
         def backward(ctx: Any, gradient: Any) -> Any:
-            return torch.from_numpy(ctx.pull_back(gradient.numpy())), None
+            return torch.from_numpy(ctx.pull_back(_to_numpy(gradient))), None
 
     return Interpolate
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -35,6 +36,9 @@ def run(plan: Plan, source: Source, *, overwrite: bool = False) -> None:
     published: list[Path] = []
     try:
         plan.sink.write(temporary, _results(plan, source))
+        for path, target in zip(temporary, targets, strict=True):
+            if overwrite and target.exists():
+                shutil.copymode(target, path)
         for path, target in zip(temporary, targets, strict=True):
             _publish(path, target, overwrite)
             published.append(target)

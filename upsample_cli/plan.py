@@ -141,8 +141,8 @@ def make_plan(request: Request, source: Source, source_path: Path, output_path: 
         slab_axis=slab_axis,
         slab_rows=_slab_rows(before, after, slab_axis),
         sink=sink,
-        whole=(_bytes(before) if not source.streams else 0) + (_bytes(after) if not sink.streams else 0),
-        warnings=(*source.warnings, *sink.warnings, *_aliasing(mode, recipe)),
+        whole=math.ceil(source.copies * _bytes(before) + sink.copies * _bytes(after)),
+        warnings=(*source.warnings, *sink.warnings, *_aliasing(mode, recipe), *_other_spacing(targets, before, after)),
     )
     refuse_more_than_memory(plan.memory, source_path)
     refuse_more_than_disk(plan.output_bytes, sink.compresses, output_path)
@@ -184,6 +184,16 @@ def _aliasing(mode: Mode, recipe: dict[str, AxisRecipe]) -> list[str]:
     if not (mode.aliases and shrinking):
         return []
     return [f"mode {mode.name} skips samples where it shrinks ({', '.join(shrinking)}); --antialias weighs them all"]
+
+
+def _other_spacing(targets: dict[str, AxisTarget], before: Header, after: Header) -> list[str]:
+    """The warnings of axes that are not as finely sampled as was asked for."""
+    warnings = []
+    for name, target in targets.items():
+        old, new = before.grid[name].spacing, after.grid[name].spacing
+        if target.exact and target.scale_factor and old and new and not math.isclose(old / target.scale_factor, new):
+            warnings.append(f"the spacing of {name} is {new:.6g}, which is as near as its size and the mode allow")
+    return warnings
 
 
 def _slab_rows(before: Header, after: Header, slab_axis: int) -> int:

@@ -434,7 +434,6 @@ def test_slabs_of_every_height_are_the_whole_bit_for_bit(dtype):
     assert different == []
 
 
-@pytest.mark.xfail(reason="a tap beyond a row's count adds +0 where rows are gathered, and nothing where they repeat")
 def test_slabs_of_negative_zeros_are_the_whole_bit_for_bit():
     x = np.full((30, 40), -0.0)
     bands = _bands(x.shape, (40, None), "area")

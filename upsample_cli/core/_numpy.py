@@ -17,6 +17,7 @@ from .weights import Bands, Phases
 
 Array = NDArray[Any]
 
+_FEW_ELEMENTS = 4096  # of output: below it, a loop over many taps costs more than one over the rows
 _SHORT_RUN = 32  # elements: below it, NumPy's cost per inner loop exceeds the work in it
 
 
@@ -49,7 +50,7 @@ def apply(x: Array, bands: Bands, axis: int, out: Array, scratch: Scratch) -> No
     if bands.picks:
         np.copyto(out, _take(x, bands.columns(0), axis, scratch))
         return
-    if bands.width > bands.out_size:
+    if bands.width > bands.out_size and out.size < _FEW_ELEMENTS:
         _apply_row_by_row(x, bands, axis, out)
         return
     run = math.prod(x.shape[axis + 1 :])
@@ -106,12 +107,14 @@ def _blanked(products: Iterable[Array], bands: Bands, axis: int) -> Iterator[Arr
 
 def _apply_row_by_row(x: Array, bands: Bands, axis: int, out: Array) -> None:
     """Few rows of many weights: for each row, all products at once, added up in the order of the taps."""
-    lead, trailing = (slice(None),) * axis, (1,) * (x.ndim - axis - 1)
+    lead: tuple[slice, ...] = (slice(None),) * axis
+    trailing = (1,) * (x.ndim - axis - 1)
     for row in range(bands.out_size):
         taps = np.arange(bands.count[row])
         index = np.clip(bands.first[row] + taps, 0, bands.in_size - 1)
         products = x.take(index, axis) * bands.taps[row, taps].reshape(-1, *trailing)
-        out[*lead, row] = np.add.accumulate(products, axis, out=products)[*lead, -1]
+        np.add.accumulate(products, axis, out=products)
+        out[*lead, row] = products[*lead, -1]  # type: ignore[index]
 
 
 def _take(x: Array, index: NDArray[np.intp], axis: int, scratch: Scratch) -> Array:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from enum import Enum
 from typing import Any
 
 import numpy as np
@@ -46,6 +47,21 @@ class Circumstances:
         return cls(small_2d, np.float64 if wide else np.float32)
 
 
+class Factor(Enum):
+    """Whether a given scale factor decides where samples are taken, or the ratio of the sizes does."""
+
+    COUNTS = "always"
+    YIELDS_IF_EQUAL = "but where the axis keeps its size"
+    YIELDS_IF_SMALL_2D = "but where a small picture's axis keeps or doubles its size"  # `nearest_idx` in UpSample.h
+    IS_IGNORED = "never"
+
+    def yields(self, in_size: int, out_size: int, circumstances: Circumstances) -> bool:
+        """Whether PyTorch's kernel takes the ratio of these sizes although a factor is given."""
+        if self is Factor.YIELDS_IF_EQUAL:
+            return in_size == out_size
+        return self is Factor.YIELDS_IF_SMALL_2D and circumstances.small_2d and out_size in (in_size, 2 * in_size)
+
+
 @dataclass(frozen=True, slots=True)
 class Mode:
     """A way to weigh input samples.
@@ -56,8 +72,7 @@ class Mode:
         ndim: the number of resized axes that the name stands for, None for any.
         align_corners: whether `align_corners` has a meaning.
         picks: whether outputs are copies of input samples, so that no value is new.
-        drops_factor: whether an axis of so many samples that is to have so many is sampled at the ratio of these
-            sizes, whatever scale factor is given.
+        factor: whether a given scale factor counts.
         filter: the kernel with which it is antialiased, None where it cannot be.
         moves_to_corners: whether `align_corners` aligns the corners; an antialiased kernel takes only its scale from
             it in PyTorch, and lies as ever.
@@ -69,7 +84,7 @@ class Mode:
     ndim: int | None = None
     align_corners: bool = True
     picks: bool = False
-    drops_factor: Callable[[int, int, Circumstances], bool] = lambda in_size, out_size, circumstances: False
+    factor: Factor = Factor.COUNTS
     filter: Filter | None = None
     moves_to_corners: bool = True
     aliases: bool = True
@@ -87,7 +102,7 @@ class Mode:
         return replace(
             self,
             bands=lambda axis, circumstances: filter_bands(axis, kernel),
-            drops_factor=_if_equal,
+            factor=Factor.YIELDS_IF_EQUAL,
             moves_to_corners=False,
             aliases=False,
         )
@@ -117,29 +132,17 @@ def _nearest_exact(axis: AxisMap, circumstances: Circumstances) -> Bands:
     return nearest_exact_bands(axis, circumstances.precision, via_centre=not circumstances.small_2d)
 
 
-def _if_equal(in_size: int, out_size: int, circumstances: Circumstances) -> bool:
-    return in_size == out_size
-
-
-def _if_small_2d(in_size: int, out_size: int, circumstances: Circumstances) -> bool:
-    return circumstances.small_2d and out_size in (in_size, 2 * in_size)  # `nearest_idx` in PyTorch's UpSample.h
-
-
-def _always(in_size: int, out_size: int, circumstances: Circumstances) -> bool:
-    return True
-
-
 MODES = {
     mode.name: mode
     for mode in (
-        Mode("linear", _linear, drops_factor=_if_equal, filter=TRIANGLE),
-        Mode("bilinear", _linear, ndim=2, drops_factor=_if_equal, filter=TRIANGLE),
-        Mode("trilinear", _linear, ndim=3, drops_factor=_if_equal, filter=TRIANGLE),
+        Mode("linear", _linear, factor=Factor.YIELDS_IF_EQUAL, filter=TRIANGLE),
+        Mode("bilinear", _linear, ndim=2, factor=Factor.YIELDS_IF_EQUAL, filter=TRIANGLE),
+        Mode("trilinear", _linear, ndim=3, factor=Factor.YIELDS_IF_EQUAL, filter=TRIANGLE),
         Mode("cubic", _cubic, filter=CUBIC),
         Mode("bicubic", _cubic, ndim=2, filter=CUBIC),
         Mode("lanczos", _lanczos, filter=LANCZOS),
-        Mode("area", _area, align_corners=False, drops_factor=_always, aliases=False),
-        Mode("nearest", _nearest, align_corners=False, picks=True, drops_factor=_if_small_2d, aliases=False),
+        Mode("area", _area, align_corners=False, factor=Factor.IS_IGNORED, aliases=False),
+        Mode("nearest", _nearest, align_corners=False, picks=True, factor=Factor.YIELDS_IF_SMALL_2D, aliases=False),
         Mode("nearest-exact", _nearest_exact, align_corners=False, picks=True, aliases=False),
     )
 }

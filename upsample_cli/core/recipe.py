@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .modes import Circumstances, Mode
+from .modes import Circumstances, Factor, Mode
 from .sampling import AxisMap, axis_map
 from .weights import Bands
 
@@ -66,8 +66,8 @@ def make_recipe(
     circumstances = Circumstances.of(dtype, [target.size for target in targets])
     recipe = []
     for in_size, target in zip(in_sizes, targets, strict=True):
-        dropped = mode.drops_factor(in_size, target.size, circumstances) and not target.exact
-        factor = None if dropped else target.scale_factor
+        yields = mode.factor.yields(in_size, target.size, circumstances) and not target.exact
+        factor = None if yields or mode.factor is Factor.IS_IGNORED else target.scale_factor
         axis = axis_map(in_size, target.size, factor, align_corners)
         axis = replace(axis, align_corners=axis.align_corners and mode.moves_to_corners)
         recipe.append(AxisRecipe(axis, None if axis.is_identity else mode.bands(axis, circumstances)))

@@ -20,6 +20,8 @@ Array = NDArray[Any]
 TILE_BYTES = (
     2 << 20
 )  # of a tile in the working dtype: measured best with 1 MiB of L2, where NumPy calls cost less than misses
+_WIDE_TILE_BYTES = 32 << 20  # of what a row of a tile reads, where its bands are wide
+_WIDE_BAND = 8  # taps
 _ROW_ELEMENTS = 512  # rows of the fastest axes are not cut shorter than this
 _GATHER_COST = 4.0  # time per element along the fastest axis, over the time along any other
 
@@ -53,7 +55,7 @@ def resample(x: Array, bands: Sequence[Bands | None], out: Array, rules: Samples
     if not order:
         np.copyto(out, x)
         return
-    tile_shape = _tile_shape(out.shape, matrices, order, rules.working.itemsize)
+    tile_shape = _tile_shape(out.shape, matrices, rules.working.itemsize, rules.pixel_axes)
     blocks = [
         list(_blocks(size, step, matrix)) for size, step, matrix in zip(out.shape, tile_shape, matrices, strict=True)
     ]
@@ -102,16 +104,25 @@ def _cheapest_order(bands: Sequence[Bands | None]) -> list[int]:
     return sorted(changing, key=priority)
 
 
-def _tile_shape(shape: Sequence[int], bands: Sequence[Bands | None], order: Sequence[int], itemsize: int) -> list[int]:
-    """Halve the longest axes until a tile fits the cache; the fastest axes only when they are long."""
+def _tile_shape(shape: Sequence[int], bands: Sequence[Bands | None], itemsize: int, pixel_axes: int) -> list[int]:
+    """Halve the longest axes until a tile and what it reads fit the cache; the fastest axes only when they are long.
+
+    Rows are not cut where neighbouring parts would read much of the same: wide bands overlap. The last `pixel_axes`
+    are never cut.
+    """
     tile = list(shape)
     reads = [max(1.0, matrix.in_size / matrix.out_size) if matrix else 1.0 for matrix in bands]
-    while math.prod(tile) * math.prod(reads) * itemsize > TILE_BYTES:
-        slow = [axis for axis in range(len(tile)) if math.prod(tile[axis + 1 :]) >= _ROW_ELEMENTS and tile[axis] > 1]
-        untouched = [axis for axis in slow if axis not in order]
-        axis = max(untouched or slow or range(len(tile)), key=lambda axis: tile[axis])
+    wide = any(matrix is not None and matrix.width > _WIDE_BAND for matrix in bands)
+    while True:
+        extents = [size * read for size, read in zip(tile, reads, strict=True)]
+        cuttable = [axis for axis in range(len(tile) - pixel_axes) if tile[axis] > 1]
+        slow = [axis for axis in cuttable if math.prod(extents[axis + 1 :]) >= _ROW_ELEMENTS]
+        limit = _WIDE_TILE_BYTES if wide and not slow else TILE_BYTES
+        if not cuttable or math.prod(extents) * itemsize <= limit:
+            return tile
+        untouched = [axis for axis in slow if bands[axis] is None]
+        axis = max(untouched or slow or cuttable, key=lambda axis: tile[axis])
         tile[axis] = (tile[axis] + 1) // 2
-    return tile
 
 
 def _blocks(out_size: int, step: int, bands: Bands | None) -> Iterator[_Block]:

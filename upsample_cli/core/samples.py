@@ -23,12 +23,14 @@ class Samples:
         working: the dtype in which sums of weighted samples are computed.
         load: gives a new array of dtype `working` from stored samples.
         store: writes an array of dtype `working`, which it may overwrite, to an array of the output's dtype.
+        pixel_axes: the number of last axes whose samples are computed together, and must not be parted.
         direct: whether results may be written to the output as they are computed, without `store`.
     """
 
     working: np.dtype[Any]
     load: Callable[[Array], Array]
     store: Callable[[Array, Array], None]
+    pixel_axes: int = 0
     direct: bool = False
 
     @property
@@ -81,7 +83,7 @@ def premultiplied(dtype: np.dtype[Any], taps: int = 2) -> Samples:
         np.copyto(x[..., :-1], 0, where=alpha == 0)
         plain.store(x, out)
 
-    return Samples(plain.working, load, store)
+    return Samples(plain.working, load, store, pixel_axes=1)
 
 
 def _working_dtype(dtype: np.dtype[Any], taps: int) -> np.dtype[Any]:

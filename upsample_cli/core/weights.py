@@ -11,6 +11,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from .sampling import AxisMap, FloatArray
 
+_NUMBERED_BY_FLOAT32 = 2**24  # samples
 _LONGEST_PERIOD = 8  # output rows; 2×, 3×, 1.5×, 0.5× … repeat their weights sooner than that
 
 
@@ -143,9 +144,11 @@ def _split(source: FloatArray, axis: AxisMap) -> tuple[NDArray[np.intp], FloatAr
     """The sample at or before each position and the fraction beyond it, as PyTorch's ``guard_index_and_lambda``.
 
     Its `floorf` rounds the position to float32 in float64 arithmetic too, so that on axes of thousands of samples a
-    position very little below a sample is moved to it: by less than 2⁻²⁴ of the axis.
+    position very little below a sample is moved to it: by less than 2⁻²⁴ of the axis. Longer axes than float32 can
+    number, where that would amount to whole samples, are spared it.
     """
-    first = np.minimum(np.floor(source.astype(np.float32)), axis.in_size - 1)
+    rounded = source.astype(np.float32) if axis.in_size <= _NUMBERED_BY_FLOAT32 else source
+    first = np.minimum(np.floor(rounded), axis.in_size - 1)
     return first.astype(np.intp), np.clip(source - first, 0, 1)
 
 

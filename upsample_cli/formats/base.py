@@ -25,6 +25,7 @@ class Header:
         dtype: of the samples as they are stored, byte order included.
         alpha: whether the last of the samples of a pixel is straight (not premultiplied) alpha.
         colours: the colour space of a pixel with several samples, such as ``RGB`` or ``CMYK``, where it is known.
+        scaling: slope and intercept by which the stored numbers mean something, where a file says so.
         metadata: what only the same family of files understands, None where the header is of another.
     """
 
@@ -32,6 +33,7 @@ class Header:
     dtype: np.dtype[Any]
     alpha: bool = False
     colours: str | None = None
+    scaling: tuple[float, float] | None = None
     metadata: object = None
 
 
@@ -54,12 +56,12 @@ class Source(Protocol):
     Attributes:
         header: made from the file's header alone.
         warnings: what of the file will not be carried over.
-        streams: whether a part can be read without holding the whole.
+        copies: how many copies of all samples are held at a time; 0 where they are read in parts.
     """
 
     header: Header
     warnings: list[str]
-    streams: bool
+    copies: float
 
     def read(self, axis: int, start: int, stop: int) -> Array:
         """Rows ``start:stop`` of the array whose axes up to and including `axis` are merged into one.
@@ -80,12 +82,12 @@ class Sink(Protocol):
 
     Attributes:
         warnings: what of the input the file cannot hold.
-        streams: whether the slabs are written one by one, without holding the whole.
+        copies: how many copies of all samples are held at a time; 0 where the slabs are written one by one.
         compresses: whether the file may be much smaller than its samples.
     """
 
     warnings: list[str]
-    streams: bool
+    copies: float
     compresses: bool
 
     def write(self, paths: Sequence[Path], slabs: Iterable[Array]) -> None:
@@ -96,7 +98,7 @@ class Sink(Protocol):
 class InMemory:
     """A source that holds its whole array once it has been asked for a part."""
 
-    streams = False
+    copies = 2.4  # the array and what the decoder made it from
 
     def __init__(self) -> None:
         self._array: Array | None = None
@@ -110,6 +112,14 @@ class InMemory:
         if self._array is None:
             self._array = self.load()
         return merged(self._array, axis)[start:stop]
+
+
+def lost_scaling(header: Header) -> list[str]:
+    """The warning of a sink that has no place for slope and intercept."""
+    if header.scaling is None:
+        return []
+    slope, intercept = header.scaling
+    return [f"the stored numbers mean {slope:g} times themselves plus {intercept:g}, which is not carried over"]
 
 
 def merged(array: Array, axis: int) -> Array:

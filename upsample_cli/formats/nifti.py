@@ -63,12 +63,12 @@ class NiftiSource:
             raise InputError(f"holds samples of type {self._dtype}, which are not supported; numbers are", path)
         if not self._shape or min(self._shape) < 1:
             raise InputError(f"has the impossible size {'×'.join(map(str, self._shape))}", path)
-        self.header = Header(_grid(raw, self._shape), self._dtype, metadata=Metadata(raw))
+        self.header = Header(_grid(raw, self._shape), self._dtype, scaling=_scaling(raw), metadata=Metadata(raw))
         self.warnings: list[str] = []
         if options.axes is not None:
             self.warnings.append("--axes is ignored: NIfTI files name their axes")
-        self.streams = self._samples.suffix.lower() not in _COMPRESSED
-        if self.streams:
+        self.copies = 1.0 if self._samples.suffix.lower() in _COMPRESSED else 0.0
+        if not self.copies:
             self._refuse_truncated(stored)
         self._array: Array | None = None
 
@@ -80,7 +80,7 @@ class NiftiSource:
     def read(self, axis: int, start: int, stop: int) -> Array:
         """Rows ``start:stop``; see `Source`."""
         if self._array is None:
-            self._array = self._map() if self.streams else self._decompress()
+            self._array = self._decompress() if self.copies else self._map()
         return merged(self._array, axis)[start:stop]
 
     def _map(self) -> Array:
@@ -108,7 +108,7 @@ class NiftiSource:
 class NiftiSink:
     """A NIfTI file; see `Sink`. A pair is written header last, since it is by the header that others find it."""
 
-    streams = True
+    copies = 0.0
 
     def __init__(self, path: Path, header: Header) -> None:
         self._path = path
@@ -160,8 +160,9 @@ class NiftiSink:
         for frame, affine in grid.affines.items():
             _set_affine(raw, frame, affine)
         if raw["slice_code"] and isinstance(header.metadata, Metadata):
-            depth = header.metadata.header.get_data_shape()[2:3]
-            if depth != tuple(shape[2:3]):
+            slices = header.metadata.header.get_dim_info()[2]
+            slices = 2 if slices is None else slices
+            if header.metadata.header.get_data_shape()[slices] != shape[slices]:
                 for name in ("slice_start", "slice_end", "slice_duration", "slice_code"):
                     raw[name] = 0
                 self.warnings.append("the times of slices are dropped: the slices are others now")
@@ -178,6 +179,12 @@ def _raw_header(image: Any) -> Any:
     holder = image.file_map.get("header", image.file_map["image"])
     with holder.get_prepare_fileobj("rb") as file:
         return image.header_class.from_fileobj(file)
+
+
+def _scaling(raw: Any) -> tuple[float, float] | None:
+    slope, intercept = float(raw["scl_slope"]), float(raw["scl_inter"])
+    means_nothing = slope in (0, 1) and intercept == 0
+    return None if means_nothing or not np.isfinite([slope, intercept]).all() or slope == 0 else (slope, intercept)
 
 
 def _grid(raw: Any, shape: tuple[int, ...]) -> Grid:

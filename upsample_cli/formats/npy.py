@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..geometry import Axis, Grid
-from .base import Array, Header, ReadOptions, merged
+from .base import Array, Header, ReadOptions, lost_scaling, merged
 
 _MAGIC = b"\x93NUMPY"
 _DEFAULT_AXES = "tczyx"  # the last of them, as many as the array has
@@ -20,7 +20,7 @@ _DEFAULT_AXES = "tczyx"  # the last of them, as many as the array has
 class NpySource:
     """An array that is mapped into memory; see `Source`."""
 
-    streams = True
+    copies = 0.0
 
     def __init__(self, path: Path, options: ReadOptions) -> None:
         with path.open("rb") as file:
@@ -43,10 +43,14 @@ class NpySource:
 
     def read(self, axis: int, start: int, stop: int) -> Array:
         """Rows ``start:stop``; see `Source`."""
-        lead = self._array.shape[: axis + 1]
-        if len(lead) > 1 and not self._array.flags.c_contiguous:  # merging the axes would copy the whole array
-            return np.stack([self._array[np.unravel_index(row, lead)] for row in range(start, stop)])
-        return merged(self._array, axis)[start:stop]
+        if axis == 0 or self._array.flags.c_contiguous:
+            return merged(self._array, axis)[start:stop]
+        lead, rows = self._array.shape[:axis], self._array.shape[axis]  # to merge them would copy the whole array
+        parts = [
+            self._array[np.unravel_index(number, lead)][max(start - number * rows, 0) : stop - number * rows]
+            for number in range(start // rows, -(-stop // rows))
+        ]
+        return np.concatenate(parts)
 
     def __enter__(self) -> Self:
         return self
@@ -60,13 +64,17 @@ class NpySource:
 class NpySink:
     """A ``.npy`` file; see `Sink`."""
 
-    streams = True
+    copies = 0.0
     compresses = False
 
     def __init__(self, path: Path, header: Header) -> None:
         self._header = header
-        lost = any(axis.spacing is not None for axis in header.grid.axes) or header.grid.affines
-        self.warnings = [".npy files hold no spacing, units or orientation: they are lost"] if lost else []
+        lost = header.metadata is not None or any(axis.spacing is not None for axis in header.grid.axes)
+        axes = "".join(header.grid.names)
+        self.warnings = (
+            [f".npy holds the samples alone (axes {axes}): spacing, units and all else are dropped"] if lost else []
+        )
+        self.warnings += lost_scaling(header)
 
     def write(self, paths: Sequence[Path], slabs: Iterable[Array]) -> None:
         """Write the array; see `Sink`."""

@@ -163,7 +163,7 @@ EXAMPLES = (
     Example("bmp-P", ".bmp", indexed(False), "yxs", {"x": 0.2646, "y": 0.2646}, MM),
     Example("ppm", ".ppm", saved("RGB"), "yxs"),
     Example("pgm", ".pgm", saved("L"), "yx"),
-    Example("pgm-16", ".pgm", wide("int32"), "yx"),
+    Example("pgm-16", ".pgm", wide("uint16"), "yx"),
     Example("pbm", ".pbm", bits(True), "yx", options=KEEP),
     Example("tga-RGBA", ".tga", saved("RGBA"), "yxs", alpha=True),
     Example("gif", ".gif", indexed(False), "yxs", lossless=False),

@@ -39,7 +39,8 @@ def can_hold(header: Header) -> bool:
     axes = "".join(header.grid.names).upper()
     in_order = set(axes) <= set(_AXES) and sorted(axes, key=_AXES.find) == list(axes)
     size = math.prod(header.grid.shape) * header.dtype.itemsize
-    return header.dtype.name in _TYPES and in_order and size < LARGEST
+    colours = "s" not in header.grid.names or (header.dtype == "uint8" and header.grid["s"].size in (3, 4))
+    return header.dtype.name in _TYPES and in_order and colours and size < LARGEST
 
 
 def description(grid: Grid, entries: dict[str, Any]) -> dict[str, Any]:

@@ -9,19 +9,19 @@ from typing import Any
 
 import numpy as np
 import tifffile
-from tifffile import EXTRASAMPLE, PHOTOMETRIC, RESUNIT
+from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC, RESUNIT
 
 from ...errors import OutputError
 from ...geometry import Grid
-from ..base import Array, Header
+from ..base import Array, Header, lost_scaling
 from . import imagej, ome
 from .metadata import Metadata, resolution
+
+_JPEG_LEVEL = 95
 
 
 class TiffSink:
     """A TIFF file, in the dialect of the input where there is one; see `Sink`."""
-
-    streams = True
 
     def __init__(self, path: Path, header: Header) -> None:
         self._path = path
@@ -31,10 +31,29 @@ class TiffSink:
         if not isinstance(metadata, Metadata):
             if metadata is not None:
                 self.warnings.append("only the samples, axes and spacing are carried over to TIFF")
+            self.warnings += lost_scaling(header)
             metadata = Metadata("plain", _foreign_layout(header, path))
         self._metadata = metadata
         self._dialect = self._choose_dialect(metadata.dialect)
-        self.compresses = metadata.layout.get("compression") is not None
+        compression = metadata.layout.get("compression")
+        if compression is not None and self._dialect == "imagej":
+            self.warnings.append("ImageJ stacks are written without compression")
+        self.compresses = compression is not None and self._dialect != "imagej"
+        self.copies = (
+            2 * math.prod(_page_shape(header.grid)) / math.prod(header.grid.shape)
+        )  # pages are cut and encoded
+        self._refuse_strange_axes()
+
+    def _refuse_strange_axes(self) -> None:
+        names, colours = self._header.grid.names, {"s": 0} | {a.name: a.size for a in self._header.grid.axes}
+        in_plane = tuple(name for name in names if name != "s")[-2:] == ("y", "x")
+        together = names[-1:] == ("s",) or names[-3:] == ("s", "y", "x") or "s" not in names
+        if not (in_plane and together):
+            raise OutputError(f"TIFF has pictures of the axes y, x and s, not {''.join(names)}; write .npy", self._path)
+        if "s" in names and (self._header.dtype == bool or (self._dialect == "ome" and colours["s"] not in (3, 4))):
+            raise OutputError(
+                f"TIFF cannot hold pixels of {colours['s']} × {self._header.dtype}; write .npy", self._path
+            )
 
     def _choose_dialect(self, wanted: str) -> str:
         header, path = self._header, self._path
@@ -69,6 +88,8 @@ class TiffSink:
             planar = header.grid.names[-1] != "s"
             pages = (tile for page in pages for tile in _tiles(page, layout["tile"], planar))
         layout.setdefault("software", False)
+        if layout.get("compression") == COMPRESSION.JPEG:
+            layout["compressionargs"] = {"level": _JPEG_LEVEL}
         with tifffile.TiffWriter(
             paths[0],
             bigtiff=not imagej_stack and (metadata.bigtiff or size > imagej.LARGEST),
@@ -99,8 +120,6 @@ def _foreign_layout(header: Header, path: Path) -> dict[str, Any]:
     """How samples of another family are laid out."""
     if header.dtype.kind == "V" or header.dtype.itemsize > 16 or header.dtype.name in ("float128", "longdouble"):
         raise OutputError(f"TIFF cannot hold samples of type {header.dtype}; write .npy", path)
-    if header.colours in ("LAB", "HSV", "YCbCr"):
-        raise OutputError(f"{header.colours} colours cannot be written as TIFF; convert the input to RGB first", path)
     if header.colours == "CMYK":
         return {"photometric": PHOTOMETRIC.SEPARATED}
     samples = header.grid["s"].size if header.grid.names[-1] == "s" else 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 from collections.abc import Iterator
@@ -24,13 +25,18 @@ _LOGGER = logging.getLogger("tifffile")
 _LOGGER.propagate = False  # what of it matters to users is in our own messages
 _LOGGER.addHandler(logging.NullHandler())
 
+_UNSUPPORTED = (PHOTOMETRIC.CIELAB, PHOTOMETRIC.ICCLAB, PHOTOMETRIC.ITULAB)  # signed numbers stored as unsigned
+_CARRIED_TAGS = {269: "s", 271: "s", 272: "s", 274: "H", 315: "s", 316: "s", 33432: "s", 42113: "s"}
+_STRUCTURE = (  # tags that are read, made anew, or say how the samples are stored
+    *(254, 255, 256, 257, 258, 259, 262, 266, 270, 273, 277, 278, 279, 280, 281, 282, 283, 284, 292, 293, 296, 297),
+    *(305, 306, 317, 320, 322, 323, 324, 325, 330, 338, 339, 347, 529, 530, 531, 532, 34675, 50838, 50839),
+    *(33550, 33922, 34264, 34735, 34736, 34737),
+)
 _UNKNOWN_AXES = "IQ"  # tifffile's names for axes of which the file says nothing
 
 
 class TiffSource:
     """The first series of a TIFF file, read page by page, or mapped where it lies in one piece; see `Source`."""
-
-    streams = True
 
     def __init__(self, path: Path, options: ReadOptions) -> None:
         self._path = path
@@ -51,6 +57,9 @@ class TiffSource:
             self._page = self._series.keyframe
             self.header = self._read_header(options)
             self._mapped = self._map()
+            self.copies = (
+                0.0 if self._mapped is not None else math.prod(self._page.shape) / math.prod(self._series.shape)
+            )
         except InputError:
             self._tiff.close()
             raise
@@ -76,6 +85,10 @@ class TiffSource:
             axes = [with_tagged_spacing(axis, page) for axis in axes]
         layout = self._layout()
         dtype = series.dtype
+        if page.photometric in _UNSUPPORTED or (
+            page.photometric == PHOTOMETRIC.YCBCR and page.compression != COMPRESSION.JPEG
+        ):
+            raise InputError(f"holds {PHOTOMETRIC(page.photometric).name} colours, which are not supported", self._path)
         if page.photometric == PHOTOMETRIC.PALETTE and page.colormap is not None:
             if options.keep_indices:
                 layout["colormap"] = page.colormap
@@ -98,7 +111,8 @@ class TiffSource:
         if axes[-1].name != "s" and EXTRASAMPLE.UNASSALPHA in page.extrasamples:
             self.warnings.append("its alpha lies in a plane of its own: colours are interpolated without regard to it")
         alpha = axes[-1].name == "s" and tuple(page.extrasamples) == (EXTRASAMPLE.UNASSALPHA,)
-        return Header(Grid(tuple(axes)), dtype.newbyteorder("="), alpha, metadata=metadata)
+        colours = _colour_space(page, layout["photometric"])
+        return Header(Grid(tuple(axes)), dtype.newbyteorder("="), alpha, colours, metadata=metadata)
 
     def _refuse_damaged(self) -> None:
         """A description that promises more than there is, in a file that tifffile would read as another kind."""
@@ -145,6 +159,11 @@ class TiffSource:
             "datetime": page.tags.valueof("DateTime"),
             "software": page.software or None,
             "iccprofile": page.tags.valueof("InterColorProfile"),
+            "extratags": [
+                (tag.code, _CARRIED_TAGS[tag.code], 0 if _CARRIED_TAGS[tag.code] == "s" else 1, tag.value, True)
+                for tag in page.tags
+                if tag.code in _CARRIED_TAGS
+            ],
         }
 
     def _warn_of_loss(self, entries: dict[str, Any], dialect: str) -> None:
@@ -160,6 +179,11 @@ class TiffSource:
             )
         if dialect == "plain" and self._page.description:
             self.warnings.append("the image description is dropped")
+        if dialect == "shaped" and set(json.loads(self._page.description)) - {"shape", "axes"}:
+            self.warnings.append("tifffile's own metadata is dropped")
+        lost_tags = [tag.name for tag in self._page.tags if tag.code not in (*_STRUCTURE, *_CARRIED_TAGS)]
+        if lost_tags:
+            self.warnings.append(f"these tags are dropped: {', '.join(lost_tags)}")
         if lost := imagej.lost_entries(entries):
             self.warnings.append(f"ImageJ's {', '.join(lost)} are dropped")
 
@@ -223,6 +247,14 @@ def _complaints() -> Iterator[list[str]]:
         yield messages
     finally:
         _LOGGER.removeHandler(handler)
+
+
+def _colour_space(page: tifffile.TiffPage, photometric: int) -> str | None:
+    """What other families need to know of the samples of a pixel; None for plain grey."""
+    if EXTRASAMPLE.ASSOCALPHA in page.extrasamples:
+        return "premultiplied alpha"
+    names = {PHOTOMETRIC.MINISBLACK: None, PHOTOMETRIC.RGB: "RGB", PHOTOMETRIC.SEPARATED: "CMYK"}
+    return names.get(PHOTOMETRIC(photometric), PHOTOMETRIC(photometric).name)
 
 
 def _colours(colormap: Array) -> Array:
