@@ -125,7 +125,7 @@ def test_a_volume_too_long_for_nifti_1(tmp_path):
 
 
 def test_other_kinds_of_volumes_are_refused(tmp_path):
-    nib.save(nib.spm99analyze.Spm99AnalyzeImage(np.zeros((3, 4, 5), np.int16), np.eye(4)), tmp_path / "a.img")
+    nib.save(nib.AnalyzeImage(np.zeros((3, 4, 5), np.int16), None), tmp_path / "a.img")
     with pytest.raises(InputError, match=r"a\.img: is .*not NIfTI"):
         planned(tmp_path / "a.img", scale="2")
     rgb = np.zeros((3, 4, 5), [("R", "u1"), ("G", "u1"), ("B", "u1")])

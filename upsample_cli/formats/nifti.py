@@ -31,7 +31,16 @@ _NAMES = "xyztuvw"
 _LENGTH_UNITS = {"mm": "mm", "micron": "µm", "meter": "m"}
 _TIME_UNITS = {"sec": "s", "msec": "ms", "usec": "µs"}
 _NIFTI: Any = (nib.Nifti1Image, nib.Nifti1Pair, nib.Nifti2Image, nib.Nifti2Pair)
-_READ_ERRORS = (OSError, EOFError, ValueError, zlib.error, ImageFileError, HeaderDataError, WrapStructError)
+_READ_ERRORS = (
+    OSError,
+    ImportError,
+    EOFError,
+    ValueError,
+    zlib.error,
+    ImageFileError,
+    HeaderDataError,
+    WrapStructError,
+)
 _COMPRESSED = (".gz", ".bz2", ".zst")
 _GZIP_LEVEL = 1  # the samples of a resized volume are smooth; higher levels cost time and gain little
 
