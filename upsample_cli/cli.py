@@ -210,7 +210,7 @@ def _whole_plan(plan: Plan) -> str:
     lines.append(f"  samples   {plan.after.dtype.name}, computed in {plan.rules.working.name}")
     lines.append(f"  mode      {_mode_name(plan)}")
     lines.append(f"  output    {in_words(plan.output_bytes)} before compression")
-    lines.append(f"  memory    {in_words(plan.memory)} at most")
+    lines.append(f"  memory    about {in_words(plan.memory)}, besides mapped files")
     return "\n".join(lines)
 
 

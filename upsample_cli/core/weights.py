@@ -58,7 +58,7 @@ class Bands:
         """The matrix of a whole axis, whose rows use all their taps unless `count` says otherwise."""
         if count is None:
             count = np.full(len(first), taps.shape[1], np.intp)
-        return cls(in_size, first, taps, count, len(first) / in_size)
+        return cls(in_size, first, taps + 0.0, count, len(first) / in_size)  # no weight is −0: kernels share equal ones
 
     @property
     def out_size(self) -> int:
