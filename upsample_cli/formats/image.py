@@ -20,6 +20,7 @@ from .base import Array, Header, InMemory, ReadOptions, lost_scaling
 
 Image.MAX_IMAGE_PIXELS = None  # what is too large is refused by its predicted memory, with a number and a remedy
 
+_ZLIB_RLE = 3  # zlib's name for it is Z_RLE
 _INCH = 25.4  # millimetres
 _DTYPES = {"1": np.bool_, "I;16": np.uint16, "I;16B": np.uint16, "I;16L": np.uint16, "I": np.int32, "F": np.float32}
 _CHANNELS = {"LA": 2, "RGB": 3, "RGBA": 4, "CMYK": 4}
@@ -53,7 +54,6 @@ _WITHOUT_MEANING = {  # entries of `Image.info` that tell of the encoding, or ar
 _SAVE_OPTIONS: dict[str, dict[str, Any]] = {
     "JPEG": {"quality": 95},
     "WEBP": {"quality": 95},
-    "PNG": {"compress_type": 3},  # run lengths: a quarter of the time for resized pictures, at about the size
 }
 
 
@@ -276,8 +276,19 @@ class ImageSink:
             save["exif"] = _updated_exif(save["exif"], image.size, dpi)
         if self._format == "GIF" and metadata.mode == "RGB":
             image = image.quantize()
+        if self._format == "PNG" and metadata.mode == "RGB" and _has_no_runs(array):
+            save["compress_type"] = _ZLIB_RLE
         with paths[0].open("wb") as file:
             image.save(file, self._format, **save)
+
+
+def _has_no_runs(array: Array) -> bool:
+    """Whether most neighbours differ, on every sixteenth row: as in photographs, but for those enlarged by nearest.
+
+    There zlib's search for repetitions takes five times as long as its run-length strategy, and gains 3 %.
+    """
+    rows = array[::16]
+    return rows.shape[1] > 1 and bool((rows[:, 1:] == rows[:, :-1]).all(axis=-1).mean() < 0.5)
 
 
 @cache
