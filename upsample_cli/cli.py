@@ -141,7 +141,7 @@ def main(
         raise
     except Exception as error:
         if verbose:
-            traceback.print_exc()
+            click.echo(traceback.format_exc(), err=True)
         _fail(f"This is a bug: {type(error).__name__}: {error} (-v shows where)", _BUG)
 
 
@@ -177,7 +177,7 @@ def _run(
         if result.error is not None:
             click.echo(f"Error: {result.error}", err=True)
             if verbose and result.error.__cause__ is not None and result.error.exit_code == _BUG:
-                traceback.print_exception(result.error.__cause__)
+                click.echo("".join(traceback.format_exception(result.error.__cause__)), err=True)
         elif dry_run and result.plan is not None:
             _print(_whole_plan(result.plan))
         elif not quiet:
