@@ -1,5 +1,8 @@
 """What goes from one family to another, or is asked of a mode that cannot give it: carried, refused or said aloud."""
 
+import struct
+import zlib
+
 import nibabel as nib
 import numpy as np
 import pytest
@@ -132,3 +135,14 @@ def test_any_axes_of_an_array_are_written_or_refused(tmp_path, axes, dtype, suff
     reader = {".tif": tifffile.imread, ".ome.tif": tifffile.imread, ".npy": np.load}.get(suffix)
     if reader is not None:
         assert reader(tmp_path / f"out{suffix}").size == 2 * array.size
+
+
+def test_text_behind_the_pixels_of_a_png_is_said_to_be_dropped(tmp_path):
+    path = tmp_path / "in.png"
+    Image.new("RGB", (5, 4)).save(path)
+    data, body = path.read_bytes(), b"tEXtTitle\0late"
+    chunk = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
+    assert upsampled(path, tmp_path / "early.png", scale="2").warnings == ()
+    path.write_bytes(data[:-12] + chunk + data[-12:])
+    warnings = upsampled(path, tmp_path / "late.png", scale="2").warnings
+    assert any("behind the pixels" in warning for warning in warnings)

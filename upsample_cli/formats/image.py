@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -172,6 +173,8 @@ class ImageSource(InMemory):
         lost = sorted(str(key) for key in image.info if key not in _CARRIED and key not in _WITHOUT_MEANING)
         if lost:
             self.warnings.append(f"these entries of its metadata are dropped: {', '.join(lost)}")
+        if isinstance(image, PngImagePlugin.PngImageFile) and _says_more_behind_its_pixels(self._path):
+            self.warnings.append("what its file says behind the pixels (text or EXIF) is dropped")
         if isinstance(image, PngImagePlugin.PngImageFile) and _png_depth(self._path) == 16 and image.mode[:2] != "I;":
             self.warnings.append("16-bit colours are read with 8 bits; 16-bit grey keeps its depth")
 
@@ -345,6 +348,20 @@ def _updated_exif(data: bytes, size: tuple[int, int], dpi: tuple[float, ...]) ->
             exif[tag] = value
             exif[ExifTags.Base.ResolutionUnit] = 2  # inches
     return exif.tobytes()
+
+
+def _says_more_behind_its_pixels(path: Path) -> bool:
+    """Whether a PNG has text or EXIF where Pillow finds them only after decoding all of it."""
+    pixels = False
+    with path.open("rb") as file:
+        file.seek(8)
+        while len(head := file.read(8)) == 8:
+            length, name = struct.unpack(">I4s", head)
+            pixels = pixels or name == b"IDAT"
+            if pixels and name in (b"tEXt", b"zTXt", b"iTXt", b"eXIf"):
+                return True
+            file.seek(length + 4, io.SEEK_CUR)
+    return False
 
 
 def _png_depth(path: Path) -> int:
