@@ -107,7 +107,8 @@ def make_jobs(
     Raises:
         RequestError: two inputs have the same output, or an output is an input.
         OutputError: an output exists, or its directory does not.
-        InputError: a template asks for the size of a file that cannot be read.
+
+    A file whose name cannot be made, since its size is asked for and cannot be read, is a job that has failed.
     """
     read_options(request)  # what is wrong with the request itself is wrong once, not for every file
     paths = list(_expand(inputs))
@@ -140,23 +141,20 @@ def run_jobs(
             yield Result(job, None, error=job.error)
             continue
         began = time.perf_counter()
-        plan = None
+        plan: Plan | None = None
+        error: UpsampleError | None = None
         try:
             with formats.open_source(job.input, read_options(request)) as source:
                 plan = make_plan(request, source, job.input, job.output)
                 if not dry_run:
                     run(plan, source, overwrite=overwrite)
-        except UpsampleError as error:
-            yield Result(job, plan, time.perf_counter() - began, error)
+        except UpsampleError as failure:
+            error = failure
         except MemoryError:
-            failure = RequestError("there is not enough memory for this; ask for less", job.input)
-            yield Result(job, plan, time.perf_counter() - began, failure)
-        except Exception as error:
-            bug = InternalError(error, job.input)
-            bug.__cause__ = error
-            yield Result(job, plan, time.perf_counter() - began, bug)
-        else:
-            yield Result(job, plan, time.perf_counter() - began)
+            error = RequestError("there is not enough memory for this; ask for less", job.input)
+        except Exception as failure:
+            error = InternalError(failure, job.input)
+        yield Result(job, plan, time.perf_counter() - began, error)
 
 
 def _expand(inputs: Sequence[str]) -> Iterator[Path]:

@@ -47,6 +47,7 @@ class InternalError(UpsampleError):
     def __init__(self, error: Exception, path: Path) -> None:
         """Say of `path` that `error` is our fault."""
         super().__init__(f"This is a bug: {type(error).__name__}: {error} (-v shows where)", path)
+        self.__cause__ = error
 
 
 def shown(path: Path) -> str:
