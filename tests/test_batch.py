@@ -214,7 +214,7 @@ def test_a_dry_run_plans_and_writes_nothing(folder):
 
 
 def test_a_lack_of_memory_is_said_of_the_file(folder, monkeypatch):
-    def exhaust(plan, source, *, overwrite):
+    def exhaust(plan, *, overwrite):
         raise MemoryError
 
     save("a.npy", "b.npy")

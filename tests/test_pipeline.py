@@ -13,7 +13,7 @@ from tests.formats.examples import EXAMPLES, samples
 from tests.formats.through import asked, upsampled, whole
 from tests.oracles.compare import assert_same_bits
 from upsample_cli import formats, interpolate
-from upsample_cli import plan as plan_module
+from upsample_cli import resizing as resizing_module
 from upsample_cli.errors import InputError, OutputError
 from upsample_cli.formats.base import ReadOptions
 from upsample_cli.pipeline import run
@@ -51,7 +51,7 @@ def interpolated(array, axes, resized, **options):
 def slabs_made(monkeypatch):
     """The slabs of the last plan that ran."""
     made = []
-    slabs = plan_module.Plan.slabs
+    slabs = resizing_module.Resizing.slabs
 
     def counted(plan):
         made.clear()
@@ -59,7 +59,7 @@ def slabs_made(monkeypatch):
             made.append(slab)
             yield slab
 
-    monkeypatch.setattr(plan_module.Plan, "slabs", counted)
+    monkeypatch.setattr(resizing_module.Resizing, "slabs", counted)
     return made
 
 
@@ -100,7 +100,7 @@ def test_slabs_of_any_size_give_the_same_bytes(tmp_path, monkeypatch, slabs_made
     total = sum(math.prod(header.grid.shape) * header.dtype.itemsize for header in (plan.before, plan.after))
     counts = []
     for number, share in enumerate((40, 7, 2.5, 1.6)):
-        monkeypatch.setattr(plan_module, "_SLAB_BYTES", max(1, int(total / share)))
+        monkeypatch.setattr(resizing_module, "_SLAB_BYTES", max(1, int(total / share)))
         folder = tmp_path / str(number)
         folder.mkdir()
         upsampled(path, folder / f"out{example.suffix}", scale=scale)
@@ -156,13 +156,13 @@ def test_a_source_that_fails_leaves_everything_as_it_was(tmp_path, monkeypatch, 
         for target in (out, out.with_suffix(".img")):
             target.write_bytes(b"precious")
     before = in_folder(tmp_path)
-    monkeypatch.setattr(plan_module, "_SLAB_BYTES", 1)
+    monkeypatch.setattr(resizing_module, "_SLAB_BYTES", 1)
     request = asked(scale="2")
     with formats.open_source(path, read_options(request)) as source:
         plan = make_plan(request, source, path, out)
         fail_later(monkeypatch, type(source), "read", error, after=3)
         with pytest.raises(type(error)):
-            run(plan, source, overwrite=exists)
+            run(plan, overwrite=exists)
     assert in_folder(tmp_path) == before
 
 
@@ -190,7 +190,7 @@ def test_a_sink_that_fails_leaves_everything_as_it_was(tmp_path, name, error):
         plan.sink.write = write
         expected = OutputError if isinstance(error, OSError) else type(error)
         with pytest.raises(expected) as caught:
-            run(plan, source, overwrite=True)
+            run(plan, overwrite=True)
     if expected is OutputError:
         assert str(caught.value) == f"{out}: cannot be written: No space left on device"
         assert caught.value.exit_code == 4
@@ -212,9 +212,9 @@ def test_what_comes_into_being_meanwhile_is_not_replaced(tmp_path, monkeypatch, 
             part.write_bytes(b"precious")
         before = in_folder(tmp_path)
         with pytest.raises(OutputError, match=r"meanwhile; --overwrite replaces it"):
-            run(plan, source)
+            run(plan)
         assert in_folder(tmp_path) == before
-        run(plan, source, overwrite=True)
+        run(plan, overwrite=True)
     assert set(in_folder(tmp_path)) == set(before)
     assert out.read_bytes() != b"precious"
 

@@ -8,6 +8,7 @@ from PIL import Image
 from tests.formats.through import asked, planned
 from upsample_cli import limits
 from upsample_cli import plan as plan_module
+from upsample_cli import resizing as resizing_module
 from upsample_cli.core.recipe import AxisTarget
 from upsample_cli.errors import InputError, OutputError, RequestError
 from upsample_cli.geometry import Axis, Grid
@@ -123,13 +124,13 @@ def test_like_takes_the_sizes_of_another_file(tmp_path):
     ids=str,
 )
 def test_slabs_cover_the_output_once_and_in_order(tmp_path, monkeypatch, options, per_slab):
-    monkeypatch.setattr(plan_module, "_SLAB_BYTES", per_slab)
+    monkeypatch.setattr(resizing_module, "_SLAB_BYTES", per_slab)
     plan = planned(array(tmp_path, (3, 4, 7, 6, 5)), **options)
-    axis = plan.slab_axis
+    axis = plan.main.slab_axis
     before, after = plan.before.grid.shape, plan.after.grid.shape
     leads = int(np.prod(after[:axis]))
     assert before[:axis] == after[:axis]
-    slabs = list(plan.slabs())
+    slabs = list(plan.main.slabs())
     rows = [lead * after[axis] + row for slab in slabs for lead in slab.leads for row in slab.rows]
     assert rows == list(range(leads * after[axis]))
     for slab in slabs:
@@ -148,14 +149,14 @@ def test_slabs_cover_the_output_once_and_in_order(tmp_path, monkeypatch, options
 )
 def test_slabs_lie_along_the_slowest_axis_that_changes(tmp_path, scale, axis):
     plan = planned(array(tmp_path, (3, 4, 7, 6, 5)), scale=scale)
-    assert plan.before.grid.names[plan.slab_axis] == axis
+    assert plan.before.grid.names[plan.main.slab_axis] == axis
 
 
 def test_the_rows_that_a_slab_reads(tmp_path, monkeypatch):
     """Worked out by hand: twice the samples, rows 0 and 1 lie before and after the middle of sample 0, and so on."""
     path = array(tmp_path, (4, 10))
-    monkeypatch.setattr(plan_module, "_SLAB_BYTES", 50)  # a row of the output takes 20 bytes, its input 5
-    found = [(slab.rows, slab.reads) for slab in planned(path, scale="2").slabs()]
+    monkeypatch.setattr(resizing_module, "_SLAB_BYTES", 50)  # a row of the output takes 20 bytes, its input 5
+    found = [(slab.rows, slab.reads) for slab in planned(path, scale="2").main.slabs()]
     assert found == [
         (range(0, 2), range(0, 2)),
         (range(2, 4), range(0, 3)),
@@ -166,8 +167,8 @@ def test_the_rows_that_a_slab_reads(tmp_path, monkeypatch):
 
 def test_several_leads_go_together_while_they_fit(tmp_path, monkeypatch):
     path = array(tmp_path, (5, 2, 10, 10))
-    monkeypatch.setattr(plan_module, "_SLAB_BYTES", 4 * 500)  # 100 bytes become 400
-    slabs = list(planned(path, scale="y=2,x=2", axes="tcyx").slabs())
+    monkeypatch.setattr(resizing_module, "_SLAB_BYTES", 4 * 500)  # 100 bytes become 400
+    slabs = list(planned(path, scale="y=2,x=2", axes="tcyx").main.slabs())
     assert [slab.leads for slab in slabs] == [range(0, 4), range(4, 8), range(8, 10)]
     assert Counter((slab.rows, slab.reads) for slab in slabs) == {(range(20), range(10)): 3}
 
@@ -254,7 +255,7 @@ def test_modes_that_do_not_fit(tmp_path, shape, options, says):
     ids=str,
 )
 def test_modes_that_fit(tmp_path, shape, options):
-    assert planned(array(tmp_path, shape), **options).mode.name == options["mode"]
+    assert planned(array(tmp_path, shape), **options).main.mode.name == options["mode"]
 
 
 @pytest.mark.parametrize("dtype", ["S3", "U2", "M8[s]", "V4", [("a", "u1"), ("b", "f4")]], ids=str)

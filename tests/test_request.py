@@ -127,7 +127,7 @@ TWO = PerAxis.parse("2", "--scale")
     ],
 )
 def test_requests_that_make_sense(options):
-    assert Request(**options).mode == "linear"
+    assert Request(**options).mode is None
 
 
 @pytest.mark.parametrize(

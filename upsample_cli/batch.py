@@ -147,7 +147,7 @@ def run_jobs(
             with formats.open_source(job.input, read_options(request)) as source:
                 plan = make_plan(request, source, job.input, job.output)
                 if not dry_run:
-                    run(plan, source, overwrite=overwrite)
+                    run(plan, overwrite=overwrite)
         except UpsampleError as failure:
             error = failure
         except MemoryError:
@@ -195,7 +195,7 @@ def _template(output: str | None, count: int) -> str:
 
 def _fill(template: str, path: Path, request: Request) -> Path:
     stem, ext = formats.split_name(path)
-    fields = {"stem": stem, "ext": ext, "parent": str(path.parent), "mode": request.mode}
+    fields = {"stem": stem, "ext": ext, "parent": str(path.parent), "mode": request.mode or "linear"}
     try:
         used = [(name, width or "") for _, name, width, _ in Formatter().parse(template) if name is not None]
         if any("{" in width for _, width in used):

@@ -83,18 +83,28 @@ written or exists, 5 some of several files failed, 130 interrupted, 143 terminat
     _HOW,
     "--mode",
     metavar="M",
+    help="linear (default; nearest where a file says that it holds labels), cubic, lanczos, area, nearest, "
+    "nearest-exact or label; bilinear, trilinear and bicubic also assert the number of axes.",
+)
+@_option(
+    _HOW,
+    "--label-kernel",
+    metavar="M",
     default="linear",
     show_default=True,
-    help="linear, cubic, lanczos, area, nearest or nearest-exact; bilinear, trilinear and bicubic also assert "
-    "the number of axes.",
+    help="How mode label weighs each label: linear or cubic.",
 )
 @_option(_HOW, "--align-corners/--no-align-corners", help="Align the centres of corner samples, not their outer edges.")
 @_option(_HOW, "--antialias/--no-antialias", help="Average finer detail away where an axis shrinks.")
 @_option(_HOW, "--recompute-scale-factor", is_flag=True, help="Sample at the ratio of the sizes, not at the factor.")
 @_option(_HOW, "--no-premultiply", is_flag=True, help="Interpolate colours without regard to alpha, as PyTorch does.")
 @_option(
+    _HOW, "--linear-light", is_flag=True, help="Interpolate colours as amounts of light, by their ICC profile or sRGB."
+)
+@_option(
     _HOW, "--axes", metavar="NAMES", help="Axes of a file that does not name them, slowest first: tzyx, zcyx, yxs."
 )
+@_option(_HOW, "--series", metavar="N", type=click.IntRange(0), help="Only this image of a file that holds several.")
 @_option(
     _FILES,
     "-o",
@@ -105,6 +115,12 @@ written or exists, 5 some of several files failed, 130 interrupted, 143 terminat
 )
 @_option(_FILES, "--overwrite", is_flag=True, help="Replace outputs that exist.")
 @_option(_FILES, "--skip-existing", is_flag=True, help="Leave out inputs whose output exists.")
+@_option(_FILES, "--quality", metavar="Q", type=click.IntRange(1, 100), help="Of JPEG and WebP. Default: as the input.")
+@_option(
+    _FILES, "--compress-level", metavar="N", type=click.IntRange(0, 9), help="Of PNG, TIFF and gzip: 0 fast, 9 small."
+)
+@_option(_FILES, "--no-provenance", is_flag=True, help="Do not note in the output what has been done to it.")
+@_option(_FILES, "--verify", is_flag=True, help="Read each output again and compare it with its input and the plan.")
 @_option(_FILES, "--dry-run", is_flag=True, help="Print what would be done, and write nothing.")
 @_option(_TALK, "-q", "--quiet", is_flag=True, help="Say nothing but errors.")
 @_option(_TALK, "-v", "--verbose", is_flag=True, help="Say more: the plan of each file, and the traceback of a bug.")
@@ -146,7 +162,13 @@ def main(
 
 
 def _request(
-    scale: str | None, size: str | None, spacing: str | None, fit: str | None, no_premultiply: bool, **rest: Any
+    scale: str | None,
+    size: str | None,
+    spacing: str | None,
+    fit: str | None,
+    no_premultiply: bool,
+    no_provenance: bool,
+    **rest: Any,
 ) -> Request:
     return Request(
         scale=None if scale is None else PerAxis.parse(scale, "--scale"),
@@ -154,6 +176,7 @@ def _request(
         spacing=None if spacing is None else PerAxis.parse(spacing, "--spacing"),
         fit=None if fit is None else PerAxis.parse(fit, "--fit", whole=True),
         premultiply=not no_premultiply,
+        provenance=not no_provenance,
         **rest,
     )
 
@@ -207,7 +230,7 @@ def _whole_plan(plan: Plan) -> str:
     pairs = list(zip(plan.before.grid.axes, plan.after.grid.axes, strict=True))
     lines = [_names(plan)]
     lines += [f"  axis {before.name}    {_axis_change(before, after)}" for before, after in reversed(pairs)]
-    lines.append(f"  samples   {plan.after.dtype.name}, computed in {plan.rules.working.name}")
+    lines.append(f"  samples   {plan.after.dtype.name}, computed in {plan.main.rules.working.name}")
     lines.append(f"  mode      {_mode_name(plan)}")
     lines.append(f"  output    {in_words(plan.output_bytes)} before compression")
     lines.append(f"  memory    about {in_words(plan.memory)}, besides mapped files")
@@ -229,8 +252,8 @@ def _axis_change(before: Axis, after: Axis) -> str:
 
 
 def _mode_name(plan: Plan) -> str:
-    name = plan.mode.name
-    changed = [step.map for step in plan.recipe if step is not None and step.bands is not None]
+    name = plan.main.mode.name
+    changed = [step.map for step in plan.main.recipe if step is not None and step.bands is not None]
     words = [_BY_COUNT.get(name, {}).get(len(changed), name)]
     words += ["antialiased"] if plan.request.antialias else []
     words += ["align-corners"] if plan.request.align_corners else []

@@ -12,6 +12,10 @@ from .core.sampling import AxisMap
 
 Affine = NDArray[np.float64]
 
+UNITS = (  # the units of one kind, each in the first of them
+    {"mm": 1.0, "pm": 1e-9, "Å": 1e-7, "nm": 1e-6, "µm": 1e-3, "cm": 10.0, "m": 1e3, "km": 1e6, "in": 25.4},
+    {"s": 1.0, "ns": 1e-9, "µs": 1e-6, "ms": 1e-3, "min": 60.0, "h": 3600.0},
+)
 SPATIAL = ("x", "y", "z")  # in the order of positional values and of the columns of an affine
 
 
@@ -32,6 +36,15 @@ class Axis:
     spacing: float | None = None
     unit: str | None = None
     origin: float = 0.0
+
+    def in_unit(self, unit: str) -> Axis:
+        """The same axis measured in another unit; as it is where its own unit is unknown, or of another kind."""
+        table = next((table for table in UNITS if unit in table and self.unit in table), None)
+        if table is None or self.unit is None or self.unit == unit:
+            return self
+        ratio = table[self.unit] / table[unit]
+        spacing = None if self.spacing is None else self.spacing * ratio
+        return replace(self, spacing=spacing, unit=unit, origin=self.origin * ratio)
 
     def resampled(self, axis_map: AxisMap) -> Axis:
         """The axis of the output samples of `axis_map`."""

@@ -4,27 +4,21 @@ from __future__ import annotations
 
 import secrets
 import shutil
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-import numpy as np
-
 from . import formats
-from .core.resample import resample
 from .errors import OutputError
-from .formats.base import Array, Source
 from .plan import Plan
 
 
-def run(plan: Plan, source: Source, *, overwrite: bool = False) -> None:
-    """Do what `plan` says with `source`.
+def run(plan: Plan, *, overwrite: bool = False) -> None:
+    """Do what `plan` says, while its source is open.
 
     The output appears under its final name complete or not at all; what goes wrong leaves no file behind.
 
     Args:
         plan: the plan.
-        source: the open input.
         overwrite: whether the output may replace what exists by the time that it is complete.
 
     Raises:
@@ -35,7 +29,7 @@ def run(plan: Plan, source: Source, *, overwrite: bool = False) -> None:
     temporary = [target.with_name(f".upsample-{secrets.token_hex(6)}.tmp") for target in targets]
     published: list[Path] = []
     try:
-        plan.sink.write(temporary, _results(plan, source))
+        plan.sink.write(temporary, (resizing.results() for resizing in plan.resizings))
         for path, target in zip(temporary, targets, strict=True):
             if overwrite and target.exists():
                 shutil.copymode(target, path)
@@ -66,22 +60,6 @@ def _publish(path: Path, target: Path, overwrite: bool) -> None:
         else:
             return
     path.replace(target)
-
-
-def _results(plan: Plan, source: Source) -> Iterator[Array]:
-    """The output, slab by slab."""
-    axis = plan.slab_axis
-    shape_before, shape_after = plan.before.grid.shape, plan.after.grid.shape
-    bands = [step.bands if step is not None else None for step in plan.recipe]
-    along, within = bands[axis], bands[axis + 1 :]
-    for slab in plan.slabs():
-        first, last = slab.leads[0] * shape_before[axis], slab.leads[-1] * shape_before[axis]
-        rows = source.read(axis, first + slab.reads.start, last + slab.reads.stop)
-        rows = rows.reshape(len(slab.leads), len(slab.reads), *shape_before[axis + 1 :])
-        out = np.empty((len(slab.leads), len(slab.rows), *shape_after[axis + 1 :]), plan.after.dtype)
-        part = along.rows(slab.rows.start, slab.rows.stop) if along is not None else None
-        resample(rows, [None, part, *within], out, plan.rules)
-        yield out
 
 
 def _beyond_links(path: Path) -> Path:

@@ -2,42 +2,21 @@
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from . import formats
+from . import __version__, formats
 from .core.modes import Mode, check_ndim, find_mode
 from .core.recipe import AxisRecipe, AxisTarget, make_recipe, widest
-from .core.resample import TILE_BYTES
 from .core.samples import Samples, premultiplied, samples
 from .errors import InputError, RequestError
-from .formats.base import Header, ReadOptions, Sink, Source
-from .limits import TABLE_BYTES, refuse_absurd, refuse_more_than_disk, refuse_more_than_memory
+from .formats.base import Header, ReadOptions, Sink, Source, WriteOptions
+from .limits import refuse_absurd, refuse_more_than_disk, refuse_more_than_memory
 from .request import Request
+from .resizing import Resizing, size_in_bytes
 from .targets import find_targets
-
-_SLAB_BYTES = 64 << 20  # of input and output together; a multiple of it is held at a time
-
-
-@dataclass(frozen=True, slots=True)
-class Slab:
-    """A part of the output, and the part of the input that it is made from.
-
-    Both are ranges of rows of the array whose axes up to the slab axis are merged; `leads` of the leading axes'
-    positions follow each other in it, the same rows of the slab axis being wanted of each.
-
-    Attributes:
-        leads: the positions of the leading axes, counted as one.
-        rows: of the output, along the slab axis.
-        reads: of the input, along the slab axis.
-    """
-
-    leads: range
-    rows: range
-    reads: range
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +25,8 @@ class Plan:
 
     Attributes:
         source_path, output_path: the files.
-        before, after: the header of the input and of the output.
         request: what was asked for.
-        mode: how samples are weighed.
-        recipe: for each axis of the array what is done along it, or None where it was not addressed.
-        rules: how samples are loaded, computed and stored.
-        slab_axis: the slowest axis that is resized.
-        slab_rows: how many rows of it are made at a time.
+        resizings: what is done to each array of the file, in the order of the output.
         sink: what writes the output.
         whole: bytes of the arrays that are held as a whole, since a format knows no other way.
         warnings: what is not carried over.
@@ -60,52 +34,41 @@ class Plan:
 
     source_path: Path
     output_path: Path
-    before: Header
-    after: Header
     request: Request
-    mode: Mode
-    recipe: tuple[AxisRecipe | None, ...]
-    rules: Samples
-    slab_axis: int
-    slab_rows: int
+    resizings: tuple[Resizing, ...]
     sink: Sink
     whole: int
     warnings: tuple[str, ...]
 
     @property
+    def main(self) -> Resizing:
+        """What is done to the first array, which is the only one of most files."""
+        return self.resizings[0]
+
+    @property
+    def before(self) -> Header:
+        """The header of the first array of the input."""
+        return self.main.before
+
+    @property
+    def after(self) -> Header:
+        """The header of the first array of the output."""
+        return self.main.after
+
+    @property
     def output_bytes(self) -> int:
         """The size of the output's samples."""
-        return _bytes(self.after)
+        return sum(size_in_bytes(resizing.after) for resizing in self.resizings)
 
     @property
     def memory(self) -> int:
         """The predicted peak of the working memory, in bytes."""
-        rows_before, rows_after = (math.prod(h.grid.shape[: self.slab_axis + 1]) for h in (self.before, self.after))
-        row_before, row_after = _bytes(self.before) // rows_before, _bytes(self.after) // rows_after
-        first = itertools.takewhile(lambda slab: slab.leads.start == 0, self.slabs())
-        slab = max(len(s.leads) * (len(s.reads) * row_before + len(s.rows) * row_after) for s in first)
-        tables = TABLE_BYTES * sum(step.map.out_size for step in self.recipe if step is not None)
-        return self.whole + slab + tables + 4 * TILE_BYTES
-
-    def slabs(self) -> Iterator[Slab]:
-        """The parts of the output, in the order in which they are written."""
-        in_size, out_size = self.before.grid.shape[self.slab_axis], self.after.grid.shape[self.slab_axis]
-        leads = math.prod(self.before.grid.shape[: self.slab_axis])
-        together = max(1, self.slab_rows // out_size)
-        for lead in range(0, leads, together):
-            for start in range(0, out_size, self.slab_rows):
-                rows = range(start, min(start + self.slab_rows, out_size))
-                step = self.recipe[self.slab_axis]
-                bands = step.bands if step else None
-                reads = range(*bands.reads(rows.start, rows.stop)) if bands else rows
-                if together > 1:
-                    reads = range(in_size)
-                yield Slab(range(lead, min(lead + together, leads)), rows, reads)
+        return self.whole + max(resizing.memory for resizing in self.resizings)
 
 
 def read_options(request: Request) -> ReadOptions:
     """How files are to be understood for `request`."""
-    return ReadOptions(axes=request.axes, keep_indices=_mode(request).picks)
+    return ReadOptions(request.axes, keep_indices=_mode(request).picks, series=request.series)
 
 
 def make_plan(request: Request, source: Source, source_path: Path, output_path: Path) -> Plan:
@@ -116,42 +79,33 @@ def make_plan(request: Request, source: Source, source_path: Path, output_path: 
         InputError: the file's samples cannot be resized.
         OutputError: the output cannot hold the result.
     """
-    before = source.header
-    mode = _mode(request)
-    targets = find_targets(request, before.grid, source_path)
-    recipe = _make_recipe(request, mode, targets, before, source_path)
-    changes = {name: step.map for name, step in recipe.items() if step.bands is not None}
-    after = replace(before, grid=before.grid.resampled(changes))
-    try:
-        weighted = before.alpha and request.premultiply and not mode.picks
-        rules = (premultiplied if weighted else samples)(before.dtype, widest(recipe.values()))
-    except TypeError as error:
-        raise InputError(str(error), source_path) from error
-    sink = formats.make_sink(output_path, after)
-    slab_axis = next((number for number, name in enumerate(before.grid.names) if name in changes), 0)
+    sources = [source, *source.others]
+    mains = [_resizing(request, part, source_path) for part in sources]
+    options = WriteOptions(request.quality, request.compress_level)
+    sink = formats.make_sink(output_path, [main.after for main in mains], options)
+    resizings = [r for main in mains for r in (main, *(_levels(main, request) if sink.pyramids else ()))]
+    warnings = [w for part in sources for w in part.warnings]
+    warnings += [w for main in mains for w in _of_labels(main, request)] + sink.warnings
+    warnings += [w for main in mains for w in (*_aliasing(main), *_other_spacing(main, request, source_path))]
+    in_memory = sum(part.copies * size_in_bytes(part.header) for part in sources)
+    in_memory += sink.copies * max(size_in_bytes(main.after) for main in mains)
     plan = Plan(
         source_path=source_path,
         output_path=output_path,
-        before=before,
-        after=after,
         request=request,
-        mode=mode,
-        recipe=tuple(recipe.get(name) for name in before.grid.names),
-        rules=rules,
-        slab_axis=slab_axis,
-        slab_rows=_slab_rows(before, after, slab_axis),
+        resizings=tuple(resizings),
         sink=sink,
-        whole=math.ceil(source.copies * _bytes(before) + sink.copies * _bytes(after)),
-        warnings=(*source.warnings, *sink.warnings, *_aliasing(mode, recipe), *_other_spacing(targets, before, after)),
+        whole=math.ceil(in_memory),
+        warnings=tuple(dict.fromkeys(warnings)),
     )
     refuse_more_than_memory(plan.memory, source_path)
     refuse_more_than_disk(plan.output_bytes, sink.compresses, output_path)
     return plan
 
 
-def _mode(request: Request) -> Mode:
+def _mode(request: Request, labels: bool = False) -> Mode:
     try:
-        mode = find_mode(request.mode)
+        mode = find_mode(request.mode or ("nearest" if labels else "linear"))
         if request.align_corners and not mode.align_corners:
             raise ValueError(f"--align-corners has no meaning for mode {mode.name!r}; leave it out")
         return mode.antialiased() if request.antialias else mode
@@ -159,7 +113,28 @@ def _mode(request: Request) -> Mode:
         raise RequestError(str(error)) from error
 
 
-def _make_recipe(
+def _resizing(request: Request, source: Source, path: Path) -> Resizing:
+    before = source.header
+    mode = _mode(request, before.labels)
+    targets = find_targets(request, before.grid, path)
+    recipe = _recipe(request, mode, targets, before, path)
+    changes = {name: step.map for name, step in recipe.items() if step.bands is not None}
+    grid = before.grid.resampled(changes)
+    history = _history(mode, recipe, request) if request.provenance else None
+    after = replace(before, grid=grid, levels=_level_shapes(before, grid.shape), history=history)
+    rules = _rules(before, mode, recipe.values(), request, path)
+    return Resizing(source, before, after, mode, tuple(recipe.get(name) for name in before.grid.names), rules)
+
+
+def _rules(header: Header, mode: Mode, recipe: Iterable[AxisRecipe], request: Request, path: Path) -> Samples:
+    try:
+        weighted = header.alpha and request.premultiply and not mode.picks
+        return (premultiplied if weighted else samples)(header.dtype, widest(recipe))
+    except TypeError as error:
+        raise InputError(str(error), path) from error
+
+
+def _recipe(
     request: Request, mode: Mode, targets: dict[str, AxisTarget], header: Header, path: Path
 ) -> dict[str, AxisRecipe]:
     addressed = [axis for axis in header.grid.axes if axis.name in targets]
@@ -179,27 +154,66 @@ def _make_recipe(
     return {axis.name: step for axis, step in zip(addressed, steps, strict=True)}
 
 
-def _aliasing(mode: Mode, recipe: dict[str, AxisRecipe]) -> list[str]:
-    shrinking = [name for name, step in recipe.items() if step.bands is not None and step.map.a > 1]
-    if not (mode.aliases and shrinking):
+def _level_shapes(before: Header, shape: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
+    """As many smaller versions as the input has, each by the same ratio."""
+    full = before.grid.shape
+    return tuple(
+        tuple(max(1, round(new * part / old)) for new, part, old in zip(shape, level, full, strict=True))
+        for level in before.levels
+    )
+
+
+def _levels(main: Resizing, request: Request) -> list[Resizing]:
+    """The smaller versions of the output, each made from the input itself, over the extent of the output."""
+    mode = main.mode.antialiased() if main.mode.filter is not None else main.mode
+    resizings = []
+    for shape in main.after.levels:
+        recipe: list[AxisRecipe | None] = []
+        for axis, size, step in zip(main.after.grid.axes, shape, main.recipe, strict=True):
+            if size == axis.size:
+                recipe.append(step)
+                continue
+            before = main.before.grid[axis.name].size
+            factor = size / (axis.size * step.map.a) if step is not None and step.map.a else size / before
+            target = AxisTarget(size, factor, exact=True)
+            recipe += make_recipe([before], [target], mode, False, main.before.dtype)
+        axes = tuple(replace(a, size=size) for a, size in zip(main.after.grid.axes, shape, strict=True))
+        after = replace(main.after, grid=replace(main.after.grid, axes=axes), levels=())
+        taken = [step for step in recipe if step is not None]
+        rules = _rules(main.before, mode, taken, request, Path())
+        resizings.append(Resizing(main.source, main.before, after, mode, tuple(recipe), rules))
+    return resizings
+
+
+def _history(mode: Mode, recipe: Mapping[str, AxisRecipe], request: Request) -> str:
+    """Version, mode, convention and factors, in ASCII, and short enough for the 80 characters of NIfTI."""
+    words = ["upsample", __version__, mode.name]
+    words += ["antialiased"] if request.antialias else []
+    words += ["align-corners" if request.align_corners and mode.moves_to_corners else "half-pixel"]
+    words += [f"{name}={1 / step.map.pitch:.6g}" for name, step in recipe.items() if step.bands is not None]
+    return " ".join(words)
+
+
+def _of_labels(main: Resizing, request: Request) -> list[str]:
+    if not main.before.labels or request.mode is not None:
         return []
-    return [f"mode {mode.name} skips samples where it shrinks ({', '.join(shrinking)}); --antialias weighs them all"]
+    return ["the file says that its samples are labels: mode nearest is taken; --mode says otherwise"]
 
 
-def _other_spacing(targets: dict[str, AxisTarget], before: Header, after: Header) -> list[str]:
+def _aliasing(main: Resizing) -> list[str]:
+    steps = zip(main.before.grid.names, main.recipe, strict=True)
+    shrinking = [name for name, step in steps if step is not None and step.bands is not None and step.map.a > 1]
+    if not (main.mode.aliases and shrinking):
+        return []
+    what = f"mode {main.mode.name} skips samples where it shrinks ({', '.join(shrinking)})"
+    return [f"{what}; --antialias weighs them all"]
+
+
+def _other_spacing(main: Resizing, request: Request, path: Path) -> list[str]:
     """The warnings of axes that are not as finely sampled as was asked for."""
     warnings = []
-    for name, target in targets.items():
-        old, new = before.grid[name].spacing, after.grid[name].spacing
+    for name, target in find_targets(request, main.before.grid, path).items():
+        old, new = main.before.grid[name].spacing, main.after.grid[name].spacing
         if target.exact and target.scale_factor and old and new and not math.isclose(old / target.scale_factor, new):
             warnings.append(f"the spacing of {name} is {new:.6g}, which is as near as its size and the mode allow")
     return warnings
-
-
-def _slab_rows(before: Header, after: Header, slab_axis: int) -> int:
-    rows = math.prod(after.grid.shape[: slab_axis + 1])
-    return max(1, _SLAB_BYTES * rows // max(1, _bytes(before) + _bytes(after)))
-
-
-def _bytes(header: Header) -> int:
-    return math.prod(header.grid.shape) * header.dtype.itemsize

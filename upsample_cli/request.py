@@ -92,10 +92,16 @@ class Request:
         spacing: output distances between samples, in the file's unit.
         fit: a box; the result is as large as fits into it with the input's proportions.
         like: the path of a file whose sizes are taken.
-        mode: name of a mode.
+        mode: name of a mode, or None for linear, or nearest where a file says that it holds labels.
         align_corners, recompute_scale_factor, antialias: as in PyTorch.
         axes: names of the axes of files that do not name them, slowest first.
+        series: the number of the only image to resize of files that hold several, or None for all.
         premultiply: whether colours are weighted by alpha.
+        linear_light: whether colours are interpolated as amounts of light.
+        label_kernel: the mode by which the indicators of labels are interpolated in mode ``label``.
+        quality, compress_level: of encoders, or None to keep the input's or take the format's.
+        provenance: whether the output says what has been done to it.
+        verify: whether the output is read again and compared with the plan before it gets its name.
     """
 
     scale: PerAxis | None = None
@@ -103,12 +109,19 @@ class Request:
     spacing: PerAxis | None = None
     fit: PerAxis | None = None
     like: str | None = None
-    mode: str = "linear"
+    mode: str | None = None
     align_corners: bool = False
     recompute_scale_factor: bool = False
     antialias: bool = False
     axes: str | None = None
+    series: int | None = None
     premultiply: bool = True
+    linear_light: bool = False
+    label_kernel: str = "linear"
+    quality: int | None = None
+    compress_level: int | None = None
+    provenance: bool = True
+    verify: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what contradicts itself."""
@@ -119,7 +132,7 @@ class Request:
             raise RequestError(f"give exactly one of {choice}; got {got}")
         if self.recompute_scale_factor and self.scale is None:
             raise RequestError(f"--recompute-scale-factor only has a meaning with --scale, not with {given[0]}")
-        if self.mode not in MODES:
+        if self.mode is not None and self.mode not in MODES:
             raise RequestError(f"--mode: {self.mode!r} is unknown; one of {', '.join(MODES)} is possible")
         if self.axes is not None and (
             sorted(set(self.axes)) != sorted(self.axes) or not set(self.axes) <= set("tzcyxs") or not self.axes

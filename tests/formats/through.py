@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from upsample_cli.formats import make_sink, open_source, parts
-from upsample_cli.formats.base import Header, ReadOptions
+from upsample_cli.formats.base import Header, ReadOptions, WriteOptions
 from upsample_cli.pipeline import run
 from upsample_cli.plan import Plan, make_plan, read_options
 from upsample_cli.request import PerAxis, Request
@@ -27,7 +27,7 @@ def upsampled(path: Path, output: Path, **options: Any) -> Plan:
     request = asked(**options)
     with open_source(path, read_options(request)) as source:
         plan = make_plan(request, source, path, output)
-        run(plan, source, overwrite=True)
+        run(plan, overwrite=True)
     return plan
 
 
@@ -47,4 +47,4 @@ def whole(path: Path, options: ReadOptions | None = None) -> np.ndarray:
 
 def write(path: Path, header: Header, slabs: list[np.ndarray]) -> None:
     """Write `slabs` to `path` by the sink that belongs to it."""
-    make_sink(path, header).write(parts(path), iter(slabs))
+    make_sink(path, [header], WriteOptions()).write(parts(path), iter([slabs]))

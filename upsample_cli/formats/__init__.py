@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import cast
 
-from ..errors import InputError
-from .base import Header, ReadOptions, Sink, Source
+from ..errors import InputError, RequestError
+from .base import Header, ReadOptions, Sink, Source, WriteOptions
 
 _MAGIC_BYTES = 8
 
@@ -22,11 +22,13 @@ class Family:
         module: the module of this package that handles it, with the functions ``open_source`` and ``make_sink``.
         suffixes: how names of such files end, in lower case; the empty one stands for any.
         magic: how such files begin, where that tells.
+        several: whether one file may hold several images.
     """
 
     module: str
     suffixes: tuple[str, ...]
     magic: tuple[bytes, ...] = ()
+    several: bool = False
 
 
 FAMILIES = (
@@ -35,6 +37,7 @@ FAMILIES = (
         "tiff",
         (".ome.tif", ".ome.tiff", ".tif", ".tiff", ".ome.btf", ".btf"),
         (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
+        several=True,
     ),
     Family("npy", (".npy",), (b"\x93NUMPY",)),
     Family("image", ("",), (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"RIFF")),
@@ -62,18 +65,20 @@ def open_source(path: Path, options: ReadOptions) -> Source:
     if not magic:
         raise InputError("is empty", path)
     family = next((f for f in FAMILIES if magic.startswith(f.magic) and f.magic), None) or _by_suffix(path)
+    if options.series and not family.several:
+        raise RequestError(f"--series {options.series}: the file holds a single image, number 0", path)
     open_file = cast(Callable[[Path, ReadOptions], Source], _module(family, "open_source"))
     return open_file(path, options)
 
 
-def make_sink(path: Path, header: Header) -> Sink:
-    """Prepare to write a file with `header` to `path`, whose suffix tells the family.
+def make_sink(path: Path, headers: Sequence[Header], options: WriteOptions) -> Sink:
+    """Prepare to write a file with an array for each of `headers` to `path`, whose suffix tells the family.
 
     Raises:
-        OutputError: such a file cannot hold it.
+        OutputError: such a file cannot hold them.
     """
-    make = cast(Callable[[Path, Header], Sink], _module(_by_suffix(path), "make_sink"))
-    return make(path, header)
+    make = cast(Callable[[Path, Sequence[Header], WriteOptions], Sink], _module(_by_suffix(path), "make_sink"))
+    return make(path, headers, options)
 
 
 def parts(path: Path) -> tuple[Path, ...]:

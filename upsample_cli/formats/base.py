@@ -11,6 +11,7 @@ from typing import Any, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import OutputError
 from ..geometry import Grid
 
 Array = NDArray[Any]
@@ -26,7 +27,12 @@ class Header:
         alpha: whether the last of the samples of a pixel is straight (not premultiplied) alpha.
         colours: the colour space of a pixel with several samples, such as ``RGB`` or ``CMYK``, where it is known.
         scaling: slope and intercept by which the stored numbers mean something, where a file says so.
+        icc: the ICC profile of the colours.
+        labels: whether the samples are names of regions, between which there is nothing.
+        levels: the shapes of the smaller versions that follow the array in a pyramid, largest first.
+        history: what has been done to the samples, in ASCII, for an output to say; None where it shall not.
         metadata: what only the same family of files understands, None where the header is of another.
+        extras: what is in `metadata`, in words, for the warning of a sink that understands nothing of it.
     """
 
     grid: Grid
@@ -34,7 +40,12 @@ class Header:
     alpha: bool = False
     colours: str | None = None
     scaling: tuple[float, float] | None = None
+    icc: bytes | None = None
+    labels: bool = False
+    levels: tuple[tuple[int, ...], ...] = ()
+    history: str | None = None
     metadata: object = None
+    extras: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,22 +55,39 @@ class ReadOptions:
     Attributes:
         axes: names of the axes of a file that does not name them, slowest first, or None.
         keep_indices: whether palette indices and bits stay as they are, since no values in between are asked for.
+        series: the number of the only image to read of a file that holds several, or None for all.
     """
 
     axes: str | None = None
     keep_indices: bool = False
+    series: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WriteOptions:
+    """How a file is to be encoded, where the user has said so.
+
+    Attributes:
+        quality: of a lossy codec, 1 to 100; None keeps that of the input, or takes a high one.
+        compress_level: of a lossless codec, 0 (fast) to 9 (small); None leaves it to the format.
+    """
+
+    quality: int | None = None
+    compress_level: int | None = None
 
 
 class Source(Protocol):
-    """A file that is open for reading, as an array in C order.
+    """An array in C order, of a file that is open for reading.
 
     Attributes:
         header: made from the file's header alone.
+        others: the other arrays of the file, which are resized in the same way; closing this source closes them.
         warnings: what of the file will not be carried over.
         copies: how many copies of all samples are held at a time; 0 where they are read in parts.
     """
 
     header: Header
+    others: Sequence[Source]
     warnings: list[str]
     copies: float
 
@@ -84,20 +112,27 @@ class Sink(Protocol):
         warnings: what of the input the file cannot hold.
         copies: how many copies of all samples are held at a time; 0 where the slabs are written one by one.
         compresses: whether the file may be much smaller than its samples.
+        pyramids: whether the smaller `levels` of each array are wanted behind it.
     """
 
     warnings: list[str]
     copies: float
     compresses: bool
+    pyramids: bool
 
-    def write(self, paths: Sequence[Path], slabs: Iterable[Array]) -> None:
-        """Write an array that comes in `slabs`, in C order, to `paths`, which stand for the `parts` of the output."""
+    def write(self, paths: Sequence[Path], arrays: Iterable[Iterable[Array]]) -> None:
+        """Write the arrays of a file to `paths`, which stand for the `parts` of the output.
+
+        Each array comes in slabs, in C order: that of the first header, its levels where they are wanted, that of the
+        second header, and so on. Each must be used up before the next.
+        """
         ...
 
 
 class InMemory:
     """A source that holds its whole array once it has been asked for a part."""
 
+    others: Sequence[Source] = ()
     copies = 2.4  # the array and what the decoder made it from
 
     def __init__(self) -> None:
@@ -114,12 +149,30 @@ class InMemory:
         return merged(self._array, axis)[start:stop]
 
 
-def lost_scaling(header: Header) -> list[str]:
-    """The warning of a sink that has no place for slope and intercept."""
-    if header.scaling is None:
-        return []
-    slope, intercept = header.scaling
-    return [f"the stored numbers mean {slope:g} times themselves plus {intercept:g}, which is not carried over"]
+def only(headers: Sequence[Header], path: Path) -> Header:
+    """The header of a file that can hold a single array.
+
+    Raises:
+        OutputError: there are several.
+    """
+    if len(headers) > 1:
+        raise OutputError(f"holds one image, not {len(headers)}; choose one with --series 0, or write .tif", path)
+    return headers[0]
+
+
+def lost(header: Header, target: str, *more: str) -> list[str]:
+    """The one warning of a sink of another family than the input's: what the file cannot hold.
+
+    Args:
+        header: of the output.
+        target: the name of the kind of file.
+        more: what else of the header is lost, such as ``the ICC profile`` or ``the spacing``.
+    """
+    items = [*more, *header.extras]
+    if header.scaling is not None:
+        slope, intercept = header.scaling
+        items.append(f"that the stored numbers mean {slope:g} times themselves plus {intercept:g}")
+    return [f"{target} cannot hold these, which are dropped: {'; '.join(items)}"] if items else []
 
 
 def merged(array: Array, axis: int) -> Array:

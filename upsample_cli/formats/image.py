@@ -17,7 +17,7 @@ from PIL import ExifTags, Image, PngImagePlugin, UnidentifiedImageError
 
 from ..errors import InputError, OutputError
 from ..geometry import Axis, Grid
-from .base import Array, Header, InMemory, ReadOptions, lost_scaling
+from .base import Array, Header, InMemory, ReadOptions, WriteOptions, lost, only
 
 Image.MAX_IMAGE_PIXELS = None  # what is too large is refused by its predicted memory, with a number and a remedy
 
@@ -205,10 +205,12 @@ class ImageSource(InMemory):
 class ImageSink:
     """A picture; see `Sink`."""
 
+    pyramids = False
     copies = 2.4  # the array and Pillow's picture of it, in which RGB takes four bytes
     compresses = True
 
-    def __init__(self, path: Path, header: Header) -> None:
+    def __init__(self, path: Path, headers: Sequence[Header], options: WriteOptions) -> None:
+        header = only(headers, path)
         self._path = path
         self._header = header
         self.warnings: list[str] = []
@@ -229,7 +231,7 @@ class ImageSink:
             raise OutputError(f"{header.colours} cannot become a picture as it is; write .tif or .npy", self._path)
         if header.metadata is not None:
             self.warnings.append("only the samples are carried over to a picture")
-        self.warnings += lost_scaling(header)
+        self.warnings += lost(header, "a picture")
         if set(header.grid.names) - set("yxs") or header.grid.names[:2] != ("y", "x"):
             axes = "".join(header.grid.names)
             raise OutputError(f"a picture has the axes y and x, not {axes}; write .tif, .nii.gz or .npy", self._path)
@@ -262,8 +264,9 @@ class ImageSink:
         if self._format == "GIF" and mode not in ("1", "L", "P"):
             self.warnings.append("GIF holds 256 colours: the picture is reduced to as many")
 
-    def write(self, paths: Sequence[Path], slabs: Iterable[Array]) -> None:
+    def write(self, paths: Sequence[Path], arrays: Iterable[Iterable[Array]]) -> None:
         """Encode the picture; see `Sink`."""
+        (slabs,) = arrays
         metadata, grid = self._metadata, self._header.grid
         array, filled = np.empty(grid.shape, self._header.dtype), 0
         for slab in slabs:

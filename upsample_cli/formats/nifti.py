@@ -23,7 +23,7 @@ from nibabel.wrapstruct import WrapStructError
 
 from ..errors import InputError, OutputError
 from ..geometry import Affine, Axis, Grid
-from .base import Array, Header, ReadOptions, merged
+from .base import Array, Header, ReadOptions, Source, WriteOptions, merged, only
 
 logging.getLogger("nibabel.global").setLevel(logging.CRITICAL)  # it speaks of headers that our messages name
 
@@ -54,6 +54,8 @@ class Metadata:
 
 class NiftiSource:
     """A NIfTI file, mapped into memory where it is not compressed; see `Source`."""
+
+    others: Sequence[Source] = ()
 
     def __init__(self, path: Path, options: ReadOptions) -> None:
         self._path = path
@@ -117,9 +119,11 @@ class NiftiSource:
 class NiftiSink:
     """A NIfTI file; see `Sink`. A pair is written header last, since it is by the header that others find it."""
 
+    pyramids = False
     copies = 0.0
 
-    def __init__(self, path: Path, header: Header) -> None:
+    def __init__(self, path: Path, headers: Sequence[Header], options: WriteOptions) -> None:
+        header = only(headers, path)
         self._path = path
         self._header = header
         self.warnings: list[str] = []
@@ -128,8 +132,9 @@ class NiftiSink:
         self.compresses = name.endswith(".gz")
         self._raw = self._updated(header)
 
-    def write(self, paths: Sequence[Path], slabs: Iterable[Array]) -> None:
+    def write(self, paths: Sequence[Path], arrays: Iterable[Iterable[Array]]) -> None:
         """Write the volume; see `Sink`."""
+        (slabs,) = arrays
         if self._pair:
             with paths[1].open("wb") as header:
                 self._raw.write_to(header)

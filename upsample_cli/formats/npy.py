@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..geometry import Axis, Grid
-from .base import Array, Header, ReadOptions, lost_scaling, merged
+from .base import Array, Header, ReadOptions, Source, WriteOptions, lost, merged, only
 
 _MAGIC = b"\x93NUMPY"
 _DEFAULT_AXES = "tczyx"  # the last of them, as many as the array has
@@ -20,6 +20,7 @@ _DEFAULT_AXES = "tczyx"  # the last of them, as many as the array has
 class NpySource:
     """An array that is mapped into memory; see `Source`."""
 
+    others: Sequence[Source] = ()
     copies = 0.0
 
     def __init__(self, path: Path, options: ReadOptions) -> None:
@@ -64,20 +65,21 @@ class NpySource:
 class NpySink:
     """A ``.npy`` file; see `Sink`."""
 
+    pyramids = False
     copies = 0.0
     compresses = False
 
-    def __init__(self, path: Path, header: Header) -> None:
+    def __init__(self, path: Path, headers: Sequence[Header], options: WriteOptions) -> None:
+        header = only(headers, path)
         self._header = header
-        lost = header.metadata is not None or any(axis.spacing is not None for axis in header.grid.axes)
-        axes = "".join(header.grid.names)
-        self.warnings = (
-            [f".npy holds the samples alone (axes {axes}): spacing, units and all else are dropped"] if lost else []
-        )
-        self.warnings += lost_scaling(header)
+        spaced = any(axis.spacing is not None for axis in header.grid.axes)
+        axes = f"the names of the axes ({''.join(header.grid.names)})"
+        more = [axes, "spacing and units"] if spaced else [axes] if header.metadata is not None else []
+        self.warnings = lost(header, ".npy", *more, *(["the ICC profile"] if header.icc else []))
 
-    def write(self, paths: Sequence[Path], slabs: Iterable[Array]) -> None:
+    def write(self, paths: Sequence[Path], arrays: Iterable[Iterable[Array]]) -> None:
         """Write the array; see `Sink`."""
+        (slabs,) = arrays
         dtype = self._header.dtype
         described = {
             "descr": np.lib.format.dtype_to_descr(dtype),

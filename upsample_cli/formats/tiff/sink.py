@@ -13,7 +13,7 @@ from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC, RESUNIT
 
 from ...errors import OutputError
 from ...geometry import Grid
-from ..base import Array, Header, lost_scaling
+from ..base import Array, Header, WriteOptions, lost, only
 from . import imagej, ome
 from .metadata import Metadata, resolution
 
@@ -23,7 +23,10 @@ _JPEG_LEVEL = 95
 class TiffSink:
     """A TIFF file, in the dialect of the input where there is one; see `Sink`."""
 
-    def __init__(self, path: Path, header: Header) -> None:
+    pyramids = False
+
+    def __init__(self, path: Path, headers: Sequence[Header], options: WriteOptions) -> None:
+        header = only(headers, path)
         self._path = path
         self._header = header
         self.warnings: list[str] = []
@@ -31,7 +34,7 @@ class TiffSink:
         if not isinstance(metadata, Metadata):
             if metadata is not None:
                 self.warnings.append("only the samples, axes and spacing are carried over to TIFF")
-            self.warnings += lost_scaling(header)
+            self.warnings += lost(header, "TIFF")
             metadata = Metadata("plain", _foreign_layout(header, path))
         self._metadata = metadata
         self._dialect = self._choose_dialect(metadata.dialect)
@@ -72,8 +75,9 @@ class TiffSink:
             self.warnings.append("the spacing of the axes besides x and y is lost in this kind of TIFF")
         return wanted
 
-    def write(self, paths: Sequence[Path], slabs: Iterable[Array]) -> None:
+    def write(self, paths: Sequence[Path], arrays: Iterable[Iterable[Array]]) -> None:
         """Write the stack; see `Sink`."""
+        (slabs,) = arrays
         header, metadata = self._header, self._metadata
         size = math.prod(header.grid.shape) * header.dtype.itemsize
         layout = {name: value for name, value in metadata.layout.items() if value is not None}

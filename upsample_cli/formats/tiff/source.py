@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -17,7 +17,7 @@ from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC, PREDICTOR, RESUNIT
 
 from ...errors import InputError
 from ...geometry import Axis, Grid
-from ..base import Array, Header, ReadOptions
+from ..base import Array, Header, ReadOptions, Source
 from . import imagej, ome
 from .metadata import Metadata, with_tagged_spacing
 
@@ -37,6 +37,8 @@ _UNKNOWN_AXES = "IQ"  # tifffile's names for axes of which the file says nothing
 
 class TiffSource:
     """The first series of a TIFF file, read page by page, or mapped where it lies in one piece; see `Source`."""
+
+    others: Sequence[Source] = ()
 
     def __init__(self, path: Path, options: ReadOptions) -> None:
         self._path = path
