@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from .core.modes import Mode, check_ndim, find_mode
 from .core.recipe import AxisTarget, make_recipe, widest
 from .core.resample import resample
-from .core.samples import samples
+from .core.samples import Samples, labels, samples
 from .core.sampling import scaled_size
 from .core.weights import Bands
 
@@ -33,7 +33,8 @@ class UpsampleOptions:
         size: output size of every spatial axis, or one for all, in array order (D, H, W).
         scale_factor: factor of every spatial axis, or one for all; the output size is ``floor(n · scale_factor)``.
         mode: ``linear``, ``bilinear`` or ``trilinear`` by the number of spatial axes, which None infers; ``bicubic``
-            for two, ``cubic`` for any number; ``lanczos``, ``area``, ``nearest``, ``nearest-exact``.
+            for two, ``cubic`` for any number; ``lanczos``, ``area``, ``nearest``, ``nearest-exact``; ``label`` for
+            integers that name regions, whose boundaries become smooth while no new name comes up.
         align_corners: whether the centres of the corner samples coincide, rather than their outer edges. Only for
             the linear and cubic modes and Lanczos.
         recompute_scale_factor: sample at the ratio of the sizes in place of the given factor. Only with
@@ -193,10 +194,11 @@ class _Resampling:
         recipe = make_recipe(spatial, targets, mode, bool(options.align_corners), dtype)
         self._shape, self._dtype = shape, dtype
         self._taps = widest(recipe)
+        self._rules = labels if mode.votes else samples
         self._bands: list[Bands | None] = [None, None, *(step.bands for step in recipe)]
 
     def forward(self, x: Array) -> Array:
-        return self._apply(x, self._bands, self._out_shape, self._taps)
+        return self._apply(x, self._bands, self._out_shape, self._rules(x.dtype, self._taps))
 
     def pull_back(self, gradient: ArrayLike) -> Array:
         g = np.asarray(gradient)
@@ -206,11 +208,10 @@ class _Resampling:
             raise ValueError(f"the gradient must have the output's shape {self._out_shape}, got {g.shape}")
         transposed = [matrix and matrix.transposed() for matrix in self._bands]
         taps = max((matrix.width for matrix in transposed if matrix is not None), default=1)
-        return self._apply(g.astype(self._dtype, copy=False), transposed, self._shape, taps)
+        return self._apply(g.astype(self._dtype, copy=False), transposed, self._shape, samples(self._dtype, taps))
 
     @staticmethod
-    def _apply(x: Array, bands: Sequence[Bands | None], shape: tuple[int, ...], taps: int) -> Array:
-        rules = samples(x.dtype, taps)
+    def _apply(x: Array, bands: Sequence[Bands | None], shape: tuple[int, ...], rules: Samples) -> Array:
         out = np.empty(shape, x.dtype.newbyteorder("="))
         resample(x, bands, out, rules)
         return out

@@ -10,7 +10,7 @@ from pathlib import Path
 from . import __version__, formats
 from .core.modes import Mode, check_ndim, find_mode
 from .core.recipe import AxisRecipe, AxisTarget, make_recipe, widest
-from .core.samples import Samples, premultiplied, samples
+from .core.samples import Samples, labels, premultiplied, samples
 from .errors import InputError, RequestError
 from .formats.base import Header, ReadOptions, Sink, Source, WriteOptions
 from .limits import refuse_absurd, refuse_more_than_disk, refuse_more_than_memory
@@ -68,7 +68,7 @@ class Plan:
 
 def read_options(request: Request) -> ReadOptions:
     """How files are to be understood for `request`."""
-    return ReadOptions(request.axes, keep_indices=_mode(request).picks, series=request.series)
+    return ReadOptions(request.axes, keep_indices=_mode(request).keeps_values, series=request.series)
 
 
 def make_plan(request: Request, source: Source, source_path: Path, output_path: Path) -> Plan:
@@ -103,9 +103,11 @@ def make_plan(request: Request, source: Source, source_path: Path, output_path: 
     return plan
 
 
-def _mode(request: Request, labels: bool = False) -> Mode:
+def _mode(request: Request, has_labels: bool = False) -> Mode:
     try:
-        mode = find_mode(request.mode or ("nearest" if labels else "linear"))
+        mode = find_mode(request.mode or ("nearest" if has_labels else "linear"))
+        if mode.votes:
+            mode = replace(find_mode(request.label_kernel), name=mode.name, votes=True)
         if request.align_corners and not mode.align_corners:
             raise ValueError(f"--align-corners has no meaning for mode {mode.name!r}; leave it out")
         return mode.antialiased() if request.antialias else mode
@@ -128,8 +130,11 @@ def _resizing(request: Request, source: Source, path: Path) -> Resizing:
 
 def _rules(header: Header, mode: Mode, recipe: Iterable[AxisRecipe], request: Request, path: Path) -> Samples:
     try:
+        if mode.votes and header.colours is not None:
+            raise InputError(f"has {header.colours} colours, which are no labels; --mode nearest keeps them", path)
         weighted = header.alpha and request.premultiply and not mode.picks
-        return (premultiplied if weighted else samples)(header.dtype, widest(recipe))
+        rules = labels if mode.votes else premultiplied if weighted else samples
+        return rules(header.dtype, widest(recipe))
     except TypeError as error:
         raise InputError(str(error), path) from error
 

@@ -12,7 +12,8 @@ from .errors import RequestError
 TARGETS = ("scale", "size", "spacing", "fit", "like")
 
 # The names in `core.modes`, which cannot be asked for them before NumPy is needed.
-MODES = ("linear", "bilinear", "trilinear", "cubic", "bicubic", "lanczos", "area", "nearest", "nearest-exact")
+MODES = ("linear", "bilinear", "trilinear", "cubic", "bicubic", "lanczos", "area", "nearest", "nearest-exact", "label")
+LABEL_KERNELS = ("linear", "cubic")
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +135,12 @@ class Request:
             raise RequestError(f"--recompute-scale-factor only has a meaning with --scale, not with {given[0]}")
         if self.mode is not None and self.mode not in MODES:
             raise RequestError(f"--mode: {self.mode!r} is unknown; one of {', '.join(MODES)} is possible")
+        if self.label_kernel not in LABEL_KERNELS:
+            raise RequestError(
+                f"--label-kernel: {self.label_kernel!r} is unknown; {' or '.join(LABEL_KERNELS)} is possible"
+            )
+        if self.label_kernel != "linear" and self.mode != "label":
+            raise RequestError("--label-kernel only has a meaning with --mode label")
         if self.axes is not None and (
             sorted(set(self.axes)) != sorted(self.axes) or not set(self.axes) <= set("tzcyxs") or not self.axes
         ):

@@ -36,6 +36,11 @@ def _noting(name, function, names):
     return noting
 
 
+@pytest.fixture(autouse=True)
+def _small_arrays_count_as_large(monkeypatch):
+    monkeypatch.setattr(_numpy, "_REPEATING_ELEMENTS", 0)
+
+
 @pytest.fixture
 def paths(monkeypatch):
     """The names of the paths that were taken, in order."""

@@ -17,7 +17,10 @@ from .weights import Bands, Phases
 
 Array = NDArray[Any]
 
-_FEW_ELEMENTS = 4096  # of output: below it, a loop over many taps costs more than one over the rows
+_FEW_ELEMENTS = (
+    4096  # of output: below it, a loop over many taps costs more than one over the rows
+)
+_REPEATING_ELEMENTS = 4096  # of output: below it, to look for weights that repeat costs more than they save
 _SHORT_RUN = 32  # elements: below it, NumPy's cost per inner loop exceeds the work in it
 
 
@@ -54,7 +57,8 @@ def apply(x: Array, bands: Bands, axis: int, out: Array, scratch: Scratch) -> No
         _apply_row_by_row(x, bands, axis, out)
         return
     run = math.prod(x.shape[axis + 1 :])
-    phases = bands.phases if run == 1 or run >= _SHORT_RUN else None
+    periodic = out.size >= _REPEATING_ELEMENTS and (run == 1 or run >= _SHORT_RUN)
+    phases = bands.phases if periodic else None
     if phases is None:
         _apply_gathered(x, bands, axis, out, scratch)
         return

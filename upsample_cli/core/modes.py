@@ -77,6 +77,7 @@ class Mode:
         moves_to_corners: whether `align_corners` aligns the corners; an antialiased kernel takes only its scale from
             it in PyTorch, and lies as ever.
         aliases: whether detail that is too fine for the output turns into false patterns.
+        votes: whether samples are labels: the indicator of each is weighed, and the greatest wins.
     """
 
     name: str
@@ -88,6 +89,12 @@ class Mode:
     filter: Filter | None = None
     moves_to_corners: bool = True
     aliases: bool = True
+    votes: bool = False
+
+    @property
+    def keeps_values(self) -> bool:
+        """Whether every output value is the value of some input sample."""
+        return self.picks or self.votes
 
     def antialiased(self) -> Mode:
         """The mode with its kernel stretched where an axis shrinks.
@@ -97,7 +104,7 @@ class Mode:
         """
         kernel = self.filter
         if kernel is None:
-            able = ", ".join(mode.name for mode in MODES.values() if mode.filter is not None)
+            able = ", ".join(mode.name for mode in MODES.values() if mode.filter is not None and not mode.votes)
             raise ValueError(f"mode {self.name!r} has no antialiasing; {able} have")
         return replace(
             self,
@@ -144,6 +151,7 @@ MODES = {
         Mode("area", _area, align_corners=False, factor=Factor.IS_IGNORED, aliases=False),
         Mode("nearest", _nearest, align_corners=False, picks=True, factor=Factor.YIELDS_IF_SMALL_2D, aliases=False),
         Mode("nearest-exact", _nearest_exact, align_corners=False, picks=True, aliases=False),
+        Mode("label", _linear, factor=Factor.YIELDS_IF_EQUAL, filter=TRIANGLE, votes=True),
     )
 }
 
@@ -168,6 +176,6 @@ def check_ndim(mode: Mode, *counts: int) -> None:
     """
     if mode.ndim is None or mode.ndim in counts:
         return
-    alike = [other for other in MODES.values() if other.filter == mode.filter]
+    alike = [other for other in MODES.values() if other.filter == mode.filter and not other.votes]
     fitting = next(other.name for ndim in (counts[0], None) for other in alike if other.ndim == ndim)
     raise ValueError(f"mode {mode.name!r} is for {mode.ndim} axes, not for {counts[0]}; use {fitting!r}")

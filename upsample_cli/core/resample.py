@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _numpy
+from .labels import Box, Step, elect
 from .samples import Samples
 from .weights import Bands
 
@@ -67,6 +68,8 @@ def resample(x: Array, bands: Sequence[Bands | None], out: Array, rules: Samples
             steps = [(axis, matrix) for axis in order if (matrix := tile[axis].bands) is not None]
             if picks:
                 _apply_all(source, steps, target, scratch)
+            elif rules.votes:
+                _elect(source, steps, target, rules.working, scratch)
             elif rules.direct:
                 _apply_all(rules.load(source), steps, target, scratch)
             else:
@@ -75,7 +78,16 @@ def resample(x: Array, bands: Sequence[Bands | None], out: Array, rules: Samples
                 rules.store(result, target)
 
 
-def _apply_all(x: Array, steps: Sequence[tuple[int, Bands]], out: Array, scratch: _numpy.Scratch) -> None:
+def _elect(x: Array, steps: Sequence[Step], out: Array, working: np.dtype[Any], scratch: _numpy.Scratch) -> None:
+    def interpolate(indicator: Array, inner: list[Step], reach: Box) -> Array:
+        votes = scratch.array("votes", out[reach].shape, working)
+        _apply_all(indicator.astype(working), inner, votes, scratch)
+        return votes
+
+    elect(x, steps, out, interpolate)
+
+
+def _apply_all(x: Array, steps: Sequence[Step], out: Array, scratch: _numpy.Scratch) -> None:
     for number, (axis, matrix) in enumerate(steps):
         if number == len(steps) - 1:
             y = out

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,7 @@ class Samples:
         store: writes an array of dtype `working`, which it may overwrite, to an array of the output's dtype.
         pixel_axes: the number of last axes whose samples are computed together, and must not be parted.
         direct: whether results may be written to the output as they are computed, without `store`.
+        votes: whether samples are labels, whose indicators are computed in place of their numbers.
     """
 
     working: np.dtype[Any]
@@ -32,6 +33,7 @@ class Samples:
     store: Callable[[Array, Array], None]
     pixel_axes: int = 0
     direct: bool = False
+    votes: bool = False
 
     @property
     def weights(self) -> np.dtype[Any]:
@@ -61,6 +63,17 @@ def samples(dtype: np.dtype[Any], taps: int = 2) -> Samples:
 
     store = {"b": _store_bool, "i": _store_integers, "u": _store_integers}.get(dtype.kind, _store_floats)
     return Samples(working, load, store, direct=working == dtype)
+
+
+def labels(dtype: np.dtype[Any], taps: int = 2) -> Samples:
+    """The rules for names of regions, between which there is nothing: see `core.labels`.
+
+    Raises:
+        TypeError: the dtype is neither integer nor bool.
+    """
+    if dtype.kind not in "biu":
+        raise TypeError(f"labels are integers, not samples of dtype {dtype}")
+    return replace(samples(dtype), working=_working_dtype(np.dtype(np.float32), taps), votes=True)
 
 
 def premultiplied(dtype: np.dtype[Any], taps: int = 2) -> Samples:
