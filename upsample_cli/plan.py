@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from . import __version__, formats
+from .core.light import Curve, in_linear_light, srgb
 from .core.modes import Mode, check_ndim, find_mode
 from .core.recipe import AxisRecipe, AxisTarget, make_recipe, widest
 from .core.samples import Samples, labels, premultiplied, samples
 from .errors import InputError, RequestError
 from .formats.base import Header, ReadOptions, Sink, Source, WriteOptions
+from .formats.icc import transfer_curves
 from .limits import refuse_absurd, refuse_more_than_disk, refuse_more_than_memory
 from .request import Request
 from .resizing import Resizing, size_in_bytes
@@ -132,11 +134,30 @@ def _rules(header: Header, mode: Mode, recipe: Iterable[AxisRecipe], request: Re
     try:
         if mode.votes and header.colours is not None:
             raise InputError(f"has {header.colours} colours, which are no labels; --mode nearest keeps them", path)
-        weighted = header.alpha and request.premultiply and not mode.picks
-        rules = labels if mode.votes else premultiplied if weighted else samples
-        return rules(header.dtype, widest(recipe))
-    except TypeError as error:
+        if mode.keeps_values:
+            return (labels if mode.votes else samples)(header.dtype, widest(recipe))
+        rules = samples(header.dtype, widest(recipe))
+        if request.linear_light:
+            rules = in_linear_light(rules, header.dtype, _curves(header), header.grid.names[-1] == "s")
+        return premultiplied(rules) if header.alpha and request.premultiply else rules
+    except (TypeError, ValueError) as error:
         raise InputError(str(error), path) from error
+
+
+def _curves(header: Header) -> Sequence[Curve]:
+    """How the levels of each colour stand for light: as the ICC profile says, or else as in sRGB.
+
+    Raises:
+        ValueError: the samples are no grey or RGB colours.
+    """
+    pixel = header.grid["s"].size if header.grid.names[-1] == "s" else 1
+    if header.colours not in (None, "LA", "RGB", "RGBA") or header.scaling is not None or header.labels:
+        raise ValueError("--linear-light is for grey and RGB pictures")
+    count = 3 if pixel >= 3 else 1
+    curves: Sequence[Curve] = transfer_curves(header.icc) if header.icc else [srgb] * count
+    if len(curves) != count:
+        raise ValueError(f"its ICC profile is of {len(curves)} colours, its pixels are of {count}")
+    return curves
 
 
 def _recipe(

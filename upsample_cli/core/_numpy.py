@@ -17,9 +17,7 @@ from .weights import Bands, Phases
 
 Array = NDArray[Any]
 
-_FEW_ELEMENTS = (
-    4096  # of output: below it, a loop over many taps costs more than one over the rows
-)
+_FEW_ELEMENTS = 4096  # of output: below it, a loop over many taps costs more than one over the rows
 _REPEATING_ELEMENTS = 4096  # of output: below it, to look for weights that repeat costs more than they save
 _SHORT_RUN = 32  # elements: below it, NumPy's cost per inner loop exceeds the work in it
 

@@ -76,13 +76,12 @@ def labels(dtype: np.dtype[Any], taps: int = 2) -> Samples:
     return replace(samples(dtype), working=_working_dtype(np.dtype(np.float32), taps), votes=True)
 
 
-def premultiplied(dtype: np.dtype[Any], taps: int = 2) -> Samples:
-    """The rules for colours with straight alpha as their last channel: each weighs as much as it is opaque.
+def premultiplied(plain: Samples) -> Samples:
+    """The `plain` rules, for colours with straight alpha as their last channel: each weighs as much as it is opaque.
 
     Colours are multiplied by alpha on the way in and divided by it on the way out, so that the colour of a
     transparent sample, which nobody can see, never leaks into its neighbours. (Porter and Duff, 1984.)
     """
-    plain = samples(dtype, taps)
 
     def load(x: Array) -> Array:
         y = plain.load(x)
@@ -96,7 +95,7 @@ def premultiplied(dtype: np.dtype[Any], taps: int = 2) -> Samples:
         np.copyto(x[..., :-1], 0, where=alpha == 0)
         plain.store(x, out)
 
-    return Samples(plain.working, load, store, pixel_axes=1)
+    return replace(plain, load=load, store=store, pixel_axes=1, direct=False)
 
 
 def _working_dtype(dtype: np.dtype[Any], taps: int) -> np.dtype[Any]:
