@@ -32,7 +32,7 @@ GEOMETRY = ("dim", "pixdim", "srow_x", "srow_y", "srow_z", "qoffset_x", "qoffset
 )
 def test_all_but_the_geometry_of_the_header_stays(tmp_path, name):
     path, out = made(tmp_path, name), tmp_path / f"out{BY_ID[name].suffix}"
-    upsampled(path, out, scale="2")
+    upsampled(path, out, scale="2", provenance=False)
     before, after = nib.load(path), nib.load(out)
     assert type(after) is type(before)
     assert after.header.endianness == before.header.endianness
@@ -122,16 +122,6 @@ def test_a_volume_too_long_for_nifti_1(tmp_path):
     nib.save(nib.Nifti1Image(np.zeros((20_000, 2, 2), np.uint8), np.eye(4)), path)
     with pytest.raises(OutputError, match=r"out\.nii: NIfTI-1 holds no more than 32,767 samples along an axis"):
         planned(path, tmp_path / "out.nii", scale="x=2")
-
-
-def test_other_kinds_of_volumes_are_refused(tmp_path):
-    nib.save(nib.AnalyzeImage(np.zeros((3, 4, 5), np.int16), None), tmp_path / "a.img")
-    with pytest.raises(InputError, match=r"a\.img: is .*not NIfTI"):
-        planned(tmp_path / "a.img", scale="2")
-    rgb = np.zeros((3, 4, 5), [("R", "u1"), ("G", "u1"), ("B", "u1")])
-    nib.save(nib.Nifti1Image(rgb, np.eye(4)), tmp_path / "a.nii")
-    with pytest.raises(InputError, match=r"a\.nii: holds samples of type .*not supported"):
-        planned(tmp_path / "a.nii", scale="2")
 
 
 def test_half_of_a_pair_is_refused(tmp_path):

@@ -32,7 +32,7 @@ class Family:
 
 
 FAMILIES = (
-    Family("nifti", (".nii", ".nii.gz", ".hdr", ".img")),
+    Family("volume", (".nii", ".nii.gz", ".hdr", ".img", ".hdr.gz", ".img.gz", ".mgh", ".mgz")),
     Family(
         "tiff",
         (".ome.tif", ".ome.tiff", ".tif", ".tiff", ".ome.btf", ".btf"),
@@ -42,7 +42,7 @@ FAMILIES = (
     Family("npy", (".npy",), (b"\x93NUMPY",)),
     Family("image", ("",), (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"RIFF")),
 )
-_PAIR = (".img", ".hdr")
+_PAIRS = ((".img", ".hdr"), (".img.gz", ".hdr.gz"))
 
 
 def open_source(path: Path, options: ReadOptions) -> Source:
@@ -83,10 +83,11 @@ def make_sink(path: Path, headers: Sequence[Header], options: WriteOptions) -> S
 
 def parts(path: Path) -> tuple[Path, ...]:
     """The files that make up the one called `path`, which is one but for a pair: its header comes last."""
-    if path.suffix.lower() not in _PAIR:
+    stem, suffix = split_name(path)
+    pair = next((pair for pair in _PAIRS if suffix.lower() in pair), None)
+    if pair is None:
         return (path,)
-    upper = path.suffix.isupper()
-    return tuple(path.with_suffix(suffix.upper() if upper else suffix) for suffix in _PAIR)
+    return tuple(path.with_name(stem + (part.upper() if suffix.isupper() else part)) for part in pair)
 
 
 def split_name(path: Path) -> tuple[str, str]:

@@ -1,0 +1,142 @@
+"""What volumes make of the headers of other families, and of each other's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...errors import OutputError
+from ...geometry import SPATIAL, Affine, Axis, Grid
+from ..base import Header
+
+_FRAMES = ("sform", "qform", "ras", "spm")  # whose world is that of the patient, the most trusted first
+_ORDER = "xyztuvwcs"  # of the dimensions of a volume; channels and samples of a pixel follow where there is room
+_WIDER = {"bool": "uint8", "float16": "float32"}
+
+
+@dataclass(frozen=True, slots=True)
+class Dimensions:
+    """An array as a volume, in millimetres and seconds.
+
+    Attributes:
+        shape: x first, with axes of one sample for those that are missing in between.
+        order: the axes of the array by number, in the order of the volume, slowest first.
+        spacing: of each dimension, 1 where nothing is known.
+        onset: of the first sample in time.
+        units: of the spacing in space and in time, None where nothing is known.
+        affine: from voxels to the world.
+        frame: the name of the affine, None where it is made from spacing alone.
+        lost: what cannot be said.
+    """
+
+    shape: tuple[int, ...]
+    order: tuple[int, ...]
+    spacing: tuple[float, ...]
+    onset: float
+    units: tuple[str | None, str | None]
+    affine: Affine
+    frame: str | None
+    lost: tuple[str, ...]
+
+
+def dimensions(header: Header, kind: str, most: int, path: Path, pixels: bool = False) -> Dimensions:
+    """The dimensions of a volume of at most `most` of them.
+
+    Args:
+        header: of any family.
+        kind: the name of the kind of volume.
+        most: the largest number of dimensions of that kind.
+        path: of the output.
+        pixels: whether the samples of a pixel are one voxel.
+
+    Raises:
+        OutputError: there are more dimensions, or they have no place.
+    """
+    names = header.grid.names
+    of_voxel = "s" if pixels else ""
+    wanted = [*"xyzt", *(n for n in _ORDER[4:] if n in names and n not in of_voxel)]
+    axes = {axis.name: axis for axis in header.grid.axes}
+    shape = [axes[name].size if name in axes else 1 for name in wanted]
+    keep = max([1, *(number + 1 for number, name in enumerate(SPATIAL) if name in names)])
+    while len(shape) > keep and shape[-1] == 1:
+        shape.pop()
+    if len(shape) > most or not set(names) <= {*_ORDER} or len(set(names)) < len(names):
+        given = "".join(reversed(names))
+        raise OutputError(f"{kind} has no place for the axes {given}; write .nii, .tif or .npy", path)
+    measured = {axis.name: _measured(axis) for axis in header.grid.axes}
+    spacing = [measured[n].spacing if n in measured else None for n in wanted[: len(shape)]]
+    frame, affine = best_affine(header.grid)
+    others = [name for name in _FRAMES if name in header.grid.affines and name != frame]
+    differ = [name for name in others if not np.allclose(header.grid.affines[name], header.grid.affines[str(frame)])]
+    order = [names.index(name) for name in [*reversed(wanted), *of_voxel] if name in names]
+    return Dimensions(
+        shape=tuple(shape),
+        order=tuple(order),
+        spacing=tuple(1.0 if s is None else s for s in spacing),
+        onset=measured["t"].origin if "t" in measured else 0.0,
+        units=(_unit(measured, SPATIAL, "mm"), _unit(measured, "t", "s")),
+        affine=affine,
+        frame=frame,
+        lost=(*_unknown_units(measured.values()), *(f"another affine ({name})" for name in differ)),
+    )
+
+
+def best_affine(grid: Grid) -> tuple[str | None, Affine]:
+    """The most trusted frame of a grid, and its affine in millimetres; one that follows from spacing without it."""
+    for name in _FRAMES:
+        if name in grid.affines:
+            return name, np.diag([*[_millimetres(grid)] * 3, 1.0]) @ grid.affines[name]
+    affine = np.eye(4)
+    for number, name in enumerate(SPATIAL):
+        if name in grid.names:
+            axis = _measured(grid[name])
+            affine[number, [number, 3]] = axis.spacing or 1.0, axis.origin
+    return None, affine
+
+
+def carried(dtype: np.dtype[Any]) -> tuple[np.dtype[Any], list[str]]:
+    """The dtype in which a volume holds samples without loss, and what there is to say about it."""
+    if dtype.name not in _WIDER:
+        return dtype.newbyteorder("="), []
+    wider = np.dtype(_WIDER[dtype.name])
+    return wider, [f"samples of type {dtype.name} become {wider.name}, which holds them all"]
+
+
+def generic_losses(header: Header, *, pixels: bool = False) -> list[str]:
+    """What is known of samples in all families, and has no place in a volume."""
+    items = ["the ICC profile"] if header.icc else []
+    if header.levels:
+        items.append("the smaller levels of the pyramid")
+    if header.colours not in (None, "L") and not pixels:
+        items.append(f"that the samples are {header.colours}")
+    if header.alpha and not pixels:
+        items.append("that the last sample of a pixel is alpha")
+    return items
+
+
+def _measured(axis: Axis) -> Axis:
+    return axis.in_unit("mm" if axis.name in SPATIAL else "s")
+
+
+def _millimetres(grid: Grid) -> float:
+    """How many there are to the unit of the affines."""
+    unit = next((grid[name].unit for name in SPATIAL if name in grid.names), None)
+    return Axis("x", 1, 1.0, unit).in_unit("mm").spacing or 1.0
+
+
+def _unit(axes: dict[str, Axis], names: Sequence[str], unit: str) -> str | None:
+    return unit if any(name in axes and axes[name].unit == unit for name in names) else None
+
+
+def _unknown_units(axes: Any) -> list[str]:
+    strange = {a.unit: a.name for a in axes if a.unit is not None and a.unit != ("mm" if a.name in SPATIAL else "s")}
+    return [f"the unit {unit} of {name}" for unit, name in strange.items()]
+
+
+def without_scaling(header: Header) -> Header:
+    """The header of a volume that keeps slope and intercept."""
+    return replace(header, scaling=None)

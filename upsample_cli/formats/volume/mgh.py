@@ -1,0 +1,176 @@
+"""FreeSurfer's volumes: ``.mgh``, and compressed ``.mgz``.
+
+A header of 284 bytes, the samples, a footer of scan parameters, and tags; all big-endian.
+(https://surfer.nmr.mgh.harvard.edu/fswiki/FsTutorial/MghFormat)
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from nibabel.freesurfer import mghformat
+
+from ...errors import InputError, OutputError
+from ...geometry import Affine, Axis, Grid
+from ..base import Array, Header, lost
+from .conversion import Dimensions, carried, dimensions, generic_losses
+from .samples import READ_ERRORS, Block, VolumeSource, open_plain, refuse_impossible, skip
+from .sink import Encoded
+
+_SIZE = mghformat.DATA_OFFSET
+_HEADER, _FOOTER = mghformat.header_dtype, mghformat.footer_dtype
+_TYPES = {0: "u1", 1: "i4", 3: "f4", 4: "i2", 10: "u2"}
+_WIDER = {"int8": "int16"}
+_NAMES = "xyzt"
+_MOST_TAGS = 64 << 20  # bytes; the tags of real files have some kilobytes
+_TAG_CMDLINE = 3  # a command that has made the file
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """What an MGH file holds besides its samples.
+
+    Attributes:
+        head: all that precedes the samples.
+        tail: all that follows them: the footer and the tags.
+    """
+
+    head: bytes
+    tail: bytes
+
+
+def open_source(path: Path) -> VolumeSource:
+    """Open a volume of FreeSurfer.
+
+    Raises:
+        InputError: it is damaged, or holds what is not supported.
+    """
+    try:
+        with open_plain(path) as file:
+            head = file.read(_SIZE)
+            if len(head) < _SIZE or head[3] != 1 or head[:2] != b"\0\0":
+                raise InputError("is not a readable MGH file: it does not begin like one", path)
+            raw = _fields(head)
+            code = int(raw["type"])
+            if code not in _TYPES:
+                raise InputError(f"holds samples of MGH's type {code}, which is not supported; plain numbers are", path)
+            shape = tuple(int(n) for n in raw["dims"])
+            shape = shape if shape[3] != 1 else shape[:3]
+            block = Block(path, shape[::-1], np.dtype(_TYPES[code]).newbyteorder(">"), _SIZE)
+            refuse_impossible(block, path)
+            file.seek(block.end)
+            tail = file.read(_MOST_TAGS)
+            skip(file)
+    except READ_ERRORS as error:
+        raise InputError(f"cannot be read to its end: {error}", path) from error
+    metadata = Metadata(head, tail)
+    header = Header(_grid(raw, shape, tail), block.dtype, metadata=metadata, extras=_extras(raw, tail))
+    return VolumeSource(path, header, block)
+
+
+def encode(header: Header, path: Path) -> Encoded:
+    """A volume of FreeSurfer for the array of `header`.
+
+    Raises:
+        OutputError: it cannot hold it.
+    """
+    if isinstance(header.metadata, Metadata):
+        raw, tail = _fields(header.metadata.head), header.metadata.tail
+        _move(raw, header.grid)
+        head = raw.tobytes() + header.metadata.head[_HEADER.itemsize :]
+        return Encoded(header.dtype, tuple(range(len(header.grid.axes))), head, _updated_tail(tail, header))
+    target = dimensions(header, "MGH", 4, path)
+    dtype, said = _held(header, path)
+    head = _new_header(dtype, target).tobytes().ljust(_SIZE, b"\0")
+    lost_here = lost(header, "MGH", *target.lost, *generic_losses(header))
+    return Encoded(dtype, target.order, head, _updated_tail(b"", header), warnings=(*said, *lost_here))
+
+
+def _fields(head: bytes) -> Any:
+    """The header as a record whose fields can be set."""
+    return np.frombuffer(head[: _HEADER.itemsize], _HEADER)[0].copy()
+
+
+def _grid(raw: Any, shape: tuple[int, ...], tail: bytes) -> Grid:
+    repetition = _footer(tail)["tr"]
+    known = raw["goodRASFlag"] == 1
+    spacing = [*(float(size) if known and size > 0 else None for size in raw["delta"])]
+    axes = [Axis(name, shape[number], spacing[number], "mm") for number, name in enumerate("xyz")]
+    if len(shape) > 3:
+        axes.append(Axis("t", shape[3], float(repetition) if repetition > 0 else None, "ms"))
+    return Grid(tuple(reversed(axes)), {"ras": _affine(raw, shape)} if known else {})
+
+
+def _affine(raw: Any, shape: tuple[int, ...]) -> Affine:
+    affine = np.eye(4)
+    affine[:3, :3] = raw["Mdc"].T.astype(float) * raw["delta"].astype(float)
+    affine[:3, 3] = raw["Pxyz_c"] - affine[:3, :3] @ (np.array(shape[:3]) / 2)
+    return affine
+
+
+def _move(raw: Any, grid: Grid) -> None:
+    """Set size, spacing and centre; the directions stay, to the bit."""
+    for number, axis in enumerate(grid.axes[::-1]):
+        raw["dims"][number] = axis.size
+        if axis.name != "t" and axis.spacing is not None:
+            raw["delta"][number] = axis.spacing
+    if "ras" in grid.affines:
+        raw["Pxyz_c"] = _centre(grid.affines["ras"], raw["dims"])
+
+
+def _centre(affine: Affine, dims: Array) -> Affine:
+    return np.asarray(affine[:3, 3] + affine[:3, :3] @ (dims[:3] / 2))
+
+
+def _footer(tail: bytes) -> Any:
+    """The parameters of the scan, of which files may hold a part or none."""
+    return np.frombuffer(tail[: _FOOTER.itemsize].ljust(_FOOTER.itemsize, b"\0"), _FOOTER)[0].copy()
+
+
+def _updated_tail(tail: bytes, header: Header) -> bytes:
+    """Footer and tags, with the time between volumes and what has been done."""
+    footer = _footer(tail)
+    time = next((axis for axis in header.grid.axes if axis.name == "t"), None)
+    if time is not None and time.spacing is not None:
+        footer["tr"] = time.in_unit("ms").spacing
+    tags = tail[_FOOTER.itemsize :]
+    if header.history is not None:
+        text = header.history.encode("ascii") + b"\0"
+        tags += struct.pack(">iq", _TAG_CMDLINE, len(text)) + text
+    return bytes(footer.tobytes()) + tags
+
+
+def _extras(raw: Any, tail: bytes) -> tuple[str, ...]:
+    footer = _footer(tail)
+    names = {"flip_angle": "flip angle", "te": "echo time", "ti": "inversion time", "fov": "field of view"}
+    given = [name for field, name in names.items() if footer[field]]
+    items = [f"the {', '.join(given)}"] if given else []
+    items += ["the degrees of freedom"] if raw["dof"] else []
+    return (*items, *(["the tags behind the samples"] if len(tail) > _FOOTER.itemsize else []))
+
+
+def _held(header: Header, path: Path) -> tuple[np.dtype[Any], list[str]]:
+    """The dtype in which MGH holds samples without loss, and what there is to say about it."""
+    dtype, said = carried(header.dtype)
+    if dtype.name in _WIDER:
+        dtype = np.dtype(_WIDER[dtype.name])
+        said = [f"samples of type {header.dtype.name} become {dtype.name}, which holds them all"]
+    if dtype.str[1:] not in _TYPES.values():
+        raise OutputError(f"MGH cannot hold samples of type {header.dtype.name}; write .nii or .npy", path)
+    return dtype.newbyteorder(">"), said
+
+
+def _new_header(dtype: np.dtype[Any], target: Dimensions) -> Any:
+    raw: Any = np.zeros(1, _HEADER)[0]
+    raw["version"], raw["goodRASFlag"], raw["dims"] = 1, 1, 1
+    raw["dims"][: len(target.shape)] = target.shape
+    spacing = np.linalg.norm(target.affine[:3, :3], axis=0)
+    raw["delta"] = spacing
+    raw["Mdc"] = (target.affine[:3, :3] / np.where(spacing > 0, spacing, 1)).T
+    raw["Pxyz_c"] = _centre(target.affine, raw["dims"])
+    raw["type"] = next(code for code, name in _TYPES.items() if name == dtype.str[1:])
+    return raw

@@ -1,0 +1,117 @@
+"""Writes a volume of any kind, once all that is not samples has been made."""
+
+from __future__ import annotations
+
+import gzip
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..base import Array, Header, WriteOptions
+
+_GZIP_LEVEL = 1  # the samples of a resized volume are smooth; higher levels cost time and gain little
+_PAIR = (".hdr", ".img")
+_COMPRESSED = (".gz", ".mgz")
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A volume without its samples.
+
+    Attributes:
+        dtype: of the samples in the file, byte order included.
+        order: the axes of the array by number, in the order of the file, slowest first.
+        head: what precedes the samples in their file.
+        tail: what follows them.
+        header: the content of the header file of a pair.
+        warnings: what of the input the file cannot hold.
+    """
+
+    dtype: np.dtype[Any]
+    order: tuple[int, ...]
+    head: bytes = b""
+    tail: bytes = b""
+    header: bytes | None = None
+    warnings: tuple[str, ...] = ()
+
+
+class VolumeSink:
+    """A volume that is going to be written; see `Sink`. The header of a pair is written first, and found last."""
+
+    pyramids = False
+
+    def __init__(self, path: Path, header: Header, volume: Encoded, options: WriteOptions) -> None:
+        self._volume = volume
+        self._shape = header.grid.shape
+        self._level = _GZIP_LEVEL if options.compress_level is None else options.compress_level
+        self.warnings = list(volume.warnings)
+        self.compresses = path.name.lower().endswith(_COMPRESSED)
+        long = [number for number in volume.order if self._shape[number] > 1]
+        self._in_order = long == sorted(long)
+        self.copies = 1.0 if self.compresses and not self._in_order else 0.0
+
+    def write(self, paths: Sequence[Path], arrays: Iterable[Iterable[Array]]) -> None:
+        """Write the volume; see `Sink`."""
+        (slabs,) = arrays
+        if self._volume.header is not None:
+            paths[1].write_bytes(self._zipped(self._volume.header))
+        with paths[0].open("wb") as plain:
+            # No name and no time in the gzip header: the same input gives the same bytes.
+            file: Any = gzip.GzipFile("", "wb", self._level, plain, mtime=0) if self.compresses else plain
+            file.write(self._volume.head)
+            if self._in_order:
+                for slab in slabs:
+                    file.write(np.ascontiguousarray(slab, self._volume.dtype).data)
+            elif self.compresses:
+                array = np.empty(self._file_shape, self._volume.dtype)
+                self._place(slabs, array)
+                file.write(array.data)
+            else:
+                self._place(slabs, self._map(paths[0]))
+                file.seek(0, 2)
+            file.write(self._volume.tail)
+            if file is not plain:
+                file.close()
+
+    @property
+    def _file_shape(self) -> tuple[int, ...]:
+        return tuple(self._shape[number] for number in self._volume.order)
+
+    def _map(self, path: Path) -> Array:
+        return np.memmap(path, self._volume.dtype, "r+", len(self._volume.head), self._file_shape)
+
+    def _place(self, slabs: Iterable[Array], array: Array) -> None:
+        """Write the slabs into an array whose axes are in the order of the file."""
+        view = array.transpose(np.argsort(self._volume.order))
+        start = 0
+        for slab in slabs:
+            place(view, start, slab.reshape(-1))
+            start += slab.size
+
+    def _zipped(self, data: bytes) -> bytes:
+        return gzip.compress(data, self._level, mtime=0) if self.compresses else data
+
+
+def is_pair(path: Path) -> bool:
+    """Whether the name is that of a file for the header and one for the samples."""
+    return path.name.lower().removesuffix(".gz").endswith(_PAIR)
+
+
+def place(array: Array, start: int, samples: Array) -> None:
+    """Write `samples` to an array in C order, from its sample number `start` on, whatever its order in memory."""
+    if array.ndim == 1:
+        array[start : start + samples.size] = samples
+        return
+    row = math.prod(array.shape[1:])
+    stop = start + samples.size
+    for number in range(start // row, -(-stop // row)):
+        first, last = max(start, number * row), min(stop, (number + 1) * row)
+        part = samples[first - start : last - start]
+        if part.size == row:
+            array[number] = part.reshape(array.shape[1:])
+        else:
+            place(array[number], first - number * row, part)
