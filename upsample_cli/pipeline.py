@@ -10,6 +10,7 @@ from pathlib import Path
 from . import formats
 from .errors import OutputError
 from .plan import Plan
+from .verify import verify
 
 
 def run(plan: Plan, *, overwrite: bool = False) -> None:
@@ -26,10 +27,13 @@ def run(plan: Plan, *, overwrite: bool = False) -> None:
         OutputError: the output cannot be written.
     """
     targets = formats.parts(_beyond_links(plan.output_path))
-    temporary = [target.with_name(f".upsample-{secrets.token_hex(6)}.tmp") for target in targets]
+    token = secrets.token_hex(6)
+    temporary = [target.with_name(f".upsample-{token}.tmp{formats.split_name(target)[1]}") for target in targets]
     published: list[Path] = []
     try:
         plan.sink.write(temporary, (resizing.results() for resizing in plan.resizings))
+        if plan.request.verify:
+            verify(plan, temporary[0])
         for path, target in zip(temporary, targets, strict=True):
             if overwrite and target.exists():
                 shutil.copymode(target, path)

@@ -28,7 +28,8 @@ class Plan:
     Attributes:
         source_path, output_path: the files.
         request: what was asked for.
-        resizings: what is done to each array of the file, in the order of the output.
+        resizings: what is done to each array of the output, in its order: images, and behind each its levels.
+        mains: of these the images themselves, one for each array of the input.
         sink: what writes the output.
         whole: bytes of the arrays that are held as a whole, since a format knows no other way.
         warnings: what is not carried over.
@@ -38,6 +39,7 @@ class Plan:
     output_path: Path
     request: Request
     resizings: tuple[Resizing, ...]
+    mains: tuple[Resizing, ...]
     sink: Sink
     whole: int
     warnings: tuple[str, ...]
@@ -96,6 +98,7 @@ def make_plan(request: Request, source: Source, source_path: Path, output_path: 
         output_path=output_path,
         request=request,
         resizings=tuple(resizings),
+        mains=tuple(mains),
         sink=sink,
         whole=math.ceil(in_memory),
         warnings=tuple(dict.fromkeys(warnings)),
@@ -138,13 +141,13 @@ def _rules(header: Header, mode: Mode, recipe: Iterable[AxisRecipe], request: Re
             return (labels if mode.votes else samples)(header.dtype, widest(recipe))
         rules = samples(header.dtype, widest(recipe))
         if request.linear_light:
-            rules = in_linear_light(rules, header.dtype, _curves(header), header.grid.names[-1] == "s")
+            rules = in_linear_light(rules, header.dtype, transfer_curves_of(header), header.grid.names[-1] == "s")
         return premultiplied(rules) if header.alpha and request.premultiply else rules
     except (TypeError, ValueError) as error:
         raise InputError(str(error), path) from error
 
 
-def _curves(header: Header) -> Sequence[Curve]:
+def transfer_curves_of(header: Header) -> Sequence[Curve]:
     """How the levels of each colour stand for light: as the ICC profile says, or else as in sRGB.
 
     Raises:

@@ -81,6 +81,11 @@ def make_sink(path: Path, headers: Sequence[Header], options: WriteOptions) -> S
     return make(path, headers, options)
 
 
+def family_of(path: Path) -> str:
+    """The name of the module that writes files whose names end like that of `path`."""
+    return _by_suffix(path).module
+
+
 def parts(path: Path) -> tuple[Path, ...]:
     """The files that make up the one called `path`, which is one but for a pair: its header comes last."""
     stem, suffix = split_name(path)
