@@ -72,10 +72,7 @@ class NpySink:
     def __init__(self, path: Path, headers: Sequence[Header], options: WriteOptions) -> None:
         header = only(headers, path)
         self._header = header
-        spaced = any(axis.spacing is not None for axis in header.grid.axes)
-        axes = f"the names of the axes ({''.join(header.grid.names)})"
-        more = [axes, "spacing and units"] if spaced else [axes] if header.metadata is not None else []
-        self.warnings = lost(header, ".npy", *more, *(["the ICC profile"] if header.icc else []))
+        self.warnings = lost(header, ".npy", *_unsaid(header))
 
     def write(self, paths: Sequence[Path], arrays: Iterable[Iterable[Array]]) -> None:
         """Write the array; see `Sink`."""
@@ -90,6 +87,23 @@ class NpySink:
             np.lib.format.write_array_header_1_0(file, described)
             for slab in slabs:
                 file.write(np.ascontiguousarray(slab).data)
+
+
+def _unsaid(header: Header) -> list[str]:
+    """What is known of samples in all families, and that a ``.npy`` file does not say."""
+    spaced = any(axis.spacing is not None for axis in header.grid.axes)
+    frames = sorted(set(header.grid.affines) - {"raster"})  # that one leads to the samples of the input
+    items = {
+        f"the names of the axes ({''.join(header.grid.names)})": spaced or header.metadata is not None,
+        "spacing and units": spaced,
+        f"where the samples lie in the world ({', '.join(frames)})": frames,
+        "the ICC profile": header.icc,
+        "that the samples are labels": header.labels,
+        "that the last sample of a pixel is alpha": header.alpha,
+        f"that the samples are {header.colours}": header.colours not in (None, "L", "RGB", "RGBA"),
+        "the smaller levels of the pyramid": header.levels,
+    }
+    return [text for text, is_there in items.items() if is_there]
 
 
 open_source, make_sink = NpySource, NpySink

@@ -59,11 +59,7 @@ def dimensions(header: Header, kind: str, most: int, path: Path, pixels: bool = 
     names = header.grid.names
     of_voxel = "s" if pixels else ""
     wanted = [*"xyzt", *(n for n in _ORDER[4:] if n in names and n not in of_voxel)]
-    axes = {axis.name: axis for axis in header.grid.axes}
-    shape = [axes[name].size if name in axes else 1 for name in wanted]
-    keep = max([1, *(number + 1 for number, name in enumerate(SPATIAL) if name in names)])
-    while len(shape) > keep and shape[-1] == 1:
-        shape.pop()
+    shape = _shape(header.grid, wanted)
     if len(shape) > most or not set(names) <= {*_ORDER} or len(set(names)) < len(names):
         given = "".join(reversed(names))
         raise OutputError(f"{kind} has no place for the axes {given}; write .nii, .tif or .npy", path)
@@ -74,7 +70,7 @@ def dimensions(header: Header, kind: str, most: int, path: Path, pixels: bool = 
     differ = [name for name in others if not np.allclose(header.grid.affines[name], header.grid.affines[str(frame)])]
     order = [names.index(name) for name in [*reversed(wanted), *of_voxel] if name in names]
     return Dimensions(
-        shape=tuple(shape),
+        shape=shape,
         order=tuple(order),
         spacing=tuple(1.0 if s is None else s for s in spacing),
         onset=measured["t"].origin if "t" in measured else 0.0,
@@ -83,6 +79,15 @@ def dimensions(header: Header, kind: str, most: int, path: Path, pixels: bool = 
         frame=frame,
         lost=(*_unknown_units(measured.values()), *(f"another affine ({name})" for name in differ)),
     )
+
+
+def _shape(grid: Grid, wanted: Sequence[str]) -> tuple[int, ...]:
+    """The sizes of the axes that are wanted; those of one sample vanish from the end, but for those of space."""
+    shape = [grid[name].size if name in grid.names else 1 for name in wanted]
+    spatial = [number for number, name in enumerate(SPATIAL) if name in grid.names]
+    while len(shape) > max([1, *(number + 1 for number in spatial)]) and shape[-1] == 1:
+        shape.pop()
+    return tuple(shape)
 
 
 def best_affine(grid: Grid) -> tuple[str | None, Affine]:
@@ -129,7 +134,8 @@ def _millimetres(grid: Grid) -> float:
 
 
 def _unit(axes: dict[str, Axis], names: Sequence[str], unit: str) -> str | None:
-    return unit if any(name in axes and axes[name].unit == unit for name in names) else None
+    known = (axes[name] for name in names if name in axes)
+    return unit if any(axis.unit == unit and axis.spacing is not None for axis in known) else None
 
 
 def _unknown_units(axes: Any) -> list[str]:

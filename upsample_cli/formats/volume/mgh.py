@@ -135,8 +135,9 @@ def _updated_tail(tail: bytes, header: Header) -> bytes:
     """Footer and tags, with the time between volumes and what has been done."""
     footer = _footer(tail)
     time = next((axis for axis in header.grid.axes if axis.name == "t"), None)
-    if time is not None and time.spacing is not None:
-        footer["tr"] = time.in_unit("ms").spacing
+    time = None if time is None else time.in_unit("ms")
+    if time is not None and time.spacing is not None and time.unit == "ms":
+        footer["tr"] = time.spacing
     tags = tail[_FOOTER.itemsize :]
     if header.history is not None:
         text = header.history.encode("ascii") + b"\0"

@@ -66,9 +66,8 @@ def open_source(path: Path, samples: Path, header: Path) -> VolumeSource:
     try:
         with open_plain(header) as file:
             raw = _read_header(file.read(nib.Nifti2Header.sizeof_hdr), is_pair(path))
-            shape, dtype = raw.get_data_shape(), raw.get_data_dtype()
+            shape, dtype = raw.get_data_shape(), _dtype(raw, path)
             block = Block(samples, (*shape[::-1], *_pixel(dtype)), _plain(dtype), _offset(raw, is_pair(path)))
-            _refuse_unsupported(raw, dtype, path)
             refuse_impossible(block, path)
             file.seek(raw.sizeof_hdr)
             extra = file.read(-1 if is_pair(path) else max(0, block.offset - raw.sizeof_hdr))
@@ -137,11 +136,15 @@ def _plain(dtype: np.dtype[Any]) -> np.dtype[Any]:
     return dtype if dtype.fields is None else np.dtype(np.uint8)
 
 
-def _refuse_unsupported(raw: Any, dtype: np.dtype[Any], path: Path) -> None:
-    if dtype.kind in "iufc" or dtype.fields is not None:
-        return
-    name = raw._data_type_codes.label[int(raw["datatype"])]
-    raise InputError(f"holds samples of type {name}, which are not supported; numbers of up to 128 bits are", path)
+def _dtype(raw: Any, path: Path) -> np.dtype[Any]:
+    code = int(raw["datatype"])
+    known = nib.nifti1.data_type_codes
+    if code in known.code:
+        dtype = cast(np.dtype[Any], raw.get_data_dtype())
+        if dtype.kind in "iufc" or dtype.fields is not None:
+            return dtype
+    name = known.label[code] if code in known.code else code
+    raise InputError(f"holds samples of type {name}, which are not supported; numbers of up to 64 bits are", path)
 
 
 def _extensions(data: bytes, endianness: str) -> tuple[tuple[tuple[int, bytes], ...], bytes]:
@@ -217,6 +220,8 @@ def _text(field: Any) -> str:
 def _same_kind(header: Header, metadata: Metadata, path: Path, pair: bool) -> Encoded:
     before = metadata.raw
     raw = _kind(isinstance(before, nib.Nifti2Header), pair)(before.binaryblock, before.endianness, check=False)
+    if any(axis.name == "s" and axis.size != _PIXELS["RGBA" if header.alpha else "RGB"] for axis in header.grid.axes):
+        raise OutputError("NIfTI has pixels of three or four samples; leave out axis s, or write .npy", path)
     axes = [axis for axis in header.grid.axes if axis.name != "s"][::-1]
     _set_shape(raw, tuple(axis.size for axis in axes), path)
     for number, axis in enumerate(axes):

@@ -17,7 +17,7 @@ from ...errors import InputError
 from ..base import Array, Header, Source, merged
 
 READ_ERRORS = (OSError, EOFError, zlib.error)
-_START = 1 << 10  # holds the header of every kind
+_START = 540  # bytes, the longest header
 _CHUNK = 1 << 20
 _GZIP = b"\x1f\x8b"
 _DEFLATE_LIMIT = 1032  # no byte of a gzip stream stands for more
