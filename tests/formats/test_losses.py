@@ -1,8 +1,5 @@
 """What goes from one family to another, or is asked of a mode that cannot give it: carried, refused or said aloud."""
 
-import struct
-import zlib
-
 import nibabel as nib
 import numpy as np
 import pytest
@@ -93,23 +90,6 @@ def test_samples_that_a_picture_would_misread_are_refused(tmp_path, arguments, s
         assert tiff.pages[0].photometric.name.lower() == arguments["photometric"]
 
 
-@pytest.mark.parametrize("photometric", ["cielab", "ycbcr"])
-def test_colours_that_are_no_plain_numbers_are_refused(tmp_path, photometric):
-    tifffile.imwrite(tmp_path / "in.tif", np.zeros((8, 8, 3), np.uint8), photometric=photometric)
-    with pytest.raises(InputError, match=photometric.upper()):
-        upsampled(tmp_path / "in.tif", tmp_path / "out.tif", scale="2")
-
-
-def test_tags_are_carried_over_or_said_to_be_dropped(tmp_path):
-    tags = [(274, "H", 1, 6, True), (315, "s", 0, "A. Painter", True), (65000, "s", 0, "mine", True)]
-    tifffile.imwrite(tmp_path / "in.tif", np.zeros((4, 6), np.uint8), extratags=tags, metadata=None)
-    plan = upsampled(tmp_path / "in.tif", tmp_path / "out.tif", scale="2")
-    with tifffile.TiffFile(tmp_path / "out.tif") as tiff:
-        assert tiff.pages[0].tags[274].value == 6
-        assert tiff.pages[0].tags[315].value == "A. Painter"
-    assert any("these tags are dropped: 65000" in warning for warning in plan.warnings)
-
-
 @pytest.mark.parametrize("suffix", [".png", ".webp", ".jpg"])
 def test_the_resolution_of_exif_alone_is_not_left_stale(tmp_path, suffix):
     exif = Image.Exif()
@@ -137,12 +117,3 @@ def test_any_axes_of_an_array_are_written_or_refused(tmp_path, axes, dtype, suff
         assert reader(tmp_path / f"out{suffix}").size == 2 * array.size
 
 
-def test_text_behind_the_pixels_of_a_png_is_said_to_be_dropped(tmp_path):
-    path = tmp_path / "in.png"
-    Image.new("RGB", (5, 4)).save(path)
-    data, body = path.read_bytes(), b"tEXtTitle\0late"
-    chunk = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
-    assert upsampled(path, tmp_path / "early.png", scale="2").warnings == ()
-    path.write_bytes(data[:-12] + chunk + data[-12:])
-    warnings = upsampled(path, tmp_path / "late.png", scale="2").warnings
-    assert any("behind the pixels" in warning for warning in warnings)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,24 @@ def indexed(kept: bool) -> Callable[[Path], np.ndarray]:
     return make
 
 
+def planes(shape: tuple[int, ...], **options: Any) -> Callable[[Path], np.ndarray]:
+    """Pages with a plane for each colour, which are read as pixels."""
+
+    def make(path: Path) -> np.ndarray:
+        array = samples(shape)
+        tifffile.imwrite(path, np.moveaxis(array, -1, -3), planarconfig="separate", **PLAIN | rgb(**options))
+        return array
+
+    return make
+
+
+def lab(path: Path) -> np.ndarray:
+    """Colours of which two are signed numbers, which count from their smallest when they are read."""
+    array = samples((*PAGE, 3))
+    tifffile.imwrite(path, array, photometric="cielab", metadata=None)
+    return np.concatenate([array[..., :1], (array[..., 1:].view(np.int8) + np.int16(128)).astype(np.uint8)], -1)
+
+
 def plain(name: str, shape: tuple[int, ...], dtype: str, axes: str, **options: Any) -> Example:
     return Example(f"tiff-{name}", ".tif", stored(shape, dtype, **(PLAIN | options)), axes)
 
@@ -67,7 +86,7 @@ def rgb(**options: Any) -> dict[str, Any]:
     return {"photometric": "rgb", **options}
 
 
-EXAMPLES = (
+_EXAMPLES = (
     *(plain(dtype, PAGE, dtype, "yx") for dtype in DTYPES),
     *(plain(f"stack-{dtype}", STACK, dtype, "zyx", byteorder=">") for dtype in DTYPES),
     *(
@@ -83,14 +102,17 @@ EXAMPLES = (
     plain("tiles", STACK, "uint16", "zyx", tile=(16, 16)),
     plain("tiles-zlib", STACK, "uint16", "zyx", tile=(16, 32), compression="zlib"),
     plain("tiles-rgb", (*PAGE, 3), "uint8", "yxs", tile=(16, 16), **rgb()),
-    plain("tiles-planar", (3, *PAGE), "uint8", "syx", tile=(16, 16), **rgb(planarconfig="separate")),
+    Example("tiff-tiles-planar", ".tif", planes((*PAGE, 3), tile=(16, 16)), "yxs"),
     plain("bigtiff", STACK, "uint16", "zyx", bigtiff=True),
     plain("bigtiff-big-endian", STACK, "uint16", "zyx", bigtiff=True, byteorder=">"),
     plain("rgb", (*PAGE, 3), "uint8", "yxs", **rgb()),
     plain("rgb16", (*PAGE, 3), "uint16", "yxs", **rgb(compression="lzw", predictor=True)),
-    plain("rgb-planar", (3, *PAGE), "uint8", "syx", **rgb(planarconfig="separate")),
+    Example("tiff-rgb-planar", ".tif", planes((*PAGE, 3)), "yxs"),
+    Example("tiff-rgba-planar", ".tif", planes((*PAGE, 4), extrasamples=["unassalpha"]), "yxs", alpha=True),
+    Example("tiff-rgb-planar-lzw", ".tif", planes((*PAGE, 3), compression="lzw", predictor=True), "yxs"),
     plain("rgb-stack", (5, *PAGE, 3), "uint8", "zyxs", **rgb()),
-    plain("rgb-stack-planar", (5, 3, *PAGE), "uint8", "zsyx", **rgb(planarconfig="separate")),
+    Example("tiff-rgb-stack-planar", ".tif", planes((5, *PAGE, 3)), "zyxs"),
+    Example("tiff-cielab", ".tif", lab, "yxs"),
     plain("white-is-zero", PAGE, "uint8", "yx", photometric="miniswhite"),
     Example("tiff-rgba", ".tif", stored((*PAGE, 4), **rgb(extrasamples=["unassalpha"])), "yxs", alpha=True),
     Example("tiff-rgba-premultiplied", ".tif", stored((*PAGE, 4), **rgb(extrasamples=["assocalpha"])), "yxs"),
@@ -180,3 +202,6 @@ EXAMPLES = (
         {"x": "mm"},
     ),
 )
+
+# Every source says where its own voxels are, for what counts in them.
+EXAMPLES = tuple(replace(example, frames=frozenset({"raster"})) for example in _EXAMPLES)

@@ -1,6 +1,8 @@
-"""TIFF by tifffile: single pages, plain stacks, ImageJ and OME stacks."""
+"""TIFF by tifffile: pages and stacks, several in a file, pyramids, and the dialects of ImageJ, OME and GeoTIFF."""
 
 from .sink import TiffSink
-from .source import TiffSource
+from .source import open_source
 
-open_source, make_sink = TiffSource, TiffSink
+make_sink = TiffSink
+
+__all__ = ["make_sink", "open_source"]

@@ -5,22 +5,30 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 import tifffile
+from tifffile import COMPRESSION
 
 from ...geometry import Axis, Grid
 from ..base import Header
-from .metadata import UNITS, with_tagged_spacing
+from .metadata import RASTER, UNITS, with_tagged_spacing
+from .pages import page_count
 
 LARGEST = 2**32 - 2**25  # bytes of samples: offsets have 32 bits
+CODECS = (COMPRESSION.LZW, COMPRESSION.ADOBE_DEFLATE, COMPRESSION.DEFLATE, COMPRESSION.PACKBITS)
 _AXES = "TZCYXS"
 _TYPES = ("uint8", "uint16", "float32")
-_KEPT = ("Info", "Ranges", "LUTs", "mode", "loop", "min", "max", "unit", "yunit", "zunit")
-_MADE_ANEW = ("ImageJ", "images", "channels", "slices", "frames", "hyperstack", "spacing", "finterval", "axes")
+_MADE_ANEW = (
+    *("ImageJ", "images", "channels", "slices", "frames", "hyperstack", "spacing", "finterval", "fps", "axes"),
+)
+_KEPT_QUIETLY = ("mode", "loop", "unit", "yunit", "zunit")
+_OF_PIXELS = ("ROI", "Overlays", "Plot")  # their numbers are places among pixels, in a format of ImageJ's own
+_ORIGINS = ("xorigin", "yorigin", "zorigin")
 
 
 def with_spacing(axis: Axis, page: tifffile.TiffPage, entries: dict[str, Any]) -> Axis:
     """The axis with the spacing that the entries say."""
-    unit = entries.get("unit")
+    unit = entries.get(f"{axis.name}unit", entries.get("unit"))
     unit = None if unit in (None, "pixel", "pixels") else UNITS.get(unit, unit)
     if axis.name == "z" and entries.get("spacing"):
         return Axis(axis.name, axis.size, abs(float(entries["spacing"])), unit)
@@ -29,9 +37,14 @@ def with_spacing(axis: Axis, page: tifffile.TiffPage, entries: dict[str, Any]) -
     return with_tagged_spacing(axis, page, unit)
 
 
+def kept_entries(entries: dict[str, Any]) -> list[str]:
+    """The names of entries that say more than the header does."""
+    return [key for key in entries if key not in (*_MADE_ANEW, *_KEPT_QUIETLY, *_OF_PIXELS)]
+
+
 def lost_entries(entries: dict[str, Any]) -> list[str]:
     """The names of entries that are not carried over."""
-    return [key for key in entries if key not in _KEPT + _MADE_ANEW]
+    return [key for key in entries if key in _OF_PIXELS]
 
 
 def can_hold(header: Header) -> bool:
@@ -43,13 +56,34 @@ def can_hold(header: Header) -> bool:
     return header.dtype.name in _TYPES and in_order and colours and size < LARGEST
 
 
+def in_one_unit(grid: Grid) -> Grid:
+    """The grid with lengths in the unit of x, and times in seconds, since there is one entry for all."""
+    unit = grid["x"].unit
+    axes = [axis.in_unit("s") if axis.name == "t" else axis.in_unit(unit) if unit else axis for axis in grid.axes]
+    return Grid(tuple(axes), grid.affines)
+
+
 def description(grid: Grid, entries: dict[str, Any]) -> dict[str, Any]:
-    """The metadata that tifffile writes into the image description."""
-    kept = {key: entries[key] for key in _KEPT if key in entries}
+    """The metadata that tifffile writes into the image description, of a grid `in_one_unit`."""
+    kept = {key: entries[key] for key in (*kept_entries(entries), *_KEPT_QUIETLY) if key in entries}
+    if loses_labels(grid, entries):
+        del kept["Labels"]
+    to_output = np.linalg.inv(grid.affines[RASTER]) if RASTER in grid.affines else np.eye(4)
+    origins = [float(kept.get(key, 0)) for key in _ORIGINS]
+    moved = dict(zip(_ORIGINS, (to_output @ [*origins, 1])[:3].tolist(), strict=True))
+    kept |= {key: value for key, value in moved.items() if key in kept}
     units = [axis.unit for axis in grid.axes if axis.name in "zyx" and axis.unit]
     if units:
         kept.setdefault("unit", "um" if units[0] == "µm" else units[0])
     spacing = {axis.name: axis.spacing for axis in grid.axes}
     anew = {"spacing": spacing.get("z"), "finterval": spacing.get("t")}
+    anew["fps"] = 1 / anew["finterval"] if anew["finterval"] and "fps" in entries else None
     axes = "".join(grid.names).upper()
     return {"axes": axes} | kept | {key: value for key, value in anew.items() if value is not None}
+
+
+def loses_labels(grid: Grid, entries: dict[str, Any]) -> bool:
+    """Whether there are labels of planes, and other planes now."""
+    labels = entries.get("Labels")
+    count = 1 if isinstance(labels, str) else len(labels or ())
+    return count not in (0, page_count(grid))

@@ -1,21 +1,27 @@
-"""How a TIFF file is written, and what its plain tags say of the distance between samples."""
+"""What is known of a TIFF file besides its samples, and what its plain tags say of the distance between samples."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import tifffile
 from tifffile import RESUNIT
 
 from ...geometry import Axis, Grid
 
+if TYPE_CHECKING:
+    from .ome import OmeImage
+
+RASTER = "raster"  # the frame of the input's own voxels: by its affine, voxels of the output are found in the input
+Tag = tuple[int, int, int, Any, bool]  # code, type, count, value, whether only the first page has it
 UNITS = {
     "micron": "µm",
     "microns": "µm",
     "um": "µm",
     "\\u00B5m": "µm",
     "μm": "µm",
+    "inch": "in",
     "sec": "s",
 }  # their own names to ours
 _MILLIMETRES = {RESUNIT.INCH: 25.4, RESUNIT.CENTIMETER: 10.0, RESUNIT.MILLIMETER: 1.0, RESUNIT.MICROMETER: 1e-3}
@@ -23,7 +29,7 @@ _MILLIMETRES = {RESUNIT.INCH: 25.4, RESUNIT.CENTIMETER: 10.0, RESUNIT.MILLIMETER
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """How the input is written.
+    """How a series of the input is written, and what goes with it.
 
     Attributes:
         dialect: ``imagej``, ``ome``, ``shaped`` (tifffile's own) or ``plain``.
@@ -31,8 +37,15 @@ class Metadata:
         byteorder: ``<`` or ``>``.
         bigtiff: whether offsets have 64 bits.
         resolution_unit: of the resolution tags.
+        quality: of the JPEG compression, where there is one.
+        chained: whether the levels of a pyramid follow in the chain of pages, and are not below the first.
+        software: what has written the input.
+        description: of the image, where it is in nobody's own language.
+        tags: those that are copied.
+        geo_tags: what lays the picture on the world, with places in it.
+        shaped: tifffile's own metadata.
         imagej: ImageJ's entries.
-        channels: the names of channels in OME.
+        ome: the OME-XML.
     """
 
     dialect: str
@@ -40,8 +53,15 @@ class Metadata:
     byteorder: Any = "<"
     bigtiff: bool = False
     resolution_unit: RESUNIT = RESUNIT.CENTIMETER
+    quality: int | None = None
+    chained: bool = False
+    software: bytes | None = None
+    description: bytes | None = None
+    tags: tuple[Tag, ...] = ()
+    geo_tags: tuple[Tag, ...] = ()
+    shaped: dict[str, Any] = field(default_factory=dict)
     imagej: dict[str, Any] = field(default_factory=dict)
-    channels: tuple[str, ...] = ()
+    ome: OmeImage | None = None
 
 
 def with_tagged_spacing(axis: Axis, page: tifffile.TiffPage, unit: str | None = None) -> Axis:
@@ -61,10 +81,13 @@ def with_tagged_spacing(axis: Axis, page: tifffile.TiffPage, unit: str | None = 
 
 def resolution(grid: Grid, unit: RESUNIT) -> dict[str, Any]:
     """The arguments of `TiffWriter.write` for the density of samples along x and y, in `unit` where it is a length."""
-    spacing = [grid[name].spacing for name in ("x", "y") if name in grid.names]
+    axes = [grid[name] for name in ("x", "y") if name in grid.names]
+    lengths = [axis.in_unit("mm") for axis in axes]
+    if unit in _MILLIMETRES and all(axis.unit == "mm" for axis in lengths):
+        axes, one = lengths, _MILLIMETRES[unit]
+    else:
+        unit, one = RESUNIT.NONE, 1.0
+    spacing = [axis.spacing for axis in axes]
     if len(spacing) < 2 or None in spacing:
         return {}
-    if unit not in _MILLIMETRES or grid["x"].unit not in ("mm", "µm"):
-        return {"resolution": [1 / s for s in spacing if s], "resolutionunit": RESUNIT.NONE}
-    millimetres = 1e-3 if grid["x"].unit == "µm" else 1.0
-    return {"resolution": [_MILLIMETRES[unit] / (s * millimetres) for s in spacing if s], "resolutionunit": unit}
+    return {"resolution": [one / s for s in spacing if s], "resolutionunit": unit}

@@ -1,25 +1,77 @@
-"""OME-TIFF: what the XML in the image description says of a stack."""
+"""OME-TIFF: the XML in the image description, which is kept, and says of the output what is true of it."""
 
 from __future__ import annotations
 
+import io
 import uuid
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from xml.etree import ElementTree
+from xml.etree.ElementTree import Element
 
-from ...geometry import Axis, Grid
+import tifffile
+
+from ...geometry import Axis
+from ..base import Header
+from . import ome_rois
 from .metadata import UNITS
+from .pages import page_count
 
-TYPES = ("int8", "int16", "int32", "uint8", "uint16", "uint32", "float32", "float64", "complex64", "complex128")
+_TYPES = {
+    "bool": "bit",
+    **{name: name for name in ("int8", "int16", "int32", "uint8", "uint16", "uint32")},
+    **{"float32": "float", "float64": "double", "complex64": "complex", "complex128": "double-complex"},
+}
+_NAMESPACE = "http://www.openmicroscopy.org/Schemas/OME/2016-06"
+_SUFFIXES = (".ome.tif", ".ome.tiff", ".ome.btf")
 
 
-def first_pixels(xml: str) -> ElementTree.Element | None:
-    """The element that describes the samples of the first image."""
-    return ElementTree.fromstring(xml).find("./{*}Image/{*}Pixels")
+@dataclass(frozen=True, slots=True)
+class OmeImage:
+    """The image of an OME-XML that a series shows.
+
+    Attributes:
+        xml: all of it.
+        number: of the element among those called Image.
+        sizes: of the axes of the series, by their names.
+    """
+
+    xml: str
+    number: int
+    sizes: Mapping[str, int]
+
+    @property
+    def pixels(self) -> Element:
+        """The element that describes the samples."""
+        return _pixels(ElementTree.fromstring(self.xml).findall("./{*}Image")[self.number])
 
 
-def with_spacing(axis: Axis, pixels: ElementTree.Element) -> Axis:
-    """The axis with the spacing that `pixels` says."""
-    name = _attribute(axis)
+def is_name(name: str) -> bool:
+    """Whether a file of that name has to be OME-TIFF."""
+    return name.lower().endswith(_SUFFIXES)
+
+
+def can_hold(header: Header) -> bool:
+    """Whether OME-TIFF can hold the samples."""
+    grid = header.grid
+    samples = grid["s"].size if "s" in grid.names else 1
+    return header.dtype.name in _TYPES and samples in (1, 3, 4) and set(grid.names) <= set("tzcyxs")
+
+
+def image_of(tiff: tifffile.TiffFile, number: int) -> OmeImage:
+    """The image of the series with that number; tifffile has none for images without samples."""
+    xml = tiff.ome_metadata or ""
+    elements = ElementTree.fromstring(xml).findall("./{*}Image")
+    numbers = list(range(len(elements)))
+    if len(elements) > len(tiff.series):
+        numbers = [n for n, element in enumerate(elements) if element.find("./{*}Pixels/{*}TiffData") is not None]
+    series = tiff.series[number]
+    return OmeImage(xml, numbers[number], dict(zip(series.axes.lower(), series.shape, strict=True)))
+
+
+def with_spacing(axis: Axis, image: OmeImage) -> Axis:
+    """The axis with the spacing that the XML says."""
+    name, pixels = _spacing_of(axis.name), image.pixels
     spacing = pixels.get(name)
     if spacing is None or float(spacing) <= 0:
         return axis
@@ -27,25 +79,153 @@ def with_spacing(axis: Axis, pixels: ElementTree.Element) -> Axis:
     return Axis(axis.name, axis.size, float(spacing), UNITS.get(unit, unit))
 
 
-def channel_names(pixels: ElementTree.Element) -> tuple[str, ...]:
-    """The names of the channels, or () where one has none."""
-    names = [channel.get("Name") for channel in pixels.findall("./{*}Channel")]
-    return tuple(name for name in names if name) if all(names) else ()
+def document(
+    headers: Sequence[Header], images: Sequence[OmeImage | None], byteorder: str, name: str
+) -> tuple[bytes, list[str]]:
+    """The XML of a file, and what is lost of it.
+
+    Args:
+        headers: of the arrays of the file.
+        images: what the input says of each of them; None of them, or all.
+        byteorder: ``<`` or ``>``.
+        name: of the file; with the arrays' shapes it makes the identity, which is the same each time.
+    """
+    known = [image for image in images if image is not None] or [
+        OmeImage(_blank(headers), number, {a.name: a.size for a in header.grid.axes})
+        for number, header in enumerate(headers)
+    ]
+    root, prefixes = _parsed(known[0].xml)
+    elements = root.findall("./{*}Image")
+    kept = [elements[image.number] for image in known]
+    warnings = _without_others(root, [element for element in elements if element not in kept])
+    ifd = 0
+    for element, image, header in zip(kept, known, headers, strict=True):
+        pixels = _pixels(element)
+        pixels.set("BigEndian", str(byteorder == ">").lower())
+        warnings += _update(pixels, image, header)
+        _place(pixels, ifd, page_count(header.grid))
+        ifd += page_count(header.grid)
+        warnings += ome_rois.move(root, element, header.grid, image.sizes, alone=len(kept) == 1)
+    shapes = [header.grid.shape for header in headers]
+    root.set("UUID", f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_URL, f'upsample:{name}:{shapes}')}")
+    return _serialized(root, prefixes), list(dict.fromkeys(warnings))
 
 
-def description(grid: Grid, channels: tuple[str, ...], name: str) -> dict[str, Any]:
-    """The metadata from which tifffile makes the XML; the file's `name` and shape give it a reproducible identity."""
-    identity = uuid.uuid5(uuid.NAMESPACE_URL, f"upsample:{name}:{grid.shape}")
-    described: dict[str, Any] = {"axes": "".join(grid.names).upper(), "UUID": str(identity)}
-    for axis in grid.axes:
+def _pixels(image: Element) -> Element:
+    pixels = image.find("./{*}Pixels")
+    if pixels is None:
+        raise ValueError("an image of the OME-XML has no Pixels")
+    return pixels
+
+
+def _spacing_of(name: str) -> str:
+    return "TimeIncrement" if name == "t" else f"PhysicalSize{name.upper()}"
+
+
+def _blank(headers: Sequence[Header]) -> str:
+    """XML for arrays of which nothing is known but their headers."""
+    root = Element("OME", {"xmlns": _NAMESPACE})
+    for number, header in enumerate(headers):
+        grid = header.grid
+        sizes = {f"Size{name.upper()}": str(grid[name].size if name in grid.names else 1) for name in "xyzct"}
+        leading = "".join(name for name in reversed(grid.names) if name in "zct")
+        order = "XY" + leading.upper() + "".join(name for name in "CZT" if name.lower() not in leading)
+        image = ElementTree.SubElement(root, "Image", {"ID": f"Image:{number}", "Name": f"Image{number}"})
+        attributes = {"ID": f"Pixels:{number}", "DimensionOrder": order, "Type": "", **sizes}
+        pixels = ElementTree.SubElement(image, "Pixels", attributes)
+        samples = grid["s"].size if "s" in grid.names else 1
+        channels = int(sizes["SizeC"])
+        pixels.set("SizeC", str(channels * samples))
+        for channel in range(channels):
+            described = {"ID": f"Channel:{number}:{channel}", "SamplesPerPixel": str(samples)}
+            ElementTree.SubElement(pixels, "Channel", described)
+    return ElementTree.tostring(root, encoding="unicode")
+
+
+def _without_others(root: Element, others: Sequence[Element]) -> list[str]:
+    """Take images that are not written out of the document, and what refers to them."""
+    identities = {element.get("ID") for element in others}
+    for element in others:
+        root.remove(element)
+    for parent in list(root.iter()):
+        for reference in parent.findall("./{*}ImageRef"):
+            if reference.get("ID") in identities:
+                parent.remove(reference)
+    return ["images that are not resized are dropped from the OME-XML"] if others else []
+
+
+def _update(pixels: Element, image: OmeImage, header: Header) -> list[str]:
+    """Let `pixels` describe the output; gives what is dropped."""
+    sizes = {axis.name: axis.size for axis in header.grid.axes}
+    for name in "xyzct":
+        if name in sizes and name in image.sizes:
+            size = int(pixels.get(f"Size{name.upper()}", 1)) * sizes[name] // image.sizes[name]
+            pixels.set(f"Size{name.upper()}", str(size))
+    pixels.set("Type", _TYPES[header.dtype.name])
+    for axis in header.grid.axes:
         if axis.spacing is not None and axis.name in "zyxt":
-            described[_attribute(axis)] = axis.spacing
+            pixels.set(_spacing_of(axis.name), repr(float(axis.spacing)))
             if axis.unit is not None:
-                described[f"{_attribute(axis)}Unit"] = axis.unit
-    if channels and "c" in grid.names and grid["c"].size == len(channels):
-        described["Channel"] = {"Name": list(channels)}
-    return described
+                pixels.set(f"{_spacing_of(axis.name)}Unit", axis.unit)
+    _repeat_samples(pixels, sizes.get("s", 1), image.sizes.get("s", 1))
+    changed = [name for name in "zct" if sizes.get(name) != image.sizes.get(name)]
+    warnings = []
+    if changed and _remove(pixels, "Plane"):
+        warnings.append("what the OME-XML says of single planes (Plane) is dropped: there are others now")
+    if "c" in changed and _remove(pixels, "Channel"):
+        warnings.append("what the OME-XML says of channels (Channel) is dropped: there are others now")
+    return warnings
 
 
-def _attribute(axis: Axis) -> str:
-    return "TimeIncrement" if axis.name == "t" else f"PhysicalSize{axis.name.upper()}"
+def _repeat_samples(pixels: Element, now: int, before: int) -> None:
+    """Say that a pixel has another number of samples, since a palette has become its colours."""
+    if now == before:
+        return
+    pixels.set("SizeC", str(int(pixels.get("SizeC", 1)) * now // before))
+    for channel in pixels.findall("./{*}Channel"):
+        channel.set("SamplesPerPixel", str(now))
+
+
+def _remove(pixels: Element, name: str) -> bool:
+    """Take out all children of that name; gives whether there were any."""
+    found = pixels.findall(f"./{{*}}{name}")
+    for child in found:
+        pixels.remove(child)
+    return bool(found)
+
+
+def _place(pixels: Element, ifd: int, planes: int) -> None:
+    """Say in which pages of the file the planes are, in their order."""
+    for name in ("BinData", "TiffData", "MetadataOnly"):
+        _remove(pixels, name)
+    namespace = pixels.tag.rpartition("}")
+    data = Element(f"{namespace[0]}{namespace[1]}TiffData", {"IFD": str(ifd), "PlaneCount": str(planes)})
+    pixels.insert(len(pixels.findall("./{*}Channel")), data)
+
+
+def _parsed(xml: str) -> tuple[Element, dict[str, str]]:
+    """The document, and the prefixes of its namespaces, which ElementTree forgets."""
+    root = ElementTree.fromstring(xml)
+    prefixes: dict[str, str] = {}
+    for _, (prefix, uri) in ElementTree.iterparse(io.BytesIO(xml.encode()), ["start-ns"]):
+        taken = prefix in prefixes.values()
+        prefixes.setdefault(uri, f"ns{len(prefixes)}" if taken else prefix)
+    if any(not element.tag.startswith("{") for element in root.iter()):  # they would be taken for the default's
+        prefixes = {uri: prefix or "OME" for uri, prefix in prefixes.items()}
+    return root, prefixes
+
+
+def _serialized(root: Element, prefixes: Mapping[str, str]) -> bytes:
+    def short(name: str) -> str:
+        uri, brace, local = name[1:].partition("}")
+        prefix = prefixes.get(uri, "xml") if brace else ""
+        return f"{prefix}:{local}" if prefix else local if brace else name
+
+    for element in root.iter():
+        element.tag = short(element.tag)
+        for name in [name for name in element.attrib if name.startswith("{")]:
+            element.set(short(name), element.attrib.pop(name))
+    for uri, prefix in prefixes.items():
+        root.set(f"xmlns:{prefix}" if prefix else "xmlns", uri)
+    xml: str = ElementTree.tostring(root, encoding="unicode")
+    return f'<?xml version="1.0" encoding="UTF-8"?>{xml}'.encode()

@@ -2,122 +2,205 @@
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tifffile
-from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC, RESUNIT
+from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC, PLANARCONFIG, RESUNIT
 
 from ...errors import OutputError
 from ...geometry import Grid
-from ..base import Array, Header, WriteOptions, lost, only
-from . import imagej, ome
-from .metadata import Metadata, resolution
+from ..base import Array, Header, WriteOptions, lost
+from . import colours, compression, geotiff, imagej, ome
+from .metadata import RASTER, Metadata, Tag, resolution
+from .pages import cut, page_shape, stored_size, tiles
 
-_JPEG_LEVEL = 95
+_LARGEST = imagej.LARGEST  # of the samples that leave room for the rest of a file with offsets of 32 bits
+_GEO_KEYS = 34735
+_REDUCED = 1  # the type of a page that is a smaller version of another
 
 
 class TiffSink:
     """A TIFF file, in the dialect of the input where there is one; see `Sink`."""
 
-    pyramids = False
-
     def __init__(self, path: Path, headers: Sequence[Header], options: WriteOptions) -> None:
-        header = only(headers, path)
-        self._path = path
-        self._header = header
         self.warnings: list[str] = []
-        metadata = header.metadata
-        if not isinstance(metadata, Metadata):
-            if metadata is not None:
-                self.warnings.append("only the samples, axes and spacing are carried over to TIFF")
-            self.warnings += lost(header, "TIFF")
-            metadata = Metadata("plain", _foreign_layout(header, path))
-        self._metadata = metadata
-        self._dialect = self._choose_dialect(metadata.dialect)
-        compression = metadata.layout.get("compression")
-        if compression is not None and self._dialect == "imagej":
-            self.warnings.append("ImageJ stacks are written without compression")
-        self.compresses = compression is not None and self._dialect != "imagej"
-        self.copies = (
-            2 * math.prod(_page_shape(header.grid)) / math.prod(header.grid.shape)
-        )  # pages are cut and encoded
-        self._refuse_strange_axes()
+        self._path = path
+        self._options = options
+        for header in headers:
+            _refuse_strange_axes(header, path)
+        self._parts = [(header, self._metadata(header)) for header in headers]
+        self._dialect = self._choose_dialect()
+        self._parts = [
+            (header, replace(metadata, layout=self._layout(header, metadata))) for header, metadata in self._parts
+        ]
+        self._xml = self._ome_xml() if self._dialect == "ome" else None
+        if self._dialect == "imagej":
+            self._warn_of_imagej()
+        self.pyramids = self._dialect != "imagej"
+        self.compresses = any("compression" in metadata.layout for _, metadata in self._parts)
+        self.copies = max(  # pages are cut and encoded
+            2 * math.prod(page_shape(header.grid)) / math.prod(header.grid.shape) for header in headers
+        )
 
-    def _refuse_strange_axes(self) -> None:
-        names, colours = self._header.grid.names, {"s": 0} | {a.name: a.size for a in self._header.grid.axes}
-        in_plane = tuple(name for name in names if name != "s")[-2:] == ("y", "x")
-        together = names[-1:] == ("s",) or names[-3:] == ("s", "y", "x") or "s" not in names
-        if not (in_plane and together):
-            raise OutputError(f"TIFF has pictures of the axes y, x and s, not {''.join(names)}; write .npy", self._path)
-        if "s" in names and (self._header.dtype == bool or (self._dialect == "ome" and colours["s"] not in (3, 4))):
-            raise OutputError(
-                f"TIFF cannot hold pixels of {colours['s']} × {self._header.dtype}; write .npy", self._path
-            )
+    def _metadata(self, header: Header) -> Metadata:
+        if isinstance(header.metadata, Metadata):
+            return header.metadata
+        frames = set(header.grid.affines) - {RASTER}
+        self.warnings += lost(header, "TIFF", *(["the orientation (affine)"] if frames else []))
+        return Metadata("foreign", _foreign_layout(header, self._path))
 
-    def _choose_dialect(self, wanted: str) -> str:
-        header, path = self._header, self._path
-        dtype = header.dtype.name
-        other = "ome" if dtype in ome.TYPES else "shaped"
-        if path.name.lower().endswith((".ome.tif", ".ome.tiff", ".ome.btf")):
-            if other != "ome":
-                raise OutputError(f"OME-TIFF cannot hold samples of type {dtype}; write .tif", path)
+    def _choose_dialect(self) -> str:
+        header, metadata = self._parts[0]
+        ome_fits = all(ome.can_hold(header) for header, _ in self._parts)
+        other = "ome" if ome_fits else "shaped"
+        wanted = metadata.dialect
+        if ome.is_name(self._path.name):
+            if not ome_fits and wanted != "ome":
+                axes = "".join(header.grid.names)
+                raise OutputError(
+                    f"OME-TIFF cannot hold samples of type {header.dtype.name} along {axes}; write .tif", self._path
+                )
             return "ome"
         if wanted == "imagej" and not imagej.can_hold(header):
             wanted = other
             self.warnings.append(f"an ImageJ stack cannot hold this: written as {wanted.upper()} TIFF")
-        elif header.metadata is not self._metadata and set(header.grid.names) - set("yxs"):
-            wanted = "imagej" if imagej.can_hold(header) else other
-        if wanted == "shaped" and any(axis.spacing is not None for axis in header.grid.axes if axis.name not in "yx"):
+        if wanted in ("foreign", "vendor"):
+            several = set(header.grid.names) - set("yxs")
+            wanted = "plain" if not several else "imagej" if self._fits_imagej() else other
+        spaced = [axis.name for axis in header.grid.axes if axis.spacing is not None and axis.name not in "yx"]
+        if wanted in ("shaped", "plain") and spaced:
             self.warnings.append("the spacing of the axes besides x and y is lost in this kind of TIFF")
         return wanted
 
-    def write(self, paths: Sequence[Path], arrays: Iterable[Iterable[Array]]) -> None:
-        """Write the stack; see `Sink`."""
-        (slabs,) = arrays
-        header, metadata = self._header, self._metadata
-        size = math.prod(header.grid.shape) * header.dtype.itemsize
+    def _fits_imagej(self) -> bool:
+        return len(self._parts) == 1 and imagej.can_hold(self._parts[0][0])
+
+    def _warn_of_imagej(self) -> None:
+        ((header, metadata),) = self._parts
+        if imagej.loses_labels(header.grid, metadata.imagej):
+            self.warnings.append("ImageJ's Labels are dropped: there are other planes now")
+        if header.levels:
+            self.warnings.append("ImageJ stacks have no pyramid: its lower levels are dropped")
+
+    def _ome_xml(self) -> bytes:
+        images = [metadata.ome for _, metadata in self._parts]
+        xml, warnings = ome.document([header for header, _ in self._parts], images, self._byteorder, self._path.name)
+        self.warnings += warnings
+        return xml
+
+    @property
+    def _byteorder(self) -> Any:
+        return self._parts[0][1].byteorder
+
+    def _layout(self, header: Header, metadata: Metadata) -> dict[str, Any]:
+        """The arguments of `TiffWriter.write` that say how samples are stored, as far as this file can."""
         layout = {name: value for name, value in metadata.layout.items() if value is not None}
-        imagej_stack = self._dialect == "imagej"
-        if imagej_stack:
-            for name in ("compression", "predictor", "tile"):
+        if self._dialect == "imagej":
+            for name in ("tile", "rowsperstrip", "planarconfig"):
                 layout.pop(name, None)
-        dtype = header.dtype.newbyteorder(metadata.byteorder)
-        page_shape = _page_shape(header.grid)
-        pages = _cut(slabs, page_shape)
-        if "tile" in layout:
-            planar = header.grid.names[-1] != "s"
-            pages = (tile for page in pages for tile in _tiles(page, layout["tile"], planar))
-        layout.setdefault("software", False)
-        if layout.get("compression") == COMPRESSION.JPEG:
-            layout["compressionargs"] = {"level": _JPEG_LEVEL}
+        codec = layout.get("compression")
+        if codec is None:
+            return layout
+        layout["compressionargs"] = compression.arguments(codec, self._options, metadata.quality)
+        if codec == COMPRESSION.JPEG and layout["photometric"] == PHOTOMETRIC.RGB and "subsampling" not in layout:
+            layout["compressionargs"]["outcolorspace"] = "RGB"
+        if self._dialect == "imagej" and codec not in imagej.CODECS:
+            self.warnings.append(f"ImageJ stacks are written without {COMPRESSION(codec).name} compression")
+            return _without_codec(layout)
+        if not _can_be_written(layout, header):
+            self.warnings.append(f"{COMPRESSION(codec).name} compression cannot hold this: Deflate takes its place")
+            return _without_codec(layout) | {"compression": COMPRESSION.ADOBE_DEFLATE}
+        return layout
+
+    def write(self, paths: Sequence[Path], arrays: Iterable[Iterable[Array]]) -> None:
+        """Write the arrays; see `Sink`."""
+        rest = iter(arrays)
         with tifffile.TiffWriter(
             paths[0],
-            bigtiff=not imagej_stack and (metadata.bigtiff or size > imagej.LARGEST),
-            byteorder=metadata.byteorder,
-            imagej=imagej_stack,
-            ome=self._dialect == "ome",
+            bigtiff=self._dialect != "imagej" and (self._parts[0][1].bigtiff or self._size() > _LARGEST),
+            byteorder=self._byteorder,
+            imagej=self._dialect == "imagej",
+            ome=False,  # its XML is ours
             shaped=self._dialect == "shaped",
         ) as writer:
-            writer.write(
-                iter(pages),
-                shape=header.grid.shape,
-                dtype=dtype,
-                metadata=self._described(),
-                **resolution(header.grid, RESUNIT.NONE if imagej_stack else metadata.resolution_unit),
-                **layout,
-            )
+            for number, (header, metadata) in enumerate(self._parts):
+                levels = header.levels if self.pyramids else ()
+                self._write_array(writer, next(rest), header.grid, header, metadata, self._described(number))
+                for shape in levels:
+                    self._write_array(writer, next(rest), _level(header.grid, shape), header, metadata, self._reduced())
 
-    def _described(self) -> dict[str, Any] | None:
-        grid = self._header.grid
+    def _write_array(
+        self,
+        writer: tifffile.TiffWriter,
+        slabs: Iterable[Array],
+        grid: Grid,
+        header: Header,
+        metadata: Metadata,
+        described: dict[str, Any],
+    ) -> None:
+        planar = _is_planar(grid, metadata.layout)
+        shape = (*grid.shape[:-3], grid.shape[-1], *grid.shape[-3:-1]) if planar else grid.shape
+        unit = RESUNIT.NONE if self._dialect == "imagej" else metadata.resolution_unit
+        measured = imagej.in_one_unit(grid) if self._dialect == "imagej" else grid
+        writer.write(
+            _stored(slabs, grid, metadata.layout, planar),
+            shape=shape,
+            dtype=header.dtype.newbyteorder(metadata.byteorder),
+            **{"software": False, "metadata": self._own_metadata(grid, metadata)} | described,
+            **resolution(measured, unit),
+            **metadata.layout,
+        )
+
+    def _described(self, number: int) -> dict[str, Any]:
+        """The arguments of `TiffWriter.write` for what goes with an array."""
+        header, metadata = self._parts[number]
+        software = b"; ".join([*filter(None, (metadata.software, (header.history or "").encode()))])
+        description = metadata.description if self._dialect in ("plain", "shaped") else None
+        if self._dialect == "ome" and number == 0:
+            description = self._xml
+        return {
+            "software": software or False,
+            "description": description,
+            "iccprofile": header.icc,
+            "extratags": (*metadata.tags, *_geo_tags(header.grid, metadata)),
+            "subifds": len(header.levels) if self.pyramids and not metadata.chained else None,
+        }
+
+    def _reduced(self) -> dict[str, Any]:
+        return {"subfiletype": _REDUCED}
+
+    def _own_metadata(self, grid: Grid, metadata: Metadata) -> dict[str, Any] | None:
+        """What tifffile writes into the description by itself."""
         if self._dialect == "imagej":
-            return imagej.description(grid, self._metadata.imagej)
-        if self._dialect == "ome":
-            return ome.description(grid, self._metadata.channels, self._path.name)
-        return {"axes": "".join(grid.names).upper()} if self._dialect == "shaped" else None
+            return imagej.description(imagej.in_one_unit(grid), metadata.imagej)
+        if self._dialect == "shaped":
+            names = "".join(grid.names).upper()
+            return metadata.shaped | {"axes": f"{names[:-3]}SYX" if _is_planar(grid, metadata.layout) else names}
+        return None
+
+    def _size(self) -> int:
+        """Of the samples of all arrays, before compression."""
+        return sum(
+            stored_size(shape, header.grid, header.dtype.itemsize, metadata.layout.get("tile"))
+            for header, metadata in self._parts
+            for shape in (header.grid.shape, *header.levels)
+        )
+
+
+def _refuse_strange_axes(header: Header, path: Path) -> None:
+    names = header.grid.names
+    in_plane = tuple(name for name in names if name != "s")[-2:] == ("y", "x")
+    together = names[-1:] == ("s",) or names[-3:] == ("s", "y", "x") or "s" not in names
+    if not (in_plane and together):
+        raise OutputError(f"TIFF has pictures of the axes y, x and s, not {''.join(names)}; write .npy", path)
+    if "s" in names and header.dtype == bool:
+        raise OutputError(f"TIFF cannot hold pixels of {header.grid['s'].size} × {header.dtype}; write .npy", path)
 
 
 def _foreign_layout(header: Header, path: Path) -> dict[str, Any]:
@@ -131,33 +214,47 @@ def _foreign_layout(header: Header, path: Path) -> dict[str, Any]:
     return {"photometric": PHOTOMETRIC.RGB if samples in (3, 4) else PHOTOMETRIC.MINISBLACK} | alpha
 
 
-def _page_shape(grid: Grid) -> tuple[int, ...]:
-    in_page = [number for number, name in enumerate(grid.names) if name in "yxs"]
-    return grid.shape[in_page[0] :] if in_page else grid.shape
+def _without_codec(layout: dict[str, Any]) -> dict[str, Any]:
+    codec = ("compression", "compressionargs", "predictor", "subsampling")
+    return {name: value for name, value in layout.items() if name not in codec}
 
 
-def _cut(slabs: Iterable[Array], shape: Sequence[int]) -> Iterator[Array]:
-    """The samples of `slabs`, in C order, as arrays of `shape`."""
-    size = math.prod(shape)
-    rest: list[Array] = []
-    missing = size
-    for slab in slabs:
-        samples = slab.reshape(-1)
-        while samples.size >= missing:
-            rest.append(samples[:missing])
-            samples = samples[missing:]
-            yield (rest[0] if len(rest) == 1 else np.concatenate(rest)).reshape(shape)
-            rest, missing = [], size
-        if samples.size:
-            rest.append(samples)
-            missing -= samples.size
+def _can_be_written(layout: dict[str, Any], header: Header) -> bool:
+    """Whether the codec takes such samples, by trying it on a small page."""
+    names, grid = header.grid.names, header.grid
+    sides = layout.get("tile", (16, 16))
+    shape = (*sides, *(grid["s"].size for name in names[-1:] if name == "s"))
+    page = np.zeros(shape, header.dtype)
+    if _is_planar(grid, layout):
+        page = colours.apart(page)
+    try:
+        tifffile.imwrite(io.BytesIO(), page, **layout, metadata=None)
+    except Exception:  # each codec has errors of its own
+        return False
+    return True
 
 
-def _tiles(page: Array, tile: tuple[int, int], planar: bool) -> Iterator[Array]:
-    """The tiles of a page in the order of the file; those at its lower and right edges are filled up with zeros."""
-    for plane in page if planar and page.ndim == 3 else [page]:
-        for y in range(0, plane.shape[0], tile[0]):
-            for x in range(0, plane.shape[1], tile[1]):
-                part = plane[y : y + tile[0], x : x + tile[1]]
-                padding = [(0, tile[0] - part.shape[0]), (0, tile[1] - part.shape[1])] + [(0, 0)] * (plane.ndim - 2)
-                yield np.pad(part, padding)
+def _is_planar(grid: Grid, layout: dict[str, Any]) -> bool:
+    return grid.names[-1] == "s" and layout.get("planarconfig") == PLANARCONFIG.SEPARATE
+
+
+def _level(grid: Grid, shape: Sequence[int]) -> Grid:
+    """The grid of a smaller version, over the same extent."""
+    axes = [
+        replace(axis, size=size, spacing=None if axis.spacing is None else axis.spacing * axis.size / size)
+        for axis, size in zip(grid.axes, shape, strict=True)
+    ]
+    return Grid(tuple(axes), grid.affines)
+
+
+def _geo_tags(grid: Grid, metadata: Metadata) -> list[Tag]:
+    keys = next((tag for tag in metadata.tags if tag[0] == _GEO_KEYS), None)
+    return geotiff.moved(metadata.geo_tags, grid.affines[RASTER], keys) if metadata.geo_tags else []
+
+
+def _stored(slabs: Iterable[Array], grid: Grid, layout: dict[str, Any], planar: bool) -> Iterator[Array]:
+    """The pages or tiles of an array, as they lie in the file."""
+    for page in cut(slabs, page_shape(grid)):
+        stored = colours.offset(page) if colours.has_signed_colours(layout["photometric"], page.dtype) else page
+        stored = colours.apart(stored) if planar else stored
+        yield from tiles(stored, layout["tile"], planar) if "tile" in layout else [stored]

@@ -1,0 +1,57 @@
+"""GeoTIFF: the tags that say where in the model of the world a place of the raster lies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import tifffile
+
+from ...geometry import Affine
+from .metadata import Tag
+
+_SCALE, _TIEPOINTS, _TRANSFORMATION, _KEYS = 33550, 33922, 34264, 34735
+_DOUBLE = 12
+_RASTER_TYPE, _PIXEL_IS_POINT = 1025, 2
+
+
+def tags(page: tifffile.TiffPage) -> tuple[Tag, ...]:
+    """The tags that have places or distances of the raster in them."""
+    found = (page.tags.get(code) for code in (_SCALE, _TIEPOINTS, _TRANSFORMATION))
+    return tuple((tag.code, _DOUBLE, tag.count, tag.value, True) for tag in found if tag is not None)
+
+
+def moved(tags: Sequence[Tag], raster: Affine, keys: Tag | None) -> list[Tag]:
+    """The tags of an output.
+
+    Args:
+        tags: those of the input.
+        raster: takes voxels of the output to those of the input.
+        keys: the tag of the keys, one of which says what the raster's numbers are.
+    """
+    half = np.eye(4)
+    half[:2, 3] = 0.0 if _counts_centres(keys) else 0.5  # areas: a pixel's centre is half a pixel from its corner
+    to_input = half @ raster @ np.linalg.inv(half)
+    result = []
+    for code, kind, count, value, once in tags:
+        numbers = np.asarray(value, float)
+        if code == _SCALE:
+            numbers = numbers * np.diag(to_input)[: len(numbers)]
+        elif code == _TIEPOINTS:
+            numbers = numbers.reshape(-1, 6)
+            places = np.column_stack([numbers[:, :3], np.ones(len(numbers))])
+            numbers = np.column_stack([(places @ np.linalg.inv(to_input).T)[:, :3], numbers[:, 3:]])
+        else:
+            numbers = numbers.reshape(4, 4) @ to_input
+        result.append((code, kind, count, tuple(numbers.ravel().tolist()), once))
+    return result
+
+
+def _counts_centres(keys: Tag | None) -> bool:
+    """Whether whole numbers are the centres of pixels (PixelIsPoint), not their corners."""
+    if keys is None:
+        return False
+    entries = np.frombuffer(keys[3], "<u2").reshape(-1, 4)
+    if entries[0, 0] != 1:  # the version of the directory is 1
+        entries = entries.byteswap()
+    return any(entry[0] == _RASTER_TYPE and entry[3] == _PIXEL_IS_POINT for entry in entries[1:])

@@ -1,0 +1,228 @@
+"""What the tags of a series say: its header, and how it is to be written again."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tifffile
+from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC, PREDICTOR, RESUNIT
+
+from ...errors import InputError
+from ...geometry import Axis, Grid
+from ..base import Array, Header, ReadOptions
+from . import colours, compression, geotiff, imagej, ome, tags
+from .metadata import RASTER, Metadata, with_tagged_spacing
+from .series import Image
+
+_DIALECTS = {"imagej": "imagej", "ome": "ome", "shaped": "shaped", "generic": "plain", "uniform": "plain"}
+_UNKNOWN_AXES = "IQ"  # tifffile's names for axes of which the file says nothing
+_ICC, _NO_DATA = 34675, 42113
+
+
+@dataclass(slots=True)
+class Description:
+    """What is known of a series.
+
+    Attributes:
+        header: for the pipeline.
+        palette: the colours that stand for the samples, shape (entries, 3), where they are resized in their stead.
+        warnings: what is lost.
+    """
+
+    header: Header
+    palette: Array | None = None
+    warnings: list[str] = field(default_factory=list)
+
+
+def describe(path: Path, tiff: tifffile.TiffFile, image: Image, options: ReadOptions) -> Description:
+    """Read the tags of an image.
+
+    Raises:
+        InputError: it is damaged, or of a kind that cannot be resized.
+    """
+    series = image.series
+    page = series.keyframe
+    _refuse_unsupported(path, tiff, series)
+    _refuse_damaged(path, tiff, series)
+    warnings: list[str] = []
+    metadata = _metadata(tiff, image, warnings)
+    axes = _axes(path, series, options, metadata, warnings)
+    dtype, palette = series.dtype, None
+    if page.photometric == PHOTOMETRIC.PALETTE and page.colormap is not None:
+        if options.keep_indices:
+            metadata.layout["colormap"] = colours.whole_colormap(page.colormap, dtype)
+        else:
+            palette = colours.palette(page.colormap)
+            dtype = palette.dtype
+            axes = (*axes, Axis("s", 3))
+            metadata.layout["photometric"] = PHOTOMETRIC.RGB
+            warnings.append("the palette becomes RGB, so that there are colours in between")
+    if not options.keep_indices and _NO_DATA in page.tags:
+        warnings.append("samples without data are interpolated like any other; nearest modes keep them apart")
+    levels = _levels(image, warnings)
+    warnings += _losses(tiff, series, metadata)
+    header = Header(
+        grid=Grid(axes, {RASTER: np.eye(4)}),
+        dtype=dtype.newbyteorder("="),
+        alpha=axes[-1].name == "s" and tuple(page.extrasamples) == (EXTRASAMPLE.UNASSALPHA,),
+        colours=colours.space(page, metadata.layout["photometric"]),
+        icc=page.tags.valueof(_ICC),
+        levels=tuple((*level, 3) for level in levels) if palette is not None else levels,
+        metadata=metadata,
+        extras=_extras(page, metadata, levels),
+    )
+    return Description(header, palette, warnings)
+
+
+def _refuse_unsupported(path: Path, tiff: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> None:
+    where = f" in series {tiff.series.index(series)}; choose another with --series" if len(tiff.series) > 1 else ""
+    if series.dtype is None or series.dtype.kind not in "biufc":
+        raise InputError(f"holds samples of type {series.dtype}, which are not supported; numbers are{where}", path)
+    if colours.is_undecodable(series.keyframe):
+        what = "YCBCR colours with fewer samples than pixels, which are supported in JPEG compression alone"
+        raise InputError(f"holds {what}{where}", path)
+    formats = series.keyframe.tags.valueof("SampleFormat")
+    if isinstance(formats, tuple) and len(set(formats)) > 1:
+        raise InputError(f"holds samples of several types in a pixel, which are not supported{where}", path)
+
+
+def _refuse_damaged(path: Path, tiff: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> None:
+    """A description that promises more than there is, in a file that tifffile would read as another kind."""
+    if "<OME" in series.keyframe.description[:2000] and not tiff.is_ome:
+        raise InputError("is damaged: its OME-XML has no end", path)
+    planes = math.prod(series.shape) // math.prod(series.keyframe.shape)
+    promised = int((tiff.imagej_metadata or {}).get("images", planes)) if series.kind == "imagej" else planes
+    if planes < promised:
+        raise InputError(f"is truncated: {planes} planes where {promised} are promised", path)
+
+
+def _metadata(tiff: tifffile.TiffFile, image: Image, warnings: list[str]) -> Metadata:
+    series = image.series
+    page = series.keyframe
+    dialect = _DIALECTS.get(series.kind, "vendor")
+    return Metadata(
+        dialect=dialect,
+        layout=_layout(page, series.dtype, warnings),
+        byteorder=tiff.byteorder,
+        bigtiff=tiff.is_bigtiff,
+        resolution_unit=RESUNIT(page.tags.valueof("ResolutionUnit", default=RESUNIT.NONE)),
+        quality=compression.jpeg_quality(page),
+        chained=bool(image.levels) and not image.levels[0].keyframe.is_subifd,
+        software=tags.text(page, 305) if dialect != "vendor" else None,
+        description=_description(page) if dialect in ("plain", "shaped") else None,
+        tags=tuple(tags.kept(page, dialect == "vendor")),
+        geo_tags=geotiff.tags(page),
+        shaped=_shaped(page) if dialect == "shaped" else {},
+        imagej=dict(tiff.imagej_metadata or {}) if dialect == "imagej" else {},
+        ome=ome.image_of(tiff, image.number) if dialect == "ome" else None,
+    )
+
+
+def _description(page: tifffile.TiffPage) -> bytes | None:
+    """The description, unless it is in somebody's own language."""
+    foreign = page.is_ome or page.is_imagej or page.description.startswith('{"shape"') or "<OME" in page.description
+    return None if foreign else tags.text(page, 270)
+
+
+def _shaped(page: tifffile.TiffPage) -> dict[str, Any]:
+    """What tifffile's users have had it write besides the shape."""
+    for text in (page.description, page.description1):
+        if text.startswith('{"shape"'):
+            return {k: v for k, v in json.loads(text).items() if k not in ("shape", "axes", "truncated")}
+    return {}
+
+
+def _axes(
+    path: Path, series: tifffile.TiffPageSeries, options: ReadOptions, metadata: Metadata, warnings: list[str]
+) -> tuple[Axis, ...]:
+    shape, names = colours.presented(series)
+    labelled = metadata.dialect in ("imagej", "ome")
+    if options.axes is not None and labelled:
+        warnings.append("--axes is ignored: the file names its axes")
+    given = None if labelled else options.axes
+    axes = [Axis(name, size) for name, size in zip(_axis_names(path, names, given), shape, strict=True)]
+    if metadata.ome is not None:
+        return tuple(ome.with_spacing(axis, metadata.ome) for axis in axes)
+    if metadata.dialect == "imagej":
+        return tuple(imagej.with_spacing(axis, series.keyframe, metadata.imagej) for axis in axes)
+    return tuple(with_tagged_spacing(axis, series.keyframe) for axis in axes)
+
+
+def _axis_names(path: Path, axes: str, given: str | None) -> str:
+    axes = axes.upper()
+    if given is not None:
+        names = given + ("s" if axes.endswith("S") and len(given) == len(axes) - 1 else "")
+        if len(names) != len(axes):
+            raise InputError(f"has {len(axes)} axes ({axes}); name each of them with --axes", path)
+        return names
+    unknown = [axis for axis in axes if axis in _UNKNOWN_AXES]
+    if len(unknown) == 1 and "Z" not in axes:  # a plain stack of pages is a z stack
+        axes = axes.replace(unknown[0], "Z")
+    if len(set(axes)) < len(axes):
+        raise InputError(f"has axes without names ({axes}); name each of them with --axes, such as --axes tzyx", path)
+    return axes.lower()
+
+
+def _layout(page: tifffile.TiffPage, dtype: np.dtype[Any], warnings: list[str]) -> dict[str, Any]:
+    codec = COMPRESSION(page.compression)
+    if codec not in tifffile.TIFF.COMPRESSORS:
+        warnings.append(f"{codec.name} compression cannot be written: Deflate takes its place")
+        codec = COMPRESSION.ADOBE_DEFLATE
+    jpeg = codec == COMPRESSION.JPEG
+    if page.bitspersample not in (1, 8 * dtype.itemsize) and not jpeg and page.photometric != PHOTOMETRIC.PALETTE:
+        warnings.append(f"its {page.bitspersample}-bit samples are written with {8 * dtype.itemsize} bits each")
+    decoded_to_rgb = page.photometric == PHOTOMETRIC.YCBCR and (jpeg or page.is_subsampled)
+    strips = not page.is_tiled and page.rowsperstrip < page.imagelength
+    return {
+        "photometric": PHOTOMETRIC.RGB if decoded_to_rgb else page.photometric,
+        "planarconfig": page.planarconfig if page.samplesperpixel > 1 else None,
+        "extrasamples": tuple(page.extrasamples) or None,
+        "compression": None if codec == COMPRESSION.NONE else codec,
+        "predictor": None if page.predictor == PREDICTOR.NONE else page.predictor,
+        "subsampling": compression.subsampling(page) if jpeg and decoded_to_rgb else None,
+        "tile": page.tile if page.tile and len(page.tile) == 2 else None,
+        "rowsperstrip": page.rowsperstrip if strips else None,
+    }
+
+
+def _levels(image: Image, warnings: list[str]) -> tuple[tuple[int, ...], ...]:
+    """The shapes of the smaller versions, where they have as many pages as the largest."""
+    levels = [colours.presented(level) for level in image.levels]
+    shape, axes = colours.presented(image.series)
+    kept = [level for level, names in levels if names == axes and level[:-3] == shape[:-3]]
+    if len(kept) < len(levels):
+        warnings.append("levels of the pyramid that have other axes than the image are dropped")
+    return tuple(kept)
+
+
+def _losses(tiff: tifffile.TiffFile, series: tifffile.TiffPageSeries, metadata: Metadata) -> list[str]:
+    page, warnings = series.keyframe, []
+    vendors = metadata.dialect == "vendor"
+    if vendors or (metadata.dialect == "plain" and page.is_ome):
+        name = "OME" if page.is_ome else series.kind.upper()
+        warnings.append(f"the image description and software tag of {name} are dropped: they belong to the whole file")
+    if lost := tags.dropped(page, vendors):
+        warnings.append(f"these tags are dropped: {', '.join(lost)}")
+    if lost := imagej.lost_entries(metadata.imagej):
+        warnings.append(f"ImageJ's {', '.join(lost)} are dropped")
+    if metadata.dialect == "ome" and any(part is None for part in series):
+        warnings.append("planes that are named and lie in no file are taken as zero")
+    if EXTRASAMPLE.UNASSALPHA in page.extrasamples and len(page.extrasamples) > 1:
+        warnings.append("its alpha is one of several extra samples: colours are interpolated without regard to it")
+    return warnings
+
+
+def _extras(page: tifffile.TiffPage, metadata: Metadata, levels: tuple[tuple[int, ...], ...]) -> tuple[str, ...]:
+    """What another family of files cannot hold."""
+    words = [f"the tag {page.tags[code].name}" for code, *_ in (*metadata.tags, *metadata.geo_tags)]
+    words += ["the image description"] if metadata.description else []
+    words += ["tifffile's own metadata"] if metadata.shaped else []
+    words += [f"ImageJ's {name}" for name in imagej.kept_entries(metadata.imagej)]
+    words += ["the OME-XML"] if metadata.ome is not None else []
+    words += ["the lower levels of the pyramid"] if levels else []
+    return tuple(words)

@@ -1,0 +1,82 @@
+"""The regions of interest of an OME-XML, which count in pixels and follow the image."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from xml.etree.ElementTree import Element
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...geometry import Grid
+from .metadata import RASTER
+
+_SHAPES = ("Rectangle", "Ellipse", "Point", "Line", "Polyline", "Polygon", "Label", "Mask")
+
+
+def move(root: Element, image: Element, grid: Grid, sizes: Mapping[str, int], alone: bool) -> list[str]:
+    """Move the shapes of an image to its new pixels; gives what does not come along.
+
+    Each gets, or has extended, the ``Transform`` that the schema has for it: ``A00 A01 A02`` and ``A10 A11 A12`` are
+    the rows of an affine of x and y.
+
+    Args:
+        root: the document.
+        image: the element whose regions they are.
+        grid: of the output.
+        sizes: of the input's axes.
+        alone: whether it is the only image, so that regions that nothing refers to are its own.
+    """
+    referred = {reference.get("ID") for reference in image.findall("./{*}ROIRef")}
+    regions = [roi for roi in root.findall("./{*}ROI") if alone or roi.get("ID") in referred]
+    after = {axis.name: axis.size for axis in grid.axes}
+    to_output = _between_corners(grid)
+    changed = [name for name in "zt" if name in after and after[name] != sizes[name]]
+    warnings = []
+    for union in (union for roi in regions for union in roi.findall("./{*}Union")):
+        for shape in list(union):
+            if shape.tag.rpartition("}")[2] not in _SHAPES:
+                union.remove(shape)
+                warnings.append("regions in an old form of OME-XML are dropped")
+                continue
+            if not np.array_equal(to_output, np.eye(3)):
+                _transform(shape, to_output)
+            moved = [_to_nearest(shape, name, sizes[name], after[name]) for name in changed]
+            if any(moved):
+                warnings.append("regions in the OME-XML that are of one plane are now of the nearest one")
+    return warnings
+
+
+def _between_corners(grid: Grid) -> NDArray[np.float64]:
+    """What takes x and y of the input to the output, where pixels are areas and 0 is the corner of the first."""
+    half = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1]])
+    plane = grid.affines[RASTER][np.ix_([0, 1, 3], [0, 1, 3])] if RASTER in grid.affines else np.eye(3)
+    to_output: NDArray[np.float64] = half @ np.linalg.inv(plane) @ np.linalg.inv(half)
+    return to_output
+
+
+def _transform(shape: Element, to_output: NDArray[np.float64]) -> None:
+    names = [[f"A{row}{column}" for column in range(3)] for row in range(2)]
+    transform = shape.find("./{*}Transform")
+    matrix = np.eye(3)
+    if transform is None:
+        namespace = shape.tag.rpartition("}")
+        transform = Element(f"{namespace[0]}{namespace[1]}Transform")
+        shape.insert(0, transform)
+    else:
+        matrix[:2] = [[float(transform.get(name, "nan")) for name in row] for row in names]
+    matrix = to_output @ matrix
+    for row, values in zip(names, matrix, strict=False):
+        for name, value in zip(row, values, strict=True):
+            transform.set(name, repr(float(value)))
+
+
+def _to_nearest(shape: Element, axis: str, before: int, after: int) -> bool:
+    """Move a shape that belongs to one plane of `axis` to the nearest of the output; gives whether it does."""
+    name = f"The{axis.upper()}"
+    plane = shape.get(name)
+    if plane is None:
+        return False
+    nearest = round((int(plane) + 0.5) * after / before - 0.5)
+    shape.set(name, str(min(after - 1, max(0, nearest))))
+    return True

@@ -1,0 +1,76 @@
+"""Which tags of a page are copied as they are. A list of what may be, since others would make readers misread us."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import tifffile
+
+from .metadata import Tag
+
+_KEPT = frozenset(
+    (
+        *(
+            269,
+            271,
+            272,
+            274,
+            280,
+            281,
+            285,
+            286,
+            287,
+            301,
+            306,
+            315,
+            316,
+            318,
+            319,
+            321,
+        ),  # documents, cameras, colours
+        *(332, 333, 334, 336, 337, 340, 341, 529, 531, 532),  # inks, ranges and YCbCr
+        *(700, 33432, 33723, 34377),  # XMP, copyright, IPTC, Photoshop's
+        *(34735, 34736, 34737, 42112, 42113),  # the projection of GeoTIFF, GDAL's
+    )
+)
+_OF_NOBODY = frozenset(range(65000, 65536)) - frozenset(range(65420, 65470))  # those are Hamamatsu's, of slides
+_VENDORS_MARKS = frozenset((700,))  # by which tifffile knows their files
+STRUCTURE = frozenset(  # read, made anew, or say how the samples are stored
+    (
+        *(254, 255, 256, 257, 258, 259, 262, 266, 270, 273, 277, 278, 279, 282, 283, 284, 288, 289, 292, 293, 296, 297),
+        *(305, 317, 320, 322, 323, 324, 325, 330, 338, 339, 347, 512, 513, 514, 515, 519, 520, 521, 530),
+        *(33550, 33922, 34264, 34675, 50674, 50838, 50839),
+    )
+)
+
+
+def kept(page: tifffile.TiffPage, vendors: bool) -> Iterator[Tag]:
+    """The tags that are copied, of a file that may be in a `vendors` own dialect, which is not written."""
+    for tag in page.tags:
+        if _is_kept(tag, vendors):
+            yield tag.code, int(tag.dtype), tag.count, raw(tag), True
+
+
+def dropped(page: tifffile.TiffPage, vendors: bool) -> list[str]:
+    """The names of the tags that are lost."""
+    return [tag.name for tag in page.tags if not _is_kept(tag, vendors) and tag.code not in STRUCTURE]
+
+
+def raw(tag: tifffile.TiffTag) -> bytes:
+    """The value as it lies in the file, in its byte order and encoding."""
+    file = tag.parent.filehandle
+    file.seek(tag.valueoffset)
+    value: bytes = file.read(tag.valuebytecount)
+    return value
+
+
+def text(page: tifffile.TiffPage, code: int) -> bytes | None:
+    """The value of a tag of text, without what fills it up."""
+    tag = page.tags.get(code)
+    return (raw(tag).rstrip(b"\0") or None) if tag is not None else None
+
+
+def _is_kept(tag: tifffile.TiffTag, vendors: bool) -> bool:
+    if vendors:
+        return tag.code in _KEPT - _VENDORS_MARKS
+    return tag.code in _KEPT or tag.code in _OF_NOBODY
