@@ -72,7 +72,7 @@ def test_a_pyramid_is_built_anew(tmp_path, dialect, shape, options):
     for factor, level in zip((2, 4), levels_below(out), strict=True):
         page = full.reshape(-1, 96, 144)[0]
         expected = page.reshape(96 // factor, factor, 144 // factor, factor).mean((1, 3))
-        np.testing.assert_allclose(level[2:-2, 2:-2], expected[2:-2, 2:-2], atol=0.05)
+        np.testing.assert_allclose(level[2:-2, 2:-2], expected[2:-2, 2:-2], atol=0.1)
 
 
 def test_levels_in_the_chain_of_pages_stay_there(tmp_path):

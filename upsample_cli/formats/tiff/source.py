@@ -103,7 +103,13 @@ class TiffSource:
         end = max(map(sum, zip(page.dataoffsets, page.databytecounts, strict=True)), default=0)
         if file.size < end:
             raise ValueError(f"{file.size:,} bytes where {end:,} are promised")
-        samples = page.asarray()
+        was_closed = file.closed  # the other files of a set are
+        file.open()
+        try:
+            samples = page.asarray()
+        finally:
+            if was_closed:
+                file.close()
         self._last_page = (number, samples)
         return samples
 
