@@ -8,7 +8,7 @@ from PIL import Image
 
 from tests.formats.through import upsampled
 from upsample_cli.core.modes import MODES
-from upsample_cli.errors import InputError, OutputError
+from upsample_cli.errors import OutputError
 
 
 def ramp(path, size=20, spacing=1.0):

@@ -40,6 +40,7 @@ class TiffSink:
             (header, replace(metadata, layout=self._layout(header, metadata))) for header, metadata in self._parts
         ]
         self._xml = self._ome_xml() if self._dialect == "ome" else None
+        self._warn_of_translation()
         if self._dialect == "imagej":
             self._warn_of_imagej()
         self.pyramids = self._dialect != "imagej"
@@ -80,6 +81,20 @@ class TiffSink:
 
     def _fits_imagej(self) -> bool:
         return len(self._parts) == 1 and imagej.can_hold(self._parts[0][0])
+
+    def _warn_of_translation(self) -> None:
+        """Say what one dialect cannot say in another."""
+        items = []
+        for _, metadata in self._parts:
+            if self._dialect != "imagej":
+                items += [f"ImageJ's {name}" for name in imagej.kept_entries(metadata.imagej)]
+            if self._dialect != "shaped" and metadata.shaped:
+                items.append("tifffile's own metadata")
+            if self._dialect in ("imagej", "ome") and metadata.description:
+                items.append("the image description")
+        if items:
+            names = "; ".join(dict.fromkeys(items))
+            self.warnings.append(f"{self._dialect.upper()} TIFF cannot hold these, which are dropped: {names}")
 
     def _warn_of_imagej(self) -> None:
         ((header, metadata),) = self._parts
