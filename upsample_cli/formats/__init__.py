@@ -40,7 +40,7 @@ FAMILIES = (
         several=True,
     ),
     Family("npy", (".npy",), (b"\x93NUMPY",)),
-    Family("image", ("",), (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"RIFF")),
+    Family("picture", ("",), (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"RIFF")),
 )
 _PAIRS = ((".img", ".hdr"), (".img.gz", ".hdr.gz"))
 

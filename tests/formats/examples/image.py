@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import imagecodecs
 import numpy as np
 from PIL import ExifTags, Image, ImageCms
 
@@ -19,6 +20,7 @@ PALETTE = samples((16, 3))
 OPACITY = bytes(range(0, 256, 16))
 DPI = {"x": 25.4 / 300, "y": 25.4 / 150}
 MM = {"x": "mm", "y": "mm"}
+FRAME, SECONDS = {"t": 0.04}, {"t": "s"}
 UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {  # EXIF 2.3, 4.6.4: what the rows and columns stand for
     1: lambda a: a,
     2: lambda a: a[:, ::-1],
@@ -87,6 +89,17 @@ def wide(dtype: str) -> Callable[[Path], np.ndarray]:
     return make
 
 
+def deep(mode: str) -> Callable[[Path], np.ndarray]:
+    """16 bits in each channel, which Pillow does not write."""
+
+    def make(path: Path) -> np.ndarray:
+        array = samples((*SHAPE, *CHANNELS[mode]), "uint16")
+        path.write_bytes(imagecodecs.png_encode(array))
+        return array
+
+    return make
+
+
 def see_through(mode: str) -> Callable[[Path], np.ndarray]:
     """One colour is transparent."""
 
@@ -116,12 +129,18 @@ def turned(orientation: int) -> Callable[[Path], np.ndarray]:
     return make
 
 
-def animated(path: Path) -> np.ndarray:
-    frames = [Image.frombytes("P", SHAPE[::-1], bytes([n]) * (SHAPE[0] * SHAPE[1])) for n in (3, 5, 7)]
-    for frame in frames:
-        frame.putpalette(PALETTE.tobytes())
-    frames[0].save(path, save_all=True, append_images=frames[1:], duration=40)
-    return np.broadcast_to(PALETTE[3], (*SHAPE, 3)).copy()
+def animated(mode: str = "RGB", **options: Any) -> Callable[[Path], np.ndarray]:
+    """Three frames of few colours, each shown for 40 ms."""
+
+    def make(path: Path) -> np.ndarray:
+        colours = samples((16, CHANNELS[mode][0]))
+        indices = samples((3, *SHAPE)) % len(colours)
+        array = colours[indices]
+        frames = [Image.fromarray(frame) for frame in array]
+        frames[0].save(path, save_all=True, append_images=frames[1:], duration=40, **options)
+        return array
+
+    return make
 
 
 EXAMPLES = (
@@ -169,5 +188,18 @@ EXAMPLES = (
     Example("gif", ".gif", indexed(False), "yxs", lossless=False),
     Example("gif-kept", ".gif", indexed(True), "yx", options=KEEP),
     Example("gif-transparent-kept", ".gif", indexed(True, 4), "yx", options=KEEP),
-    Example("gif-animated", ".gif", animated, "yxs", lossless=False),
+    Example("gif-animated", ".gif", animated(), "tyxs", FRAME, SECONDS),
+    Example("apng", ".png", animated(), "tyxs", FRAME, SECONDS),
+    Example("apng-RGBA", ".png", animated("RGBA", disposal=1), "tyxs", FRAME, SECONDS, alpha=True),
+    Example(
+        "webp-animated",
+        ".webp",
+        animated("RGBA", lossless=True, exact=True),
+        "tyxs",
+        FRAME,
+        SECONDS,
+        alpha=True,
+    ),
+    Example("webp-lossless", ".webp", saved("RGB", lossless=True), "yxs"),
+    *(Example(f"png-{mode}-16", ".png", deep(mode), "yxs", alpha=mode != "RGB") for mode in ("LA", "RGB", "RGBA")),
 )

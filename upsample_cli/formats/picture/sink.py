@@ -1,0 +1,211 @@
+"""Writing pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from PIL import Image
+
+from ...errors import OutputError
+from ...geometry import Axis
+from ..base import Array, Header, WriteOptions, lost, only
+from . import exif, gif, jpeg, other, png, png_writing, webp, xmp
+from .record import ALPHA, CHANNELS, Animation, Metadata, Notes, Picture
+
+_WRITERS: dict[str, Callable[[BinaryIO, Array, Picture], None]] = {
+    "PNG": png_writing.write,
+    "JPEG": jpeg.write,
+    "WEBP": webp.write,
+    "GIF": gif.write,
+}
+_HOLDS = {"PNG": png.HOLDS, "JPEG": jpeg.HOLDS, "WEBP": webp.HOLDS, "GIF": gif.HOLDS}
+_ANIMATED = ("PNG", "WEBP", "GIF", *other.ANIMATED)
+_LONGEST = {"JPEG": 65_500, "WEBP": 16_383, "GIF": 65_535}  # sides
+_LOSSY = ("JPEG", "WEBP", "AVIF")
+_SUFFIXES_OF_ANIMATIONS = ".gif, .png, .webp, .tif or .npy"
+_GREY = {np.dtype(bool): "1", np.dtype("u1"): "L", np.dtype("u2"): "I;16", np.dtype("i4"): "I", np.dtype("f4"): "F"}
+_OF_PNG = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")
+_SHOWN_FOR = 100.0  # milliseconds, where nothing says how long
+
+
+class PictureSink:
+    """A picture or an animation; see `Sink`."""
+
+    pyramids = False
+    compresses = True
+
+    def __init__(self, path: Path, headers: Sequence[Header], options: WriteOptions) -> None:
+        header = only(headers, path)
+        self._path = path
+        self._header = header
+        self.warnings: list[str] = []
+        self._format = _format_of(path)
+        self.copies = 3.4 if self._format in ("PNG", "WEBP") else 2.4  # the array, Pillow's picture of it, their file
+        self._axes = self._squeezed()
+        self._picture = self._describe(options)
+        self._refuse_what_does_not_fit()
+        self._warn_of_the_encoder()
+
+    def _squeezed(self) -> dict[str, Axis]:
+        """The axes t, y, x and s, those that have a single sample and no place in a picture left out."""
+        grid = self._header.grid
+        kept = [axis for axis in grid.axes if axis.name in "yxs" or axis.size > 1]
+        names = "".join(axis.name for axis in kept)
+        if names not in ("yx", "yxs", "tyx", "tyxs"):
+            shown = "".join(grid.names)
+            raise OutputError(f"a picture has the axes y and x, not {shown}; write .tif, .nii.gz or .npy", self._path)
+        if names[0] == "t" and self._format not in _ANIMATED:
+            what = f"{self._format} holds one picture, not {kept[0].size} frames"
+            raise OutputError(f"{what}; write {_SUFFIXES_OF_ANIMATIONS}", self._path)
+        return {axis.name: axis for axis in kept}
+
+    def _describe(self, options: WriteOptions) -> Picture:
+        header = self._header
+        size = (self._axes["x"].size, self._axes["y"].size)
+        if isinstance(header.metadata, Metadata):
+            metadata = header.metadata
+            picture = Picture(size, metadata.mode, metadata.notes, metadata.palette, metadata.bits)
+            notes = self._of_a_picture(metadata)
+        else:
+            mode = self._mode_of_array()
+            picture = Picture(size, mode, Notes(icc=header.icc), bits=1 if mode == "1" else 8)
+            notes = self._of_another_family(picture.notes)
+        picture = replace(picture, notes=notes, history=header.history, options=options)
+        return replace(picture, notes=self._true_of_output(picture))
+
+    def _mode_of_array(self) -> str:
+        header = self._header
+        if header.colours not in (None, "RGB", "CMYK"):
+            raise OutputError(f"{header.colours} cannot become a picture as it is; write .tif or .npy", self._path)
+        dtype = header.dtype.newbyteorder("=")
+        channels = self._axes["s"].size if "s" in self._axes else 1
+        if channels == 1 and "s" not in self._axes and dtype in _GREY:
+            return _GREY[dtype]
+        if dtype in (np.uint8, np.uint16) and 2 <= channels <= 4:
+            return "CMYK" if channels == 4 and header.colours == "CMYK" else ("LA", "RGB", "RGBA")[channels - 2]
+        raise OutputError(f"a picture cannot hold {channels} × {dtype} in a pixel; write .tif or .npy", self._path)
+
+    def _of_a_picture(self, metadata: Metadata) -> Notes:
+        """What can be said of a picture in this format, and a warning of the rest."""
+        notes = metadata.notes
+        same = metadata.format == self._format
+        held = _HOLDS.get(self._format) or other.holds(self._format)
+        items: list[tuple[str, object]] = [("EXIF", notes.exif), ("XMP", notes.xmp), ("comments", notes.comments)]
+        items += [("the ICC profile", notes.icc), ("the resolution", notes.unit)]
+        missing = [name for name, value in items if value and name not in held] + ([] if same else [*notes.extras])
+        self.warnings += lost(replace(self._header, extras=tuple(missing)), self._format)
+        if not same:
+            return replace(notes, own=None)
+        if self._format == "PNG":
+            own, said = png.still_true(notes.own, metadata)
+            self.warnings += said
+            return replace(notes, own=own)
+        return notes
+
+    def _of_another_family(self, notes: Notes) -> Notes:
+        """Notes with what any header says, and a warning of the rest."""
+        header = self._header
+        held = _HOLDS.get(self._format) or other.holds(self._format)
+        missing = [] if header.icc is None or "the ICC profile" in held else ["the ICC profile"]
+        known = [axis.name for axis in header.grid.axes if axis.spacing is not None]
+        in_plane = "the resolution" in held and all(self._axes[name].in_unit("mm").unit == "mm" for name in "yx")
+        gone = [n for n in known if not (n in "yx" and in_plane) and not (n == "t" and "t" in self._axes)]
+        missing += [f"the spacing along {', '.join(gone)}"] if gone else []
+        missing += ["the orientation (affine)"] if header.grid.affines else []
+        self.warnings += lost(header, self._format, *missing)
+        return notes
+
+    def _true_of_output(self, picture: Picture) -> Notes:
+        """The notes with the dimensions, the resolution and the times of the output."""
+        spacing, unit = _spacing(self._axes)
+        notes = replace(picture.notes, spacing=spacing, unit=unit, animation=self._animation(picture.notes.animation))
+        picture = replace(picture, notes=notes)
+        held = _HOLDS.get(self._format) or other.holds(self._format)
+        document = xmp.updated(notes.xmp, picture.size, picture.dpi)
+        if self._format == "JPEG" and jpeg.is_too_long(document):
+            self.warnings.append("its XMP is dropped: it is too long for JPEG")
+            document = b""
+        if "EXIF" not in held:
+            return replace(notes, xmp=document, exif=b"")
+        elsewhere = self._format == "PNG" or (self._format == "JPEG" and jpeg.has_resolution(picture))
+        history = None if self._format == "PNG" else picture.history
+        described = exif.updated(notes.exif, picture.size, picture.dpi, history, add_resolution=not elsewhere)
+        return replace(notes, xmp=document, exif=described)
+
+    def _animation(self, animation: Animation | None) -> Animation | None:
+        """How the frames of the output follow each other."""
+        if "t" not in self._axes:
+            return None
+        axis = self._axes["t"].in_unit("s")
+        if animation is None:
+            known = axis.spacing is not None and axis.unit == "s"
+            if not known:
+                self.warnings.append("nothing says how long a frame is shown: each is for a tenth of a second")
+            duration = 1000 * axis.spacing if axis.spacing is not None and known else _SHOWN_FOR
+            return Animation((duration,) * axis.size)
+        if axis.size != len(animation.durations) and len(set(animation.durations)) > 1:
+            self.warnings.append("its frames are shown for different times: now all share the whole time alike")
+        return animation.resampled(axis.size)
+
+    def _refuse_what_does_not_fit(self) -> None:
+        mode, palette = self._picture.mode, self._picture.palette
+        deep = self._header.dtype.itemsize == 2
+        remedy = "write .png" if mode in _OF_PNG else "write .tif"
+        if not other.gives_back(self._format, mode) or (mode == "CMYK" and deep):
+            raise OutputError(f"{self._format} cannot hold pixels of mode {mode}; {remedy}", self._path)
+        if deep and mode in CHANNELS and self._format != "PNG":
+            raise OutputError(f"{self._format} cannot hold {mode} of 16 bits; {remedy}", self._path)
+        if self._format == "GIF" and palette is not None and gif.transparent_entry(palette) == -1:
+            raise OutputError("GIF cannot hold a palette with half transparent colours; write .png", self._path)
+        longest = _LONGEST.get(self._format)
+        if longest is not None and max(self._picture.size) > longest:
+            size = f"{max(self._picture.size):,}"
+            raise OutputError(
+                f"{self._format} holds no more than {longest:,} pixels along a side, not {size}; write .png", self._path
+            )
+
+    def _warn_of_the_encoder(self) -> None:
+        mode = self._picture.mode
+        if self._format == "GIF" and mode in CHANNELS:
+            self.warnings.append("GIF holds 256 colours: a frame that has more is reduced to as many")
+        if self._format == "GIF" and mode in ALPHA:
+            self.warnings.append("GIF holds no half transparent pixels: they become opaque, or vanish if nearly clear")
+        lossless = self._format == "WEBP" and webp.is_lossless(self._picture)
+        if self._header.labels and self._format in _LOSSY and not lossless:
+            self.warnings.append(f"{self._format} changes values a little, and labels with them; .png keeps them")
+
+    def write(self, paths: Sequence[Path], arrays: Iterable[Iterable[Array]]) -> None:
+        """Encode the picture; see `Sink`."""
+        (slabs,) = arrays
+        array, filled = np.empty(self._header.grid.shape, self._header.dtype), 0
+        for slab in slabs:
+            array.reshape(-1)[filled : filled + slab.size] = slab.reshape(-1)
+            filled += slab.size
+        shape = [axis.size for axis in self._axes.values()]
+        frames = array.reshape(shape if "t" in self._axes else [1, *shape])
+        with paths[0].open("wb") as file:
+            if self._format in _WRITERS:
+                _WRITERS[self._format](file, frames, self._picture)
+            else:
+                other.write(file, frames, self._picture, self._format)
+
+
+def _format_of(path: Path) -> str:
+    """Pillow's name of the format that a suffix stands for."""
+    format_name = Image.registered_extensions().get(path.suffix.lower())
+    if format_name is None or format_name not in Image.SAVE:
+        known = "png, jpg, webp, gif, tif, nii.gz, npy"
+        raise OutputError(f"no file with the suffix {path.suffix!r} can be written; {known} and others can", path)
+    return format_name
+
+
+def _spacing(axes: Mapping[str, Axis]) -> tuple[tuple[float, float] | None, str | None]:
+    """The distance between samples along x and y in mm; or in no unit, which tells the shape of a pixel."""
+    x, y = (axes[name].in_unit("mm") for name in "xy")
+    if x.spacing is None or y.spacing is None or x.unit != y.unit or x.unit not in (None, "mm"):
+        return None, None
+    return (x.spacing, y.spacing), x.unit

@@ -1,0 +1,222 @@
+"""Reading pictures."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from PIL import Image, ImageCms, JpegImagePlugin, UnidentifiedImageError
+
+from ...errors import InputError
+from ...geometry import Axis, Grid
+from ..base import Array, Header, InMemory, ReadOptions
+from . import apng, exif, gif, jpeg, other, png, webp
+from .modes import choose_mode, kept_bits
+from .record import ALPHA, CHANNELS, INDEXED, Animation, Metadata, Notes, Palette
+
+Image.MAX_IMAGE_PIXELS = None  # what is too large is refused by its predicted memory, with a number and a remedy
+
+_DTYPES = {"1": np.bool_, "I;16": np.uint16, "I": np.int32, "F": np.float32}
+_UPRIGHT: dict[int, Callable[[Array], Array]] = {  # what undoes the orientations of EXIF
+    2: lambda rows: rows[:, ::-1],
+    3: lambda rows: rows[::-1, ::-1],
+    4: lambda rows: rows[::-1],
+    5: lambda rows: rows.swapaxes(0, 1),
+    6: lambda rows: rows[::-1].swapaxes(0, 1),
+    7: lambda rows: rows[::-1, ::-1].swapaxes(0, 1),
+    8: lambda rows: rows[:, ::-1].swapaxes(0, 1),
+}
+_TURNED = (5, 6, 7, 8)  # the orientations in which width and height change places
+
+
+class PictureSource(InMemory):
+    """A picture or an animation; see `Source`."""
+
+    def __init__(self, path: Path, options: ReadOptions) -> None:
+        super().__init__()
+        self._path = path
+        self.warnings: list[str] = []
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of small faults in metadata, which Pillow survives
+                self._image = Image.open(path)
+        except UnidentifiedImageError:
+            raise InputError("is not a picture, TIFF, NIfTI or .npy file that can be read", path) from None
+        except Exception as error:  # decoders raise whatever the bytes lead them into
+            raise InputError(f"is not a readable picture: {error}", path) from error
+        try:
+            self.header = self._read_header(options)
+        except InputError:
+            self._image.close()
+            raise
+        except Exception as error:
+            self._image.close()
+            raise InputError(f"is not a readable picture: {error}", path) from error
+
+    def _read_header(self, options: ReadOptions) -> Header:
+        image = self._image
+        self._png: png.Structure | None = None
+        notes, opaque = self._read_notes()
+        notes, self._orientation = _with_facts(notes)
+        self._frames = len(notes.animation.durations) if notes.animation is not None else 1
+        mode, said = choose_mode(image, self._png, options.keep_indices, self._frames > 1, opaque)
+        if mode is None:
+            raise InputError(f"is a picture of mode {image.mode}, which is not supported", self._path)
+        self._mode = mode
+        self.warnings += [*notes.warnings, *said]
+        if options.axes is not None:
+            self.warnings.append("--axes is ignored: a picture names its axes")
+        grid = self._grid(notes)
+        metadata = Metadata(
+            image.format or "",
+            self._mode,
+            grid,
+            notes,
+            self._palette() if self._mode == INDEXED else None,
+            kept_bits(self._mode, self._png, options.keep_indices),
+        )
+        deep = self._png is not None and self._png.depth == 16
+        return Header(
+            grid,
+            np.dtype(np.uint16 if deep else _DTYPES.get(self._mode, np.uint8)),
+            alpha=self._mode in ALPHA,
+            colours=self._mode if self._mode in CHANNELS else None,
+            icc=notes.icc,
+            metadata=metadata,
+            extras=in_words(metadata),
+        )
+
+    def _read_notes(self) -> tuple[Notes, bool]:
+        """What the file says beside its samples, and whether no pixel of an animation can be transparent."""
+        image = self._image
+        opaque = image.mode not in ALPHA
+        with self._path.open("rb") as file:
+            if image.format == "PNG":
+                self._png, notes = png.read(file)
+                return notes, bool(self._png.frames) and apng.is_opaque(self._png)
+            if image.format == "GIF":
+                frames, notes = gif.read(file)
+                return notes, bool(frames) and gif.is_opaque(frames, image.size)
+            if image.format == "WEBP":
+                return webp.read(file), opaque
+            notes = jpeg.read(image, file) if isinstance(image, JpegImagePlugin.JpegImageFile) else other.read(image)
+        frames_left = getattr(image, "n_frames", 1) if notes.animation is None else 1
+        if frames_left > 1:
+            notes = replace(notes, warnings=(*notes.warnings, f"only the first of {frames_left} frames is resized"))
+        return notes, opaque
+
+    def _grid(self, notes: Notes) -> Grid:
+        width, height = self._image.size
+        if self._orientation in _TURNED:
+            width, height = height, width
+        x, y = notes.spacing or (None, None)
+        axes = [Axis("y", height, y, notes.unit), Axis("x", width, x, notes.unit)]
+        if notes.animation is not None:
+            axes.insert(0, _time(notes.animation))
+        if self._mode in CHANNELS:
+            axes.append(Axis("s", CHANNELS[self._mode]))
+        return Grid(tuple(axes))
+
+    def _palette(self) -> Palette:
+        if self._png is not None and self._png.palette is not None:
+            return self._png.palette
+        if self._image.palette is None:
+            raise InputError("has palette indices but no palette", self._path)
+        colours = bytes(self._image.getpalette("RGB") or ())
+        transparency = self._image.info.get("transparency", b"")
+        if isinstance(transparency, int):
+            transparency = b"\xff" * transparency + b"\0"
+        return Palette(colours, transparency)
+
+    def load(self) -> Array:
+        """Decode the picture and turn it upright."""
+        try:
+            if self._frames == 1:
+                return self._upright(self._decoded())
+            array = np.empty(self.header.grid.shape, self.header.dtype)
+            for number, frame in enumerate(self._seen_frames()):
+                array[number] = self._upright(frame)
+            return array
+        except Exception as error:
+            raise InputError(f"cannot be read to its end: {error}", self._path) from error
+
+    def _upright(self, rows: Array) -> Array:
+        rows = rows.astype(self.header.dtype, copy=False)
+        return np.ascontiguousarray(_UPRIGHT[self._orientation](rows)) if self._orientation in _UPRIGHT else rows
+
+    def _decoded(self) -> Array:
+        """The samples as they lie in the file."""
+        if self._png is not None and self._png.depth == 16:
+            return apng.decode(self._path.read_bytes(), self._png)
+        return self._converted()
+
+    def _converted(self) -> Array:
+        """The picture at hand in the mode in which it is resized."""
+        image: Image.Image = self._image
+        image.load()
+        if image.mode == "LAB":
+            lab, rgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
+            image = ImageCms.applyTransform(image, ImageCms.buildTransform(lab, rgb, "LAB", "RGB")) or image
+        if image.mode != self._mode and image.mode not in ("I", "I;16B"):
+            image = image.convert(self._mode)
+        array = np.asarray(image)
+        return array.view(np.uint8) != 0 if self._mode == "1" else array
+
+    def _seen_frames(self) -> Iterator[Array]:
+        """The frames of an animation as they are seen."""
+        if self._png is not None:
+            with self._path.open("rb") as file:
+                yield from apng.frames(file, self._png, self._mode)
+            return
+        for number in range(self._frames):
+            self._image.seek(number)
+            yield self._converted()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._array = None
+        self._image.close()
+
+
+def in_words(metadata: Metadata) -> tuple[str, ...]:
+    """What only a picture understands of a picture's metadata."""
+    notes = metadata.notes
+    items: list[tuple[str, object]] = [("EXIF", notes.exif), ("XMP", notes.xmp), ("comments", notes.comments)]
+    items += [("the palette", metadata.palette), ("how often its frames are shown", notes.animation)]
+    varied = notes.animation is not None and len(set(notes.animation.durations)) > 1
+    items.append(("how long each frame is shown", varied))
+    return (*(name for name, value in items if value), *notes.extras)
+
+
+def _with_facts(notes: Notes) -> tuple[Notes, int]:
+    """The notes with the spacing that EXIF says if nothing else does, and upright; and the orientation."""
+    facts = exif.Facts()
+    if notes.exif:
+        try:
+            facts = exif.read(notes.exif)
+            if exif.says_where_the_subject_is(notes.exif):
+                said = "where EXIF says that the subject is, in pixels, is dropped"
+                notes = replace(notes, warnings=(*notes.warnings, said))
+        except ValueError as error:
+            notes = replace(notes, exif=b"", warnings=(*notes.warnings, f"its EXIF is damaged and dropped: {error}"))
+    if notes.spacing is None and facts.spacing is not None:
+        notes = replace(notes, spacing=facts.spacing, unit="mm")
+    if notes.spacing is not None and facts.orientation in _TURNED:
+        notes = replace(notes, spacing=(notes.spacing[1], notes.spacing[0]))
+    return notes, facts.orientation
+
+
+def _time(animation: Animation) -> Axis:
+    durations = set(animation.durations)
+    if len(durations) > 1 or not min(durations):
+        return Axis("t", len(animation.durations))
+    return Axis("t", len(animation.durations), durations.pop() / 1000, "s")

@@ -1,0 +1,33 @@
+"""XMP: what it says of dimensions, orientation and resolution, as attributes or as elements."""
+
+from __future__ import annotations
+
+import re
+
+PNG_KEYWORD = b"XML:com.adobe.xmp"
+_THUMBNAILS = re.compile(rb"<(xmp|xap):Thumbnails>.*?</\1:Thumbnails>", re.DOTALL)
+
+
+def updated(xmp: bytes, size: tuple[int, int], dpi: tuple[float, float] | None) -> bytes:
+    """The document with what is true of an upright output of `size`; nothing is added that was not there."""
+    width, height = map(str, size)
+    values = {
+        "tiff:Orientation": "1",
+        "tiff:ImageWidth": width,
+        "tiff:ImageLength": height,
+        "exif:PixelXDimension": width,
+        "exif:PixelYDimension": height,
+    }
+    if dpi is not None:
+        values |= {
+            f"tiff:{axis}Resolution": f"{round(value * 1e4)}/10000" for axis, value in zip("XY", dpi, strict=True)
+        }
+        values["tiff:ResolutionUnit"] = "2"  # inches
+    for name, value in values.items():
+        xmp = _where(name).sub(rb"\g<1>" + value.encode(), xmp)
+    return _THUMBNAILS.sub(b"", xmp)
+
+
+def _where(name: str) -> re.Pattern[bytes]:
+    """Matches the value of a property, behind what comes before it."""
+    return re.compile(rb"([\s<]" + name.encode() + rb"(?:\s*=\s*[\"']|\s*>)\s*)[^\"'<]*")
