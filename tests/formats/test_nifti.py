@@ -1,3 +1,4 @@
+import contextlib
 import gzip
 import struct
 import tracemalloc
@@ -420,6 +421,8 @@ IMPOSSIBLE = {
     "samples before the file": ([(108, "f", -352.0)], "begin at byte -352"),
     "samples beyond the file": ([(108, "f", 1e30)], "is truncated"),
     "samples after endless extensions": ([(108, "f", 2e9), (348, "B", 1)], "is truncated"),
+    "no place": ([(280, "f", float("nan"))], "its affine (sform) leads nowhere"),
+    "no distance": ([(80, "f", 3e38)], "the spacing of its axis x is 3e+38"),
     "no rotation": ([(252, "h", 1), (256, "3f", 5, 5, 5)], "not a readable NIfTI file"),
 }
 
@@ -434,6 +437,24 @@ def test_impossible_headers_are_refused_in_one_line(tmp_path, changes, says, suf
     assert message.startswith(f"{path}: ")
     assert "\n" not in message
     assert says in message or (suffix == ".nii.gz" and "is truncated" in says and "is truncated" in message)
+
+
+@given(
+    name=st.sampled_from(["nifti-gz-4-D", "nifti-2", "nifti-rgb", "mgh-4-D", "analyze-spm2-big-endian"]),
+    suffix=st.sampled_from([".nii", ".mgh", ".npy"]),
+    changes=st.lists(st.tuples(st.integers(0, 351), st.binary(min_size=1, max_size=4)), min_size=1, max_size=5),
+)
+@settings(max_examples=100, deadline=None)
+def test_any_header_is_resized_or_refused(tmp_path_factory, name, suffix, changes):
+    folder = tmp_path_factory.mktemp("any")
+    path = made(folder, name)
+    file = formats.parts(path)[-1]
+    data = bytearray(bytes_of(file))
+    for offset, content in changes:
+        data[offset : offset + len(content)] = content
+    file.write_bytes(data)
+    with contextlib.suppress(InputError, OutputError):
+        assert upsampled(path, folder / f"out{suffix}", scale="2", mode="nearest").after.grid.shape
 
 
 @pytest.mark.parametrize("shape", [(8, 30_000, 30_000), (200, 200, 200), (20, 20, 20)])

@@ -107,8 +107,9 @@ def _grid(raw: Any, shape: tuple[int, ...], tail: bytes) -> Grid:
 
 def _affine(raw: Any, shape: tuple[int, ...]) -> Affine:
     affine = np.eye(4)
-    affine[:3, :3] = raw["Mdc"].T.astype(float) * raw["delta"].astype(float)
-    affine[:3, 3] = raw["Pxyz_c"] - affine[:3, :3] @ (np.array(shape[:3]) / 2)
+    with np.errstate(invalid="ignore"):  # what is not finite is refused later
+        affine[:3, :3] = raw["Mdc"].T.astype(float) * raw["delta"].astype(float)
+        affine[:3, 3] = raw["Pxyz_c"] - affine[:3, :3] @ (np.array(shape[:3]) / 2)
     return affine
 
 

@@ -27,8 +27,8 @@ from .sink import Encoded, is_pair
 logging.getLogger("nibabel.global").setLevel(logging.CRITICAL)  # it speaks of headers that our messages name
 
 _NAMES = "xyztuvw"
-_LENGTH_UNITS = {"mm": "mm", "micron": "µm", "meter": "m"}
-_TIME_UNITS = {"sec": "s", "msec": "ms", "usec": "µs"}
+_LENGTH_UNITS = {1: "m", 2: "mm", 3: "µm"}  # by the lower bits of xyzt_units
+_TIME_UNITS = {8: "s", 16: "ms", 24: "µs"}  # by the bits above them
 _PIXELS = {"RGB": 3, "RGBA": 4}  # by the codes 128 and 2304
 _RGB24, _RGBA32 = 128, 2304
 _LABELS = 1002  # NIFTI_INTENT_LABEL
@@ -176,19 +176,21 @@ def _header(raw: Any, shape: tuple[int, ...], dtype: np.dtype[Any], extensions: 
 
 
 def _grid(raw: Any, shape: tuple[int, ...], pixel: str | None) -> Grid:
-    length_unit, time_unit = raw.get_xyzt_units()
+    units = int(raw["xyzt_units"])
+    length_unit, time_unit = _LENGTH_UNITS.get(units & 0b111), _TIME_UNITS.get(units & 0b111000)
     axes = []
     for number, size in enumerate(shape):
         name = _NAMES[number]
         spacing = float(raw["pixdim"][1 + number])
-        unit = _LENGTH_UNITS.get(length_unit) if number < 3 else _TIME_UNITS.get(time_unit) if number == 3 else None
+        unit = length_unit if number < 3 else time_unit if number == 3 else None
         origin = float(raw["toffset"]) if name == "t" and np.isfinite(raw["toffset"]) else 0.0
         axes.append(Axis(name, size, spacing if np.isfinite(spacing) and spacing > 0 else None, unit, origin))
     affines: dict[str, Affine] = {}
     if raw["sform_code"] > 0:
         affines["sform"] = raw.get_sform()
     if raw["qform_code"] > 0:
-        affines["qform"] = raw.get_qform()
+        with np.errstate(invalid="ignore"):  # what is not finite is refused later
+            affines["qform"] = raw.get_qform()
     samples = () if pixel is None else (Axis("s", _PIXELS[pixel]),)
     return Grid((*reversed(axes), *samples), affines)
 
@@ -201,9 +203,11 @@ def _scaling(raw: Any) -> tuple[float, float] | None:
 
 def _extras(raw: Any, extensions: Sequence[tuple[int, bytes]]) -> tuple[str, ...]:
     """What the header says that other families have no word for."""
-    code, parameters, name = raw.get_intent()
+    code, name = int(raw["intent_code"]), _text(raw["intent_name"])
+    intents = nib.nifti1.intent_codes
+    intent = ", ".join(str(part) for part in (intents.label[code] if code in intents.code else code, name) if part)
     said = {
-        f"the intent ({code}{', ' + name if name else ''})": code != "none" or parameters or name,
+        f"the intent ({intent})": code or name,
         f"the description ({_text(raw['descrip'])})": _text(raw["descrip"]),
         f"the name of another file ({_text(raw['aux_file'])})": _text(raw["aux_file"]),
         "the range of display (cal_min, cal_max)": raw["cal_min"] or raw["cal_max"],
@@ -302,7 +306,7 @@ def _set_frames(raw: Any, target: Dimensions) -> None:
     """The affine, as sform, and as qform too if it comes from a scanner and is no more than a rotation."""
     code = "scanner" if target.frame == "ras" else "aligned"
     raw.set_sform(target.affine, code)
-    if target.frame is None:
+    if target.frame is None or not target.affine[:3, :3].any(axis=0).all():
         return
     spacing = raw["pixdim"].copy()
     raw.set_qform(target.affine, code, strip_shears=True)

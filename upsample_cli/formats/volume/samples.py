@@ -14,12 +14,14 @@ from typing import Any, BinaryIO, Self, cast
 import numpy as np
 
 from ...errors import InputError
+from ...geometry import Grid
 from ..base import Array, Header, Source, merged
 
 READ_ERRORS = (OSError, EOFError, zlib.error)
 _START = 540  # bytes, the longest header
 _CHUNK = 1 << 20
 _GZIP = b"\x1f\x8b"
+_FARTHEST = 1e30
 _DEFLATE_LIMIT = 1032  # no byte of a gzip stream stands for more
 
 
@@ -51,6 +53,7 @@ class VolumeSource:
     others: Sequence[Source] = ()
 
     def __init__(self, path: Path, header: Header, block: Block, warnings: Sequence[str] = ()) -> None:
+        _refuse_nowhere(header.grid, path)
         self._path, self._block = path, block
         self.header = header
         self.warnings = list(warnings)
@@ -139,6 +142,16 @@ def refuse_impossible(block: Block, path: Path) -> None:
         raise InputError(f"is not a readable volume: {block.path.name}: {error.strerror}", path) from error
     if limit < block.end:
         raise truncated(found, block, path)
+
+
+def _refuse_nowhere(grid: Grid, path: Path) -> None:
+    """Refuse positions that no header can hold once they have moved."""
+    for name, affine in grid.affines.items():
+        if not (np.abs(affine) < _FARTHEST).all():
+            raise InputError(f"is damaged: its affine ({name}) leads nowhere", path)
+    for axis in grid.axes:
+        if max(axis.spacing or 0, abs(axis.origin)) > _FARTHEST:
+            raise InputError(f"is damaged: the spacing of its axis {axis.name} is {axis.spacing:g}", path)
 
 
 def truncated(found: int, block: Block, path: Path) -> InputError:
