@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 
 import tifffile
@@ -35,6 +36,7 @@ _KEPT = frozenset(
 )
 _OF_NOBODY = frozenset(range(65000, 65536)) - frozenset(range(65420, 65470))  # those are Hamamatsu's, of slides
 _VENDORS_MARKS = frozenset((700,))  # by which tifffile knows their files
+_FRACTIONS = {5: "I", 10: "i"}  # by the numbers of their types
 STRUCTURE = frozenset(  # read, made anew, or say how the samples are stored
     (
         *(254, 255, 256, 257, 258, 259, 262, 266, 270, 273, 277, 278, 279, 282, 283, 284, 288, 289, 292, 293, 296, 297),
@@ -48,7 +50,7 @@ def kept(page: tifffile.TiffPage, vendors: bool) -> Iterator[Tag]:
     """The tags that are copied, of a file that may be in a `vendors` own dialect, which is not written."""
     for tag in page.tags:
         if _is_kept(tag, vendors):
-            yield tag.code, int(tag.dtype), tag.count, raw(tag), True
+            yield tag.code, int(tag.dtype), tag.count, _value(tag, page.parent.byteorder), True
 
 
 def dropped(page: tifffile.TiffPage, vendors: bool) -> list[str]:
@@ -62,6 +64,14 @@ def raw(tag: tifffile.TiffTag) -> bytes:
     file.seek(tag.valueoffset)
     value: bytes = file.read(tag.valuebytecount)
     return value
+
+
+def _value(tag: tifffile.TiffTag, byteorder: str) -> bytes | tuple[int, ...]:
+    """The value as `TiffWriter` takes it to the byte: fractions, of which it miscounts the bytes, as their numbers."""
+    value = raw(tag)
+    if tag.dtype not in _FRACTIONS:
+        return value
+    return struct.unpack(f"{byteorder}{2 * tag.count}{_FRACTIONS[tag.dtype]}", value)
 
 
 def text(page: tifffile.TiffPage, code: int) -> bytes | None:
