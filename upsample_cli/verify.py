@@ -24,7 +24,7 @@ from .resizing import Resizing
 _ROWS = 12  # of the slab axis that are looked at, of every array
 _PER_ROW = 16  # samples
 _MARGIN = 1 / 32  # of a level, by which integers may be rounded otherwise
-_LOSSY = 0.05  # of the range of the samples, by which a lossy codec may be off on average
+_LOSSY = 0.2  # of the range of the samples: what a lossy codec may be off on average, which noise comes near to
 
 
 def verify(plan: Plan, path: Path) -> None:
@@ -36,10 +36,12 @@ def verify(plan: Plan, path: Path) -> None:
     Raises:
         OutputError: it is not.
     """
+    grid = plan.after.grid
+    pixel = grid["s"].size if "s" in grid.names else 0
     try:
         counts = [1 + (len(main.after.levels) if plan.sink.pyramids else 0) for main in plan.mains]
         with (
-            look(path, formats.family_of(plan.output_path), "".join(plan.after.grid.names), counts) as seen,
+            look(path, formats.family_of(plan.output_path), pixel, counts) as seen,
             formats.open_source(plan.source_path, read_options(plan.request)) as source,
         ):
             sources = _sources_again(plan, source)
@@ -179,8 +181,7 @@ class _Judge:
         pixel = window if self._pixels else window[..., None]
         channel = channel if self._pixels else 0
         if self._mode.picks:
-            same = pixel[..., channel].astype(self._dtype.newbyteorder("="))
-            return 0.0 if (same == found).any() or (found != found and np.isnan(same).any()) else 1.0
+            return self._nearest_of(pixel[..., channel], found)
         weights = np.ones(())
         for axis in axes:
             weights = np.multiply.outer(weights, np.asarray(axis.weights))
@@ -188,10 +189,16 @@ class _Judge:
             return self._lost_vote(pixel[..., channel], weights, found)
         return self._deviation(pixel, weights, channel, found)
 
-    @staticmethod
-    def _lost_vote(labels: Array, weights: Array, found: Any) -> float:
+    def _lost_vote(self, labels: Array, weights: Array, found: Any) -> float:
         votes = {label: weights[labels == label].sum() for label in np.unique(labels)}
-        return 0.0 if votes.get(found, -1.0) >= max(votes.values()) - 2 * TIE else 1.0
+        winners = [label for label, vote in votes.items() if vote >= max(votes.values()) - 2 * TIE]
+        return self._nearest_of(np.array(winners), found)
+
+    def _nearest_of(self, allowed: Array, found: Any) -> float:
+        if (allowed == found).any() or (found != found and np.isnan(allowed).any()):
+            return 0.0
+        range_ = float(np.iinfo(self._dtype).max) if self._dtype.kind in "iu" else 1.0
+        return float(np.abs(allowed.astype(np.complex128) - complex(found)).min()) / range_
 
     def _deviation(self, pixel: Array, weights: Array, channel: int, found: Any) -> float:
         working = np.complex128 if self._dtype.kind == "c" else np.float64

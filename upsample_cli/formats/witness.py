@@ -6,6 +6,7 @@ Pillow, `numpy.load`. Nothing here is shared with the sources and sinks.
 
 from __future__ import annotations
 
+import gzip
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -52,13 +53,13 @@ class Seen:
 
 
 @contextmanager
-def look(path: Path, family: str, names: str, counts: Sequence[int]) -> Iterator[list[Seen]]:
+def look(path: Path, family: str, samples_per_pixel: int, counts: Sequence[int]) -> Iterator[list[Seen]]:
     """What is in the file at `path`: one for every array, in the order in which they were written.
 
     Args:
         path: the file.
         family: the name of the module that wrote it.
-        names: of the axes of the first array, by which palettes are told from colours.
+        samples_per_pixel: as planned, 0 for a plain number: palettes may stand for either.
         counts: for every image of the file, how many arrays it is: itself and its levels.
     """
     with ExitStack() as stack:
@@ -66,7 +67,9 @@ def look(path: Path, family: str, names: str, counts: Sequence[int]) -> Iterator
             yield _tiff(path, counts, stack)
         else:
             yield [
-                _picture(path, "s" in names) if family == "picture" else {"npy": _npy, "volume": _volume}[family](path)
+                _picture(path, samples_per_pixel)
+                if family == "picture"
+                else {"npy": _npy, "volume": _volume}[family](path)
             ]
 
 
@@ -79,7 +82,11 @@ def _volume(path: Path) -> Seen:
     import nibabel as nib
     from nibabel.arrayproxy import ArrayProxy
 
-    image: Any = nib.load(path)
+    if path.name.lower().endswith((".mgh", ".mgz")):  # which `nib.load` would leave open
+        with gzip.open(path) if path.suffix.lower() == ".mgz" else path.open("rb") as file:
+            image: Any = cast(Any, nib.MGHImage).from_stream(file)
+    else:
+        image = nib.load(path)
     header, dtype = image.header, image.get_data_dtype()
     names = "xyztuvw"[: len(image.shape)][::-1]
     units = {"mm": 1.0, "micron": 1e-3, "meter": 1e3, "sec": 1.0, "msec": 1e-3, "usec": 1e-6}
@@ -96,7 +103,7 @@ def _volume(path: Path) -> Seen:
     if isinstance(image, nib.MGHImage):
         affines["ras"] = image.affine
     samples: Any = cast(Any, ArrayProxy)(
-        image.file_map["image"].filename, (image.shape, dtype, image.dataobj.offset, 1.0, 0.0)
+        image.file_map["image"].filename or path, (image.shape, dtype, image.dataobj.offset, 1.0, 0.0)
     )
 
     @lru_cache(4)
@@ -181,24 +188,21 @@ def _ratio(unit: str) -> float:
     return next((table[unit] for table in UNITS if unit in table), 1.0)
 
 
-def _picture(path: Path, colours: bool) -> Seen:
+def _picture(path: Path, samples_per_pixel: int) -> Seen:
     from PIL import Image, ImageSequence
 
     with Image.open(path) as image:
         kind, count = image.format or "", getattr(image, "n_frames", 1)
         dpi = [float(value) for value in image.info.get("dpi", ())]
-        palette = colours and image.mode in ("P", "1", "L")
+        colours = {2: "LA", 3: "RGB", 4: "CMYK" if image.mode == "CMYK" else "RGBA"}.get(samples_per_pixel)
+        palette = colours is not None and image.mode in ("P", "1", "L")
         lossy = palette or kind == "JPEG" or (kind == "WEBP" and b"VP8L" not in path.read_bytes()[:4096])
         if kind in _DECODERS and count == 1 and image.mode not in ("P", "1", "CMYK"):
             import imagecodecs
 
             samples = np.asarray(getattr(imagecodecs, _DECODERS[kind])(path.read_bytes()))
         else:
-            mode = "RGBA" if image.has_transparency_data else "RGB"
-            frames = [
-                frame.convert(mode) if colours and frame.mode != "CMYK" else frame
-                for frame in ImageSequence.Iterator(image)
-            ]
+            frames = [frame.convert(colours) if colours else frame for frame in ImageSequence.Iterator(image)]
             samples = np.stack([np.asarray(frame) for frame in frames])
             samples = samples if count > 1 else samples[0]
     names = ("t" if count > 1 else "") + "yx"
