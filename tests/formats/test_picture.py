@@ -127,7 +127,11 @@ def test_a_reduction_to_256_colours_is_said(tmp_path):
         ("tiff-rgb16", "out.jpg", r"JPEG cannot hold RGB of 16 bits; write \.png"),
         ("png-RGBA-16", "out.webp", r"WEBP cannot hold RGBA of 16 bits; write \.png"),
         ("png-I16", "out.gif", r"GIF cannot hold pixels of mode I;16; write \.png"),
-        ("gif-animated", "out.jpg", r"JPEG holds one picture, not 3 frames; write \.gif, \.png, \.webp, \.tif or \.npy"),
+        (
+            "gif-animated",
+            "out.jpg",
+            r"JPEG holds one picture, not 3 frames; write \.gif, \.png, \.webp, \.tif or \.npy",
+        ),
         ("gif-animated", "out.bmp", r"BMP holds one picture, not 3 frames"),
         ("tiff-stack-uint8", "out.png", r"picture has the axes y and x, not zyx; write"),
         ("nifti-int16", "out.jpg", "picture has the axes y and x, not zyx"),

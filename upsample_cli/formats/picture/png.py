@@ -18,7 +18,8 @@ HOLDS = frozenset(["EXIF", "XMP", "the ICC profile", "comments", "the resolution
 
 _TEXT = (b"tEXt", b"zTXt", b"iTXt")
 _OF_THE_KIND_OF_PIXELS = (b"sBIT", b"bKGD")  # have no meaning in another one
-_KEPT = (*BEFORE_PALETTE, *_TEXT, b"bKGD", b"sPLT", b"tIME", b"sTER")
+_KEPT = (*BEFORE_PALETTE, *_TEXT, b"bKGD", b"sPLT", b"tIME", b"sTER", b"pCAL")
+_STALE = (b"oFFs",)  # is called safe to copy, and counts in pixels
 _MADE_ANEW = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"pHYs", b"eXIf", b"acTL", b"fcTL", b"fdAT")
 _COLOURS = (b"gAMA", b"cHRM", b"cICP", b"mDCV", b"cLLI")  # colour spaces that no other format can say so
 _RAW_PROFILES = {  # ImageMagick's way to put what had no chunk of its own into text
@@ -180,7 +181,7 @@ def _raw_profile(text: bytes) -> bytes:
 
 def _may_be_copied(name: bytes) -> bool:
     """Whether a chunk stays true when samples change: it is known to, or has the safe-to-copy bit."""
-    return name in _KEPT or name[3:4].islower()
+    return name in _KEPT or (name[3:4].islower() and name not in _STALE)
 
 
 def _spacing(data: bytes) -> tuple[tuple[float, float] | None, str | None]:
