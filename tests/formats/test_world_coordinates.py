@@ -145,7 +145,7 @@ def test_nifti(tmp_path: Path, world: np.ndarray, options: Options, corners: boo
     assert image.header.get_xyzt_units() == ("mm", "sec")
 
 
-@pytest.mark.parametrize("suffix", [".mgh", ".mgz", ".nii.gz"])
+@pytest.mark.parametrize("suffix", [".mgz", ".nii.gz"])
 @pytest.mark.parametrize("corners", CORNERS, ids=["half-pixel", "align-corners"])
 @pytest.mark.parametrize("options", TARGETS, ids=names)
 @pytest.mark.parametrize("world", [*AFFINES.values(), affine(SHEAR, 1, 2, 3)], ids=[*AFFINES, "sheared"])
@@ -153,8 +153,7 @@ def test_freesurfer(tmp_path: Path, world: np.ndarray, options: Options, corners
     source, out = tmp_path / "world.mgh", tmp_path / f"out{suffix}"
     source.write_bytes(nib.MGHImage(positions(world, SHAPE).astype(np.float32), world).to_bytes())
     upsampled(source, out, **options, align_corners=corners)
-    data = gzip.decompress(out.read_bytes()) if suffix.endswith("z") else out.read_bytes()
-    image = (nib.Nifti1Image if suffix == ".nii.gz" else nib.MGHImage).from_bytes(data)
+    image = (nib.Nifti1Image if suffix == ".nii.gz" else nib.MGHImage).from_bytes(gzip.decompress(out.read_bytes()))
     assert_in_place(np.asarray(image.dataobj), image.affine, world, SHAPE, 1e-4)
     if suffix == ".nii.gz" and int(image.header["qform_code"]):
         assert_in_place(np.asarray(image.dataobj), image.get_qform(), world, SHAPE, 1e-3)

@@ -12,7 +12,7 @@ from pathlib import Path
 from ...errors import InputError
 from .. import parts
 from ..base import Header, ReadOptions, WriteOptions, only
-from . import analyze, mgh, nifti
+from . import analyze, mgh, nifti, nifti_header
 from .samples import VolumeSource, read_start
 from .sink import VolumeSink, is_pair
 
@@ -43,7 +43,7 @@ def make_sink(path: Path, headers: Sequence[Header], options: WriteOptions) -> V
     elif is_pair(path) and isinstance(header.metadata, analyze.Metadata):
         volume = analyze.encode(header, path)
     else:
-        volume = nifti.encode(header, path, is_pair(path))
+        volume = nifti_header.encode(header, path, is_pair(path))
     return VolumeSink(path, header, volume, options)
 
 

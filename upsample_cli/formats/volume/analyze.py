@@ -167,7 +167,8 @@ def _scaling(raw: Any) -> tuple[float, float] | None:
 
 
 def _extras(raw: Any) -> tuple[str, ...]:
-    fields = {"the description": "descrip", "the name of another file": "aux_file", "the patient's": "patient_id"}
+    fields = {"description": "descrip", "name of another file": "aux_file", "number of the patient": "patient_id"}
+    fields |= {"number of the scan": "scannum", "date": "exp_date", "time": "exp_time", "program": "generated"}
     texts = {what: bytes(raw[field].item()).strip(b"\0 ").decode("latin-1") for what, field in fields.items()}
-    said = [f"{what} ({text})" for what, text in texts.items() if text]
+    said = [f"the {what} ({text})" for what, text in texts.items() if text]
     return (*said, *(["the range of display (cal_min, cal_max)"] if raw["cal_min"] or raw["cal_max"] else []))

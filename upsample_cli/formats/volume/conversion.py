@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +67,7 @@ def dimensions(header: Header, kind: str, most: int, path: Path, pixels: bool = 
     spacing = [measured[n].spacing if n in measured else None for n in wanted[: len(shape)]]
     frame, affine = best_affine(header.grid)
     others = [name for name in _FRAMES if name in header.grid.affines and name != frame]
-    differ = [name for name in others if not np.allclose(header.grid.affines[name], header.grid.affines[str(frame)])]
+    differ = [name for name in others if not _same(header.grid.affines[name], header.grid.affines[str(frame)])]
     order = [names.index(name) for name in [*reversed(wanted), *of_voxel] if name in names]
     return Dimensions(
         shape=shape,
@@ -123,6 +123,12 @@ def generic_losses(header: Header, *, pixels: bool = False) -> list[str]:
     return items
 
 
+def _same(one: Affine, other: Affine) -> bool:
+    """Whether two affines differ by no more than roundings."""
+    tolerance = 1e-4 * np.linalg.norm(other[:3, :3], axis=0).min()
+    return np.allclose(one, other, rtol=0, atol=tolerance)
+
+
 def _measured(axis: Axis) -> Axis:
     return axis.in_unit("mm" if axis.name in SPATIAL else "s")
 
@@ -141,8 +147,3 @@ def _unit(axes: dict[str, Axis], names: Sequence[str], unit: str) -> str | None:
 def _unknown_units(axes: Any) -> list[str]:
     strange = {a.unit: a.name for a in axes if a.unit is not None and a.unit != ("mm" if a.name in SPATIAL else "s")}
     return [f"the unit {unit} of {name}" for unit, name in strange.items()]
-
-
-def without_scaling(header: Header) -> Header:
-    """The header of a volume that keeps slope and intercept."""
-    return replace(header, scaling=None)

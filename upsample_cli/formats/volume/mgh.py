@@ -64,12 +64,12 @@ def open_source(path: Path) -> VolumeSource:
             refuse_impossible(block, path)
             file.seek(block.end)
             tail = file.read(_MOST_TAGS)
-            skip(file)
+            rest = skip(file)
     except READ_ERRORS as error:
         raise InputError(f"cannot be read to its end: {error}", path) from error
     metadata = Metadata(head, tail)
     header = Header(_grid(raw, shape, tail), block.dtype, metadata=metadata, extras=_extras(raw, tail))
-    return VolumeSource(path, header, block)
+    return VolumeSource(path, header, block, [f"{rest:,} bytes behind its tags are dropped"] if rest else [])
 
 
 def encode(header: Header, path: Path) -> Encoded:

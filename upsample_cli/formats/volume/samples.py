@@ -121,10 +121,9 @@ def read_start(file: Path, path: Path) -> bytes:
         raise InputError(f"is not a readable volume: {file.name}: {reason}", path) from error
 
 
-def skip(file: BinaryIO) -> None:
-    """Read to the end."""
-    while file.read(_CHUNK):
-        pass
+def skip(file: BinaryIO) -> int:
+    """Read to the end; gives the number of bytes."""
+    return sum(len(chunk) for chunk in iter(lambda: file.read(_CHUNK), b""))
 
 
 def refuse_impossible(block: Block, path: Path) -> None:
