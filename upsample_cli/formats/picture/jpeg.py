@@ -139,7 +139,7 @@ def _coding(image: JpegImagePlugin.JpegImageFile) -> dict[str, Any]:
     if image.layers == 3:
         sampling = JpegImagePlugin.get_sampling(image)
         coding["subsampling"] = sampling if sampling >= 0 else 0  # of an unusual kind: the one that loses nothing
-        coding["keep_rgb"] = image.info.get("adobe_transform") == 0
+        coding["keep_rgb"] = image.info.get("adobe_transform") == 0 and "jfif" not in image.info
     coding["progressive"] = bool(image.info.get("progressive"))
     return coding
 
@@ -183,7 +183,7 @@ def _save_options(picture: Picture) -> dict[str, Any]:
     if picture.options.quality is not None:
         options.pop("qtables", None)
         options["quality"] = picture.options.quality
-    if picture.dpi is not None:
+    if picture.dpi is not None and has_resolution(picture):
         options["dpi"] = tuple(min(value, 65535) for value in picture.dpi)
     return options
 
