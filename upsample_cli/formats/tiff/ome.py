@@ -51,11 +51,14 @@ def is_name(name: str) -> bool:
     return name.lower().endswith(_SUFFIXES)
 
 
-def can_hold(header: Header) -> bool:
-    """Whether OME-TIFF can hold the samples."""
+def obstacle(header: Header, described: bool) -> str | None:
+    """What of the samples OME-TIFF cannot hold, where an OME-XML may have `described` their axes already."""
     grid = header.grid
+    if header.dtype.name not in _TYPES:
+        return f"samples of type {header.dtype.name}"
     samples = grid["s"].size if "s" in grid.names else 1
-    return header.dtype.name in _TYPES and samples in (1, 3, 4) and set(grid.names) <= set("tzcyxs")
+    fits = described or (samples in (1, 3, 4) and set(grid.names) <= set("tzcyxs"))
+    return None if fits else f"{samples} samples in a pixel along the axes {''.join(grid.names)}"
 
 
 def image_of(tiff: tifffile.TiffFile, number: int) -> OmeImage:

@@ -58,19 +58,17 @@ class TiffSink:
 
     def _choose_dialect(self) -> str:
         header, metadata = self._parts[0]
-        ome_fits = all(ome.can_hold(header) for header, _ in self._parts)
-        other = "ome" if ome_fits else "shaped"
-        wanted = metadata.dialect
+        obstacles = [ome.obstacle(header, metadata.ome is not None) for header, metadata in self._parts]
+        obstacle = next(filter(None, obstacles), None)
+        other = "shaped" if obstacle else "ome"
         if ome.is_name(self._path.name):
-            if not ome_fits and wanted != "ome":
-                axes = "".join(header.grid.names)
-                raise OutputError(
-                    f"OME-TIFF cannot hold samples of type {header.dtype.name} along {axes}; write .tif", self._path
-                )
+            if obstacle:
+                raise OutputError(f"OME-TIFF cannot hold {obstacle}; write .tif", self._path)
             return "ome"
-        if wanted == "imagej" and not imagej.can_hold(header):
+        wanted = metadata.dialect
+        if (wanted == "imagej" and not self._fits_imagej()) or (wanted == "ome" and obstacle):
+            self.warnings.append(f"the input's kind of TIFF cannot hold this: written as {other.upper()} TIFF")
             wanted = other
-            self.warnings.append(f"an ImageJ stack cannot hold this: written as {wanted.upper()} TIFF")
         if wanted in ("foreign", "vendor"):
             several = set(header.grid.names) - set("yxs")
             wanted = "plain" if not several else "imagej" if self._fits_imagej() else other
@@ -88,6 +86,8 @@ class TiffSink:
         for _, metadata in self._parts:
             if self._dialect != "imagej":
                 items += [f"ImageJ's {name}" for name in imagej.kept_entries(metadata.imagej)]
+            if self._dialect != "ome" and metadata.ome is not None:
+                items.append("the OME-XML")
             if self._dialect != "shaped" and metadata.shaped:
                 items.append("tifffile's own metadata")
             if self._dialect in ("imagej", "ome") and metadata.description:
