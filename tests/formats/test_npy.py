@@ -3,8 +3,9 @@ import pytest
 
 from tests.formats.through import planned, upsampled
 from upsample_cli import formats
-from upsample_cli.errors import InputError
-from upsample_cli.formats.base import ReadOptions
+from upsample_cli.errors import InputError, OutputError
+from upsample_cli.formats.base import Header, ReadOptions, WriteOptions
+from upsample_cli.geometry import Axis, Grid
 
 
 def saved(folder, array, name="in.npy"):
@@ -69,13 +70,53 @@ def test_archives_under_the_wrong_name(tmp_path, content):
         planned(path, scale="2")
 
 
+def header(**known):
+    """Of an array of 4 × 5 pixels with two samples each."""
+    return Header(Grid((Axis("y", 4), Axis("x", 5), Axis("s", 2)), known.pop("affines", {})), np.dtype("u1"), **known)
+
+
+@pytest.mark.parametrize(
+    ("known", "says"),
+    [
+        ({}, None),
+        ({"affines": {"raster": np.eye(4)}}, None),
+        ({"affines": {"sform": np.eye(4), "raster": np.eye(4)}}, "where the samples lie in the world (sform)"),
+        ({"icc": b"profile"}, "the ICC profile"),
+        ({"labels": True}, "that the samples are labels"),
+        ({"alpha": True}, "that the last sample of a pixel is alpha"),
+        ({"colours": "RGB"}, None),
+        ({"colours": "CMYK"}, "that the samples are CMYK"),
+        ({"levels": ((2, 2, 2),)}, "the smaller levels of the pyramid"),
+        ({"scaling": (2.0, 1.0)}, "that the stored numbers mean 2 times themselves plus 1"),
+        ({"extras": ("EXIF",)}, "EXIF"),
+        ({"metadata": object()}, "the names of the axes (yxs)"),
+    ],
+)
+def test_what_is_lost_is_said(tmp_path, known, says):
+    sink = formats.make_sink(tmp_path / "out.npy", [header(**known)], WriteOptions())
+    expected = [f".npy cannot hold these, which are dropped: {says}"] if says else []
+    assert sink.warnings == expected
+
+
 def test_spacing_that_is_lost_is_said(tmp_path):
     import tifffile
 
     tifffile.imwrite(tmp_path / "in.tif", np.zeros((4, 5), "u1"), resolution=(300, 300), resolutionunit="inch")
     (warning,) = planned(tmp_path / "in.tif", tmp_path / "out.npy", scale="2").warnings
-    assert "spacing" in warning
+    assert "the names of the axes (yx); spacing and units" in warning
     assert planned(saved(tmp_path, np.zeros((4, 5))), scale="2").warnings == ()
+
+
+def test_several_images_are_refused_with_the_remedy(tmp_path):
+    with pytest.raises(OutputError, match=r"out\.npy: holds one image, not 2; .*--series 0"):
+        formats.make_sink(tmp_path / "out.npy", [header(), header()], WriteOptions())
+
+
+def test_what_has_been_done_has_no_place_and_the_bytes_are_numpy_s_own(tmp_path):
+    array = np.arange(20, dtype=">i2").reshape(4, 5)
+    path = saved(tmp_path, array)
+    upsampled(path, tmp_path / "out.npy", scale="1", mode="nearest")
+    assert (tmp_path / "out.npy").read_bytes() == path.read_bytes()
 
 
 def test_opening_reads_the_header_alone(tmp_path):

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from ...errors import InputError
 from .. import parts
 from ..base import Header, ReadOptions, WriteOptions, only
@@ -25,7 +27,8 @@ def open_source(path: Path, options: ReadOptions) -> VolumeSource:
     Raises:
         InputError: it is damaged, or of a kind that is not supported.
     """
-    source = _opened(path)
+    with np.errstate(invalid="ignore"):  # positions that are no numbers are refused in words
+        source = _opened(path)
     if options.axes is not None:
         source.warnings.append("--axes is ignored: volumes name their axes")
     return source

@@ -65,7 +65,7 @@ def dimensions(header: Header, kind: str, most: int, path: Path, pixels: bool = 
         raise OutputError(f"{kind} has no place for the axes {given}; write .nii, .tif or .npy", path)
     measured = {axis.name: _measured(axis) for axis in header.grid.axes}
     spacing = [measured[n].spacing if n in measured else None for n in wanted[: len(shape)]]
-    frame, affine = best_affine(header.grid)
+    frame, affine = _best_affine(header.grid)
     others = [name for name in _FRAMES if name in header.grid.affines and name != frame]
     differ = [name for name in others if not _same(header.grid.affines[name], header.grid.affines[str(frame)])]
     order = [names.index(name) for name in [*reversed(wanted), *of_voxel] if name in names]
@@ -90,7 +90,7 @@ def _shape(grid: Grid, wanted: Sequence[str]) -> tuple[int, ...]:
     return tuple(shape)
 
 
-def best_affine(grid: Grid) -> tuple[str | None, Affine]:
+def _best_affine(grid: Grid) -> tuple[str | None, Affine]:
     """The most trusted frame of a grid, and its affine in millimetres; one that follows from spacing without it."""
     for name in _FRAMES:
         if name in grid.affines:

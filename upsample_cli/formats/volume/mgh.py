@@ -25,7 +25,6 @@ _SIZE = mghformat.DATA_OFFSET
 _HEADER, _FOOTER = mghformat.header_dtype, mghformat.footer_dtype
 _TYPES = {0: "u1", 1: "i4", 3: "f4", 4: "i2", 10: "u2"}
 _WIDER = {"int8": "int16"}
-_NAMES = "xyzt"
 _MOST_TAGS = 64 << 20  # bytes; the tags of real files have some kilobytes
 _TAG_CMDLINE = 3  # a command that has made the file
 
@@ -86,7 +85,8 @@ def encode(header: Header, path: Path) -> Encoded:
     target = dimensions(header, "MGH", 4, path)
     dtype, said = _held(header, path)
     head = _new_header(dtype, target).tobytes().ljust(_SIZE, b"\0")
-    lost_here = lost(header, "MGH", *target.lost, *generic_losses(header))
+    onset = ["the time of the first volume"] if target.onset else []
+    lost_here = lost(header, "MGH", *target.lost, *onset, *generic_losses(header))
     return Encoded(dtype, target.order, head, _updated_tail(b"", header), warnings=(*said, *lost_here))
 
 
@@ -98,7 +98,7 @@ def _fields(head: bytes) -> Any:
 def _grid(raw: Any, shape: tuple[int, ...], tail: bytes) -> Grid:
     repetition = _footer(tail)["tr"]
     known = raw["goodRASFlag"] == 1
-    spacing = [*(float(size) if known and size > 0 else None for size in raw["delta"])]
+    spacing = [float(size) if known and size > 0 else None for size in raw["delta"]]
     axes = [Axis(name, shape[number], spacing[number], "mm") for number, name in enumerate("xyz")]
     if len(shape) > 3:
         axes.append(Axis("t", shape[3], float(repetition) if repetition > 0 else None, "ms"))
@@ -107,9 +107,8 @@ def _grid(raw: Any, shape: tuple[int, ...], tail: bytes) -> Grid:
 
 def _affine(raw: Any, shape: tuple[int, ...]) -> Affine:
     affine = np.eye(4)
-    with np.errstate(invalid="ignore"):  # what is not finite is refused later
-        affine[:3, :3] = raw["Mdc"].T.astype(float) * raw["delta"].astype(float)
-        affine[:3, 3] = raw["Pxyz_c"] - affine[:3, :3] @ (np.array(shape[:3]) / 2)
+    affine[:3, :3] = raw["Mdc"].T.astype(float) * raw["delta"].astype(float)
+    affine[:3, 3] = raw["Pxyz_c"] - affine[:3, :3] @ (np.array(shape[:3]) / 2)
     return affine
 
 

@@ -166,8 +166,7 @@ def _grid(raw: Any, shape: tuple[int, ...], pixel: str | None) -> Grid:
     if raw["sform_code"] > 0:
         affines["sform"] = raw.get_sform()
     if raw["qform_code"] > 0:
-        with np.errstate(invalid="ignore"):  # what is not finite is refused later
-            affines["qform"] = raw.get_qform()
+        affines["qform"] = raw.get_qform()
     samples = () if pixel is None else (Axis("s", PIXELS[pixel][1]),)
     return Grid((*reversed(axes), *samples), affines)
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import gzip
 import math
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -71,8 +72,8 @@ class VolumeSink:
                 self._place(slabs, array)
                 file.write(array.data)
             else:
-                self._place(slabs, self._map(paths[0]))
-                file.seek(0, 2)
+                self._place(slabs, self._map(plain, paths[0]))
+                file.seek(0, os.SEEK_END)
             file.write(self._volume.tail)
             if file is not plain:
                 file.close()
@@ -81,8 +82,12 @@ class VolumeSink:
     def _file_shape(self) -> tuple[int, ...]:
         return tuple(self._shape[number] for number in self._volume.order)
 
-    def _map(self, path: Path) -> Array:
-        return np.memmap(path, self._volume.dtype, "r+", len(self._volume.head), self._file_shape)
+    def _map(self, file: BinaryIO, path: Path) -> Array:
+        head, shape = len(self._volume.head), self._file_shape
+        if hasattr(os, "posix_fallocate"):  # a disk that is full is an error here, and the end of the process later
+            file.flush()
+            os.posix_fallocate(file.fileno(), 0, head + math.prod(shape) * self._volume.dtype.itemsize)
+        return np.memmap(path, self._volume.dtype, "r+", head, shape)
 
     def _place(self, slabs: Iterable[Array], array: Array) -> None:
         """Write the slabs into an array whose axes are in the order of the file."""
