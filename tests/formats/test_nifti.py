@@ -225,6 +225,25 @@ def test_every_other_field_stays_to_the_byte(tmp_path, suffix, endianness):
     assert struct.unpack_from(f"{endianness}f", new, 136) == (-0.375,)  # of the first volume, in time
 
 
+@pytest.mark.parametrize("endianness", ["<", ">"])
+def test_every_other_field_of_nifti_2_stays(tmp_path, endianness):
+    header = nib.Nifti2Header(endianness=endianness)
+    for name in header.structarr.dtype.names:
+        if header[name].dtype.kind == "S" and name not in ("magic", "eol_check"):
+            header[name] = name.encode()
+        elif name not in ("sizeof_hdr", "magic", "eol_check", "vox_offset", "datatype", "bitpix", "dim"):
+            header[name] = 1
+    header.set_data_dtype(np.int16)
+    header.set_data_shape((4, 5, 6, 3))
+    header["quatern_b"], header["quatern_c"], header["quatern_d"], header["vox_offset"] = 0.1, 0.2, 0.3, 544
+    (tmp_path / "in.nii").write_bytes(header.binaryblock + bytes(4 + 720))
+    upsampled(tmp_path / "in.nii", tmp_path / "out.nii", scale="x=2,y=2", provenance=False)
+    new = nib.Nifti2Header((tmp_path / "out.nii").read_bytes()[:540], check=False)
+    assert new.endianness == header.endianness
+    changed = {name for name in header.structarr.dtype.names if not np.array_equal(new[name], header[name])}
+    assert changed == {"dim", "pixdim", "srow_x", "srow_y", "srow_z", "qoffset_x", "qoffset_y", "qoffset_z"}
+
+
 def bytes_of(path):
     data = path.read_bytes()
     return gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
@@ -417,6 +436,7 @@ IMPOSSIBLE = {
     "samples of one bit": ([(70, "h", 1)], "samples of type binary"),
     "float128": ([(70, "h", 1536)], "samples of type float128"),
     "no such type": ([(70, "h", 12345)], "samples of type 12345"),
+    "half of a pair": ([(344, "4s", b"ni1\0"), (108, "f", 0)], "samples are in another file"),
     "samples nowhere": ([(108, "f", float("nan"))], "begin at byte nan"),
     "samples before the file": ([(108, "f", -352.0)], "begin at byte -352"),
     "samples beyond the file": ([(108, "f", 1e30)], "is truncated"),

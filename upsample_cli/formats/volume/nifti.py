@@ -101,6 +101,8 @@ def _offset(raw: Any, pair: bool) -> int:
     offset = float(raw["vox_offset"])
     if not math.isfinite(offset) or offset < 0:
         raise HeaderDataError(f"its samples begin at byte {offset:g}")
+    if not pair and offset < raw.sizeof_hdr and text(raw["magic"]).startswith("ni"):
+        raise HeaderDataError("its samples are in another file; name it .hdr, and that one .img")
     return int(offset) if pair else max(int(offset), raw.sizeof_hdr)
 
 
