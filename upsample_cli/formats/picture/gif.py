@@ -30,12 +30,13 @@ Box = tuple[int, int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """The control of a frame, and the part of the screen that it covers."""
+    """The control of a frame, the part of the screen that it covers, and whether it has a table of colours."""
 
     box: Box
     duration: int = 0
     disposal: int = 0
     transparent: bool = False
+    own_colours: bool = False
 
 
 def read(file: BinaryIO) -> tuple[tuple[Frame, ...], Notes]:
@@ -97,6 +98,7 @@ def _notes(
         own=own,
         extras=names,
         lossless=True,
+        few_colours=not any(frame.own_colours for frame in frames),
         warnings=("its plain text extensions are dropped",) if plain_text else (),
     )
 
@@ -118,9 +120,10 @@ def _frame(file: BinaryIO, control: bytes) -> Frame:
     file.read(1)
     _skip_blocks(file)
     if len(control) < 4:
-        return Frame((x, y, width, height))
+        control = bytes(4)
     flags, duration = struct.unpack_from("<BH", control)
-    return Frame((x, y, width, height), duration, flags >> 2 & 7, bool(flags & 1))
+    box = (x, y, width, height)
+    return Frame(box, duration, flags >> 2 & 7, bool(flags & 1), own_colours=bool(descriptor[8] & 0x80))
 
 
 def _skip_colours(file: BinaryIO, flags: int) -> None:

@@ -62,6 +62,7 @@ class Notes:
         own: what only the same format understands.
         extras: what that is, in words.
         lossless: whether a format that can be either is so.
+        few_colours: whether the frames of an animation have no more than 256 colours each.
         warnings: what is not even carried over to the same format.
     """
 
@@ -75,6 +76,7 @@ class Notes:
     own: object = None
     extras: tuple[str, ...] = ()
     lossless: bool = False
+    few_colours: bool = False
     warnings: tuple[str, ...] = ()
 
 
@@ -89,6 +91,7 @@ class Metadata:
         notes: what the file says.
         palette: of indices that are kept as they are.
         bits: of a sample in the file.
+        picks: whether no sample will be anything but a copy of one of the input.
     """
 
     format: str
@@ -97,6 +100,7 @@ class Metadata:
     notes: Notes = field(default_factory=Notes)
     palette: Palette | None = None
     bits: int = 8
+    picks: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -169,14 +169,21 @@ class PictureSink:
             )
 
     def _warn_of_the_encoder(self) -> None:
-        mode = self._picture.mode
-        if self._format == "GIF" and mode in CHANNELS:
-            self.warnings.append("GIF holds 256 colours: a frame that has more is reduced to as many")
-        if self._format == "GIF" and mode in ALPHA:
-            self.warnings.append("GIF holds no half transparent pixels: they become opaque, or vanish if nearly clear")
+        if self._format == "GIF":
+            self._warn_of_gif()
         lossless = self._format == "WEBP" and webp.is_lossless(self._picture)
         if self._header.labels and self._format in _LOSSY and not lossless:
             self.warnings.append(f"{self._format} changes values a little, and labels with them; .png keeps them")
+
+    def _warn_of_gif(self) -> None:
+        mode, metadata = self._picture.mode, self._header.metadata
+        picked = isinstance(metadata, Metadata) and metadata.picks  # then what has been said of the input still holds
+        few_colours = picked and self._picture.notes.few_colours
+        clear_or_opaque = isinstance(metadata, Metadata) and picked and metadata.format == "GIF"
+        if mode in CHANNELS and not few_colours:
+            self.warnings.append("GIF holds 256 colours: a frame that has more is reduced to as many")
+        if mode in ALPHA and not clear_or_opaque:
+            self.warnings.append("GIF holds no half transparent pixels: they become opaque, or vanish if nearly clear")
 
     def write(self, paths: Sequence[Path], arrays: Iterable[Iterable[Array]]) -> None:
         """Encode the picture; see `Sink`."""

@@ -79,6 +79,7 @@ class PictureSource(InMemory):
             notes,
             self._palette() if self._mode == INDEXED else None,
             kept_bits(self._mode, self._png, options.keep_indices),
+            options.keep_indices,
         )
         deep = self._png is not None and self._png.depth == 16
         return Header(
