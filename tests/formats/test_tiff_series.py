@@ -9,6 +9,7 @@ import tifffile
 from tests.formats.examples import samples
 from tests.formats.through import planned, upsampled
 from upsample_cli.errors import InputError, OutputError, RequestError
+from upsample_cli.formats.tiff import sink
 
 GREY = {"photometric": "minisblack"}
 ZLIB = {"tile": (16, 16), "compression": "zlib"}
@@ -160,3 +161,14 @@ def test_an_image_that_cannot_be_resized_is_named(tmp_path):
     with pytest.raises(InputError, match=r"YCBCR.*in series 1; choose another with --series"):
         planned(path, scale="2")
     assert planned(path, scale="2", series=0).after.grid.shape == (16, 18)
+
+
+@pytest.mark.parametrize(("largest", "big"), [(110, True), (130, False)])
+def test_bigtiff_as_soon_as_the_pyramid_needs_it(tmp_path, monkeypatch, largest, big):
+    path, out = tmp_path / "in.tif", tmp_path / "out.tif"
+    pyramid(path, "plain", [(64, 96)])  # 128 × 192 samples of 4 bytes are 96 KiB, and the smaller ones 30 more
+    assert 4 * 128 * 192 == 96 << 10
+    monkeypatch.setattr(sink, "_LARGEST", largest << 10)
+    upsampled(path, out, scale="2")
+    with tifffile.TiffFile(out) as tiff:
+        assert tiff.is_bigtiff == big

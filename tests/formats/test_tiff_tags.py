@@ -160,3 +160,15 @@ def test_descriptions_in_others_languages_are_not_copied(tmp_path, mark):
     with tifffile.TiffFile(out) as tiff:
         assert not tiff.pages[0].description
         np.testing.assert_array_equal(tiff.series[0].shape, (64, 64, 3))
+
+
+@pytest.mark.parametrize("contiguous", [False, True])
+@pytest.mark.parametrize("other", [{"extratags": [(285, 2, 0, "two", True)]}, {"description": "two"}, {}])
+def test_tags_of_later_pages_are_said_to_be_dropped(tmp_path, other, contiguous):
+    path = tmp_path / "in.tif"
+    same = {"photometric": "minisblack", "metadata": None, "contiguous": contiguous}
+    with tifffile.TiffWriter(path) as writer:
+        writer.write(samples((8, 9)), extratags=[(285, 2, 0, "one", True)], **same)
+        writer.write(samples((8, 9)), **same, **other)
+    said = any("pages behind the first" in warning for warning in planned(path, scale="2").warnings)
+    assert said == (bool(other) and not contiguous)

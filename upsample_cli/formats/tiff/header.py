@@ -16,6 +16,7 @@ from ...errors import InputError
 from ...geometry import Axis, Grid
 from ..base import Array, Header, ReadOptions
 from . import colours, compression, geotiff, imagej, ome, tags
+from .losses import extras, losses
 from .metadata import RASTER, Metadata, with_tagged_spacing
 from .series import Image
 
@@ -65,7 +66,7 @@ def describe(path: Path, tiff: tifffile.TiffFile, image: Image, options: ReadOpt
     if not options.keep_indices and _NO_DATA in page.tags:
         warnings.append("samples without data are interpolated like any other; nearest modes keep them apart")
     levels = _levels(image, warnings)
-    warnings += _losses(tiff, series, metadata)
+    warnings += losses(tiff, series, metadata)
     header = Header(
         grid=Grid(axes, {RASTER: np.eye(4)}),
         dtype=dtype.newbyteorder("="),
@@ -74,7 +75,7 @@ def describe(path: Path, tiff: tifffile.TiffFile, image: Image, options: ReadOpt
         icc=page.tags.valueof(_ICC),
         levels=tuple((*level, 3) for level in levels) if palette is not None else levels,
         metadata=metadata,
-        extras=_extras(page, metadata, levels),
+        extras=extras(page, metadata, levels),
     )
     return Description(header, palette, warnings)
 
@@ -198,31 +199,3 @@ def _levels(image: Image, warnings: list[str]) -> tuple[tuple[int, ...], ...]:
     if len(kept) < len(levels):
         warnings.append("levels of the pyramid that have other axes than the image are dropped")
     return tuple(kept)
-
-
-def _losses(tiff: tifffile.TiffFile, series: tifffile.TiffPageSeries, metadata: Metadata) -> list[str]:
-    page, warnings = series.keyframe, []
-    vendors = metadata.dialect == "vendor"
-    if vendors or (metadata.dialect == "plain" and page.is_ome):
-        name = "OME" if page.is_ome else series.kind.upper()
-        warnings.append(f"the image description and software tag of {name} are dropped: they belong to the whole file")
-    if lost := tags.dropped(page, vendors):
-        warnings.append(f"these tags are dropped: {', '.join(lost)}")
-    if lost := imagej.lost_entries(metadata.imagej):
-        warnings.append(f"ImageJ's {', '.join(lost)} are dropped")
-    if metadata.dialect == "ome" and any(part is None for part in series):
-        warnings.append("planes that are named and lie in no file are taken as zero")
-    if EXTRASAMPLE.UNASSALPHA in page.extrasamples and len(page.extrasamples) > 1:
-        warnings.append("its alpha is one of several extra samples: colours are interpolated without regard to it")
-    return warnings
-
-
-def _extras(page: tifffile.TiffPage, metadata: Metadata, levels: tuple[tuple[int, ...], ...]) -> tuple[str, ...]:
-    """What another family of files cannot hold."""
-    words = [f"the tag {page.tags[code].name}" for code, *_ in (*metadata.tags, *metadata.geo_tags)]
-    words += ["the image description"] if metadata.description else []
-    words += ["tifffile's own metadata"] if metadata.shaped else []
-    words += [f"ImageJ's {name}" for name in imagej.kept_entries(metadata.imagej)]
-    words += ["the OME-XML"] if metadata.ome is not None else []
-    words += ["the lower levels of the pyramid"] if levels else []
-    return tuple(words)

@@ -6,6 +6,7 @@ import io
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
@@ -41,9 +42,9 @@ class OmeImage:
     sizes: Mapping[str, int]
 
     @property
-    def pixels(self) -> Element:
-        """The element that describes the samples."""
-        return _pixels(ElementTree.fromstring(self.xml).findall("./{*}Image")[self.number])
+    def pixels(self) -> Mapping[str, str]:
+        """The attributes of the element that describes the samples."""
+        return _all_pixels(self.xml)[self.number].attrib
 
 
 def is_name(name: str) -> bool:
@@ -64,10 +65,10 @@ def obstacle(header: Header, described: bool) -> str | None:
 def image_of(tiff: tifffile.TiffFile, number: int) -> OmeImage:
     """The image of the series with that number; tifffile has none for images without samples."""
     xml = tiff.ome_metadata or ""
-    elements = ElementTree.fromstring(xml).findall("./{*}Image")
-    numbers = list(range(len(elements)))
-    if len(elements) > len(tiff.series):
-        numbers = [n for n, element in enumerate(elements) if element.find("./{*}Pixels/{*}TiffData") is not None]
+    found = _all_pixels(xml)
+    numbers = list(range(len(found)))
+    if len(found) > len(tiff.series):
+        numbers = [n for n, pixels in enumerate(found) if pixels.find("./{*}TiffData") is not None]
     series = tiff.series[number]
     return OmeImage(xml, numbers[number], dict(zip(series.axes.lower(), series.shape, strict=True)))
 
@@ -112,6 +113,12 @@ def document(
     shapes = [header.grid.shape for header in headers]
     root.set("UUID", f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_URL, f'upsample:{name}:{shapes}')}")
     return _serialized(root, prefixes), list(dict.fromkeys(warnings))
+
+
+@lru_cache(maxsize=1)  # a plate has hundreds of images, and an XML of many megabytes
+def _all_pixels(xml: str) -> tuple[Element, ...]:
+    """What describes the samples, of each image."""
+    return tuple(_pixels(image) for image in ElementTree.fromstring(xml).findall("./{*}Image"))
 
 
 def _pixels(image: Element) -> Element:
