@@ -176,7 +176,7 @@ def test_the_summary_is_one_line_on_stderr(sample):
 @pytest.mark.parametrize(
     ("name", "options", "says"),
     [
-        ("labels.nii.gz", ["--scale", 2], "48×56×32 → 96×112×64, uint8, trilinear,"),
+        ("labels.nii.gz", ["--scale", 2], "48×56×32 → 96×112×64, uint8, nearest,"),
         ("fmri.nii", ["--scale", 2], "20×24×14 t6 → 40×48×28 t6, int16, trilinear,"),
         ("stack_imagej.tif", ["--scale", "z=2"], "64×48×6 t2 c2 → 64×48×12 t2 c2, uint16, linear,"),
         ("signal.npy", ["--size", 300, "--align-corners"], "200 → 300, float64, linear"),
@@ -975,7 +975,6 @@ def test_an_output_of_no_known_format(sample, name):
     ("name", "output", "remedy"),
     [
         ("icon.png", "out.jpg", ".png"),  # alpha
-        ("icon.png", "out.nii.gz", ".tif"),  # colours
         ("depth16.png", "out.jpg", ".png"),  # 16 bits
         ("depth16.png", "out.webp", ".png"),
         ("depth16.png", "out.gif", ".png"),
@@ -985,7 +984,6 @@ def test_an_output_of_no_known_format(sample, name):
         ("depth16.png", "out.bmp", ".png"),
         ("brain.nii.gz", "out.png", ".tif"),  # three axes
         ("stack_imagej.tif", "out.png", ".tif"),
-        ("stack_imagej.tif", "out.nii.gz", ".npy"),  # channels between the axes
         ("signal.npy", "out.png", ".npy"),  # one axis
     ],
 )
@@ -1005,8 +1003,6 @@ def test_an_output_that_cannot_hold_the_samples(sample, name, output, remedy):
         ("uint32", "out.png"),
         ("complex64", "out.png"),
         ("float16", "out.png"),
-        ("float16", "out.nii"),
-        ("bool", "out.nii"),
         ("float16", "out.ome.tif"),
         ("int64", "out.ome.tif"),
         ("float32", "out.webp"),
@@ -1039,9 +1035,7 @@ def test_an_output_that_cannot_hold_the_channels(channels):
     refuse("in.npy", "--scale", 2, "--axes", "yxs", "-o", "out.jpg", code=4, says=("out.jpg", "write "))
 
 
-@pytest.mark.parametrize(
-    ("output", "limit"), [("out.jpg", 65_500), ("out.webp", 16_383), ("out.gif", 65_535), ("out.nii", 32_767)]
-)
+@pytest.mark.parametrize(("output", "limit"), [("out.jpg", 65_500), ("out.webp", 16_383), ("out.gif", 65_535)])
 def test_an_output_that_cannot_be_so_long(output, limit):
     np.save("in.npy", np.zeros((1, 2), np.uint8))
     refuse("in.npy", "--size", f"x={limit + 1}", "-o", output, code=4, says=(output, f"{limit:,}", "write "))

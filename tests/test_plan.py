@@ -195,7 +195,10 @@ def test_what_does_not_fit_into_memory_is_refused(tmp_path, monkeypatch):
     path = tmp_path / "in.png"
     Image.new("L", (1000, 1000)).save(path)
     monkeypatch.setattr(limits, "machine_memory", lambda: 10e6)
-    with pytest.raises(RequestError, match=r"this needs 3\d\d\.\d MB of memory, and the machine has 10\.0 MB"):
+    with pytest.raises(
+        RequestError,
+        match=r"this needs [34]\d\d\.\d MB of memory, and 2\.5 MB are allowed; --max-memory 0\.\dG allows it",
+    ):
         planned(path, scale="10")
 
 
@@ -212,12 +215,27 @@ def test_huge_files_are_planned_from_their_headers(tmp_path):
     plan = planned(path, tmp_path / "out.npy", scale="0.1")
     assert plan.after.grid.shape == (400_000, 100, 100)
     assert plan.output_bytes == 4_000_000_000
-    assert plan.memory < 200e6
+    assert plan.memory < 300e6
 
 
 def test_what_is_not_read_needs_no_memory(tmp_path):
     path = sparse(tmp_path, (2_000, 40_000, 50_000))  # 4 TB in planes of 2 GB
-    assert planned(path, tmp_path / "out.npy", scale="0.01").memory < 10e9
+    assert planned(path, tmp_path / "out.npy", scale="0.01", max_memory=20 * 10**9).memory < 15e9
+
+
+@pytest.mark.parametrize("limit", [140, 160, 180])
+def test_slabs_are_as_small_as_the_memory_demands(tmp_path, limit):
+    path = sparse(tmp_path, (4_000, 1_000, 1_000))
+    plan = planned(path, tmp_path / "out.npy", scale="2", max_memory=limit * 10**6, threads=1)
+    assert 0.5 * limit * 1e6 < plan.memory <= limit * 1e6
+
+
+def test_what_cannot_be_cut_is_refused_with_the_memory_that_it_needs(tmp_path):
+    path = tmp_path / "in.png"
+    Image.new("L", (1000, 1000)).save(path)
+    with pytest.raises(RequestError, match=r"this needs \d+\.\d MB of memory, and 100\.0 MB are allowed"):
+        planned(path, scale="8", max_memory=10**8)
+    assert planned(path, scale="8", max_memory=10**9).memory < 1e9
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ import click
 
 from . import __version__
 from .errors import OutputError, UpsampleError, shown
-from .request import PerAxis, Request
+from .request import PerAxis, Request, parse_bytes
 
 if TYPE_CHECKING:
     from .batch import Result
@@ -29,6 +29,7 @@ _BY_COUNT = {"linear": {2: "bilinear", 3: "trilinear"}, "cubic": {2: "bicubic"}}
 
 
 _SIZE, _HOW, _FILES, _TALK = "Size (exactly one)", "Sampling", "Files", "Messages"
+_MACHINE = "Machine"
 
 
 class _Option(click.Option):
@@ -122,6 +123,13 @@ written or exists, 5 some of several files failed, 130 interrupted, 143 terminat
 @_option(_FILES, "--no-provenance", is_flag=True, help="Do not note in the output what has been done to it.")
 @_option(_FILES, "--verify", is_flag=True, help="Read each output again and compare it with its input and the plan.")
 @_option(_FILES, "--dry-run", is_flag=True, help="Print what would be done, and write nothing.")
+@_option(_MACHINE, "--threads", metavar="N", type=click.IntRange(1), help="Threads that compute. Default: the cores.")
+@_option(
+    _MACHINE,
+    "--max-memory",
+    metavar="BYTES",
+    help="Working memory, such as 500M or 4G. Default: a quarter of the machine's, 1 GiB at most.",
+)
 @_option(_TALK, "-q", "--quiet", is_flag=True, help="Say nothing but errors.")
 @_option(_TALK, "-v", "--verbose", is_flag=True, help="Say more: the plan of each file, and the traceback of a bug.")
 @click.version_option(__version__, prog_name="upsample")
@@ -168,6 +176,7 @@ def _request(
     fit: str | None,
     no_premultiply: bool,
     no_provenance: bool,
+    max_memory: str | None,
     **rest: Any,
 ) -> Request:
     return Request(
@@ -177,6 +186,7 @@ def _request(
         fit=None if fit is None else PerAxis.parse(fit, "--fit", whole=True),
         premultiply=not no_premultiply,
         provenance=not no_provenance,
+        max_memory=None if max_memory is None else parse_bytes(max_memory, "--max-memory"),
         **rest,
     )
 

@@ -10,6 +10,12 @@ from pathlib import Path
 from .errors import OutputError, RequestError
 
 TABLE_BYTES = 64  # of weights and indices for each sample along an axis, at least
+_MODEST_BYTES = 2**30
+_PROGRAM_BYTES = 60 << 20  # of Python, NumPy and a library of formats
+_CONTAINER_LIMITS = (  # of control groups, version 2 and 1
+    "/sys/fs/cgroup/memory.max",
+    "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+)
 _ABSURD_BYTES = 2**44  # of output: 16 TiB
 _COMPRESSION = 20  # the largest ratio by which compression is trusted to make room
 
@@ -26,16 +32,17 @@ def refuse_absurd(output_bytes: int, samples_along_axes: int, path: Path) -> Non
         raise RequestError(f"the output would need {needed}, and {weights} of weights; ask for less", path)
 
 
-def refuse_more_than_memory(needed: int, path: Path) -> None:
-    """Refuse what needs more memory than the machine has.
+def refuse_more_than_memory(needed: int, limit: float, path: Path) -> None:
+    """Refuse what needs more working memory than it may have.
 
     Raises:
         RequestError: with the number of bytes.
     """
-    if needed > machine_memory():
+    if needed > limit:
+        enough = math.ceil(needed / 1e9 * 10) / 10
         raise RequestError(
-            f"this needs {in_words(needed)} of memory, and the machine has {in_words(machine_memory())}; "
-            "ask for less, or write a format that is written piece by piece: .tif, .nii or .npy",
+            f"this needs {in_words(needed)} of memory, and {in_words(limit)} are allowed; --max-memory {enough:g}G "
+            "allows it, and .tif, .nii and .npy are written piece by piece",
             path,
         )
 
@@ -53,11 +60,38 @@ def refuse_more_than_disk(output_bytes: int, compresses: bool, path: Path) -> No
         raise OutputError(f"the output needs {in_words(output_bytes)}, and {in_words(free)} are free; make room", path)
 
 
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def working_memory() -> float:
+    """The bytes that may be used unless the user says otherwise: a quarter of what there is, and 1 GiB at most."""
+    return min(_MODEST_BYTES, machine_memory() / 4)
+
+
 def machine_memory() -> float:
+    """The bytes of memory that this process can have, of the machine or of its container."""
     try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        installed: float = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):  # not told on this system
-        return math.inf
+        installed = math.inf
+    return min([installed, *(limit for path in _CONTAINER_LIMITS if (limit := _number_in(path)))])
+
+
+def program_bytes() -> int:
+    """The memory that this process holds now, which is its program and libraries."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, IndexError, AttributeError):  # not told on this system
+        return _PROGRAM_BYTES
+
+
+def _number_in(path: str) -> float | None:
+    try:
+        return float(Path(path).read_text())
+    except (OSError, ValueError):  # not such a system, or "max"
+        return None
 
 
 def in_words(size: float) -> str:

@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from . import formats
+from .ahead import ahead
 from .errors import OutputError
 from .plan import Plan
 from .verify import verify
@@ -31,7 +32,7 @@ def run(plan: Plan, *, overwrite: bool = False) -> None:
     temporary = [target.with_name(f".upsample-{token}.tmp{formats.split_name(target)[1]}") for target in targets]
     published: list[Path] = []
     try:
-        plan.sink.write(temporary, (resizing.results() for resizing in plan.resizings))
+        plan.sink.write(temporary, (ahead(resizing.results(plan.threads)) for resizing in plan.resizings))
         if plan.request.verify:
             verify(plan, temporary[0])
         for path, target in zip(temporary, targets, strict=True):

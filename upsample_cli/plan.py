@@ -15,7 +15,14 @@ from .core.samples import Samples, labels, premultiplied, samples
 from .errors import InputError, RequestError
 from .formats.base import Header, ReadOptions, Sink, Source, WriteOptions
 from .formats.icc import transfer_curves
-from .limits import refuse_absurd, refuse_more_than_disk, refuse_more_than_memory
+from .limits import (
+    cores,
+    program_bytes,
+    refuse_absurd,
+    refuse_more_than_disk,
+    refuse_more_than_memory,
+    working_memory,
+)
 from .request import Request
 from .resizing import Resizing, size_in_bytes
 from .targets import find_targets
@@ -31,7 +38,8 @@ class Plan:
         resizings: what is done to each array of the output, in its order: images, and behind each its levels.
         mains: of these the images themselves, one for each array of the input.
         sink: what writes the output.
-        whole: bytes of the arrays that are held as a whole, since a format knows no other way.
+        threads: how many of them compute; reading and writing have one each besides.
+        whole: bytes of the program, and of the arrays that are held as a whole, since a format knows no other way.
         warnings: what is not carried over.
     """
 
@@ -41,6 +49,7 @@ class Plan:
     resizings: tuple[Resizing, ...]
     mains: tuple[Resizing, ...]
     sink: Sink
+    threads: int
     whole: int
     warnings: tuple[str, ...]
 
@@ -67,7 +76,7 @@ class Plan:
     @property
     def memory(self) -> int:
         """The predicted peak of the working memory, in bytes."""
-        return self.whole + max(resizing.memory for resizing in self.resizings)
+        return self.whole + max(resizing.memory(self.threads) for resizing in self.resizings)
 
 
 def read_options(request: Request) -> ReadOptions:
@@ -91,19 +100,21 @@ def make_plan(request: Request, source: Source, source_path: Path, output_path: 
     warnings = [w for part in sources for w in part.warnings]
     warnings += [w for main in mains for w in _of_labels(main, request)] + sink.warnings
     warnings += [w for main in mains for w in (*_aliasing(main), *_other_spacing(main, request, source_path))]
-    in_memory = sum(part.copies * size_in_bytes(part.header) for part in sources)
-    in_memory += sink.copies * max(size_in_bytes(main.after) for main in mains)
+    threads, limit = request.threads or cores(), request.max_memory or working_memory()
+    whole = program_bytes() + sum(part.copies * size_in_bytes(part.header) for part in sources)
+    whole += sink.copies * max(size_in_bytes(main.after) for main in mains)
     plan = Plan(
         source_path=source_path,
         output_path=output_path,
         request=request,
-        resizings=tuple(resizings),
+        resizings=tuple(resizing.within(limit - whole, threads) for resizing in resizings),
         mains=tuple(mains),
         sink=sink,
-        whole=math.ceil(in_memory),
+        threads=threads,
+        whole=math.ceil(whole),
         warnings=tuple(dict.fromkeys(warnings)),
     )
-    refuse_more_than_memory(plan.memory, source_path)
+    refuse_more_than_memory(plan.memory, limit, source_path)
     refuse_more_than_disk(plan.output_bytes, sink.compresses, output_path)
     return plan
 

@@ -103,6 +103,8 @@ class Request:
         quality, compress_level: of encoders, or None to keep the input's or take the format's.
         provenance: whether the output says what has been done to it.
         verify: whether the output is read again and compared with the plan before it gets its name.
+        threads: how many of them compute, or None for one per core.
+        max_memory: bytes of working memory that may be used, or None for a modest part of the machine's.
     """
 
     scale: PerAxis | None = None
@@ -123,6 +125,8 @@ class Request:
     compress_level: int | None = None
     provenance: bool = True
     verify: bool = False
+    threads: int | None = None
+    max_memory: int | None = None
 
     def __post_init__(self) -> None:
         """Refuse what contradicts itself."""
@@ -145,6 +149,21 @@ class Request:
             sorted(set(self.axes)) != sorted(self.axes) or not set(self.axes) <= set("tzcyxs") or not self.axes
         ):
             raise RequestError(f"--axes {self.axes}: name each axis once, with the letters t z c y x s, slowest first")
+
+
+def parse_bytes(text: str, option: str) -> int:
+    """Read a number of bytes such as ``2G``, ``500M`` or ``1.5GiB``.
+
+    Raises:
+        RequestError: it is none.
+    """
+    match = re.fullmatch(r"([0-9.]+)\s*([kKMGT]?)(i?)[bB]?", text.strip())
+    if match is None:
+        raise RequestError(f"{option} {text}: write a number of bytes, such as 500M, 2G or 1.5GiB")
+    base = 1024 if match[3] else 1000
+    return int(
+        _positive(match[1], text, option, whole=False) * base ** ("", "k", "m", "g", "t").index(match[2].lower())
+    )
 
 
 def _positive(number: str, text: str, option: str, whole: bool) -> float:

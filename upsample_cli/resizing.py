@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from .ahead import ahead
 from .core.modes import Mode
 from .core.recipe import AxisRecipe
 from .core.resample import TILE_BYTES, resample
@@ -16,7 +17,9 @@ from .core.samples import Samples
 from .formats.base import Array, Header, Source
 from .limits import TABLE_BYTES
 
-_SLAB_BYTES = 64 << 20  # of input and output together; a multiple of it is held at a time
+_SLAB_BYTES = 32 << 20  # of input and output together, where there is memory for them
+_IN_FLIGHT = 3  # slabs: one is being made, one waits, one is used
+_TILES_PER_THREAD = 4  # of scratch
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,7 @@ class Resizing:
         mode: how samples are weighed.
         recipe: for each axis of the array what is done along it, or None where it was not addressed.
         rules: how samples are loaded, computed and stored.
+        slab_bytes: of input and output together, that a slab may have.
     """
 
     source: Source
@@ -55,6 +59,7 @@ class Resizing:
     mode: Mode
     recipe: tuple[AxisRecipe | None, ...]
     rules: Samples
+    slab_bytes: int = _SLAB_BYTES
 
     @property
     def slab_axis(self) -> int:
@@ -66,17 +71,29 @@ class Resizing:
     def slab_rows(self) -> int:
         """How many rows of the slab axis are made at a time."""
         rows = math.prod(self.after.grid.shape[: self.slab_axis + 1])
-        return max(1, _SLAB_BYTES * rows // max(1, size_in_bytes(self.before) + size_in_bytes(self.after)))
+        return max(
+            1,
+            min(_SLAB_BYTES, self.slab_bytes) * rows // max(1, size_in_bytes(self.before) + size_in_bytes(self.after)),
+        )
 
-    @property
-    def memory(self) -> int:
+    def memory(self, threads: int) -> int:
         """The predicted peak of the working memory besides what the formats hold, in bytes."""
         rows_before, rows_after = (math.prod(h.grid.shape[: self.slab_axis + 1]) for h in (self.before, self.after))
         row_before, row_after = size_in_bytes(self.before) // rows_before, size_in_bytes(self.after) // rows_after
-        first = itertools.takewhile(lambda slab: slab.leads.start == 0, self.slabs())
+        first = list(itertools.takewhile(lambda slab: slab.leads.start == 0, self.slabs()))
         slab = max(len(s.leads) * (len(s.reads) * row_before + len(s.rows) * row_after) for s in first)
+        several = len(first) > 1 or len(first[0].leads) < math.prod(self.before.grid.shape[: self.slab_axis])
+        return (_IN_FLIGHT if several else 1) * slab + self.overhead(threads)
+
+    def overhead(self, threads: int) -> int:
+        """The part of `memory` that does not depend on the slabs."""
         tables = TABLE_BYTES * sum(step.map.out_size for step in self.recipe if step is not None)
-        return slab + tables + 4 * TILE_BYTES
+        return tables + threads * _TILES_PER_THREAD * TILE_BYTES
+
+    def within(self, limit: float, threads: int) -> Resizing:
+        """The same, in slabs that keep its memory below `limit` as far as that is possible."""
+        slab_bytes = int((limit - self.overhead(threads)) / _IN_FLIGHT)
+        return replace(self, slab_bytes=max(1, min(_SLAB_BYTES, slab_bytes)))
 
     def slabs(self) -> Iterator[Slab]:
         """The parts of the output, in the order in which they are written."""
@@ -94,20 +111,25 @@ class Resizing:
                     reads = range(in_size)
                 yield Slab(range(lead, min(lead + together, leads)), rows, reads)
 
-    def results(self) -> Iterator[Array]:
-        """The output, slab by slab."""
+    def results(self, threads: int = 1) -> Generator[Array]:
+        """The output, slab by slab, while the next part of the input is read."""
         axis = self.slab_axis
         shape_before, shape_after = self.before.grid.shape, self.after.grid.shape
         bands = [step.bands if step is not None else None for step in self.recipe]
         along, within = bands[axis], bands[axis + 1 :]
-        for slab in self.slabs():
-            first, last = slab.leads[0] * shape_before[axis], slab.leads[-1] * shape_before[axis]
-            rows = self.source.read(axis, first + slab.reads.start, last + slab.reads.stop)
+        for slab, rows in ahead(self._parts()):
             rows = rows.reshape(len(slab.leads), len(slab.reads), *shape_before[axis + 1 :])
             out: Array = np.empty((len(slab.leads), len(slab.rows), *shape_after[axis + 1 :]), self.after.dtype)
             part = along.rows(slab.rows.start, slab.rows.stop) if along is not None else None
-            resample(rows, [None, part, *within], out, self.rules)
+            resample(rows, [None, part, *within], out, self.rules, threads)
             yield out
+
+    def _parts(self) -> Generator[tuple[Slab, Array]]:
+        axis = self.slab_axis
+        size = self.before.grid.shape[axis]
+        for slab in self.slabs():
+            start, stop = slab.leads[0] * size + slab.reads.start, slab.leads[-1] * size + slab.reads.stop
+            yield slab, self.source.read(axis, start, stop)
 
 
 def size_in_bytes(header: Header) -> int:

@@ -36,7 +36,7 @@ class _Block:
     bands: Bands | None
 
 
-def resample(x: Array, bands: Sequence[Bands | None], out: Array, rules: Samples) -> None:
+def resample(x: Array, bands: Sequence[Bands | None], out: Array, rules: Samples, threads: int = 1) -> None:
     """Write to `out` the array `x` resampled along every axis that has a matrix.
 
     No intermediate array is larger than a few tiles, and no result depends on where the tiles lie: each value is the
@@ -47,6 +47,7 @@ def resample(x: Array, bands: Sequence[Bands | None], out: Array, rules: Samples
         bands: for each axis of `x` its matrix, or None where the axis stays as it is.
         out: the output, of the shape that the matrices give and of any strides.
         rules: how the samples are loaded, computed and stored.
+        threads: how many of them share the tiles.
     """
     if out.size == 0:
         return
@@ -60,22 +61,41 @@ def resample(x: Array, bands: Sequence[Bands | None], out: Array, rules: Samples
     blocks = [
         list(_blocks(size, step, matrix)) for size, step, matrix in zip(out.shape, tile_shape, matrices, strict=True)
     ]
-    scratch = _numpy.Scratch()
-    with np.errstate(invalid="ignore", over="ignore"):  # infinity less infinity is NaN, and is meant to be
-        for tile in itertools.product(*blocks):
-            source = x[tuple(block.read for block in tile)]
-            target = out[tuple(block.out for block in tile)]
-            steps = [(axis, matrix) for axis in order if (matrix := tile[axis].bands) is not None]
-            if picks:
-                _apply_all(source, steps, target, scratch)
-            elif rules.votes:
-                _elect(source, steps, target, rules.working, scratch)
-            elif rules.direct:
-                _apply_all(rules.load(source), steps, target, scratch)
-            else:
-                result = scratch.array("result", target.shape, rules.working)
-                _apply_all(rules.load(source), steps, result, scratch)
-                rules.store(result, target)
+    tiles = list(itertools.product(*blocks))
+
+    def make(part: Sequence[tuple[_Block, ...]]) -> None:
+        scratch = _numpy.Scratch()
+        with np.errstate(invalid="ignore", over="ignore"):  # infinity less infinity is NaN, and is meant to be
+            for tile in part:
+                source = x[tuple(block.read for block in tile)]
+                target = out[tuple(block.out for block in tile)]
+                steps = [(axis, matrix) for axis in order if (matrix := tile[axis].bands) is not None]
+                _make_tile(source, steps, target, rules, picks, scratch)
+
+    share = -(-len(tiles) // max(1, threads))
+    parts = [tiles[start : start + share] for start in range(0, len(tiles), share)]
+    if len(parts) == 1:
+        make(tiles)
+    else:
+        from concurrent.futures import ThreadPoolExecutor  # which small work need not wait for
+
+        with ThreadPoolExecutor(len(parts)) as pool:
+            list(pool.map(make, parts))
+
+
+def _make_tile(
+    source: Array, steps: Sequence[Step], target: Array, rules: Samples, picks: bool, scratch: _numpy.Scratch
+) -> None:
+    if picks:
+        _apply_all(source, steps, target, scratch)
+    elif rules.votes:
+        _elect(source, steps, target, rules.working, scratch)
+    elif rules.direct:
+        _apply_all(rules.load(source), steps, target, scratch)
+    else:
+        result = scratch.array("result", target.shape, rules.working)
+        _apply_all(rules.load(source), steps, result, scratch)
+        rules.store(result, target)
 
 
 def _elect(x: Array, steps: Sequence[Step], out: Array, working: np.dtype[Any], scratch: _numpy.Scratch) -> None:
