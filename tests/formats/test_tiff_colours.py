@@ -247,3 +247,9 @@ def test_strips_are_as_high_as_they_were(tmp_path, compression, dtype):
     np.testing.assert_array_equal(tifffile.imread(out), expected)
     with Image.open(out) as image:
         np.testing.assert_array_equal(np.asarray(image).astype(dtype), expected)
+
+
+def test_a_mosaic_is_refused(tmp_path):
+    tifffile.imwrite(tmp_path / "in.tif", samples(SHAPE), photometric="cfa", metadata=None)
+    with pytest.raises(InputError, match="mosaic of colours"):
+        planned(tmp_path / "in.tif", scale="2")

@@ -172,3 +172,16 @@ def test_bigtiff_as_soon_as_the_pyramid_needs_it(tmp_path, monkeypatch, largest,
     upsampled(path, out, scale="2")
     with tifffile.TiffFile(out) as tiff:
         assert tiff.is_bigtiff == big
+
+
+def test_levels_that_are_smaller_along_z_are_dropped_and_said(tmp_path):
+    path, out = tmp_path / "in.tif", tmp_path / "out.tif"
+    with tifffile.TiffWriter(path) as writer:
+        for size, options in ((8, {}), (4, {"subfiletype": 1})):
+            writer.write(ramp((size, 8 * size, 8 * size)), metadata={"axes": "ZYX"}, **GREY, **options)
+    with tifffile.TiffFile(path) as tiff:
+        assert [level.shape for level in tiff.series[0].levels] == [(8, 64, 64), (4, 32, 32)]
+    (warning,) = upsampled(path, out, scale="2").warnings
+    assert "smaller along other axes" in warning
+    with tifffile.TiffFile(out) as tiff:
+        assert [series.shape for series in tiff.series] == [(16, 128, 128)]

@@ -54,10 +54,14 @@ def space(page: tifffile.TiffPage, photometric: int) -> str | None:
     return names.get(PHOTOMETRIC(photometric), PHOTOMETRIC(photometric).name)
 
 
+def is_jpeg(page: tifffile.TiffPage) -> bool:
+    """Whether the codec is JPEG of whole pixels, which gives RGB where YCbCr is stored."""
+    return page.compression in (COMPRESSION.OJPEG, COMPRESSION.JPEG, 33007, 34892) and page.planarconfig == 1
+
+
 def is_undecodable(page: tifffile.TiffPage) -> bool:
     """Whether there are fewer samples of colour than pixels, and no codec puts them in their places."""
-    jpeg = page.compression in (COMPRESSION.JPEG, COMPRESSION.OJPEG, 33007, 34892) and page.planarconfig == 1
-    return page.photometric == PHOTOMETRIC.YCBCR and not jpeg and bool(page.is_subsampled)
+    return page.photometric == PHOTOMETRIC.YCBCR and not is_jpeg(page) and bool(page.is_subsampled)
 
 
 def palette(colormap: Array) -> Array:

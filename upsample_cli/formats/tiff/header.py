@@ -48,7 +48,9 @@ def describe(path: Path, tiff: tifffile.TiffFile, image: Image, options: ReadOpt
     """
     series = image.series
     page = series.keyframe
-    _refuse_unsupported(path, tiff, series)
+    where = f" in series {image.index}; choose another with --series" if len(tiff.series) > 1 else ""
+    if problem := _unsupported(series):
+        raise InputError(f"holds {problem}{where}", path)
     _refuse_damaged(path, tiff, series)
     warnings: list[str] = []
     metadata = _metadata(tiff, image, warnings)
@@ -80,16 +82,19 @@ def describe(path: Path, tiff: tifffile.TiffFile, image: Image, options: ReadOpt
     return Description(header, palette, warnings)
 
 
-def _refuse_unsupported(path: Path, tiff: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> None:
-    where = f" in series {tiff.series.index(series)}; choose another with --series" if len(tiff.series) > 1 else ""
+def _unsupported(series: tifffile.TiffPageSeries) -> str | None:
+    """What of the samples cannot be read, or not be interpolated."""
+    page = series.keyframe
     if series.dtype is None or series.dtype.kind not in "biufc":
-        raise InputError(f"holds samples of type {series.dtype}, which are not supported; numbers are{where}", path)
-    if colours.is_undecodable(series.keyframe):
-        what = "YCBCR colours with fewer samples than pixels, which are supported in JPEG compression alone"
-        raise InputError(f"holds {what}{where}", path)
-    formats = series.keyframe.tags.valueof("SampleFormat")
+        return f"samples of type {series.dtype}, which are not supported; numbers are"
+    formats = page.tags.valueof("SampleFormat")
     if isinstance(formats, tuple) and len(set(formats)) > 1:
-        raise InputError(f"holds samples of several types in a pixel, which are not supported{where}", path)
+        return "samples of several types in a pixel, which are not supported"
+    if page.photometric == PHOTOMETRIC.CFA:
+        return "a mosaic of colours (CFA), which is not supported; develop it into RGB first"
+    if colours.is_undecodable(page):
+        return "YCBCR colours with fewer samples than pixels, which are supported in JPEG compression alone"
+    return None
 
 
 def _refuse_damaged(path: Path, tiff: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> None:
@@ -177,7 +182,7 @@ def _layout(page: tifffile.TiffPage, dtype: np.dtype[Any], warnings: list[str]) 
     jpeg = codec == COMPRESSION.JPEG
     if page.bitspersample not in (1, 8 * dtype.itemsize) and not jpeg and page.photometric != PHOTOMETRIC.PALETTE:
         warnings.append(f"its {page.bitspersample}-bit samples are written with {8 * dtype.itemsize} bits each")
-    decoded_to_rgb = page.photometric == PHOTOMETRIC.YCBCR and (jpeg or page.is_subsampled)
+    decoded_to_rgb = page.photometric == PHOTOMETRIC.YCBCR and colours.is_jpeg(page)
     strips = not page.is_tiled and page.rowsperstrip < page.imagelength
     return {
         "photometric": PHOTOMETRIC.RGB if decoded_to_rgb else page.photometric,
@@ -193,9 +198,11 @@ def _layout(page: tifffile.TiffPage, dtype: np.dtype[Any], warnings: list[str]) 
 
 def _levels(image: Image, warnings: list[str]) -> tuple[tuple[int, ...], ...]:
     """The shapes of the smaller versions, where they have as many pages as the largest."""
-    levels = [colours.presented(level) for level in image.levels]
     shape, axes = colours.presented(image.series)
-    kept = [level for level, names in levels if names == axes and level[:-3] == shape[:-3]]
-    if len(kept) < len(levels):
-        warnings.append("levels of the pyramid that have other axes than the image are dropped")
+    kept = []
+    for level, names in map(colours.presented, image.levels):
+        if names == axes and all(name in "XY" or a == b for name, a, b in zip(axes, level, shape, strict=True)):
+            kept.append(level)
+    if len(kept) < len(image.levels):
+        warnings.append("levels of the pyramid that are smaller along other axes than x and y are dropped")
     return tuple(kept)

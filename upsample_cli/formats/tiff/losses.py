@@ -13,9 +13,10 @@ def losses(tiff: tifffile.TiffFile, series: tifffile.TiffPageSeries, metadata: M
     """The warnings of what is not carried over, to whatever file."""
     page, warnings = series.keyframe, []
     vendors = metadata.dialect == "vendor"
-    if vendors or (metadata.dialect == "plain" and page.is_ome):
-        name = "OME" if page.is_ome else series.kind.upper()
-        warnings.append(f"the image description and software tag of {name} are dropped: they belong to the whole file")
+    if page.description and not metadata.description and metadata.dialect in ("plain", "vendor"):
+        warnings.append("the image description is dropped: it would have the output taken for a file of its own kind")
+    if page.software and vendors:
+        warnings.append(f"the software tag is dropped: it would have the output taken for a {series.kind.upper()} file")
     if lost := tags.dropped(page, vendors):
         warnings.append(f"these tags are dropped: {', '.join(lost)}")
     if metadata.dialect == "plain" and _has_other_tags(tiff, series):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import tifffile
 
@@ -12,11 +12,13 @@ class Image:
     """A series and its pyramid.
 
     Attributes:
+        index: among the images of the file, by which users choose it.
         number: among tifffile's series.
         series: of the largest version.
         levels: of the smaller versions, largest first.
     """
 
+    index: int
     number: int
     series: tifffile.TiffPageSeries
     levels: tuple[tifffile.TiffPageSeries, ...]
@@ -31,9 +33,9 @@ def images_of(tiff: tifffile.TiffFile) -> list[Image]:
     for number, series in enumerate(tiff.series):
         if images and _is_below(series, images[-1]):
             last = images.pop()
-            images.append(Image(last.number, last.series, (*last.levels, series)))
+            images.append(replace(last, levels=(*last.levels, series)))
         else:
-            images.append(Image(number, series, tuple(series.levels[1:])))
+            images.append(Image(len(images), number, series, tuple(series.levels[1:])))
     return images
 
 
