@@ -87,6 +87,8 @@ def _unsupported(series: tifffile.TiffPageSeries) -> str | None:
     page = series.keyframe
     if series.dtype is None or series.dtype.kind not in "biufc":
         return f"samples of type {series.dtype}, which are not supported; numbers are"
+    if page.compression not in tifffile.TIFF.DECOMPRESSORS:
+        return f"samples in {COMPRESSION(page.compression).name} compression, which is not supported"
     formats = page.tags.valueof("SampleFormat")
     if isinstance(formats, tuple) and len(set(formats)) > 1:
         return "samples of several types in a pixel, which are not supported"
@@ -131,14 +133,19 @@ def _metadata(tiff: tifffile.TiffFile, image: Image, warnings: list[str]) -> Met
 
 def _description(page: tifffile.TiffPage) -> bytes | None:
     """The description, unless it is in somebody's own language."""
-    foreign = page.is_ome or page.is_imagej or page.description.startswith('{"shape"') or "<OME" in page.description
+    foreign = page.is_ome or page.is_imagej or _is_shape(page.description) or "<OME" in page.description
     return None if foreign else tags.text(page, 270)
+
+
+def _is_shape(description: str) -> bool:
+    """Whether it is tifffile's own."""
+    return description.startswith("{") and '"shape":' in description
 
 
 def _shaped(page: tifffile.TiffPage) -> dict[str, Any]:
     """What tifffile's users have had it write besides the shape."""
     for text in (page.description, page.description1):
-        if text.startswith('{"shape"'):
+        if _is_shape(text):
             return {k: v for k, v in json.loads(text).items() if k not in ("shape", "axes", "truncated")}
     return {}
 
