@@ -1,5 +1,6 @@
 """The command as a real process, from another working directory: names, signals, full disks, closed pipes, imports."""
 
+import fcntl
 import os
 import re
 import resource
@@ -20,7 +21,7 @@ from PIL import Image
 from tests.test_cli import SAMPLES, listing
 
 PACKAGE = Path(__file__).parents[1]
-TEMPORARY = re.compile(r"\.upsample-[0-9a-f]+\.tmp")
+TEMPORARY = re.compile(r"\.upsample-[0-9a-f]+\.tmp(\..*)?")
 LIBRARIES = {"numpy", "PIL", "tifffile", "imagecodecs", "nibabel", "torch"}
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals, limits and names are those of POSIX")
@@ -286,6 +287,48 @@ def test_a_killed_job_leaves_no_file_under_the_final_name(folder):
     np.save(folder / "long.npy", small)
     run(folder, "long.npy", "--scale", 2, "-o", "out.npy")  # what was left is in nobody's way
     assert np.load(folder / "out.npy").shape == (4, 6)
+
+
+def test_what_a_killed_job_has_left_goes_with_the_next_run(folder):
+    interrupt(folder, "out.npy", signal.SIGKILL)
+    (left,) = set(names_in(folder)) - {"long.npy"}
+    np.save(folder / "small.npy", np.zeros((2, 3), np.uint8))
+    run(folder, "small.npy", "--scale", 2)
+    assert left in names_in(folder), "it might just have been made"
+    os.utime(folder / left, (0, time.time() - 60))
+    with (folder / left).open("rb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        run(folder, "small.npy", "--scale", 2, "--overwrite")
+        assert left in names_in(folder), "somebody holds it"
+    run(folder, "small.npy", "--scale", 2, "--overwrite")
+    assert names_in(folder) == ["long.npy", "small.npy", "small_upsampled.npy"]
+
+
+def test_kills_at_any_moment_leave_no_half_file(folder):
+    """Fifty times: what has the final name is complete, and is what an undisturbed run writes."""
+    rng = np.random.default_rng(0)
+    np.save(folder / "in.npy", rng.integers(0, 255, (40, 200, 300), np.uint8))
+    outputs = ["out.npy", "out.tif", "out.nii.gz", "out.nii"]
+    complete, seconds = {}, {}
+    for name in outputs:
+        began = time.monotonic()
+        run(folder, "in.npy", "--scale", 2, "-o", name)
+        seconds[name], complete[name] = time.monotonic() - began, (folder / name).read_bytes()
+    for number in range(52):
+        name = outputs[number % len(outputs)]
+        for path in folder.glob("*out*"):
+            path.unlink()
+        process = subprocess.Popen(command("in.npy", "--scale", 2, "-o", name, "-q"), cwd=folder, env=environment())
+        time.sleep(rng.uniform(0.3, 1.1) * seconds[name])
+        process.send_signal([signal.SIGKILL, signal.SIGTERM, signal.SIGINT][number % 3])
+        process.wait(timeout=30)
+        if (folder / name).exists():
+            assert (folder / name).read_bytes() == complete[name]
+        left = set(names_in(folder)) - {"in.npy", name}
+        assert all(TEMPORARY.fullmatch(path) for path in left)
+        assert not left or process.returncode == -signal.SIGKILL
+        for path in left:
+            (folder / path).unlink()
 
 
 # --- outputs that fail ---

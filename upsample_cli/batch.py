@@ -17,6 +17,7 @@ from .pipeline import run
 from .plan import Plan, make_plan, read_options
 from .request import Request
 from .targets import find_targets
+from .unfinished import sweep
 
 DEFAULT_NAME = "{stem}_upsampled{ext}"
 _FIELDS = ("stem", "ext", "parent", "size", "scale", "mode")
@@ -136,6 +137,9 @@ def run_jobs(
     jobs: Sequence[Job], request: Request, *, overwrite: bool = False, dry_run: bool = False
 ) -> Iterator[Result]:
     """Do the jobs one after the other, and give each one's result as it ends. A bad file never stops the others."""
+    if not dry_run:
+        for folder in {job.output.parent for job in jobs}:
+            sweep(folder)
     for job in jobs:
         if job.skip or job.error is not None:
             yield Result(job, None, error=job.error)
