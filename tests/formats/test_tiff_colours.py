@@ -181,6 +181,16 @@ def test_jpeg_keeps_its_subsampling_and_space(tmp_path, subsampling, tile):
     assert np.abs(read[4:-4:2, 4:-4:2] - array[2:-2, 2:-2]).mean() < 6
 
 
+def test_jpeg_of_plain_rgb_stays_so(tmp_path):
+    path, out = tmp_path / "in.tif", tmp_path / "out.tif"
+    plain = {"level": 90, "outcolorspace": "RGB"}
+    tifffile.imwrite(path, samples((32, 32, 3)), photometric="rgb", compression="jpeg", compressionargs=plain)
+    upsampled(path, out, scale="2")
+    for file in (path, out):
+        with Image.open(file) as image:
+            assert (image.tag_v2[259], image.tag_v2[262]) == (7, 2)
+
+
 @pytest.mark.parametrize("compression", ["zlib", "zstd", "lzma"])
 def test_the_level_of_compression(tmp_path, compression):
     path = tmp_path / "in.tif"

@@ -13,11 +13,11 @@ import tifffile
 from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC, PREDICTOR, RESUNIT
 
 from ...errors import InputError
-from ...geometry import Axis, Grid
+from ...geometry import RASTER, Axis, Grid
 from ..base import Array, Header, ReadOptions
 from . import colours, compression, geotiff, imagej, ome, tags
 from .losses import extras, losses
-from .metadata import RASTER, Metadata, with_tagged_spacing
+from .metadata import Metadata, with_tagged_spacing
 from .series import Image
 
 _DIALECTS = {"imagej": "imagej", "ome": "ome", "shaped": "shaped", "generic": "plain", "uniform": "plain"}

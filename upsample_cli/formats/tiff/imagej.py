@@ -9,9 +9,9 @@ import numpy as np
 import tifffile
 from tifffile import COMPRESSION
 
-from ...geometry import Axis, Grid
+from ...geometry import RASTER, Axis, Grid
 from ..base import Header
-from .metadata import RASTER, UNITS, with_tagged_spacing
+from .metadata import UNITS, with_tagged_spacing
 from .pages import page_count
 
 LARGEST = 2**32 - 2**25  # bytes of samples: offsets have 32 bits

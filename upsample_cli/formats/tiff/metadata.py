@@ -13,7 +13,6 @@ from ...geometry import Axis, Grid
 if TYPE_CHECKING:
     from .ome import OmeImage
 
-RASTER = "raster"  # the frame of the input's own voxels: by its affine, voxels of the output are found in the input
 Tag = tuple[int, int, int, Any, bool]  # code, type, count, value, whether only the first page has it
 UNITS = {
     "micron": "µm",
@@ -32,7 +31,8 @@ class Metadata:
     """How a series of the input is written, and what goes with it.
 
     Attributes:
-        dialect: ``imagej``, ``ome``, ``shaped`` (tifffile's own) or ``plain``.
+        dialect: ``imagej``, ``ome``, ``shaped`` (tifffile's own) or ``plain``; ``vendor`` (a microscope's own) or
+            ``foreign`` (of another family), for which one of the others is chosen.
         layout: arguments of `TiffWriter.write` that say how samples are stored and what they mean.
         byteorder: ``<`` or ``>``.
         bigtiff: whether offsets have 64 bits.

@@ -8,8 +8,7 @@ from xml.etree.ElementTree import Element
 import numpy as np
 from numpy.typing import NDArray
 
-from ...geometry import Grid
-from .metadata import RASTER
+from ...geometry import RASTER, Grid
 
 _SHAPES = ("Rectangle", "Ellipse", "Point", "Line", "Polyline", "Polygon", "Label", "Mask")
 

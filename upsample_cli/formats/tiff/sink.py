@@ -14,10 +14,10 @@ import tifffile
 from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC, PLANARCONFIG, RESUNIT
 
 from ...errors import OutputError
-from ...geometry import Grid
+from ...geometry import RASTER, Grid
 from ..base import Array, Header, WriteOptions, lost
 from . import colours, compression, geotiff, imagej, ome
-from .metadata import RASTER, Metadata, Tag, resolution
+from .metadata import Metadata, Tag, resolution
 from .pages import cut, page_shape, stored_size, tiles
 
 _LARGEST = imagej.LARGEST  # of the samples that leave room for the rest of a file with offsets of 32 bits
