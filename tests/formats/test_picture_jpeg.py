@@ -177,17 +177,23 @@ def test_noise_in_a_progressive_file_of_the_best_quality(tmp_path):
     assert whole(tmp_path / "out.jpg").shape == (700, 700, 3)
 
 
-@pytest.mark.parametrize("kind", ["CMYK", "RGB stored as such"])
+@pytest.mark.parametrize("kind", ["CMYK", "YCCK", "RGB stored as such"])
 def test_colours_other_than_ycbcr_look_the_same(tmp_path, kind):
-    if kind == "CMYK":
+    if kind != "RGB stored as such":
         inks = np.concatenate([RGB, 255 - PIXELS[..., None] // 2], -1)
-        Image.frombytes("CMYK", (48, 40), inks.tobytes()).save(tmp_path / "in.jpg", quality=98, dpi=(300, 150))
+        Image.frombytes("CMYK", (48, 40), inks.tobytes()).save(tmp_path / "in.jpg", quality=98)
     else:
         Image.fromarray(RGB).save(tmp_path / "in.jpg", quality=98, keep_rgb=True, subsampling=0)
+    if kind == "YCCK":  # the same numbers, which now stand for other inks
+        data = (tmp_path / "in.jpg").read_bytes()
+        place = data.index(b"Adobe") + 11
+        assert data[place] == 0
+        (tmp_path / "in.jpg").write_bytes(data[:place] + b"\2" + data[place + 1 :])
     upsampled(tmp_path / "in.jpg", tmp_path / "out.jpg", scale="2", mode="nearest")
     with Image.open(tmp_path / "in.jpg") as before, Image.open(tmp_path / "out.jpg") as after:
         assert after.mode == before.mode
-        assert after.info.get("adobe_transform") == before.info.get("adobe_transform") == 0
+        assert before.info.get("adobe_transform") == (2 if kind == "YCCK" else 0)
+        assert after.info.get("adobe_transform") == 0
         rgb = [np.asarray(image.convert("RGB")).astype(int) for image in (before, after)]
     assert np.abs(rgb[0].repeat(2, 0).repeat(2, 1) - rgb[1]).mean() < 2
 
@@ -204,13 +210,30 @@ def test_inks_without_jfif_say_their_resolution_in_exif(tmp_path):
 
 def test_all_views_but_the_first_are_said_to_be_dropped(tmp_path):
     views = [Image.fromarray(RGB), Image.fromarray(RGB[::-1])]
-    views[0].save(tmp_path / "in.jpg", "MPO", save_all=True, append_images=views[1:])
+    views[0].save(tmp_path / "in.jpg", "MPO", save_all=True, append_images=views[1:], comment=b"stereo")
     plan = upsampled(tmp_path / "in.jpg", tmp_path / "out.jpg", scale="2")
     assert any("only the first of 2 frames" in warning for warning in plan.warnings)
     data = (tmp_path / "out.jpg").read_bytes()
     assert b"MPF\0" not in data
     with Image.open(tmp_path / "out.jpg") as image:
         assert image.format == "JPEG"
+        assert image.info["comment"] == b"stereo"
+
+
+@pytest.mark.parametrize("padding", [0, 5])
+def test_what_follows_the_picture_in_its_file_is_said_to_be_dropped(tmp_path, padding):
+    written(tmp_path)
+    data = (tmp_path / "in.jpg").read_bytes() + bytes(padding)
+    (tmp_path / "in.jpg").write_bytes(data)
+    assert planned(tmp_path / "in.jpg", scale="2").warnings == ()
+    (tmp_path / "in.jpg").write_bytes(data + b"....ftypmp42 a motion photo" + bytes(padding))
+    (warning,) = planned(tmp_path / "in.jpg", scale="2").warnings
+    assert "what follows the picture in its file" in warning
+
+
+def test_a_gain_map_is_said_to_be_dropped(tmp_path):
+    _, warnings = written(tmp_path, (APP[2], b"MPF\0 of which Pillow makes nothing"))
+    assert "what follows the picture in its file" in warnings
 
 
 def test_what_only_jpeg_can_say_is_said_to_be_dropped_elsewhere(tmp_path):

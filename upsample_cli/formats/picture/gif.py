@@ -294,14 +294,20 @@ def _indexed(frame: Array, picture: Picture) -> tuple[Array, Palette]:
 
 def _exactly(colours: Array, room: int) -> tuple[Array, bytes] | None:
     """Indices without loss, None where there are too many colours."""
-    packed = colours.astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], np.uint32)
+    packed = colours[..., 0].astype(np.uint32)
+    for plane in (1, 2):
+        packed <<= 8
+        packed |= colours[..., plane]
     if len(np.unique(packed[::16])) > room:  # known sooner
         return None
-    found, indices = np.unique(packed, return_inverse=True)
+    found = np.unique(packed)
     if len(found) > room:
         return None
+    indices = np.empty(packed.shape, np.uint8)
+    for row, numbers in zip(packed, indices, strict=True):  # not all at once, which takes eight bytes for each
+        numbers[:] = np.searchsorted(found, row)
     table = np.stack([found >> 16, found >> 8 & 255, found & 255], -1).astype(np.uint8)
-    return indices.reshape(packed.shape).astype(np.uint8), table.tobytes()
+    return indices, table.tobytes()
 
 
 def _roughly(colours: Array, room: int) -> tuple[Array, bytes]:

@@ -27,6 +27,7 @@ _XMP, _XMP_MORE, _ICC, _MPF = (
     b"ICC_PROFILE\0",
     b"MPF\0",
 )
+_TAIL = 65_536  # bytes at the end of a file that are looked at
 _MILLIMETRES = {1: INCH, 2: 10.0}  # of the units of JFIF
 _BLOCK_LOCK = threading.Lock()
 
@@ -64,6 +65,9 @@ def read(image: JpegImagePlugin.JpegImageFile, file: BinaryIO) -> Notes:
         )
     if photoshop.has_positions(resources):
         warnings.append("Photoshop's guides and slices, which are positions in pixels, are dropped")
+    views = getattr(image, "n_frames", 1) > 1  # of which the source itself speaks
+    if not views and (any(data.startswith(_MPF) for _, data in segments) or _goes_on(file)):
+        warnings.append("what follows the picture in its file (a gain map, a depth map or a video) is dropped")
     return Notes(
         exif=_joined(segments, _APP1, exif.PREFIX),
         xmp=next((data[len(_XMP) :] for marker, data in segments if marker == _APP1 and data.startswith(_XMP)), b""),
@@ -88,6 +92,13 @@ def _segments(file: BinaryIO) -> Iterator[Segment]:
         if marker in (_SOS, _EOI) or length < 2:
             return
         yield marker, file.read(length - 2)
+
+
+def _goes_on(file: BinaryIO) -> bool:
+    """Whether the file ends with something else than the end of a picture, and zeros."""
+    file.seek(0, io.SEEK_END)
+    file.seek(max(0, file.tell() - _TAIL))
+    return not file.read().rstrip(b"\0").endswith(bytes([0xFF, _EOI]))
 
 
 def _is_kept(marker: int, data: bytes) -> bool:

@@ -140,17 +140,16 @@ def _encoded(frame: Array, picture: Picture) -> Iterator[bytes]:
         import imagecodecs
 
         native = np.ascontiguousarray(frame, np.uint16)
-        written = bytes(imagecodecs.png_encode(native, level=level, strategy=strategy, filter=_ALL_FILTERS))
+        stream = io.BytesIO(imagecodecs.png_encode(native, level=level, strategy=strategy, filter=_ALL_FILTERS))
     else:
-        save = {"compress_level": level, "compress_type": strategy}
         stream = io.BytesIO()
+        save = {"compress_level": level, "compress_type": strategy}
         image = to_image(frame, picture)
         image.save(stream, "PNG", **{name: value for name, value in save.items() if value is not None})
-        written = bytes(stream.getbuffer())
-    stream = io.BytesIO(written)
     for name, offset, length in heads(stream):
         if name == b"IDAT":
-            yield written[offset : offset + length]
+            stream.seek(offset)
+            yield stream.read(length)
 
 
 def _packed_rows(frame: Array, picture: Picture) -> bytes:

@@ -25,10 +25,14 @@ _WRITERS: dict[str, Callable[[BinaryIO, Array, Picture], None]] = {
 _HOLDS = {"PNG": png.HOLDS, "JPEG": jpeg.HOLDS, "WEBP": webp.HOLDS, "GIF": gif.HOLDS}
 _ANIMATED = ("PNG", "WEBP", "GIF", *other.ANIMATED)
 _LONGEST = {"JPEG": 65_500, "WEBP": 16_383, "GIF": 65_535}  # sides
+_WITHOUT_GREY = ("WEBP",)
 _LOSSY = ("JPEG", "WEBP", "AVIF")
 _SUFFIXES_OF_ANIMATIONS = ".gif, .png, .webp, .tif or .npy"
 _GREY = {np.dtype(bool): "1", np.dtype("u1"): "L", np.dtype("u2"): "I;16", np.dtype("i4"): "I", np.dtype("f4"): "F"}
 _OF_PNG = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")
+_WORK = {"WEBP": 36.0, "AVIF": 36.0, "GIF": 6.0}  # measured: bytes of memory for a pixel
+_WORK_OF_QUANTISATION = 40.0
+_WORK_FOR_A_BYTE = 3.0  # of other formats: Pillow's picture, and the file
 _SHOWN_FOR = 100.0  # milliseconds, where nothing says how long
 
 
@@ -44,11 +48,11 @@ class PictureSink:
         self._header = header
         self.warnings: list[str] = []
         self._format = _format_of(path)
-        self.copies = 3.4 if self._format in ("PNG", "WEBP") else 2.4  # the array, Pillow's picture of it, their file
         self._axes = self._squeezed()
         self._picture = self._describe(options)
         self._refuse_what_does_not_fit()
         self._warn_of_the_encoder()
+        self.copies = self._count_copies()
 
     def _squeezed(self) -> dict[str, Axis]:
         """The axes t, y, x and s, those that have a single sample and no place in a picture left out."""
@@ -134,7 +138,15 @@ class PictureSink:
         elsewhere = self._format == "PNG" or (self._format == "JPEG" and jpeg.has_resolution(picture))
         history = None if self._format == "PNG" else picture.history
         described = exif.updated(notes.exif, picture.size, picture.dpi, history, add_resolution=not elsewhere)
-        return replace(notes, xmp=document, exif=described)
+        return replace(notes, xmp=document, exif=described, icc=self._fitting_profile(picture))
+
+    def _fitting_profile(self, picture: Picture) -> bytes | None:
+        """The profile, but for one of grey in a format that makes grey into RGB."""
+        icc = picture.notes.icc
+        if icc is not None and icc[16:20] == b"GRAY" and self._format in _WITHOUT_GREY:
+            self.warnings.append(f"{self._format} makes RGB of grey: its profile, which is of grey, is dropped")
+            return None
+        return icc
 
     def _animation(self, animation: Animation | None) -> Animation | None:
         """How the frames of the output follow each other."""
@@ -184,6 +196,16 @@ class PictureSink:
             self.warnings.append("GIF holds 256 colours: a frame that has more is reduced to as many")
         if mode in ALPHA and not clear_or_opaque:
             self.warnings.append("GIF holds no half transparent pixels: they become opaque, or vanish if nearly clear")
+
+    def _count_copies(self) -> float:
+        """The array, and what the encoder of a frame works with."""
+        header = self._header
+        frames = self._axes["t"].size if "t" in self._axes and self._format in _WRITERS else 1
+        pixel = header.dtype.itemsize * (self._axes["s"].size if "s" in self._axes else 1)
+        work = _WORK.get(self._format, _WORK_FOR_A_BYTE * pixel)
+        if self._format == "GIF" and "s" in self._axes:
+            work = _WORK_OF_QUANTISATION
+        return 1 + work / (pixel * frames)
 
     def write(self, paths: Sequence[Path], arrays: Iterable[Iterable[Array]]) -> None:
         """Encode the picture; see `Sink`."""

@@ -63,6 +63,7 @@ class PictureSource(InMemory):
         self._png: png.Structure | None = None
         notes, opaque = self._read_notes()
         notes, self._orientation = _with_facts(notes)
+        self.copies = 3.4 if self._orientation in _UPRIGHT else 2.4  # Pillow's picture, the array, and it upright
         self._frames = len(notes.animation.durations) if notes.animation is not None else 1
         mode, said = choose_mode(image, self._png, options.keep_indices, self._frames > 1, opaque)
         if mode is None:
@@ -73,7 +74,7 @@ class PictureSource(InMemory):
             self.warnings.append("--axes is ignored: a picture names its axes")
         grid = self._grid(notes)
         metadata = Metadata(
-            image.format or "",
+            "JPEG" if isinstance(image, JpegImagePlugin.JpegImageFile) else image.format or "",
             self._mode,
             grid,
             notes,
