@@ -1,0 +1,90 @@
+"""How samples are stored: as they were in the input, as far as the output can."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tifffile
+from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC, PLANARCONFIG
+
+from ...errors import OutputError
+from ...geometry import Grid
+from ..base import Header, WriteOptions
+from . import colours, compression, imagej
+from .metadata import Metadata
+
+Layout = dict[str, Any]  # arguments of `TiffWriter.write`
+
+
+def refuse_strange_axes(header: Header, path: Path) -> None:
+    """Raise OutputError unless the array is made of pictures."""
+    names = header.grid.names
+    in_plane = tuple(name for name in names if name != "s")[-2:] == ("y", "x")
+    together = names[-1:] == ("s",) or names[-3:] == ("s", "y", "x") or "s" not in names
+    if not (in_plane and together):
+        raise OutputError(f"TIFF has pictures of the axes y, x and s, not {''.join(names)}; write .npy", path)
+    if "s" in names and header.dtype == bool:
+        raise OutputError(f"TIFF cannot hold pixels of {header.grid['s'].size} × {header.dtype}; write .npy", path)
+
+
+def of_foreign(header: Header, path: Path) -> Layout:
+    """The layout of samples of another family.
+
+    Raises:
+        OutputError: TIFF has no such samples.
+    """
+    if header.dtype.kind == "V" or header.dtype.itemsize > 16 or header.dtype.name in ("float128", "longdouble"):
+        raise OutputError(f"TIFF cannot hold samples of type {header.dtype}; write .npy", path)
+    if header.colours == "CMYK":
+        return {"photometric": PHOTOMETRIC.SEPARATED}
+    samples = header.grid["s"].size if header.grid.names[-1] == "s" else 1
+    alpha = {"extrasamples": (EXTRASAMPLE.UNASSALPHA,)} if header.alpha else {}
+    return {"photometric": PHOTOMETRIC.RGB if samples in (3, 4) else PHOTOMETRIC.MINISBLACK} | alpha
+
+
+def fitting(header: Header, metadata: Metadata, dialect: str, options: WriteOptions) -> tuple[Layout, list[str]]:
+    """The layout of the input as the output can have it, and the warnings."""
+    layout = {name: value for name, value in metadata.layout.items() if value is not None}
+    if dialect == "imagej":
+        for name in ("tile", "rowsperstrip", "planarconfig"):
+            layout.pop(name, None)
+    codec = layout.get("compression")
+    if codec is None:
+        return layout, []
+    name = COMPRESSION(codec).name
+    layout["compressionargs"] = compression.arguments(codec, options, metadata.quality)
+    if codec == COMPRESSION.JPEG and layout["photometric"] == PHOTOMETRIC.RGB and "subsampling" not in layout:
+        layout["compressionargs"]["outcolorspace"] = "RGB"  # not YCbCr, as is tifffile's default
+    if dialect == "imagej" and codec not in imagej.CODECS:
+        return _without_codec(layout), [f"ImageJ stacks are written without {name} compression"]
+    if not _can_be_written(layout, header):
+        layout = _without_codec(layout) | {"compression": COMPRESSION.ADOBE_DEFLATE}
+        return layout, [f"{name} compression cannot hold this: Deflate takes its place"]
+    return layout, []
+
+
+def is_planar(grid: Grid, layout: Layout) -> bool:
+    """Whether the samples of a pixel lie in planes of their own."""
+    return grid.names[-1] == "s" and layout.get("planarconfig") == PLANARCONFIG.SEPARATE
+
+
+def _without_codec(layout: Layout) -> Layout:
+    codec = ("compression", "compressionargs", "predictor", "subsampling")
+    return {name: value for name, value in layout.items() if name not in codec}
+
+
+def _can_be_written(layout: Layout, header: Header) -> bool:
+    """Whether the codec takes such samples, by trying it on a small page."""
+    grid = header.grid
+    sides = layout.get("tile", (16, 16))
+    page = np.zeros((*sides, grid["s"].size) if grid.names[-1] == "s" else sides, header.dtype)
+    if is_planar(grid, layout):
+        page = colours.apart(page)
+    try:
+        tifffile.imwrite(io.BytesIO(), page, **layout, metadata=None)
+    except Exception:  # each codec has errors of its own
+        return False
+    return True
