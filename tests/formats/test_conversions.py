@@ -14,7 +14,8 @@ from PIL import Image, ImageCms
 from tests.formats.test_mgh import loaded
 from tests.formats.through import planned, upsampled, write
 from upsample_cli.errors import OutputError
-from upsample_cli.formats.base import Header
+from upsample_cli.formats import make_sink
+from upsample_cli.formats.base import Header, WriteOptions
 from upsample_cli.geometry import Axis, Grid
 
 OBLIQUE = np.array([[-1.2, 0.4, 0.9, 40], [0.5, 1.5, -0.3, -60], [-0.3, 0.2, 2.6, 7], [0, 0, 0, 1]])
@@ -216,6 +217,27 @@ def test_a_profile_that_is_lost_is_said(tmp_path, suffix):
     Image.fromarray(PIXELS[..., 0]).save(tmp_path / "in.png", icc_profile=PROFILE)
     plan = upsampled(tmp_path / "in.png", tmp_path / f"out{suffix}", scale="2")
     assert sum("ICC profile" in warning for warning in plan.warnings) == 1
+
+
+def test_labels_of_other_families_are_labels_in_nifti(tmp_path):
+    regions = np.arange(20, dtype="u2").reshape(4, 5)
+    header = Header(Grid((Axis("y", 4), Axis("x", 5))), regions.dtype, labels=True)
+    write(tmp_path / "out.nii", header, [regions])
+    assert struct.unpack_from("<h", (tmp_path / "out.nii").read_bytes(), 68) == (1002,)
+    assert planned(tmp_path / "out.nii", scale="2").before.labels
+
+
+@pytest.mark.parametrize("suffix", [".nii", ".mgh"])
+def test_a_pyramid_that_is_lost_is_said(tmp_path, suffix):
+    header = Header(Grid((Axis("y", 4), Axis("x", 5))), np.dtype("u1"), levels=((2, 2),))
+    (warning,) = make_sink(tmp_path / f"out{suffix}", [header], WriteOptions()).warnings
+    assert "the smaller levels of the pyramid" in warning
+
+
+def test_several_images_are_refused_with_the_remedy(tmp_path):
+    header = Header(Grid((Axis("y", 4), Axis("x", 5))), np.dtype("u1"))
+    with pytest.raises(OutputError, match=r"out\.nii: holds one image, not 2; .*--series 0"):
+        make_sink(tmp_path / "out.nii", [header, header], WriteOptions())
 
 
 @pytest.mark.parametrize("output", ["out.nii", "out.img"])
