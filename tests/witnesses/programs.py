@@ -73,3 +73,17 @@ def pngcheck(folder: Path) -> dict[str, str]:
     text = said("pngcheck", *sorted(folder.glob("*.png")), codes=(0, 2))
     found = re.findall(r"^(\w+): (\S+) \((.*)\)", text, re.M)
     return {Path(path).name: f"{verdict}: {facts}" for verdict, path, facts in found}
+
+
+def tiffinfo(folder: Path) -> dict[str, list[dict[str, str]]]:
+    """By the name of every TIFF of a folder, what tiffinfo says of each directory, in its own words."""
+    if not is_installed("tiffinfo"):
+        pytest.skip("tiffinfo is not installed")
+    paths = sorted(folder.glob("*.tif"))
+    files = re.split(r"^File .*:$", said("tiffinfo", *paths), flags=re.M)[1:]
+    return {path.name: _directories(text) for path, text in zip(paths, files, strict=True)}
+
+
+def _directories(text: str) -> list[dict[str, str]]:
+    parts = text.split("TIFF Directory at offset")[1:]
+    return [dict(re.findall(r"^  ([A-Z][\w /-]*): ?(.*)$", part, re.M)) for part in parts]
