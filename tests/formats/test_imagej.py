@@ -128,3 +128,15 @@ def test_compression_that_imagej_does_not_read_is_dropped_and_said(tmp_path):
     assert "without ZSTD compression" in warning
     with tifffile.TiffFile(out) as tiff:
         assert tiff.pages[0].compression == 1
+
+
+@pytest.mark.parametrize(("unit", "name"), [("µm", "\\u00B5m"), ("Å", "\\u00C5"), ("größe", "gr\\u00F6\\u00DFe")])
+def test_units_that_are_not_ascii_are_written_as_imagej_does(tmp_path, unit, name):
+    """Others write them in Latin-1."""
+    path, out = tmp_path / "in.tif", tmp_path / "out.tif"
+    tifffile.imwrite(path, samples((5, 10, 12)), imagej=True, metadata={"axes": "ZYX", "unit": "?" * len(unit)})
+    path.write_bytes(path.read_bytes().replace(b"?" * len(unit), unit.encode("latin-1")))
+    upsampled(path, out, scale="2")
+    assert lines(out)["unit"] == name
+    upsampled(out, tmp_path / "again.tif", scale="2")
+    assert lines(tmp_path / "again.tif")["unit"] == name

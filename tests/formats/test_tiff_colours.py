@@ -123,7 +123,7 @@ def test_float24(tmp_path):
     np.testing.assert_array_equal(tifffile.imread(out), array.repeat(2, 0).repeat(2, 1))
 
 
-@pytest.mark.parametrize("bits", [4, 8])
+@pytest.mark.parametrize("bits", [1, 4, 8])
 def test_a_small_palette_is_kept(tmp_path, bits):
     path, out = tmp_path / "in.tif", tmp_path / "out.tif"
     picture = Image.fromarray(samples(SHAPE) >> (8 - bits), "P")

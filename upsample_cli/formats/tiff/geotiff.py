@@ -11,14 +11,17 @@ from ...geometry import Affine
 from .metadata import Tag
 
 _SCALE, _TIEPOINTS, _TRANSFORMATION, _KEYS = 33550, 33922, 34264, 34735
-_DOUBLE = 12
+_COUNTS = {_SCALE: 3, _TIEPOINTS: 6, _TRANSFORMATION: 16}  # of numbers
+_DOUBLE, _SHORT = 12, 3
 _RASTER_TYPE, _PIXEL_IS_POINT = 1025, 2
 
 
 def tags(page: tifffile.TiffPage) -> tuple[Tag, ...]:
     """The tags that have places or distances of the raster in them."""
-    found = (page.tags.get(code) for code in (_SCALE, _TIEPOINTS, _TRANSFORMATION))
-    return tuple((tag.code, _DOUBLE, tag.count, tag.value, True) for tag in found if tag is not None)
+    found = [tag for code in _COUNTS if (tag := page.tags.get(code)) is not None]
+    if any(tag.dtype != _DOUBLE or not tag.count or tag.count % _COUNTS[tag.code] for tag in found):
+        raise ValueError("the numbers of its GeoTIFF tags make no sense")
+    return tuple((tag.code, _DOUBLE, tag.count, tag.value, True) for tag in found)
 
 
 def moved(tags: Sequence[Tag], raster: Affine, keys: Tag | None) -> list[Tag]:
@@ -49,7 +52,7 @@ def moved(tags: Sequence[Tag], raster: Affine, keys: Tag | None) -> list[Tag]:
 
 def _counts_centres(keys: Tag | None) -> bool:
     """Whether whole numbers are the centres of pixels (PixelIsPoint), not their corners."""
-    if keys is None:
+    if keys is None or keys[1] != _SHORT or keys[2] % 4:
         return False
     entries = np.frombuffer(keys[3], "<u2").reshape(-1, 4)
     if entries[0, 0] != 1:  # the version of the directory is 1

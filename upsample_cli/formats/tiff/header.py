@@ -57,10 +57,12 @@ def describe(path: Path, tiff: tifffile.TiffFile, image: Image, options: ReadOpt
     axes = _axes(path, series, options, metadata, warnings)
     dtype, palette = series.dtype, None
     if page.photometric == PHOTOMETRIC.PALETTE and page.colormap is not None:
+        dtype = np.dtype(np.uint8) if dtype.kind == "b" else dtype
+        colormap = colours.whole_colormap(page.colormap, dtype)
         if options.keep_indices:
-            metadata.layout["colormap"] = colours.whole_colormap(page.colormap, dtype)
+            metadata.layout["colormap"] = colormap
         else:
-            palette = colours.palette(page.colormap)
+            palette = colours.palette(colormap)
             dtype = palette.dtype
             axes = (*axes, Axis("s", 3))
             metadata.layout["photometric"] = PHOTOMETRIC.RGB
@@ -92,6 +94,8 @@ def _unsupported(series: tifffile.TiffPageSeries) -> str | None:
     formats = page.tags.valueof("SampleFormat")
     if isinstance(formats, tuple) and len(set(formats)) > 1:
         return "samples of several types in a pixel, which are not supported"
+    if page.photometric == PHOTOMETRIC.PALETTE and series.dtype.kind not in "bu":
+        return f"numbers of colours of type {series.dtype}, which are not supported"
     if page.photometric == PHOTOMETRIC.CFA:
         return "a mosaic of colours (CFA), which is not supported; develop it into RGB first"
     if colours.is_undecodable(page):

@@ -23,6 +23,7 @@ _MADE_ANEW = (
 )
 _KEPT_QUIETLY = ("mode", "loop", "unit", "yunit", "zunit")
 _OF_PIXELS = ("ROI", "Overlays", "Plot")  # their numbers are places among pixels, in a format of ImageJ's own
+_IN_UTF16 = ("Info", "Labels", "Properties")  # the entries that do not stand in the description
 _ORIGINS = ("xorigin", "yorigin", "zorigin")
 
 
@@ -79,7 +80,13 @@ def description(grid: Grid, entries: dict[str, Any]) -> dict[str, Any]:
     anew = {"spacing": spacing.get("z"), "finterval": spacing.get("t")}
     anew["fps"] = 1 / anew["finterval"] if anew["finterval"] and "fps" in entries else None
     axes = "".join(grid.names).upper()
+    kept = {key: value if key in _IN_UTF16 else _ascii(value) for key, value in kept.items()}
     return {"axes": axes} | kept | {key: value for key, value in anew.items() if value is not None}
+
+
+def _ascii(value: Any) -> Any:
+    """A text with the characters that the description cannot hold in ImageJ's own way of writing them."""
+    return "".join(c if c.isascii() else f"\\u{ord(c):04X}" for c in value) if isinstance(value, str) else value
 
 
 def loses_labels(grid: Grid, entries: dict[str, Any]) -> bool:

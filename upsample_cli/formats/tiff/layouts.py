@@ -14,7 +14,7 @@ from ...errors import OutputError
 from ...geometry import Grid
 from ..base import Header, WriteOptions
 from . import colours, compression, imagej
-from .metadata import Metadata
+from .dialects import Part
 
 Layout = dict[str, Any]  # arguments of `TiffWriter.write`
 
@@ -45,24 +45,29 @@ def of_foreign(header: Header, path: Path) -> Layout:
     return {"photometric": PHOTOMETRIC.RGB if samples in (3, 4) else PHOTOMETRIC.MINISBLACK} | alpha
 
 
-def fitting(header: Header, metadata: Metadata, dialect: str, options: WriteOptions) -> tuple[Layout, list[str]]:
-    """The layout of the input as the output can have it, and the warnings."""
+def fitting(part: Part, dialect: str, options: WriteOptions, path: Path) -> tuple[Layout, list[str]]:
+    """The layout of the input as the output can have it, and the warnings.
+
+    Raises:
+        OutputError: there is none.
+    """
+    header, metadata = part
     layout = {name: value for name, value in metadata.layout.items() if value is not None}
     if dialect == "imagej":
         for name in ("tile", "rowsperstrip", "planarconfig"):
             layout.pop(name, None)
     codec = layout.get("compression")
     if codec is None:
-        return layout, []
+        return _checked(layout, header, path), []
     name = COMPRESSION(codec).name
     layout["compressionargs"] = compression.arguments(codec, options, metadata.quality)
     if codec == COMPRESSION.JPEG and layout["photometric"] == PHOTOMETRIC.RGB and "subsampling" not in layout:
         layout["compressionargs"]["outcolorspace"] = "RGB"  # not YCbCr, as is tifffile's default
     if dialect == "imagej" and codec not in imagej.CODECS:
-        return _without_codec(layout), [f"ImageJ stacks are written without {name} compression"]
+        return _checked(_without_codec(layout), header, path), [f"ImageJ stacks are written without {name} compression"]
     if not _can_be_written(layout, header):
         layout = _without_codec(layout) | {"compression": COMPRESSION.ADOBE_DEFLATE}
-        return layout, [f"{name} compression cannot hold this: Deflate takes its place"]
+        return _checked(layout, header, path), [f"{name} compression cannot hold this: Deflate takes its place"]
     return layout, []
 
 
@@ -76,14 +81,20 @@ def _without_codec(layout: Layout) -> Layout:
     return {name: value for name, value in layout.items() if name not in codec}
 
 
+def _checked(layout: Layout, header: Header, path: Path) -> Layout:
+    if not _can_be_written(layout, header):
+        raise OutputError("cannot have the layout of the input's samples, which contradicts itself; write .npy", path)
+    return layout
+
+
 def _can_be_written(layout: Layout, header: Header) -> bool:
-    """Whether the codec takes such samples, by trying it on a small page."""
+    """Whether tifffile and the codec take such samples, by trying them on a small page."""
     grid = header.grid
-    sides = layout.get("tile", (16, 16))
-    page = np.zeros((*sides, grid["s"].size) if grid.names[-1] == "s" else sides, header.dtype)
-    if is_planar(grid, layout):
-        page = colours.apart(page)
     try:
+        sides = layout.get("tile", (16, 16))
+        page = np.zeros((*sides, grid["s"].size) if grid.names[-1] == "s" else sides, header.dtype)
+        if is_planar(grid, layout):
+            page = colours.apart(page)
         tifffile.imwrite(io.BytesIO(), page, **layout, metadata=None)
     except Exception:  # each codec has errors of its own
         return False

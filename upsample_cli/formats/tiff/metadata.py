@@ -21,6 +21,7 @@ UNITS = {
     "\\u00B5m": "µm",
     "μm": "µm",
     "inch": "in",
+    "\\u00C5": "Å",
     "sec": "s",
 }  # their own names to ours
 _MILLIMETRES = {RESUNIT.INCH: 25.4, RESUNIT.CENTIMETER: 10.0, RESUNIT.MILLIMETER: 1.0, RESUNIT.MICROMETER: 1e-3}

@@ -33,7 +33,7 @@ class TiffSink:
         parts = [(header, self._metadata(header, path)) for header in headers]
         self._dialect, warnings = dialects.choose(path, parts)
         self.warnings += warnings + dialects.losses(self._dialect, parts)
-        self._parts = [self._fitting(part, options) for part in parts]
+        self._parts = [self._fitting(part, options, path) for part in parts]
         self._byteorder = parts[0][1].byteorder
         self._xml = self._ome_xml(path.name) if self._dialect == "ome" else None
         self.pyramids = self._dialect != "imagej"
@@ -49,9 +49,9 @@ class TiffSink:
         self.warnings += lost(header, "TIFF", *(["the orientation (affine)"] if frames else []))
         return Metadata("foreign", layouts.of_foreign(header, path))
 
-    def _fitting(self, part: Part, options: WriteOptions) -> Part:
+    def _fitting(self, part: Part, options: WriteOptions, path: Path) -> Part:
         header, metadata = part
-        layout, warnings = layouts.fitting(header, metadata, self._dialect, options)
+        layout, warnings = layouts.fitting(part, self._dialect, options, path)
         self.warnings += warnings
         return header, replace(metadata, layout=layout)
 

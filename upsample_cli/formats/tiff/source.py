@@ -12,6 +12,7 @@ from typing import Self
 
 import numpy as np
 import tifffile
+from tifffile import PHOTOMETRIC
 
 from ...errors import InputError, RequestError
 from ..base import Array, ReadOptions, Source
@@ -63,6 +64,8 @@ class TiffSource:
             rows = self._rows_of_pages(row_shape, start, stop)
         if self._signed:
             rows = colours.offset(rows)
+        if self._page.photometric == PHOTOMETRIC.PALETTE and rows.dtype == bool:
+            rows = rows.view(np.uint8)  # the numbers of two colours
         return rows if self._palette is None else self._palette[rows]
 
     def _whole_rows(self, row_shape: tuple[int, ...], start: int, stop: int) -> Array | None:
@@ -110,6 +113,8 @@ class TiffSource:
         finally:
             if was_closed:
                 file.close()
+        if samples.size < math.prod(self._page.shape):
+            raise ValueError(f"the page {number} is empty")
         self._last_page = (number, samples)
         return samples
 

@@ -63,6 +63,8 @@ def raw(tag: tifffile.TiffTag) -> bytes:
     file = tag.parent.filehandle
     file.seek(tag.valueoffset)
     value: bytes = file.read(tag.valuebytecount)
+    if len(value) < tag.valuebytecount:
+        raise ValueError(f"the tag {tag.name} lies beyond the end")
     return value
 
 
