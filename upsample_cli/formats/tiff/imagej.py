@@ -70,9 +70,9 @@ def description(grid: Grid, entries: dict[str, Any]) -> dict[str, Any]:
     if loses_labels(grid, entries):
         del kept["Labels"]
     to_output = np.linalg.inv(grid.affines[RASTER]) if RASTER in grid.affines else np.eye(4)
-    origins = [float(kept.get(key, 0)) for key in _ORIGINS]
-    moved = dict(zip(_ORIGINS, (to_output @ [*origins, 1])[:3].tolist(), strict=True))
-    kept |= {key: value for key, value in moved.items() if key in kept}
+    origins = {key: kept[key] for key in _ORIGINS if isinstance(kept.get(key), int | float)}
+    places = to_output @ [*(origins.get(key, 0) for key in _ORIGINS), 1]
+    kept |= {key: float(place) for key, place in zip(_ORIGINS, places, strict=False) if key in origins}
     units = [axis.unit for axis in grid.axes if axis.name in "zyx" and axis.unit]
     if units:
         kept.setdefault("unit", "um" if units[0] == "µm" else units[0])
@@ -80,7 +80,7 @@ def description(grid: Grid, entries: dict[str, Any]) -> dict[str, Any]:
     anew = {"spacing": spacing.get("z"), "finterval": spacing.get("t")}
     anew["fps"] = 1 / anew["finterval"] if anew["finterval"] and "fps" in entries else None
     axes = "".join(grid.names).upper()
-    kept = {key: value if key in _IN_UTF16 else _ascii(value) for key, value in kept.items()}
+    kept = {_ascii(key): value if key in _IN_UTF16 else _ascii(value) for key, value in kept.items()}
     return {"axes": axes} | kept | {key: value for key, value in anew.items() if value is not None}
 
 
