@@ -130,6 +130,13 @@ def test_frames_that_were_shown_for_different_times_share_the_whole(tmp_path):
     assert any("different times" in warning for warning in plan.warnings)
 
 
+def test_times_that_gif_cannot_say_are_rounded_and_that_is_said(tmp_path):
+    stored(tmp_path / "in.png", moving()[[0, 1, 3]], duration=[33, 33, 34])
+    plan = upsampled(tmp_path / "in.png", tmp_path / "out.gif", scale="2")
+    assert rendered(tmp_path / "out.gif")[1] == [30, 40, 30]
+    assert any("hundredths of a second" in warning for warning in plan.warnings)
+
+
 def test_time_comes_from_another_family_in_its_unit(tmp_path):
     frames = moving(3)[..., 0]
     tifffile.imwrite(tmp_path / "in.tif", frames, imagej=True, metadata={"axes": "TYX", "finterval": 0.25})

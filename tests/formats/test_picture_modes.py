@@ -8,8 +8,8 @@ from PIL import Image, ImageCms, ImageOps
 
 from tests.formats.through import planned, upsampled, whole
 from upsample_cli.errors import InputError, OutputError
-from upsample_cli.formats.base import Header, WriteOptions
-from upsample_cli.formats.picture import make_sink
+from upsample_cli.formats.base import Header, ReadOptions, WriteOptions
+from upsample_cli.formats.picture import make_sink, open_source
 from upsample_cli.geometry import Axis, Grid
 
 GRADIENT = np.add.outer(np.arange(0, 120, 10), np.arange(0, 130, 10)).astype(np.uint8)
@@ -136,10 +136,9 @@ def test_what_any_family_says_is_carried_over(tmp_path, suffix):
     sink = make_sink(path, [header(icc=PROFILE, history="upsample 1 linear")], WriteOptions())
     sink.write([path], iter([[GRADIENT[:4, :5]]]))
     with Image.open(path) as image:
-        dpi = image.info.get("dpi", [image.getexif().get(tag) for tag in (282, 283)])
-        assert [float(value) for value in dpi] == pytest.approx([25.4 / 0.5e-3, 25.4 / 0.25e-3], rel=2e-3) or (
-            suffix == ".jpg"  # whose numbers end at 65,535
-        )
+        tags = image.getexif()  # where JPEG says what is beyond the 65,535 of JFIF
+        dpi = [tags[282], tags[283]] if 282 in tags else image.info["dpi"]
+        assert [float(value) for value in dpi] == pytest.approx([25.4 / 0.5e-3, 25.4 / 0.25e-3], rel=2e-3)
         if suffix != ".bmp":
             assert image.info["icc_profile"] == PROFILE
             assert b"upsample 1 linear" in path.read_bytes()
@@ -152,6 +151,17 @@ def test_what_no_picture_can_hold_is_said_in_one_warning(tmp_path):
     (warning,) = make_sink(tmp_path / "out.gif", [other], WriteOptions()).warnings
     expected = ("the spacing along y, x", "the orientation (affine)", "the tags of a TIFF", "2 times themselves plus 1")
     assert all(item in warning for item in expected)
+
+
+@pytest.mark.parametrize("dpi", [300.0, 150.0 * 1.7, 3.3, 70_000.0])
+def test_the_resolution_of_a_jpeg_is_whole_in_jfif_or_exact_in_exif(tmp_path, dpi):
+    grid = Grid((Axis("y", 4, 25.4 / dpi, "mm"), Axis("x", 5, 25.4 / dpi, "mm")))
+    sink = make_sink(tmp_path / "out.jpg", [Header(grid, np.dtype(np.uint8))], WriteOptions())
+    sink.write([tmp_path / "out.jpg"], iter([[GRADIENT[:4, :5]]]))
+    with open_source(tmp_path / "out.jpg", ReadOptions()) as source:
+        assert 25.4 / source.header.grid["x"].spacing == pytest.approx(dpi, rel=1e-4)
+    with Image.open(tmp_path / "out.jpg") as image:
+        assert (282 in image.getexif()) == (dpi in (3.3, 70_000.0))
 
 
 @pytest.mark.parametrize(("suffix", "said"), [(".jpg", True), (".webp", True), (".png", False), (".gif", False)])

@@ -27,6 +27,7 @@ _XMP, _XMP_MORE, _ICC, _MPF = (
     b"ICC_PROFILE\0",
     b"MPF\0",
 )
+_ROUNDING = 0.005  # of the resolution: what whole numbers may be off before EXIF says it alone
 _TAIL = 65_536  # bytes at the end of a file that are looked at
 _MILLIMETRES = {1: INCH, 2: 10.0}  # of the units of JFIF
 _BLOCK_LOCK = threading.Lock()
@@ -156,9 +157,10 @@ def _coding(image: JpegImagePlugin.JpegImageFile) -> dict[str, Any]:
 
 
 def has_resolution(picture: Picture) -> bool:
-    """Whether the file has JFIF's place for the resolution, which colours other than YCbCr and grey have not."""
+    """Whether JFIF says the resolution, in whole numbers, and only with the colours YCbCr and grey."""
     own = picture.notes.own
-    return picture.mode in ("1", "L", "RGB") and not (isinstance(own, Own) and own.coding.get("keep_rgb"))
+    plain = picture.mode in ("1", "L", "RGB") and not (isinstance(own, Own) and own.coding.get("keep_rgb"))
+    return plain and all(v <= 65_535 and abs(v - round(v)) <= _ROUNDING * v for v in picture.dpi or ())
 
 
 def is_too_long(document: bytes) -> bool:
@@ -195,7 +197,7 @@ def _save_options(picture: Picture) -> dict[str, Any]:
         options.pop("qtables", None)
         options["quality"] = picture.options.quality
     if picture.dpi is not None and has_resolution(picture):
-        options["dpi"] = tuple(min(value, 65535) for value in picture.dpi)
+        options["dpi"] = picture.dpi
     return options
 
 

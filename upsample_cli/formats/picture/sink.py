@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
@@ -12,9 +12,9 @@ from PIL import Image
 
 from ...errors import OutputError
 from ...geometry import Axis
-from ..base import Array, Header, WriteOptions, lost, only
-from . import exif, gif, jpeg, other, png, png_writing, webp, xmp
-from .record import ALPHA, CHANNELS, Animation, Metadata, Notes, Picture
+from ..base import Array, Header, WriteOptions, only
+from . import carrying, gif, jpeg, other, png_writing, webp
+from .record import ALPHA, CHANNELS, Metadata, Picture
 
 _WRITERS: dict[str, Callable[[BinaryIO, Array, Picture], None]] = {
     "PNG": png_writing.write,
@@ -22,10 +22,8 @@ _WRITERS: dict[str, Callable[[BinaryIO, Array, Picture], None]] = {
     "WEBP": webp.write,
     "GIF": gif.write,
 }
-_HOLDS = {"PNG": png.HOLDS, "JPEG": jpeg.HOLDS, "WEBP": webp.HOLDS, "GIF": gif.HOLDS}
 _ANIMATED = ("PNG", "WEBP", "GIF", *other.ANIMATED)
 _LONGEST = {"JPEG": 65_500, "WEBP": 16_383, "GIF": 65_535}  # sides
-_WITHOUT_GREY = ("WEBP",)
 _LOSSY = ("JPEG", "WEBP", "AVIF")
 _SUFFIXES_OF_ANIMATIONS = ".gif, .png, .webp, .tif or .npy"
 _GREY = {np.dtype(bool): "1", np.dtype("u1"): "L", np.dtype("u2"): "I;16", np.dtype("i4"): "I", np.dtype("f4"): "F"}
@@ -33,7 +31,6 @@ _OF_PNG = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")
 _WORK = {"WEBP": 36.0, "AVIF": 36.0, "GIF": 6.0}  # measured: bytes of memory for a pixel
 _WORK_OF_QUANTISATION = 40.0
 _WORK_FOR_A_BYTE = 3.0  # of other formats: Pillow's picture, and the file
-_SHOWN_FOR = 100.0  # milliseconds, where nothing says how long
 
 
 class PictureSink:
@@ -72,14 +69,15 @@ class PictureSink:
         size = (self._axes["x"].size, self._axes["y"].size)
         if isinstance(header.metadata, Metadata):
             metadata = header.metadata
-            picture = Picture(size, metadata.mode, metadata.notes, metadata.palette, metadata.bits)
-            notes = self._of_a_picture(metadata)
+            notes, said = carrying.of_a_picture(header, metadata, self._format)
+            picture = Picture(size, metadata.mode, notes, metadata.palette, metadata.bits, header.history, options)
         else:
             mode = self._mode_of_array()
-            picture = Picture(size, mode, Notes(icc=header.icc), bits=1 if mode == "1" else 8)
-            notes = self._of_another_family(picture.notes)
-        picture = replace(picture, notes=notes, history=header.history, options=options)
-        return replace(picture, notes=self._true_of_output(picture))
+            notes, said = carrying.of_another_family(header, self._axes, self._format)
+            picture = Picture(size, mode, notes, None, 1 if mode == "1" else 8, header.history, options)
+        notes, more = carrying.true_of_output(picture, self._axes, self._format)
+        self.warnings += said + more
+        return replace(picture, notes=notes)
 
     def _mode_of_array(self) -> str:
         header = self._header
@@ -92,76 +90,6 @@ class PictureSink:
         if dtype in (np.uint8, np.uint16) and 2 <= channels <= 4:
             return "CMYK" if channels == 4 and header.colours == "CMYK" else ("LA", "RGB", "RGBA")[channels - 2]
         raise OutputError(f"a picture cannot hold {channels} × {dtype} in a pixel; write .tif or .npy", self._path)
-
-    def _of_a_picture(self, metadata: Metadata) -> Notes:
-        """What can be said of a picture in this format, and a warning of the rest."""
-        notes = metadata.notes
-        same = metadata.format == self._format
-        held = _HOLDS.get(self._format) or other.holds(self._format)
-        items: list[tuple[str, object]] = [("EXIF", notes.exif), ("XMP", notes.xmp), ("comments", notes.comments)]
-        items += [("the ICC profile", notes.icc), ("the resolution", notes.unit)]
-        missing = [name for name, value in items if value and name not in held] + ([] if same else [*notes.extras])
-        self.warnings += lost(replace(self._header, extras=tuple(missing)), self._format)
-        if not same:
-            return replace(notes, own=None)
-        if self._format == "PNG":
-            own, said = png.still_true(notes.own, metadata)
-            self.warnings += said
-            return replace(notes, own=own)
-        return notes
-
-    def _of_another_family(self, notes: Notes) -> Notes:
-        """Notes with what any header says, and a warning of the rest."""
-        header = self._header
-        held = _HOLDS.get(self._format) or other.holds(self._format)
-        missing = [] if header.icc is None or "the ICC profile" in held else ["the ICC profile"]
-        known = [axis.name for axis in header.grid.axes if axis.spacing is not None]
-        in_plane = "the resolution" in held and all(self._axes[name].in_unit("mm").unit == "mm" for name in "yx")
-        gone = [n for n in known if not (n in "yx" and in_plane) and not (n == "t" and "t" in self._axes)]
-        missing += [f"the spacing along {', '.join(gone)}"] if gone else []
-        missing += ["the orientation (affine)"] if header.grid.affines else []
-        self.warnings += lost(header, self._format, *missing)
-        return notes
-
-    def _true_of_output(self, picture: Picture) -> Notes:
-        """The notes with the dimensions, the resolution and the times of the output."""
-        spacing, unit = _spacing(self._axes)
-        notes = replace(picture.notes, spacing=spacing, unit=unit, animation=self._animation(picture.notes.animation))
-        picture = replace(picture, notes=notes)
-        held = _HOLDS.get(self._format) or other.holds(self._format)
-        document = xmp.updated(notes.xmp, picture.size, picture.dpi)
-        if self._format == "JPEG" and jpeg.is_too_long(document):
-            self.warnings.append("its XMP is dropped: it is too long for JPEG")
-            document = b""
-        if "EXIF" not in held:
-            return replace(notes, xmp=document, exif=b"")
-        elsewhere = self._format == "PNG" or (self._format == "JPEG" and jpeg.has_resolution(picture))
-        history = None if self._format == "PNG" else picture.history
-        described = exif.updated(notes.exif, picture.size, picture.dpi, history, add_resolution=not elsewhere)
-        return replace(notes, xmp=document, exif=described, icc=self._fitting_profile(picture))
-
-    def _fitting_profile(self, picture: Picture) -> bytes | None:
-        """The profile, but for one of grey in a format that makes grey into RGB."""
-        icc = picture.notes.icc
-        if icc is not None and icc[16:20] == b"GRAY" and self._format in _WITHOUT_GREY:
-            self.warnings.append(f"{self._format} makes RGB of grey: its profile, which is of grey, is dropped")
-            return None
-        return icc
-
-    def _animation(self, animation: Animation | None) -> Animation | None:
-        """How the frames of the output follow each other."""
-        if "t" not in self._axes:
-            return None
-        axis = self._axes["t"].in_unit("s")
-        if animation is None:
-            known = axis.spacing is not None and axis.unit == "s"
-            if not known:
-                self.warnings.append("nothing says how long a frame is shown: each is for a tenth of a second")
-            duration = 1000 * axis.spacing if axis.spacing is not None and known else _SHOWN_FOR
-            return Animation((duration,) * axis.size)
-        if axis.size != len(animation.durations) and len(set(animation.durations)) > 1:
-            self.warnings.append("its frames are shown for different times: now all share the whole time alike")
-        return animation.resampled(axis.size)
 
     def _refuse_what_does_not_fit(self) -> None:
         mode, palette = self._picture.mode, self._picture.palette
@@ -192,6 +120,11 @@ class PictureSink:
         picked = isinstance(metadata, Metadata) and metadata.picks  # then what has been said of the input still holds
         few_colours = picked and self._picture.notes.few_colours
         clear_or_opaque = isinstance(metadata, Metadata) and picked and metadata.format == "GIF"
+        durations = () if self._picture.notes.animation is None else self._picture.notes.animation.durations
+        if any(round(duration, 3) % 10 for duration in durations):
+            self.warnings.append(
+                "GIF counts time in hundredths of a second: frames are shown a little longer or shorter"
+            )
         if mode in CHANNELS and not few_colours:
             self.warnings.append("GIF holds 256 colours: a frame that has more is reduced to as many")
         if mode in ALPHA and not clear_or_opaque:
@@ -230,11 +163,3 @@ def _format_of(path: Path) -> str:
         known = "png, jpg, webp, gif, tif, nii.gz, npy"
         raise OutputError(f"no file with the suffix {path.suffix!r} can be written; {known} and others can", path)
     return format_name
-
-
-def _spacing(axes: Mapping[str, Axis]) -> tuple[tuple[float, float] | None, str | None]:
-    """The distance between samples along x and y in mm; or in no unit, which tells the shape of a pixel."""
-    x, y = (axes[name].in_unit("mm") for name in "xy")
-    if x.spacing is None or y.spacing is None or x.unit != y.unit or x.unit not in (None, "mm"):
-        return None, None
-    return (x.spacing, y.spacing), x.unit

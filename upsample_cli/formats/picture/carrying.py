@@ -1,0 +1,104 @@
+"""What a picture's file says beside its samples, carried over to the output and made true of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from ...geometry import Axis
+from ..base import Header, lost
+from . import exif, gif, jpeg, other, png, webp, xmp
+from .record import Animation, Metadata, Notes, Picture
+
+_HOLDS = {"PNG": png.HOLDS, "JPEG": jpeg.HOLDS, "WEBP": webp.HOLDS, "GIF": gif.HOLDS}
+_WITHOUT_GREY = ("WEBP",)
+_SHOWN_FOR = 100.0  # milliseconds, where nothing says how long
+
+Said = tuple[Notes, list[str]]  # notes, and warnings of what is not among them
+
+
+def of_a_picture(header: Header, metadata: Metadata, format_name: str) -> Said:
+    """What the notes of a picture can be in a file of the format."""
+    notes, held = metadata.notes, _held(format_name)
+    same = metadata.format == format_name
+    items: list[tuple[str, object]] = [("EXIF", notes.exif), ("XMP", notes.xmp), ("comments", notes.comments)]
+    items += [("the ICC profile", notes.icc), ("the resolution", notes.unit)]
+    missing = [name for name, value in items if value and name not in held] + ([] if same else [*notes.extras])
+    warnings = lost(replace(header, extras=tuple(missing)), format_name)
+    if not same:
+        return replace(notes, own=None), warnings
+    if format_name == "PNG":
+        own, said = png.still_true(notes.own, metadata)
+        return replace(notes, own=own), warnings + said
+    return notes, warnings
+
+
+def of_another_family(header: Header, axes: Mapping[str, Axis], format_name: str) -> Said:
+    """Notes of what any header says.
+
+    Args:
+        header: of the output.
+        axes: those that the file has a place for.
+        format_name: of the file.
+    """
+    held = _held(format_name)
+    missing = [] if header.icc is None or "the ICC profile" in held else ["the ICC profile"]
+    known = [axis.name for axis in header.grid.axes if axis.spacing is not None]
+    in_plane = "the resolution" in held and all(axes[name].in_unit("mm").unit == "mm" for name in "yx")
+    gone = [name for name in known if not (name in "yx" and in_plane) and not (name == "t" and "t" in axes)]
+    missing += [f"the spacing along {', '.join(gone)}"] if gone else []
+    missing += ["the orientation (affine)"] if header.grid.affines else []
+    return Notes(icc=header.icc), lost(header, format_name, *missing)
+
+
+def true_of_output(picture: Picture, axes: Mapping[str, Axis], format_name: str) -> Said:
+    """The notes of a picture with the dimensions, the resolution and the times of the output."""
+    spacing, unit = _spacing(axes)
+    animation, warnings = _animation(picture.notes.animation, axes)
+    notes = replace(picture.notes, spacing=spacing, unit=unit, animation=animation)
+    picture = replace(picture, notes=notes)
+    notes = replace(notes, xmp=xmp.updated(notes.xmp, picture.size, picture.dpi), exif=_exif(picture, format_name))
+    if format_name == "JPEG" and jpeg.is_too_long(notes.xmp):
+        warnings.append("its XMP is dropped: it is too long for JPEG")
+        notes = replace(notes, xmp=b"")
+    if notes.icc is not None and notes.icc[16:20] == b"GRAY" and format_name in _WITHOUT_GREY:
+        warnings.append(f"{format_name} makes RGB of grey: its profile, which is of grey, is dropped")
+        notes = replace(notes, icc=None)
+    return notes, warnings
+
+
+def _held(format_name: str) -> frozenset[str]:
+    """What a format can say beside samples, in words."""
+    return _HOLDS.get(format_name) or other.holds(format_name)
+
+
+def _exif(picture: Picture, format_name: str) -> bytes:
+    """EXIF that is true of the output, and says what the format has no other place for."""
+    if "EXIF" not in _held(format_name):
+        return b""
+    elsewhere = format_name == "PNG" or (format_name == "JPEG" and jpeg.has_resolution(picture))
+    history = None if format_name == "PNG" else picture.history
+    return exif.updated(picture.notes.exif, picture.size, picture.dpi, history, add_resolution=not elsewhere)
+
+
+def _animation(animation: Animation | None, axes: Mapping[str, Axis]) -> tuple[Animation | None, list[str]]:
+    """How the frames of the output follow each other, and a warning of what is not as it was."""
+    if "t" not in axes:
+        return None, []
+    axis = axes["t"].in_unit("s")
+    if animation is not None:
+        varied = axis.size != len(animation.durations) and len(set(animation.durations)) > 1
+        said = "its frames are shown for different times: now all share the whole time alike"
+        return animation.resampled(axis.size), [said] if varied else []
+    if axis.spacing is not None and axis.unit == "s":
+        return Animation((1000 * axis.spacing,) * axis.size), []
+    said = "nothing says how long a frame is shown: each is for a tenth of a second"
+    return Animation((_SHOWN_FOR,) * axis.size), [said]
+
+
+def _spacing(axes: Mapping[str, Axis]) -> tuple[tuple[float, float] | None, str | None]:
+    """The distance between samples along x and y in mm; or in no unit, which tells the shape of a pixel."""
+    x, y = (axes[name].in_unit("mm") for name in "xy")
+    if x.spacing is None or y.spacing is None or x.unit != y.unit or x.unit not in (None, "mm"):
+        return None, None
+    return (x.spacing, y.spacing), x.unit
