@@ -5,6 +5,7 @@ import pytest
 import tifffile
 
 from tests.formats.through import planned, upsampled
+from upsample_cli.errors import InputError
 
 PIXEL_IS_AREA, PIXEL_IS_POINT = 1, 2
 SHAPE = (20, 30)
@@ -105,3 +106,11 @@ def test_another_family_says_what_it_loses(tmp_path):
     (warning,) = planned(tmp_path / "in.tif", tmp_path / "out.npy", scale="2").warnings
     for name in ("ModelPixelScaleTag", "ModelTiepointTag", "GeoKeyDirectoryTag"):
         assert name in warning
+
+
+@pytest.mark.parametrize(("code", "kind", "values"), [(33922, 12, (0.0,) * 5), (33550, 3, (1, 1, 0))])
+def test_tags_that_make_no_sense_are_refused(tmp_path, code, kind, values):
+    path = tmp_path / "in.tif"
+    tifffile.imwrite(path, np.zeros(SHAPE), extratags=[(code, kind, len(values), values, True)], metadata=None)
+    with pytest.raises(InputError, match="GeoTIFF tags make no sense"):
+        planned(path, scale="2")

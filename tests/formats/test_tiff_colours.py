@@ -10,7 +10,7 @@ from tifffile import COMPRESSION
 
 from tests.formats.examples import samples
 from tests.formats.through import planned, upsampled, whole
-from upsample_cli.errors import InputError
+from upsample_cli.errors import InputError, OutputError
 from upsample_cli.formats import make_sink, open_source
 from upsample_cli.formats.base import ReadOptions, WriteOptions
 
@@ -265,3 +265,15 @@ def test_a_mosaic_is_refused(tmp_path):
     tifffile.imwrite(tmp_path / "in.tif", samples(SHAPE), photometric="cfa", metadata=None)
     with pytest.raises(InputError, match="mosaic of colours"):
         planned(tmp_path / "in.tif", scale="2")
+
+
+def test_a_layout_that_contradicts_itself_is_refused_before_work(tmp_path):
+    path = tmp_path / "in.tif"
+    tifffile.imwrite(path, samples(SHAPE), photometric="minisblack", metadata=None)
+    data = bytearray(path.read_bytes())
+    with tifffile.TiffFile(path) as tiff:
+        offset = tiff.pages[0].tags["PhotometricInterpretation"].valueoffset
+    data[offset] = 8  # CIELAB has three samples in a pixel
+    path.write_bytes(data)
+    with pytest.raises(OutputError, match=r"out-in\.tif: cannot have the layout of the input's samples"):
+        planned(path, scale="2")
