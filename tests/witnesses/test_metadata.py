@@ -28,6 +28,7 @@ TAGS = f"""
     XMP-exif:ExifImageWidth={SIZES["x"]} XMP-exif:ExifImageHeight={SIZES["y"]}
     XMP-dc:Title=Größe XMP-dc:Subject=cat XMP-xmp:Rating=5 XMP-xmp:CreatorTool=Tool
     IPTC:Keywords=cat IPTC:City=Bern IPTC:Caption-Abstract=Caption Comment=remark
+    PNG:Author=Käthe PNG:Warning=careful PNG:Gamma=2.2
 """
 # exiftool's own words on the file, and how it is laid out.
 IGNORED = ("System:", "ExifTool:", "Composite:", "SourceFile", "IFD0:Strip", "IFD0:RowsPerStrip", "File:ExifByteOrder")
@@ -128,6 +129,14 @@ def test_xmp_in_tiff(before, resized):
 
 def without_xmp(tags):
     return {tag: value for tag, value in tags.items() if not tag.startswith("XMP")}
+
+
+def test_on_request_nothing_is_said_of_what_was_done(folder, tmp_path):
+    for name in (*FILES, TIFF):
+        upsampled(folder / name, tmp_path / name, scale="2", provenance=False)
+    for tags in exiftool(tmp_path, "-all").values():
+        assert not [tag for tag, value in tags.items() if "upsample" in str(value) and not tag.startswith(IGNORED)]
+        assert not [tag for tag in tags if tag.endswith(":Software")]
 
 
 def test_profiles_are_the_same_bytes(folder, tmp_path):

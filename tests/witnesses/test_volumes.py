@@ -259,6 +259,21 @@ def test_vectors(itk, tmp_path):
         assert_alike(itk, old, new, {"scale": "2"}, 1e-3)
 
 
+@pytest.mark.parametrize("mode", [None, "label"])
+def test_labels(mode, itk, tmp_path):
+    """ITK takes the nearest voxel; smooth labels may differ from that at borders, but are no others."""
+    levels = np.kron(np.random.default_rng(0).integers(0, 40, (3, 4, 3)), np.ones((3, 2, 2), int))[..., :6]
+    image = nib.Nifti1Image(levels.astype(np.int16), AFFINES["oblique"])
+    image.header.set_intent("label")
+    nib.save(image, tmp_path / "in.nii")
+    upsampled(tmp_path / "in.nii", tmp_path / "out.nii", scale="2", mode=mode)
+    before, after = (itk.ReadImage(str(tmp_path / name)) for name in ("in.nii", "out.nii"))
+    wanted = itk.GetArrayFromImage(itk.Resample(before, after, itk.Transform(), itk.sitkNearestNeighbor))
+    found = itk.GetArrayFromImage(after)
+    assert set(np.unique(found)) <= set(np.unique(levels))
+    assert np.mean(found == wanted) > (0.7 if mode else 1 - 1e-9)
+
+
 def test_analyze(itk, tmp_path):
     """Of Analyze, ITK and MRtrix have each its own idea of where it lies; on sizes and distances all agree."""
     header = nib.Spm99AnalyzeHeader()
