@@ -140,3 +140,13 @@ def test_units_that_are_not_ascii_are_written_as_imagej_does(tmp_path, unit, nam
     assert lines(out)["unit"] == name
     upsampled(out, tmp_path / "again.tif", scale="2")
     assert lines(tmp_path / "again.tif")["unit"] == name
+
+
+def test_one_unit_for_all_axes(tmp_path):
+    path, out = tmp_path / "in.tif", tmp_path / "out.tif"
+    metadata = {"axes": "ZYX", "unit": "um", "zunit": "mm", "yunit": "parsec", "spacing": 0.5}
+    tifffile.imwrite(path, samples((5, 10, 12)), imagej=True, resolution=(5, 4), metadata=metadata)
+    upsampled(path, out, scale="2")
+    now = lines(out)
+    assert (now["unit"], now["spacing"], now["yunit"]) == ("um", "250.0", "parsec")
+    assert "zunit" not in now

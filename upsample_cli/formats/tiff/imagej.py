@@ -18,9 +18,7 @@ LARGEST = 2**32 - 2**25  # bytes of samples: offsets have 32 bits
 CODECS = (COMPRESSION.LZW, COMPRESSION.ADOBE_DEFLATE, COMPRESSION.DEFLATE, COMPRESSION.PACKBITS)
 _AXES = "TZCYXS"
 _TYPES = ("uint8", "uint16", "float32")
-_MADE_ANEW = (
-    *("ImageJ", "images", "channels", "slices", "frames", "hyperstack", "spacing", "finterval", "fps", "axes"),
-)
+_MADE_ANEW = ("ImageJ", "images", "channels", "slices", "frames", "hyperstack", "spacing", "finterval", "fps", "axes")
 _KEPT_QUIETLY = ("mode", "loop", "unit", "yunit", "zunit")
 _OF_PIXELS = ("ROI", "Overlays", "Plot")  # their numbers are places among pixels, in a format of ImageJ's own
 _IN_UTF16 = ("Info", "Labels", "Properties")  # the entries that do not stand in the description
@@ -73,6 +71,9 @@ def description(grid: Grid, entries: dict[str, Any]) -> dict[str, Any]:
     origins = {key: kept[key] for key in _ORIGINS if isinstance(kept.get(key), int | float)}
     places = to_output @ [*(origins.get(key, 0) for key in _ORIGINS), 1]
     kept |= {key: float(place) for key, place in zip(_ORIGINS, places, strict=False) if key in origins}
+    for axis in grid.axes:  # those that have a unit of their own even now
+        if axis.unit == grid["x"].unit:
+            kept.pop(f"{axis.name}unit", None)
     units = [axis.unit for axis in grid.axes if axis.name in "zyx" and axis.unit]
     if units:
         kept.setdefault("unit", "um" if units[0] == "µm" else units[0])
