@@ -270,3 +270,10 @@ def test_pixels_that_ome_does_not_know_are_refused(tmp_path):
     np.save(tmp_path / "in.npy", samples((5, 6, 2)))
     with pytest.raises(OutputError, match=r"OME-TIFF cannot hold .* yxs; write \.tif"):
         planned(tmp_path / "in.npy", tmp_path / "out.ome.tif", scale="x=2", axes="yxs")
+
+
+def test_regions_at_no_number_are_refused_before_work(tmp_path):
+    path = tmp_path / "in.ome.tif"
+    ome(path, rois=ROI.replace('A11="2"', 'A11="two"'))
+    with pytest.raises(OutputError, match=r"out-in\.ome\.tif: cannot have the OME-XML of the input, which is damaged"):
+        planned(path, scale="2")

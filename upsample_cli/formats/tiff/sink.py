@@ -11,6 +11,7 @@ from typing import Any
 import tifffile
 from tifffile import RESUNIT
 
+from ...errors import OutputError
 from ...geometry import RASTER, Grid
 from ..base import Array, Header, WriteOptions, lost
 from . import colours, dialects, geotiff, imagej, layouts, ome
@@ -35,7 +36,7 @@ class TiffSink:
         self.warnings += warnings + dialects.losses(self._dialect, parts)
         self._parts = [self._fitting(part, options, path) for part in parts]
         self._byteorder = parts[0][1].byteorder
-        self._xml = self._ome_xml(path.name) if self._dialect == "ome" else None
+        self._xml = self._ome_xml(path) if self._dialect == "ome" else None
         self.pyramids = self._dialect != "imagej"
         self.compresses = any("compression" in metadata.layout for _, metadata in self._parts)
         self.copies = max(  # pages are cut and encoded
@@ -55,9 +56,13 @@ class TiffSink:
         self.warnings += warnings
         return header, replace(metadata, layout=layout)
 
-    def _ome_xml(self, name: str) -> bytes:
-        images = [metadata.ome for _, metadata in self._parts]
-        xml, warnings = ome.document([header for header, _ in self._parts], images, self._byteorder, name)
+    def _ome_xml(self, path: Path) -> bytes:
+        headers, images = [header for header, _ in self._parts], [metadata.ome for _, metadata in self._parts]
+        try:
+            xml, warnings = ome.document(headers, images, self._byteorder, path.name)
+        except ValueError as error:  # in the place of a number there is something else
+            what = f"the OME-XML of the input, which is damaged ({error})"
+            raise OutputError(f"cannot have {what}; write .npy", path) from error
         self.warnings += warnings
         return xml
 
