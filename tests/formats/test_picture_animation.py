@@ -254,6 +254,16 @@ def test_a_picture_in_place_of_the_animation_is_dropped_and_that_is_said(tmp_pat
     assert any("where animations are unknown is dropped" in warning for warning in plan.warnings)
 
 
+def test_a_picture_beside_an_animation_of_a_single_frame_stays_and_that_is_said(tmp_path):
+    frames = RANDOM.integers(0, 256, (2, *SHAPE, 3), np.uint8)
+    (tmp_path / "in.png").write_bytes(animated_png([(frames[1], (0, 0), 0, 0)], 8, 2, SHAPE[::-1], spare=frames[0]))
+    plan = upsampled(tmp_path / "in.png", tmp_path / "out.png", scale="2", mode="nearest")
+    np.testing.assert_array_equal(whole(tmp_path / "out.png"), frames[0].repeat(2, 0).repeat(2, 1))
+    assert plan.warnings == (
+        "its animation of a single frame is dropped; the picture that is no part of it is resized",
+    )
+
+
 @pytest.mark.parametrize("suffix", [".gif", ".png", ".webp"])
 def test_an_animation_of_a_single_frame_is_a_picture(tmp_path, suffix):
     stored(tmp_path / f"in{suffix}", moving(1))

@@ -175,6 +175,21 @@ def test_few_bits_stay_few_with_nearest_and_become_eight_otherwise(tmp_path, dep
     assert dict(after)[b"IHDR"][8] == 8
 
 
+@pytest.mark.parametrize("mode", ["linear", "nearest"])
+@pytest.mark.parametrize("depth", [1, 2, 4])
+def test_the_transparent_level_of_few_bits_becomes_alpha(tmp_path, depth, mode):
+    values = np.random.default_rng(depth).integers(0, 2**depth, (6, 8), np.uint8)
+    bits = np.unpackbits(values[..., None], axis=-1)[..., -depth:].reshape(len(values), -1)
+    key = chunk(b"tRNS", bytes([0, values[2, 3]]))
+    data = png([np.packbits(row).tobytes() for row in bits], (8, 6), depth, 0, before=key)
+    (tmp_path / "in.png").write_bytes(data)
+    keep = ReadOptions(keep_indices=mode == "nearest")
+    expected = np.stack([values * (255 // (2**depth - 1)), np.where(values == values[2, 3], 0, 255)], -1)
+    np.testing.assert_array_equal(whole(tmp_path / "in.png", keep), expected)
+    after, _ = written(tmp_path, data, mode=mode)
+    assert tuple(dict(after)[b"IHDR"][8:10]) == (8, 4)
+
+
 def test_interlaced_pictures(tmp_path):
     """Of 1 × 1 pixel all passes but the first are empty, which is enough to tell that it is taken into account."""
     data = bytearray(png([b"\1\2\3"], (1, 1)))

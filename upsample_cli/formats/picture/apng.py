@@ -75,16 +75,21 @@ def _in_colour(samples: Array, structure: Structure) -> Array:
     """Red, green, blue and alpha of each pixel."""
     if structure.palette is not None and structure.colour_type == 3:
         return _colours_of(structure.palette)[samples]
-    opaque = np.iinfo(samples.dtype).max
     planes = samples if samples.ndim == 3 else samples[..., None]
     if planes.shape[-1] in (2, 4):
         colours, alpha = planes[..., :-1], planes[..., -1:]
     else:
-        colours, alpha = planes, np.full_like(planes[..., :1], opaque)
-        if structure.key:
-            key = np.array(structure.key) * (255 // (2**structure.depth - 1) if structure.depth < 8 else 1)
-            alpha[(colours == key).all(-1)] = 0
+        colours, alpha = planes, opacity(planes, structure)
     return np.concatenate([np.broadcast_to(colours, (*alpha.shape[:-1], 3)), alpha], -1)
+
+
+def opacity(planes: Array, structure: Structure) -> Array:
+    """Alpha of pixels without any, of shape (height, width, 1): what has the transparent level or colour is clear."""
+    alpha = np.full_like(planes[..., :1], np.iinfo(planes.dtype).max)
+    if structure.key:
+        key = np.array(structure.key) * (255 // (2**structure.depth - 1) if structure.depth < 8 else 1)
+        alpha[(planes == key).all(-1)] = 0
+    return alpha
 
 
 def _colours_of(palette: Palette) -> Array:

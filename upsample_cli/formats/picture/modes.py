@@ -12,7 +12,7 @@ _AS_OTHERS = {  # decoded to what can be resized; but for L*a*b*, which is said,
     **{"La": "LA", "RGBa": "RGBA", "RGBX": "RGB", "RGBX;16": "RGB", "YCbCr": "RGB", "HSV": "RGB", "LAB": "RGB"},
     **{"I;16B": "I;16", "I;16L": "I;16", "I;16N": "I;16"},
 }
-_WITH_ALPHA = {"L": "LA", "I;16": "LA", "RGB": "RGBA"}
+_WITH_ALPHA = {"1": "LA", "L": "LA", "I;16": "LA", "RGB": "RGBA"}
 _OF_COLOUR_TYPES = {0: "I;16", 2: "RGB", 4: "LA", 6: "RGBA"}  # of PNG, with 16 bits
 
 
@@ -40,7 +40,7 @@ def choose_mode(
         mode = mode if opaque else _WITH_ALPHA.get(mode, mode)
         return mode, [_become(mode, "the palette becomes colours")] if indexed else []
     transparent = "transparency" in image.info
-    if mode == "1":
+    if mode == "1" and not transparent:
         return ("1", []) if keep_indices else ("L", [_become("L", "two levels become grey")])
     if mode in (INDEXED, "PA"):
         if mode == INDEXED and keep_indices:

@@ -30,6 +30,9 @@ _RAW_PROFILES = {  # ImageMagick's way to put what had no chunk of its own into 
 _LARGEST_TEXT = 64 << 20  # bytes, when inflated
 
 
+Frame = tuple[bytes, tuple[tuple[int, int], ...]]
+
+
 @dataclass(frozen=True, slots=True)
 class Chunk:
     """A part of a PNG file.
@@ -64,7 +67,7 @@ class Structure:
     colour_type: int
     palette: Palette | None = None
     key: tuple[int, ...] = ()
-    frames: tuple[tuple[bytes, tuple[tuple[int, int], ...]], ...] = ()
+    frames: tuple[Frame, ...] = ()
     spare_image: bool = False
 
 
@@ -74,14 +77,33 @@ def read(file: BinaryIO) -> tuple[Structure, Notes]:
     Raises:
         ValueError: it is damaged.
     """
+    chunks, frames, spare_image = _taken_apart(file)
+    by_name = {chunk.name: chunk.data for chunk in reversed(chunks)}
+    if len(by_name.get(b"IHDR", b"")) != 13:
+        raise ValueError("its header is damaged")
+    width, height, depth, colour_type = struct.unpack_from(">IIBB", by_name[b"IHDR"])
+    animated = b"acTL" in by_name and len(frames) > 1
+    structure = Structure(
+        (width, height),
+        depth,
+        colour_type,
+        _palette(by_name),
+        _key(by_name, colour_type),
+        frames if animated else (),
+        spare_image and b"acTL" in by_name and len(frames) > 0,
+    )
+    return structure, _notes(chunks, by_name, structure)
+
+
+def _taken_apart(file: BinaryIO) -> tuple[list[Chunk], tuple[Frame, ...], bool]:
+    """The chunks without samples, the frames of an animation, and whether the first samples are of none of them."""
     chunks: list[Chunk] = []
     frames: list[tuple[bytes, list[tuple[int, int]]]] = []
     pixels = spare_image = False
     for name, offset, length in heads(file):
-        if name == b"IDAT":
+        if name in (b"IDAT", b"fdAT"):
             spare_image = spare_image or (not pixels and not frames)
             pixels = True
-        if name in (b"IDAT", b"fdAT"):
             if frames:
                 skipped = 4 if name == b"fdAT" else 0  # its sequence number
                 frames[-1][1].append((offset + skipped, length - skipped))
@@ -91,21 +113,7 @@ def read(file: BinaryIO) -> tuple[Structure, Notes]:
         if name == b"fcTL":
             frames.append((data, []))
         chunks.append(Chunk(name, data, pixels))
-    by_name = {chunk.name: chunk.data for chunk in reversed(chunks)}
-    if len(by_name.get(b"IHDR", b"")) != 13:
-        raise ValueError("its header is damaged")
-    width, height, depth, colour_type = struct.unpack_from(">IIBB", by_name[b"IHDR"])
-    animated = b"acTL" in by_name and sum(bool(parts) for _, parts in frames) > 1
-    structure = Structure(
-        (width, height),
-        depth,
-        colour_type,
-        _palette(by_name),
-        _key(by_name, colour_type),
-        tuple((control, tuple(parts)) for control, parts in frames if parts) if animated else (),
-        spare_image and animated,
-    )
-    return structure, _notes(chunks, by_name, structure)
+    return chunks, tuple((control, tuple(parts)) for control, parts in frames if parts), spare_image
 
 
 def heads(file: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
@@ -140,7 +148,9 @@ def _notes(chunks: list[Chunk], by_name: dict[bytes, bytes], structure: Structur
     others = [c for c in chunks if c.name not in _MADE_ANEW and id(c) not in elsewhere]
     dropped = dict.fromkeys(chunk.name.decode("latin-1") for chunk in others if not _may_be_copied(chunk.name))
     warnings = [f"its chunk {name} is dropped" for name in dropped]
-    if structure.spare_image:
+    if structure.spare_image and not structure.frames:
+        warnings.append("its animation of a single frame is dropped; the picture that is no part of it is resized")
+    elif structure.spare_image:
         said = "the picture that it shows where animations are unknown is dropped; its first frame takes its place"
         warnings.append(said)
     kept = [chunk for chunk in others if _may_be_copied(chunk.name)]

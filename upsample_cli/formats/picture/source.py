@@ -155,6 +155,9 @@ class PictureSource(InMemory):
         """The samples as they lie in the file."""
         if self._png is not None and self._png.depth == 16:
             return apng.decode(self._path.read_bytes(), self._png)
+        if self._png is not None and self._png.depth < 8 and self._png.key:  # of which Pillow finds no pixel
+            levels = np.asarray(self._image.convert("L"))[..., None]
+            return np.concatenate([levels, apng.opacity(levels, self._png)], axis=-1)
         return self._converted()
 
     def _converted(self) -> Array:
