@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
+from .core.arrays import Array, ArrayLike, FloatArray
 from .core.modes import find_mode
-from .functional import Array, Factor, interpolate
+from .functional import Factor, interpolate
 
 
 def pixel_shuffle(input: ArrayLike, upscale_factor: int, ndim: int = 2) -> Array:
@@ -73,7 +73,7 @@ class TransposedConvolution(NamedTuple):
         padding: on either side of every axis.
     """
 
-    weight: NDArray[np.float64]
+    weight: FloatArray
     padding: int
 
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
+from .core.arrays import Array, ArrayLike
 from .core.modes import Mode, check_ndim, find_mode
 from .core.recipe import AxisTarget, make_recipe, widest
 from .core.resample import resample
@@ -18,7 +18,6 @@ from .core.samples import Samples, labels, samples
 from .core.sampling import scaled_size
 from .core.weights import Bands
 
-Array = NDArray[Any]
 Size = int | Sequence[int]
 Factor = float | Sequence[float]
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
+from .core.arrays import FloatArray
 from .core.sampling import AxisMap
 
-Affine = NDArray[np.float64]
+Affine: TypeAlias = FloatArray
 
 UNITS = (  # the units of one kind, each in the first of them
     {"mm": 1.0, "pm": 1e-9, "Å": 1e-7, "nm": 1e-6, "µm": 1e-3, "cm": 10.0, "m": 1e3, "km": 1e6, "in": 25.4},

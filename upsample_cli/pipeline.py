@@ -9,7 +9,6 @@ from .ahead import ahead
 from .errors import OutputError
 from .plan import Plan
 from .unfinished import Unfinished
-from .verify import verify
 
 
 def run(plan: Plan, *, overwrite: bool = False) -> None:
@@ -29,6 +28,8 @@ def run(plan: Plan, *, overwrite: bool = False) -> None:
         with Unfinished(formats.parts(_beyond_links(plan.output_path))) as output:
             plan.sink.write(output.paths, (ahead(resizing.results(plan.threads)) for resizing in plan.resizings))
             if plan.request.verify:
+                from .verify import verify  # which few ask for
+
                 verify(plan, output.paths[0])
             output.publish(overwrite)
     except FileExistsError as error:

@@ -6,15 +6,14 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from . import __version__, formats
-from .core.light import Curve, in_linear_light, srgb
 from .core.modes import Mode, check_ndim, find_mode
 from .core.recipe import AxisRecipe, AxisTarget, make_recipe, widest
 from .core.samples import Samples, labels, premultiplied, samples
 from .errors import InputError, RequestError
 from .formats.base import Header, ReadOptions, Sink, Source, WriteOptions
-from .formats.icc import transfer_curves
 from .limits import (
     cores,
     program_bytes,
@@ -26,6 +25,9 @@ from .limits import (
 from .request import Request
 from .resizing import Resizing, size_in_bytes
 from .targets import find_targets
+
+if TYPE_CHECKING:
+    from .core.light import Curve
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +154,8 @@ def _rules(header: Header, mode: Mode, recipe: Iterable[AxisRecipe], request: Re
             return (labels if mode.votes else samples)(header.dtype, widest(recipe))
         rules = samples(header.dtype, widest(recipe))
         if request.linear_light:
+            from .core.light import in_linear_light
+
             rules = in_linear_light(rules, header.dtype, transfer_curves_of(header), header.grid.names[-1] == "s")
         return premultiplied(rules) if header.alpha and request.premultiply else rules
     except (TypeError, ValueError) as error:
@@ -164,6 +168,9 @@ def transfer_curves_of(header: Header) -> Sequence[Curve]:
     Raises:
         ValueError: the samples are no grey or RGB colours.
     """
+    from .core.light import srgb
+    from .formats.icc import transfer_curves
+
     pixel = header.grid["s"].size if header.grid.names[-1] == "s" else 1
     if header.colours not in (None, "LA", "RGB", "RGBA") or header.scaling is not None or header.labels:
         raise ValueError("--linear-light is for grey and RGB pictures")

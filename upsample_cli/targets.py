@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from pathlib import Path
 
 from . import formats
@@ -59,6 +58,8 @@ def _by_spacing(spacing: PerAxis, grid: Grid, align_corners: bool) -> dict[str, 
 
 
 def _by_fit(box: PerAxis, grid: Grid) -> dict[str, AxisTarget]:
+    from fractions import Fraction
+
     limits = box.resolve(grid.spatial, grid.spatial, "--fit")
     factor = min(Fraction(int(limit), max(1, grid[name].size)) for name, limit in limits.items()) if limits else 1
     return {name: AxisTarget(max(1, round(grid[name].size * factor))) for name in grid.spatial}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
 import shutil
 import time
 from collections.abc import Sequence
@@ -33,7 +32,7 @@ class Unfinished:
 
     def __init__(self, targets: Sequence[Path]) -> None:
         """Choose names that nobody has, for `targets`."""
-        token = secrets.token_hex(6)
+        token = os.urandom(6).hex()
         self._targets = targets
         self._published: list[Path] = []
         self._locks: list[int] = []

@@ -8,14 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
 
+from .arrays import Array, ByteArray, DTypeLike, IndexArray
 from .weights import Bands, Phases
-
-Array = NDArray[Any]
 
 _FEW_ELEMENTS = 4096  # of output: below it, a loop over many taps costs more than one over the rows
 _REPEATING_ELEMENTS = 4096  # of output: below it, to look for weights that repeat costs more than they save
@@ -26,7 +23,7 @@ class Scratch:
     """Memory that is kept from block to block, so that it stays in the cache and is mapped only once."""
 
     def __init__(self) -> None:
-        self._buffers: dict[str, NDArray[np.uint8]] = {}
+        self._buffers: dict[str, ByteArray] = {}
 
     def array(self, name: str, shape: Sequence[int], dtype: DTypeLike) -> Array:
         """An uninitialised array over the memory called `name`; the array it gave before is lost."""
@@ -119,7 +116,7 @@ def _apply_row_by_row(x: Array, bands: Bands, axis: int, out: Array) -> None:
         out[*lead, row] = products[*lead, -1]  # type: ignore[index]
 
 
-def _take(x: Array, index: NDArray[np.intp], axis: int, scratch: Scratch) -> Array:
+def _take(x: Array, index: IndexArray, axis: int, scratch: Scratch) -> Array:
     taken = scratch.array("taken", (*x.shape[:axis], len(index), *x.shape[axis + 1 :]), x.dtype)
     return np.take(x, index, axis, out=taken, mode="clip")
 

@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from .arrays import Array, IndexArray
 from .weights import Bands
 
-Array = NDArray[Any]
 Step = tuple[int, Bands]
 Box = tuple[slice, ...]
 
@@ -82,8 +81,8 @@ class _Reach:
 
     axis: int
     bands: Bands
-    begin: NDArray[np.intp]
-    end: NDArray[np.intp]
+    begin: IndexArray
+    end: IndexArray
 
     @classmethod
     def of(cls, axis: int, bands: Bands) -> _Reach:

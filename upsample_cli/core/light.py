@@ -8,18 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
+from .arrays import Array, FloatArray
 from .samples import Samples
 
-Array = NDArray[Any]
-Curve = Callable[[NDArray[np.float64]], NDArray[np.float64]]  # levels in 0 … 1 to light in 0 … 1, never decreasing
+Curve: TypeAlias = "Callable[[FloatArray], FloatArray]"  # levels in 0 … 1 to light in 0 … 1, never decreasing
 
 
-def srgb(levels: NDArray[np.float64]) -> NDArray[np.float64]:
+def srgb(levels: FloatArray) -> FloatArray:
     """The transfer curve of sRGB, IEC 61966-2-1."""
     return np.where(levels <= 0.04045, levels / 12.92, ((levels + 0.055) / 1.055) ** 2.4)
 

@@ -9,14 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from . import _numpy
+from .arrays import Array
 from .labels import Box, Step, elect
 from .samples import Samples
 from .weights import Bands
-
-Array = NDArray[Any]
 
 TILE_BYTES = (
     2 << 20

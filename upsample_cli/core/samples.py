@@ -7,9 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from .arrays import Array
 
 _MANY_TAPS = 32  # sums of so many float32 products are still right to a few units in the last place
 _FLOAT32_LEVELS = 2 << 16  # taps × levels, with which 2⁻²⁴ of rounding at each tap stays below 1/32 of a level

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
 
-from .sampling import AxisMap, FloatArray
+from .arrays import DTypeLike, FloatArray, IndexArray, WeightArray
+from .sampling import AxisMap
 
 _NUMBERED_BY_FLOAT32 = 2**24  # samples
 _LONGEST_PERIOD = 8  # output rows; 2×, 3×, 1.5×, 0.5× … repeat their weights sooner than that
@@ -42,18 +42,18 @@ class Bands:
     """
 
     in_size: int
-    first: NDArray[np.intp]
-    taps: NDArray[np.floating]
-    count: NDArray[np.intp]
+    first: IndexArray
+    taps: WeightArray
+    count: IndexArray
     growth: float
 
     @classmethod
     def make(
         cls,
         in_size: int,
-        first: NDArray[np.intp],
-        taps: NDArray[np.floating],
-        count: NDArray[np.intp] | None = None,
+        first: IndexArray,
+        taps: WeightArray,
+        count: IndexArray | None = None,
     ) -> Bands:
         """The matrix of a whole axis, whose rows use all their taps unless `count` says otherwise."""
         if count is None:
@@ -75,7 +75,7 @@ class Bands:
         """Whether every row copies one sample, so that values need no arithmetic."""
         return self.width == 1 and bool((self.taps == 1).all())
 
-    def columns(self, tap: int) -> NDArray[np.intp]:
+    def columns(self, tap: int) -> IndexArray:
         """The input sample that each row multiplies by its weight number `tap`; its last one where it has no such."""
         return np.maximum(np.minimum(self.first + np.minimum(tap, self.count - 1), self.in_size - 1), 0)
 
@@ -140,7 +140,7 @@ def linear_bands(axis: AxisMap) -> Bands:
     return Bands.make(axis.in_size, first, np.stack([1 - fraction, fraction], axis=1))
 
 
-def _split(source: FloatArray, axis: AxisMap) -> tuple[NDArray[np.intp], FloatArray]:
+def _split(source: FloatArray, axis: AxisMap) -> tuple[IndexArray, FloatArray]:
     """The sample at or before each position and the fraction beyond it, as PyTorch's ``guard_index_and_lambda``.
 
     Its `floorf` rounds the position to float32 in float64 arithmetic too, so that on axes of thousands of samples a
@@ -172,7 +172,7 @@ def nearest_exact_bands(axis: AxisMap, precision: type[np.floating], *, via_cent
     return _pick(axis, (position - 0.5).astype(precision) + 0.5 if via_centre else position)
 
 
-def _pick(axis: AxisMap, position: NDArray[np.floating]) -> Bands:
+def _pick(axis: AxisMap, position: WeightArray) -> Bands:
     # PyTorch's `floorf` rounds the position to float32 first, whatever it was computed in.
     index = np.minimum(np.floor(position.astype(np.float32)).astype(np.intp), axis.in_size - 1)
     return Bands.make(axis.in_size, index, np.ones((axis.out_size, 1)))

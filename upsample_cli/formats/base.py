@@ -9,12 +9,10 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..core.arrays import Array as Array
 from ..errors import OutputError
 from ..geometry import Grid
-
-Array = NDArray[Any]
 
 
 @dataclass(frozen=True, slots=True)

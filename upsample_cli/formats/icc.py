@@ -10,15 +10,13 @@ from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..core.arrays import FloatArray
 from ..core.light import Curve
 
 _TAG_COUNT, _TAGS = 128, 132  # offsets
 _CURVES = {b"RGB ": (b"rTRC", b"gTRC", b"bTRC"), b"GRAY": (b"kTRC",)}
 _PARAMETERS = (1, 3, 4, 5, 7)  # of each type of parametric curve
-
-Levels = NDArray[np.float64]
 
 
 def transfer_curves(profile: bytes) -> list[Curve]:
@@ -57,16 +55,16 @@ def _fixed(tag: bytes, count: int) -> list[float]:
     return [value / 65536 for value in struct.unpack_from(f">{count}i", tag, 12)]
 
 
-def _power(x: Levels, gamma: float) -> Levels:
-    light: Levels = x**gamma
+def _power(x: FloatArray, gamma: float) -> FloatArray:
+    light: FloatArray = x**gamma
     return light
 
 
-def _sampled(x: Levels, table: Sequence[int]) -> Levels:
+def _sampled(x: FloatArray, table: Sequence[int]) -> FloatArray:
     return np.interp(x, np.linspace(0, 1, len(table)), np.maximum.accumulate(table) / 65535)
 
 
-def _parametric(x: Levels, kind: int, parameters: Sequence[float]) -> Levels:
+def _parametric(x: FloatArray, kind: int, parameters: Sequence[float]) -> FloatArray:
     """``(a·x + b)^g + e`` from `d` on, and ``c·x + f`` below it, of which the simpler types leave out some."""
     g, a, b, c, d, e, f = parameters[0], 1.0, 0.0, 0.0, 0.0, 0.0, 0.0
     if kind in (1, 2):
@@ -77,5 +75,5 @@ def _parametric(x: Levels, kind: int, parameters: Sequence[float]) -> Levels:
         a, b, c, d = parameters[1:5]
         e, f = parameters[5:] if kind == 4 else (0.0, 0.0)
     power = np.maximum(a * x + b, 0) ** g + e
-    light: Levels = np.where(x >= d, power, c * x + f)
+    light: FloatArray = np.where(x >= d, power, c * x + f)
     return np.maximum.accumulate(np.clip(light, 0, 1))

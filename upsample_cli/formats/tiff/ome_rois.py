@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from xml.etree.ElementTree import Element
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ...core.arrays import FloatArray
 from ...geometry import RASTER, Grid
 
 _SHAPES = ("Rectangle", "Ellipse", "Point", "Line", "Polyline", "Polygon", "Label", "Mask")
@@ -46,15 +46,15 @@ def move(root: Element, image: Element, grid: Grid, sizes: Mapping[str, int], al
     return warnings
 
 
-def _between_corners(grid: Grid) -> NDArray[np.float64]:
+def _between_corners(grid: Grid) -> FloatArray:
     """What takes x and y of the input to the output, where pixels are areas and 0 is the corner of the first."""
     half = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1]])
     plane = grid.affines[RASTER][np.ix_([0, 1, 3], [0, 1, 3])] if RASTER in grid.affines else np.eye(3)
-    to_output: NDArray[np.float64] = half @ np.linalg.inv(plane) @ np.linalg.inv(half)
+    to_output: FloatArray = half @ np.linalg.inv(plane) @ np.linalg.inv(half)
     return to_output
 
 
-def _transform(shape: Element, to_output: NDArray[np.float64]) -> None:
+def _transform(shape: Element, to_output: FloatArray) -> None:
     names = [[f"A{row}{column}" for column in range(3)] for row in range(2)]
     transform = shape.find("./{*}Transform")
     matrix = np.eye(3)
