@@ -221,6 +221,45 @@ def test_a_profile_of_grey_does_not_fit_colours(tmp_path):
         assert "icc_profile" not in image.info
 
 
+def box(name, content):
+    return (len(content) + 8).to_bytes(4, "big") + name + content
+
+
+@pytest.mark.parametrize(
+    ("added", "word"),
+    [
+        (box(b"uuid", b"JpgTiffExif->JP2" + b"II*\0"), "EXIF"),
+        (box(b"uuid", bytes.fromhex("be7acfcb97a942e89c71999491e3afac") + b"<x/>"), "XMP"),
+        (box(b"uuid", bytes.fromhex("33c7a4d2b81d4723a0baf1a3e097ad38")), "IPTC"),
+        (box(b"uuid", bytes(16)), "a box of its own"),
+        (box(b"asoc", box(b"xml ", b"<x/>")), "XML"),
+    ],
+)
+def test_what_jpeg_2000_says_is_said_to_be_dropped(tmp_path, added, word):
+    picture("RGB").save(tmp_path / "in.jp2")
+    data = (tmp_path / "in.jp2").read_bytes()
+    assert planned(tmp_path / "in.jp2", scale="2").warnings == ()
+    codestream = data.index(b"jp2c") - 4
+    (tmp_path / "in.jp2").write_bytes(data[:codestream] + added + data[codestream:])
+    (warning,) = planned(tmp_path / "in.jp2", tmp_path / "out.png", scale="2").warnings
+    assert warning == f"these entries of its metadata are dropped: {word}"
+
+
+def test_the_profile_of_jpeg_2000(tmp_path):
+    picture("RGB").save(tmp_path / "in.jp2")
+    data = (tmp_path / "in.jp2").read_bytes()
+    head, colour = data.index(b"jp2h") - 4, data.index(b"colr") - 4
+    old = int.from_bytes(data[colour : colour + 4], "big")
+    new = box(b"colr", b"\2\0\0" + PROFILE)
+    size = int.from_bytes(data[head : head + 4], "big") - old + len(new)
+    grown = size.to_bytes(4, "big") + data[head + 4 : colour] + new + data[colour + old :]
+    (tmp_path / "in.jp2").write_bytes(data[:head] + grown)
+    upsampled(tmp_path / "in.jp2", tmp_path / "out.png", scale="2")
+    with Image.open(tmp_path / "out.png") as image:
+        assert image.info["icc_profile"] == PROFILE
+    assert any("ICC profile" in w for w in planned(tmp_path / "in.jp2", tmp_path / "out.jp2", scale="2").warnings)
+
+
 def test_unsupported_modes_are_refused(tmp_path, monkeypatch):
     odd = Image.new("L", (3, 3))
     odd._mode = "BGR;15"

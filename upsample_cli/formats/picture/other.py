@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 from PIL import Image
 
 from ..base import Array
-from . import exif
+from . import exif, jpeg2000
 from .pixels import to_image
 from .record import ALPHA, CHANNELS, INCH, Animation, Notes, Picture
 
@@ -45,17 +45,18 @@ def holds(format_name: str) -> frozenset[str]:
     return _HOLDS.get(format_name, frozenset())
 
 
-def read(image: Image.Image) -> Notes:
+def read(image: Image.Image, file: BinaryIO) -> Notes:
     """What Pillow knows of a file beside its samples."""
     info = image.info
+    profile, unread = jpeg2000.read(file) if image.format == "JPEG2000" else (info.get("icc_profile"), ())
     comment = info.get("comment", b"")
     dpi = info.get("dpi", (0, 0))
-    lost = sorted(str(key) for key in info if key not in _CARRIED and key not in _OF_THE_ENCODING)
+    lost = [*unread, *sorted(str(key) for key in info if key not in _CARRIED and key not in _OF_THE_ENCODING)]
     frames = getattr(image, "n_frames", 1) if image.format in ANIMATED else 1
     return Notes(
         exif=_exif(image),
         xmp=info.get("xmp", b""),
-        icc=info.get("icc_profile") or None,
+        icc=profile or None,
         comments=((comment.decode("latin-1") if isinstance(comment, bytes) else comment),) if comment else (),
         spacing=(INCH / float(dpi[0]), INCH / float(dpi[1])) if min(dpi) > 0 else None,
         unit="mm" if min(dpi) > 0 else None,

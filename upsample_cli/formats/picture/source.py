@@ -106,7 +106,10 @@ class PictureSource(InMemory):
                 return notes, bool(frames) and gif.is_opaque(frames, image.size)
             if image.format == "WEBP":
                 return webp.read(file), opaque
-            notes = jpeg.read(image, file) if isinstance(image, JpegImagePlugin.JpegImageFile) else other.read(image)
+            if isinstance(image, JpegImagePlugin.JpegImageFile):
+                notes = jpeg.read(image, file)
+            else:
+                notes = other.read(image, file)
         frames_left = getattr(image, "n_frames", 1) if notes.animation is None else 1
         if frames_left > 1:
             notes = replace(notes, warnings=(*notes.warnings, f"only the first of {frames_left} frames is resized"))
