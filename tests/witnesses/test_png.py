@@ -97,12 +97,7 @@ def kind(colour_type, depth, key, interpolated):
     return f"{depth * SAMPLES[colour_type]}-bit {NAMES[colour_type]}{transparent}"
 
 
-LOST_WITHOUT_A_WORD = "the transparent level of grey with 1, 2 or 4 bits is lost without a word"
-KINDS = [case for case in PNG if case[0] != "0-1-key.png"]
-PIXELS = [case for case in PNG if case[0] not in ("0-1-key.png", "0-2-key.png", "0-4-key.png")]
-
-
-@pytest.mark.parametrize(("name", "colour_type", "depth", "key"), KINDS)
+@pytest.mark.parametrize(("name", "colour_type", "depth", "key"), PNG)
 def test_pngcheck_finds_no_fault_and_the_right_kind(name, colour_type, depth, key, resized, verdicts):
     options, _ = resized
     width, height = new_sizes(options, SIZES).values()
@@ -110,7 +105,7 @@ def test_pngcheck_finds_no_fault_and_the_right_kind(name, colour_type, depth, ke
     assert verdicts[name].startswith(f"OK: {width}x{height}, {wanted}, non-interlaced")
 
 
-@pytest.mark.parametrize(("name", "colour_type", "depth", "key"), PIXELS)
+@pytest.mark.parametrize(("name", "colour_type", "depth", "key"), PNG)
 def test_imagemagick_sees_the_pixels_of_the_definition(name, colour_type, depth, key, resized, before, after):
     options, _ = resized
     old, new, axes = before[name], after[name], {"y": 0, "x": 1}
@@ -127,13 +122,3 @@ def test_imagemagick_sees_the_pixels_of_the_definition(name, colour_type, depth,
     np.testing.assert_allclose(
         new[visible, :3], wanted[visible, :3] / wanted[visible, 3:], rtol=0, atol=half_a_level + 1 / 65535
     )
-
-
-@pytest.mark.xfail(reason=LOST_WITHOUT_A_WORD)
-@pytest.mark.parametrize("depth", [1, 2, 4])
-def test_the_transparent_level_of_few_bits(depth, folder, tmp_path):
-    name = f"0-{depth}-key.png"
-    upsampled(folder / name, tmp_path / name, scale="2", mode="nearest")
-    old, new = pixels([folder / name], SIZE)[0], pixels([tmp_path / name], (2 * SIZE[0], 2 * SIZE[1]))[0]
-    assert len(np.unique(old[..., 3])) == 2
-    np.testing.assert_array_equal(new, old.repeat(2, 0).repeat(2, 1))
