@@ -17,6 +17,12 @@ from upsample_cli.targets import find_targets
 GRID = Grid((Axis("t", 4, 2.0, "s"), Axis("z", 10, 3.0, "mm"), Axis("y", 20, 1.0, "mm"), Axis("x", 30, 0.5, "mm")))
 
 
+@pytest.fixture(autouse=True)
+def _a_small_program(monkeypatch):
+    """This process has run other tests."""
+    monkeypatch.setattr(plan_module, "program_bytes", lambda: 60 * 10**6)
+
+
 def array(folder, shape, dtype="uint8", name="in.npy"):
     path = folder / name
     np.save(path, np.zeros(shape, dtype))

@@ -87,6 +87,11 @@ class Grid:
         """The names of the axes that are resized unless others are named, in the order x, y, z."""
         return tuple(name for name in SPATIAL if name in self.names)
 
+    @property
+    def frames(self) -> tuple[str, ...]:
+        """The names of the affines that lead to the world, in order."""
+        return tuple(sorted(set(self.affines) - {RASTER}))
+
     def __getitem__(self, name: str) -> Axis:
         """The axis called `name`; KeyError if there is none."""
         for axis in self.axes:

@@ -133,7 +133,6 @@ def test_every_tag_of_tiff_is_kept_or_told_anew_but_those_of_the_camera(before, 
     assert warnings[TIFF] == ("these tags are dropped: ExifTag, GPSTag",)
 
 
-@pytest.mark.xfail(reason="the XMP of TIFF files keeps the dimensions of the input")
 def test_xmp_in_tiff(before, resized):
     options, tags, _ = resized
     found, wanted = tags[TIFF], expected(TIFF, before[TIFF], options)

@@ -11,7 +11,8 @@ import numpy as np
 
 from ..errors import InputError
 from ..geometry import Axis, Grid
-from .base import Array, Header, ReadOptions, Source, WriteOptions, lost, merged, only
+from .base import Array, Header, ReadOptions, Source, WriteOptions, lost, only
+from .mapped import Mapped
 
 _MAGIC = b"\x93NUMPY"
 _DEFAULT_AXES = "tczyx"  # the last of them, as many as the array has
@@ -41,11 +42,21 @@ class NpySource:
             raise InputError(f"has {self._array.ndim} axes; name each of them with --axes, such as --axes tzyx", path)
         axes = tuple(Axis(name, size) for name, size in zip(names, self._array.shape, strict=True))
         self.header = Header(Grid(axes), self._array.dtype)
+        self._mapped = self._map(path)
+
+    def _map(self, path: Path) -> Mapped | None:
+        """The array as it lies in the file, or None where its order there is Fortran's."""
+        array = self._array
+        if not (isinstance(array, np.memmap) and array.flags.c_contiguous and array.size):
+            return None
+        return Mapped(path, array.dtype, array.offset, array.shape)
 
     def read(self, axis: int, start: int, stop: int) -> Array:
         """Rows ``start:stop``; see `Source`."""
-        if axis == 0 or self._array.flags.c_contiguous:
-            return merged(self._array, axis)[start:stop]
+        if self._mapped is not None:
+            return self._mapped.rows(self._array.shape[axis + 1 :], start, stop)
+        if axis == 0:
+            return self._array[start:stop]
         lead, rows = self._array.shape[:axis], self._array.shape[axis]  # to merge them would copy the whole array
         parts = [
             self._array[np.unravel_index(number, lead)][max(start - number * rows, 0) : stop - number * rows]
@@ -59,7 +70,7 @@ class NpySource:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        del self._array
+        del self._array, self._mapped
 
 
 class NpySink:
@@ -92,7 +103,7 @@ class NpySink:
 def _unsaid(header: Header) -> list[str]:
     """What is known of samples in all families, and that a ``.npy`` file does not say."""
     spaced = any(axis.spacing is not None for axis in header.grid.axes)
-    frames = sorted(set(header.grid.affines) - {"raster"})  # that one leads to the samples of the input
+    frames = header.grid.frames
     items = {
         f"the names of the axes ({''.join(header.grid.names)})": spaced or header.metadata is not None,
         "spacing and units": spaced,

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from ...geometry import Axis
+from .. import xmp
 from ..base import Header, lost
-from . import exif, gif, jpeg, other, png, webp, xmp
+from . import exif, gif, jpeg, other, png, webp
 from .record import Animation, Metadata, Notes, Picture
 
 _HOLDS = {"PNG": png.HOLDS, "JPEG": jpeg.HOLDS, "WEBP": webp.HOLDS, "GIF": gif.HOLDS}
@@ -47,7 +48,7 @@ def of_another_family(header: Header, axes: Mapping[str, Axis], format_name: str
     in_plane = "the resolution" in held and all(axes[name].in_unit("mm").unit == "mm" for name in "yx")
     gone = [name for name in known if not (name in "yx" and in_plane) and not (name == "t" and "t" in axes)]
     missing += [f"the spacing along {', '.join(gone)}"] if gone else []
-    missing += ["the orientation (affine)"] if header.grid.affines else []
+    missing += ["the orientation (affine)"] if header.grid.frames else []
     return Notes(icc=header.icc), lost(header, format_name, *missing)
 
 

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from . import exif, xmp
+from .. import xmp
+from . import exif
 from .record import Animation, Metadata, Notes, Palette
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"

@@ -12,8 +12,8 @@ from typing import BinaryIO
 
 import numpy as np
 
+from .. import xmp
 from ..base import Array
-from . import xmp
 from .pixels import has_no_runs, to_image
 from .png import BEFORE_PALETTE, COLOUR_TYPES, SIGNATURE, Chunk, heads, packed
 from .record import INDEXED, Animation, Palette, Picture

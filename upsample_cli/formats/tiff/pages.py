@@ -21,20 +21,21 @@ def page_count(grid: Grid) -> int:
     return math.prod(grid.shape) // math.prod(page_shape(grid))
 
 
-def cut(slabs: Iterable[Array], shape: Sequence[int]) -> Iterator[Array]:
-    """The samples of `slabs`, in C order, as arrays of `shape`."""
-    size = math.prod(shape)
-    rest: list[Array] = []
-    missing = size
+def bands(slabs: Iterable[Array], shape: Sequence[int], height: int) -> Iterator[Array]:
+    """The samples of `slabs`, in C order, as bands of `height` rows of pages of `shape`; a page's last may be lower."""
+    row = math.prod(shape[1:])
+    pieces: list[Array] = []
+    top, missing = 0, min(height, shape[0]) * row
     for slab in slabs:
         samples = slab.reshape(-1)
         while samples.size >= missing:
-            rest.append(samples[:missing])
+            pieces.append(samples[:missing])
             samples = samples[missing:]
-            yield (rest[0] if len(rest) == 1 else np.concatenate(rest)).reshape(shape)
-            rest, missing = [], size
+            yield (pieces[0] if len(pieces) == 1 else np.concatenate(pieces)).reshape(-1, *shape[1:])
+            top = top + height if top + height < shape[0] else 0
+            pieces, missing = [], min(height, shape[0] - top) * row
         if samples.size:
-            rest.append(samples)
+            pieces.append(samples)
             missing -= samples.size
 
 

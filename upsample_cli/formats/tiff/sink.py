@@ -8,19 +8,24 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tifffile
 from tifffile import RESUNIT
 
 from ...errors import OutputError
 from ...geometry import RASTER, Grid
+from ...limits import cores
+from .. import xmp
 from ..base import Array, Header, WriteOptions, lost
 from . import colours, dialects, geotiff, imagej, layouts, ome
 from .dialects import Part
+from .encoding import encoder, in_threads, is_bytewise, rows_per_strip
 from .metadata import Metadata, Tag, resolution
-from .pages import cut, page_shape, stored_size, tiles
+from .pages import bands, page_shape, stored_size, tiles
 
 _LARGEST = imagej.LARGEST  # of the samples that leave room for the rest of a file with offsets of 32 bits
 _GEO_KEYS = 34735
+_XMP = 700
 _REDUCED: dict[str, Any] = {"subfiletype": 1, "software": False}  # of a page that is a smaller version of another
 
 
@@ -39,21 +44,20 @@ class TiffSink:
         self._xml = self._ome_xml(path) if self._dialect == "ome" else None
         self.pyramids = self._dialect != "imagej"
         self.compresses = any("compression" in metadata.layout for _, metadata in self._parts)
-        self.copies = max(  # pages are cut and encoded
-            2 * math.prod(page_shape(header.grid)) / math.prod(header.grid.shape) for header in headers
-        )
+        self.copies = max(map(_copies, self._parts))
 
     def _metadata(self, header: Header, path: Path) -> Metadata:
         if isinstance(header.metadata, Metadata):
             return header.metadata
-        frames = set(header.grid.affines) - {RASTER}
-        self.warnings += lost(header, "TIFF", *(["the orientation (affine)"] if frames else []))
+        self.warnings += lost(header, "TIFF", *(["the orientation (affine)"] if header.grid.frames else []))
         return Metadata("foreign", layouts.of_foreign(header, path))
 
     def _fitting(self, part: Part, options: WriteOptions, path: Path) -> Part:
         header, metadata = part
         layout, warnings = layouts.fitting(part, self._dialect, options, path)
         self.warnings += warnings
+        if is_bytewise(layout, header.dtype) and not layouts.is_planar(header.grid, layout):
+            layout.setdefault("rowsperstrip", rows_per_strip(page_shape(header.grid), header.dtype.itemsize))
         return header, replace(metadata, layout=layout)
 
     def _ome_xml(self, path: Path) -> bytes:
@@ -91,12 +95,13 @@ class TiffSink:
         if self._dialect == "imagej":
             grid, unit = imagej.in_one_unit(grid), RESUNIT.NONE
         return {
-            "data": _stored(slabs, grid, metadata.layout, planar),
+            "data": _stored(slabs, part, grid, planar),
             "shape": (*grid.shape[:-3], grid.shape[-1], *grid.shape[-3:-1]) if planar else grid.shape,
             "dtype": header.dtype.newbyteorder(metadata.byteorder),
             "metadata": self._own_metadata(grid, metadata, planar),
             **resolution(grid, unit),
             **metadata.layout,
+            "maxworkers": cores(),
         }
 
     def _own_metadata(self, grid: Grid, metadata: Metadata, planar: bool) -> dict[str, Any] | None:
@@ -119,7 +124,7 @@ class TiffSink:
             "software": software or False,
             "description": description,
             "iccprofile": header.icc,
-            "extratags": (*metadata.tags, *_geo_tags(header.grid, metadata)),
+            "extratags": (*_true_tags(header.grid, metadata), *_geo_tags(header.grid, metadata)),
             "subifds": len(header.levels) if self.pyramids and not metadata.chained else None,
         }
 
@@ -141,14 +146,60 @@ def _level(grid: Grid, shape: Sequence[int]) -> Grid:
     return Grid(tuple(axes), grid.affines)
 
 
+def _true_tags(grid: Grid, metadata: Metadata) -> Iterator[Tag]:
+    """The tags of the input, with what XMP says of dimensions and resolution made true."""
+    spacing = [grid[name].in_unit("mm") for name in "xy"]
+    dpi = [25.4 / axis.spacing for axis in spacing if axis.spacing and axis.unit == "mm"]
+    for code, kind, count, value, once in metadata.tags:
+        if code == _XMP and isinstance(value, bytes):
+            value = xmp.updated(value, (spacing[0].size, spacing[1].size), (dpi[0], dpi[1]) if dpi[1:] else None, False)
+            count = len(value)
+        yield code, kind, count, value, once
+
+
 def _geo_tags(grid: Grid, metadata: Metadata) -> list[Tag]:
     keys = next((tag for tag in metadata.tags if tag[0] == _GEO_KEYS), None)
     return geotiff.moved(metadata.geo_tags, grid.affines[RASTER], keys) if metadata.geo_tags else []
 
 
-def _stored(slabs: Iterable[Array], grid: Grid, layout: dict[str, Any], planar: bool) -> Iterator[Array]:
-    """The pages or tiles of an array, as they lie in the file."""
-    for page in cut(slabs, page_shape(grid)):
-        stored = colours.offset(page) if colours.has_signed_colours(layout["photometric"], page.dtype) else page
-        stored = colours.apart(stored) if planar else stored
-        yield from tiles(stored, layout["tile"], planar) if "tile" in layout else [stored]
+def _stored(slabs: Iterable[Array], part: Part, grid: Grid, planar: bool) -> Iterator[Array | bytes]:
+    """The samples as they lie in the file: whole, as pages, as tiles, or as strips that are encoded already.
+
+    Only planes of colours, and codecs that want to see a page, need a page to be in memory.
+    """
+    header, metadata = part
+    layout, shape = metadata.layout, page_shape(grid)
+    dtype = header.dtype.newbyteorder(metadata.byteorder)
+    if colours.has_signed_colours(layout["photometric"], header.dtype):
+        slabs = map(colours.offset, slabs)
+    if planar:
+        for page in bands(slabs, shape, shape[0]):
+            planes = colours.apart(page)
+            yield from tiles(planes, layout["tile"], planar) if "tile" in layout else [planes]
+    elif "tile" in layout:
+        for band in bands(slabs, shape, layout["tile"][0]):
+            yield from tiles(band, layout["tile"], planar)
+    elif _is_raw(part):
+        yield from (np.ascontiguousarray(slab, dtype).tobytes() for slab in slabs)
+    elif is_bytewise(layout, header.dtype):
+        yield from in_threads(encoder(layout, dtype), bands(slabs, shape, layout["rowsperstrip"]))
+    else:
+        yield from bands(slabs, shape, shape[0])
+
+
+def _is_raw(part: Part) -> bool:
+    """Whether the samples lie in the file as they lie in memory, one after the other."""
+    header, metadata = part
+    return not {"compression", "tile"} & metadata.layout.keys() and header.dtype != bool
+
+
+def _copies(part: Part) -> float:
+    """How many copies of the array are held: of a page or of a row of tiles, while they are encoded."""
+    header, metadata = part
+    shape = page_shape(header.grid)
+    rows = shape[0]
+    if not layouts.is_planar(header.grid, metadata.layout):
+        if _is_raw(part):
+            return 0.0
+        rows = metadata.layout.get("tile", [metadata.layout.get("rowsperstrip", rows)])[0]
+    return 2 * min(rows, shape[0]) * math.prod(shape[1:]) / math.prod(header.grid.shape)

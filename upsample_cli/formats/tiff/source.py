@@ -16,8 +16,10 @@ from tifffile import PHOTOMETRIC
 
 from ...errors import InputError, RequestError
 from ..base import Array, ReadOptions, Source
+from ..mapped import Mapped
 from . import colours
 from .header import Description, describe
+from .segments import SegmentedPage, held_pixels
 from .series import Image, images_of
 
 _LOGGER = logging.getLogger("tifffile")
@@ -26,7 +28,7 @@ _LOGGER.addHandler(logging.NullHandler())
 
 
 class TiffSource:
-    """A series of a TIFF file, read page by page, or mapped where it lies in one piece; see `Source`."""
+    """A series of a TIFF file, decoded piece by piece, or mapped where it lies in one piece; see `Source`."""
 
     def __init__(self, path: Path, tiff: tifffile.TiffFile, image: Image, description: Description) -> None:
         self.others: Sequence[Source] = ()
@@ -39,12 +41,12 @@ class TiffSource:
         self._palette = description.palette
         self._planar = colours.is_planar(self._series)
         self._signed = colours.has_signed_colours(self._page.photometric, self._series.dtype)
-        self._last_page: tuple[int, Array] | None = None
+        self._segments: SegmentedPage | None = None
         self._mapped = self._map()
-        page_part = math.prod(self._page.shape) / math.prod(self._series.shape)
-        self.copies = 0.0 if self._mapped is not None else page_part
+        held = 0 if self._mapped is not None else held_pixels(self._page, self._planar)
+        self.copies = held / math.prod(self._series.shape)
 
-    def _map(self) -> Array | None:
+    def _map(self) -> Mapped | None:
         """All samples, mapped into memory, as an array of pages, if they lie in one piece."""
         series, file = self._series, self._tiff.filehandle
         if series.dataoffset is None or series.dtype is None:
@@ -54,7 +56,7 @@ class TiffSource:
         if file.size < needed:
             raise InputError(f"is truncated: {file.size:,} bytes where {needed:,} are promised", self._path)
         pages = (math.prod(series.shape) // math.prod(self._page.shape), *self._page.shape)
-        return np.memmap(self._path, dtype, "r", series.dataoffset, pages)
+        return Mapped(self._path, dtype, series.dataoffset, pages)
 
     def read(self, axis: int, start: int, stop: int) -> Array:
         """Rows ``start:stop``; see `Source`."""
@@ -72,51 +74,44 @@ class TiffSource:
         """Rows of the file as it is mapped, without a copy."""
         if self._mapped is None or self._planar:
             return None
-        return self._mapped.reshape(-1, *row_shape)[start:stop]
+        return self._mapped.rows(row_shape, start, stop)
 
     def _rows_of_pages(self, row_shape: tuple[int, ...], start: int, stop: int) -> Array:
-        """Rows that are, or are parts of, pages."""
-        row, page = math.prod(row_shape), math.prod(self._page.shape)
-        first, last = start * row // page, -(-stop * row // page)
-        if row > page:
-            pages = [self._read_page(number) for number in range(first, last)]
-            return np.stack(pages).reshape(-1, *row_shape)
+        """Rows that are, or are parts of, pages: from the lines of pixels in which they lie."""
+        height, *line_shape = self._pixels_shape
+        row, line = math.prod(row_shape), math.prod(line_shape)
+        first, last = start * row // line, -(-stop * row // line)
         parts = []
-        for number in range(first, last):
-            rows = self._read_page(number).reshape(-1, *row_shape)
-            before = number * (page // row)
-            parts.append(rows[max(0, start - before) : stop - before])
-        return np.concatenate(parts)
+        for number in range(first // height, -(-last // height)):
+            top = number * height
+            parts.append(self._lines(number, max(first - top, 0), min(last - top, height)))
+        lines = parts[0] if len(parts) == 1 else np.concatenate(parts)
+        offset = start * row - first * line
+        return lines.reshape(-1)[offset : offset + (stop - start) * row].reshape(-1, *row_shape)
 
-    def _read_page(self, number: int) -> Array:
-        """The pixels of a page."""
+    @property
+    def _pixels_shape(self) -> tuple[int, ...]:
+        """The shape of a page as it is presented: lines, columns, and samples if there are several."""
+        shape = self._page.shape
+        return (*shape[-2:], *shape[:-2]) if self._planar else shape
+
+    def _lines(self, number: int, start: int, stop: int) -> Array:
+        """Lines of the page of that number."""
         try:
-            page = self._mapped[number] if self._mapped is not None else self._decoded(number)
+            if self._mapped is not None:
+                page = self._mapped.rows(self._page.shape, number, number + 1)[0]
+                return (colours.together(page) if self._planar else page)[start:stop]
+            return self._decoded(number, start, stop)
         except Exception as error:
             raise InputError(f"is truncated or damaged: {error}", self._path) from error
-        return colours.together(page) if self._planar else page
 
-    def _decoded(self, number: int) -> Array:
-        if self._last_page is not None and self._last_page[0] == number:
-            return self._last_page[1]
-        page = self._series[number]
-        if page is None:  # a plane that OME-XML names and no file has
-            return np.zeros(self._page.shape, self._page.dtype)
-        file = page.parent.filehandle
-        end = max(map(sum, zip(page.dataoffsets, page.databytecounts, strict=True)), default=0)
-        if file.size < end:
-            raise ValueError(f"{file.size:,} bytes where {end:,} are promised")
-        was_closed = file.closed  # the other files of a set are
-        file.open()
-        try:
-            samples = page.asarray()
-        finally:
-            if was_closed:
-                file.close()
-        if samples.size < math.prod(self._page.shape):
-            raise ValueError(f"the page {number} is empty")
-        self._last_page = (number, samples)
-        return samples
+    def _decoded(self, number: int, start: int, stop: int) -> Array:
+        if self._segments is None or self._segments.number != number:
+            page = self._series[number]
+            if page is None:  # a plane that OME-XML names and no file has
+                return np.zeros((stop - start, *self._pixels_shape[1:]), self._page.dtype)
+            self._segments = SegmentedPage(number, page, self._planar)
+        return self._segments.lines(start, stop)
 
     def __enter__(self) -> Self:
         return self
@@ -126,7 +121,7 @@ class TiffSource:
     ) -> None:
         for other in self.others:
             other.__exit__(kind, error, traceback)
-        self._mapped = self._last_page = None
+        self._mapped = self._segments = None
         self._tiff.close()
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from ...errors import InputError
 from ...geometry import Grid
 from ..base import Array, Header, Source, merged
+from ..mapped import Mapped
 
 READ_ERRORS = (OSError, EOFError, zlib.error)
 _START = 540  # bytes, the longest header
@@ -59,16 +60,18 @@ class VolumeSource:
         self.warnings = list(warnings)
         self._compressed = is_compressed(block.path)
         self.copies = 1.0 if self._compressed else 0.0
+        self._mapped: Mapped | None = None
         self._array: Array | None = None
 
     def read(self, axis: int, start: int, stop: int) -> Array:
         """Rows ``start:stop``; see `Source`."""
+        if not self._compressed:
+            if self._mapped is None:
+                self._mapped = Mapped(self._block.path, self._block.dtype, self._block.offset, self._block.shape)
+            return self._mapped.rows(self._block.shape[axis + 1 :], start, stop)
         if self._array is None:
-            self._array = self._decompress() if self._compressed else self._map()
+            self._array = self._decompress()
         return merged(self._array, axis)[start:stop]
-
-    def _map(self) -> Array:
-        return np.memmap(self._block.path, self._block.dtype, "r", self._block.offset, self._block.shape)
 
     def _decompress(self) -> Array:
         """All samples; the file is read to its end, where its checksum is."""
@@ -93,7 +96,7 @@ class VolumeSource:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._array = None
+        self._array = self._mapped = None
 
 
 def is_compressed(path: Path) -> bool:

@@ -8,16 +8,24 @@ PNG_KEYWORD = b"XML:com.adobe.xmp"
 _THUMBNAILS = re.compile(rb"<(xmp|xap):Thumbnails>.*?</\1:Thumbnails>", re.DOTALL)
 
 
-def updated(xmp: bytes, size: tuple[int, int], dpi: tuple[float, float] | None) -> bytes:
-    """The document with what is true of an upright output of `size`; nothing is added that was not there."""
+def updated(xmp: bytes, size: tuple[int, int], dpi: tuple[float, float] | None, turned: bool = True) -> bytes:
+    """The document with what is true of an output of `size`; nothing is added that was not there.
+
+    Args:
+        xmp: the document.
+        size: width and height.
+        dpi: samples per inch along x and y, None where that is not known.
+        turned: whether the output has been turned upright, so that its orientation is 1.
+    """
     width, height = map(str, size)
     values = {
-        "tiff:Orientation": "1",
         "tiff:ImageWidth": width,
         "tiff:ImageLength": height,
         "exif:PixelXDimension": width,
         "exif:PixelYDimension": height,
     }
+    if turned:
+        values["tiff:Orientation"] = "1"
     if dpi is not None:
         values |= {
             f"tiff:{axis}Resolution": f"{round(value * 1e4)}/10000" for axis, value in zip("XY", dpi, strict=True)

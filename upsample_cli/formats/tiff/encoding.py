@@ -1,0 +1,60 @@
+"""Encoding the strips of a page one by one, so that a page need not be in memory as a whole."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, TypeVar
+
+import numpy as np
+import tifffile
+from tifffile import COMPRESSION, PREDICTOR
+
+from ...limits import cores
+from ..base import Array
+
+T = TypeVar("T")
+U = TypeVar("U")
+
+_BYTEWISE = (COMPRESSION.ADOBE_DEFLATE, COMPRESSION.DEFLATE, COMPRESSION.LZW, COMPRESSION.ZSTD, COMPRESSION.LZMA)
+_STRIP_BYTES = 1 << 18  # where the input does not say
+_STRIPS_PER_THREAD = 4  # that are encoded or wait, at most
+
+
+def is_bytewise(layout: dict[str, Any], dtype: np.dtype[Any]) -> bool:
+    """Whether strips are encoded as the bytes of their samples, of which single bits are no whole one."""
+    return layout.get("compression") in _BYTEWISE and "tile" not in layout and dtype.kind != "b"
+
+
+def rows_per_strip(shape: tuple[int, ...], itemsize: int) -> int:
+    """A number of rows that makes strips of a sensible size, for pages of `shape`."""
+    row = int(np.prod(shape[1:], dtype=np.int64)) * itemsize
+    return max(1, min(shape[0], _STRIP_BYTES // max(1, row)))
+
+
+def encoder(layout: dict[str, Any], dtype: np.dtype[Any]) -> Callable[[Array], bytes]:
+    """What turns a strip, shape (rows, width) or (rows, width, samples), into the bytes of the file."""
+    codec = tifffile.TIFF.COMPRESSORS[layout["compression"]]
+    arguments = layout.get("compressionargs", {})
+    predictor = layout.get("predictor", PREDICTOR.NONE)
+    predict = tifffile.TIFF.PREDICTORS[predictor] if predictor != PREDICTOR.NONE else None
+
+    def encode(strip: Array) -> bytes:
+        strip = np.ascontiguousarray(strip, dtype).reshape(*strip.shape[:2], -1)
+        return bytes(codec(predict(strip, axis=-2) if predict is not None else strip, **arguments))
+
+    return encode
+
+
+def in_threads(function: Callable[[T], U], items: Iterable[T]) -> Iterator[U]:
+    """``map(function, items)`` on all cores, in order, of which only a few are worked on at a time."""
+    threads = cores()
+    waiting: deque[Future[U]] = deque()
+    with ThreadPoolExecutor(threads) as pool:
+        for item in items:
+            waiting.append(pool.submit(function, item))
+            if len(waiting) >= threads * _STRIPS_PER_THREAD:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
