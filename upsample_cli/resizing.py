@@ -93,7 +93,10 @@ class Resizing:
     def within(self, limit: float, threads: int) -> Resizing:
         """The same, in slabs that keep its memory below `limit` as far as that is possible."""
         slab_bytes = int((limit - self.overhead(threads)) / _IN_FLIGHT)
-        return replace(self, slab_bytes=max(1, min(_SLAB_BYTES, slab_bytes)))
+        fitting = replace(self, slab_bytes=max(1, min(_SLAB_BYTES, slab_bytes)))
+        while fitting.memory(threads) > limit and fitting.slab_rows > 1:  # neighbours read some of the same rows
+            fitting = replace(fitting, slab_bytes=fitting.slab_bytes // 2)
+        return fitting
 
     def slabs(self) -> Iterator[Slab]:
         """The parts of the output, in the order in which they are written."""
