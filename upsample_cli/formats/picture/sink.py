@@ -158,7 +158,9 @@ class PictureSink:
 
 def _format_of(path: Path) -> str:
     """Pillow's name of the format that a suffix stands for."""
-    format_name = Image.registered_extensions().get(path.suffix.lower())
+    Image.preinit()  # a few common formats; to know them all costs as much as a small picture
+    suffix = path.suffix.lower()
+    format_name = Image.EXTENSION.get(suffix) or Image.registered_extensions().get(suffix)
     if format_name is None or format_name not in Image.SAVE:
         known = "png, jpg, webp, gif, tif, nii.gz, npy"
         raise OutputError(f"no file with the suffix {path.suffix!r} can be written; {known} and others can", path)
