@@ -5,12 +5,17 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Generator, Iterator
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-T = TypeVar("T")
+from .limits import cores
 
+T = TypeVar("T")
+U = TypeVar("U")
+
+_ITEMS_PER_THREAD = 4  # that are worked on or wait, at most
 _PATIENCE = 1.0  # seconds that an item which is no longer wanted is waited for
 
 
@@ -58,6 +63,21 @@ def ahead(items: Generator[T]) -> Iterator[T]:
     finally:
         stop.set()
         _drain(waiting, thread)
+
+
+def in_threads(function: Callable[[T], U], items: Iterable[T]) -> Iterator[U]:
+    """``map(function, items)`` on all cores, in order, of which only a few are worked on at a time."""
+    from concurrent.futures import Future, ThreadPoolExecutor  # which small work need not wait for
+
+    threads = cores()
+    waiting: deque[Future[U]] = deque()
+    with ThreadPoolExecutor(threads) as pool:
+        for item in items:
+            waiting.append(pool.submit(function, item))
+            if len(waiting) >= threads * _ITEMS_PER_THREAD:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
 def _drain(waiting: queue.Queue[_Item[T] | _End], thread: threading.Thread) -> None:

@@ -311,7 +311,7 @@ def test_the_same_again_gives_the_same_bytes(tmp_path, suffix):
 def test_the_level_of_compression_is_the_one_asked_for(tmp_path, suffix):
     path = made(tmp_path, "nifti-int16")
     sizes = []
-    for level in (0, 1, 9):
+    for level in (0, 4, 9):
         out = tmp_path / f"out{level}{suffix}"
         upsampled(path, out, scale="4", compress_level=level)
         sizes.append(out.stat().st_size)

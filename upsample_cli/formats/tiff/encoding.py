@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, TypeVar
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import tifffile
 from tifffile import COMPRESSION, PREDICTOR
 
-from ...limits import cores
 from ..base import Array
-
-T = TypeVar("T")
-U = TypeVar("U")
 
 _BYTEWISE = (COMPRESSION.ADOBE_DEFLATE, COMPRESSION.DEFLATE, COMPRESSION.LZW, COMPRESSION.ZSTD, COMPRESSION.LZMA)
 _STRIP_BYTES = 1 << 18  # where the input does not say
-_STRIPS_PER_THREAD = 4  # that are encoded or wait, at most
 
 
 def is_bytewise(layout: dict[str, Any], dtype: np.dtype[Any]) -> bool:
@@ -45,16 +38,3 @@ def encoder(layout: dict[str, Any], dtype: np.dtype[Any]) -> Callable[[Array], b
         return bytes(codec(predict(strip, axis=-2) if predict is not None else strip, **arguments))
 
     return encode
-
-
-def in_threads(function: Callable[[T], U], items: Iterable[T]) -> Iterator[U]:
-    """``map(function, items)`` on all cores, in order, of which only a few are worked on at a time."""
-    threads = cores()
-    waiting: deque[Future[U]] = deque()
-    with ThreadPoolExecutor(threads) as pool:
-        for item in items:
-            waiting.append(pool.submit(function, item))
-            if len(waiting) >= threads * _STRIPS_PER_THREAD:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()

@@ -9,9 +9,9 @@ import numpy as np
 import tifffile
 from tifffile import PLANARCONFIG
 
+from ...ahead import in_threads
 from ..base import Array
 from . import colours
-from .encoding import in_threads
 
 
 def held_pixels(page: tifffile.TiffPage, planar: bool) -> int:

@@ -12,6 +12,7 @@ import numpy as np
 import tifffile
 from tifffile import RESUNIT
 
+from ...ahead import in_threads
 from ...errors import OutputError
 from ...geometry import RASTER, Grid
 from ...limits import cores
@@ -19,7 +20,7 @@ from .. import xmp
 from ..base import Array, Header, WriteOptions, lost
 from . import colours, dialects, geotiff, imagej, layouts, ome
 from .dialects import Part
-from .encoding import encoder, in_threads, is_bytewise, rows_per_strip
+from .encoding import encoder, is_bytewise, rows_per_strip
 from .metadata import Metadata, Tag, resolution
 from .pages import bands, page_shape, stored_size, tiles
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from ...errors import InputError
 from ...geometry import Grid
-from ..base import Array, Header, Source, merged
+from ..base import Array, Header, Source
 from ..mapped import Mapped
 
 READ_ERRORS = (OSError, EOFError, zlib.error)
@@ -59,9 +59,9 @@ class VolumeSource:
         self.header = header
         self.warnings = list(warnings)
         self._compressed = is_compressed(block.path)
-        self.copies = 1.0 if self._compressed else 0.0
+        self.copies = 0.0
         self._mapped: Mapped | None = None
-        self._array: Array | None = None
+        self._stream: _Stream | None = None
 
     def read(self, axis: int, start: int, stop: int) -> Array:
         """Rows ``start:stop``; see `Source`."""
@@ -69,26 +69,9 @@ class VolumeSource:
             if self._mapped is None:
                 self._mapped = Mapped(self._block.path, self._block.dtype, self._block.offset, self._block.shape)
             return self._mapped.rows(self._block.shape[axis + 1 :], start, stop)
-        if self._array is None:
-            self._array = self._decompress()
-        return merged(self._array, axis)[start:stop]
-
-    def _decompress(self) -> Array:
-        """All samples; the file is read to its end, where its checksum is."""
-        array = np.empty(self._block.shape, self._block.dtype)
-        target = memoryview(cast(Any, array.reshape(-1).view(np.uint8)))
-        try:
-            with open_plain(self._block.path) as file:
-                file.seek(self._block.offset)
-                done = 0
-                while got := file.readinto(target[done : done + _CHUNK]):  # type: ignore[attr-defined]
-                    done += got
-                skip(file)
-        except READ_ERRORS as error:
-            raise InputError(f"cannot be read to its end: {error}", self._path) from error
-        if done < len(target):
-            raise truncated(self._block.offset + done, self._block, self._path)
-        return array
+        if self._stream is None:
+            self._stream = _Stream(self._block, self._path)
+        return self._stream.rows(self._block.shape[axis + 1 :], start, stop)
 
     def __enter__(self) -> Self:
         return self
@@ -96,7 +79,70 @@ class VolumeSource:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._array = self._mapped = None
+        if self._stream is not None:
+            self._stream.close()
+        self._stream = self._mapped = None
+
+
+class _Stream:
+    """The samples of a compressed file, decompressed as they are asked for; it is never in memory as a whole."""
+
+    def __init__(self, block: Block, path: Path) -> None:
+        self._block, self._path = block, path
+        self._rewind()
+
+    def _rewind(self) -> None:
+        from . import gz  # which plain files need not wait for
+
+        self._file = gz.open_stream(self._block.path)
+        self._held: Array = np.empty(0, np.uint8)  # of the samples, the bytes that were asked for last
+        self._begin = 0
+        self._forward(self._block.offset)
+
+    def rows(self, row_shape: tuple[int, ...], start: int, stop: int) -> Array:
+        """Rows ``start:stop`` of the array as one of rows of this shape."""
+        size = math.prod(row_shape) * self._block.dtype.itemsize
+        begin, end = start * size, stop * size
+        if begin < self._begin:  # another pass begins
+            self.close()
+            self._rewind()
+        wanted = np.empty(end - begin, np.uint8)
+        overlap = self._held[begin - self._begin : end - self._begin]
+        wanted[: overlap.size] = overlap
+        position = self._begin + self._held.size
+        self._forward(max(0, begin - position))
+        self._fill(wanted[overlap.size :], max(begin, position))
+        if end > position:
+            self._held, self._begin = wanted, begin
+        if end == self._block.end - self._block.offset:
+            self._forward(None)  # to the end, where the checksum is
+        return wanted.view(self._block.dtype).reshape(-1, *row_shape)
+
+    def _fill(self, target: Array, position: int) -> None:
+        view, done = memoryview(cast(Any, target)), 0
+        while done < target.size:
+            got = self._read_into(view[done : done + _CHUNK])
+            if not got:
+                raise truncated(self._block.offset + position + done, self._block, self._path)
+            done += got
+
+    def _forward(self, count: int | None) -> None:
+        """Leave out so many bytes, or all that are left."""
+        unwanted = memoryview(bytearray(_CHUNK))
+        while count is None or count > 0:
+            got = self._read_into(unwanted if count is None else unwanted[: min(count, _CHUNK)])
+            if not got:
+                return
+            count = None if count is None else count - got
+
+    def _read_into(self, target: memoryview) -> int:
+        try:
+            return int(self._file.readinto(target))  # type: ignore[attr-defined]
+        except Exception as error:  # ISA-L has errors of its own
+            raise InputError(f"cannot be read to its end: {error}", self._path) from error
+
+    def close(self) -> None:
+        self._file.close()
 
 
 def is_compressed(path: Path) -> bool:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import gzip
 import math
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 
 from ..base import Array, Header, WriteOptions
 
-_GZIP_LEVEL = 1  # the samples of a resized volume are smooth; higher levels cost time and gain little
 _PAIR = (".hdr", ".img")
 _COMPRESSED = (".gz", ".mgz")
 
@@ -48,7 +46,7 @@ class VolumeSink:
     def __init__(self, path: Path, header: Header, volume: Encoded, options: WriteOptions) -> None:
         self._volume = volume
         self._shape = header.grid.shape
-        self._level = _GZIP_LEVEL if options.compress_level is None else options.compress_level
+        self._level = options.compress_level
         self.warnings = list(volume.warnings)
         self.compresses = path.name.lower().endswith(_COMPRESSED)
         long = [number for number in volume.order if self._shape[number] > 1]
@@ -59,24 +57,36 @@ class VolumeSink:
         """Write the volume; see `Sink`."""
         (slabs,) = arrays
         if self._volume.header is not None:
-            paths[1].write_bytes(self._zipped(self._volume.header))
-        with paths[0].open("wb") as plain:
-            # No name and no time in the gzip header: the same input gives the same bytes.
-            file: Any = gzip.GzipFile("", "wb", self._level, plain, mtime=0) if self.compresses else plain
-            file.write(self._volume.head)
-            if self._in_order:
-                for slab in slabs:
-                    file.write(np.ascontiguousarray(slab, self._volume.dtype).data)
-            elif self.compresses:
-                array = np.empty(self._file_shape, self._volume.dtype)
-                self._place(slabs, array)
-                file.write(array.data)
+            with paths[1].open("wb") as file:
+                self._put(file, [memoryview(self._volume.header)])
+        with paths[0].open("wb") as file:
+            if self._in_order or self.compresses:
+                self._put(file, self._pieces(slabs))
             else:
-                self._place(slabs, self._map(plain, paths[0]))
+                file.write(self._volume.head)
+                self._place(slabs, self._map(file, paths[0]))
                 file.seek(0, os.SEEK_END)
-            file.write(self._volume.tail)
-            if file is not plain:
-                file.close()
+                file.write(self._volume.tail)
+
+    def _pieces(self, slabs: Iterable[Array]) -> Iterator[memoryview]:
+        yield memoryview(self._volume.head)
+        if self._in_order:
+            for slab in slabs:
+                yield _bytes_of(np.ascontiguousarray(slab, self._volume.dtype))
+        else:
+            array = np.empty(self._file_shape, self._volume.dtype)
+            self._place(slabs, array)
+            yield _bytes_of(array)
+        yield memoryview(self._volume.tail)
+
+    def _put(self, file: BinaryIO, pieces: Iterable[memoryview]) -> None:
+        if self.compresses:
+            from . import gz
+
+            gz.write(file, pieces, self._level)
+        else:
+            for piece in pieces:
+                file.write(piece)
 
     @property
     def _file_shape(self) -> tuple[int, ...]:
@@ -97,8 +107,9 @@ class VolumeSink:
             place(view, start, slab.reshape(-1))
             start += slab.size
 
-    def _zipped(self, data: bytes) -> bytes:
-        return gzip.compress(data, self._level, mtime=0) if self.compresses else data
+
+def _bytes_of(array: Array) -> memoryview:
+    return memoryview(cast(Any, array.reshape(-1).view(np.uint8)))
 
 
 def is_pair(path: Path) -> bool:

@@ -1,0 +1,79 @@
+"""Gzip in blocks that are compressed side by side, by ISA-L, which takes a quarter of zlib's time."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+from isal import igzip, isal_zlib
+
+from ...ahead import in_threads
+
+_BLOCK = 1 << 20  # bytes, at whose boundaries compression begins anew, whatever the slabs
+_WINDOW = 1 << 15  # bytes before a block, which it may repeat
+_LEVEL = 2  # of ISA-L: 4 % larger than zlib at its default, and smaller than zlib at its fastest
+_ISAL_LEVELS = (1, 2, 3)
+_HEADER = b"\x1f\x8b\x08\0\0\0\0\0\0\xff"  # without a name or a time: the same samples give the same bytes
+_LAST_BLOCK = b"\x03\0"  # one that is empty, in raw deflate
+_RAW = -15  # deflate without a header of its own
+
+
+def open_stream(path: Path) -> BinaryIO:
+    """Open a gzip file for reading from its beginning to its end."""
+    return cast(BinaryIO, cast(Any, igzip).open(path))
+
+
+def write(file: BinaryIO, pieces: Iterable[memoryview], level: int | None) -> None:
+    """Write `pieces` to `file` as one gzip stream (RFC 1952).
+
+    Args:
+        file: open for writing.
+        pieces: of the content.
+        level: 0 to 9 as zlib's, which takes over where ISA-L has none; None for a fast one.
+    """
+    level = _LEVEL if level is None else level
+    library: Any = isal_zlib if level in _ISAL_LEVELS else zlib
+    checksum = size = 0
+
+    def blocks() -> Iterator[tuple[memoryview | bytes, bytes]]:
+        nonlocal checksum, size
+        before = b""
+        for block in _blocks(pieces):
+            checksum, size = isal_zlib.crc32(block, checksum), size + len(block)
+            yield block, before
+            before = bytes(block[-_WINDOW:])
+
+    def compressed(item: tuple[memoryview | bytes, bytes]) -> bytes:
+        block, before = item
+        coder = library.compressobj(
+            level, zlib.DEFLATED, _RAW, 8, zlib.Z_DEFAULT_STRATEGY, *([before] if before else [])
+        )
+        return bytes(coder.compress(block) + coder.flush(zlib.Z_SYNC_FLUSH))
+
+    file.write(_HEADER)
+    for data in in_threads(compressed, blocks()):
+        file.write(data)
+    file.write(_LAST_BLOCK + struct.pack("<II", checksum, size & 0xFFFFFFFF))
+
+
+def _blocks(pieces: Iterable[memoryview]) -> Iterator[memoryview | bytes]:
+    """The same bytes, cut anew into blocks of one size."""
+    rest = bytearray()
+    for piece in pieces:
+        begin = 0
+        if rest:
+            begin = min(_BLOCK - len(rest), len(piece))
+            rest += piece[:begin]
+            if len(rest) < _BLOCK:
+                continue
+            yield bytes(rest)
+            rest.clear()
+        whole = begin + (len(piece) - begin) // _BLOCK * _BLOCK
+        for start in range(begin, whole, _BLOCK):
+            yield piece[start : start + _BLOCK]
+        rest += piece[whole:]
+    if rest:
+        yield bytes(rest)
