@@ -115,5 +115,3 @@ def test_any_axes_of_an_array_are_written_or_refused(tmp_path, axes, dtype, suff
     reader = {".tif": tifffile.imread, ".ome.tif": tifffile.imread, ".npy": np.load}.get(suffix)
     if reader is not None:
         assert reader(tmp_path / f"out{suffix}").size == 2 * array.size
-
-

@@ -19,15 +19,3 @@ def to_image(frame: Array, picture: Picture) -> Image.Image:
     if picture.palette is not None:
         image.putpalette(picture.palette.colours, "RGB")
     return image
-
-
-def has_no_runs(frame: Array) -> bool:
-    """Whether most neighbours differ, on every sixteenth row: as in photographs, but for those enlarged by nearest.
-
-    There zlib's search for repetitions takes five times as long as its run-length strategy, and gains 3 %. Grey
-    pictures and those with alpha gain more by it.
-    """
-    if frame.ndim != 3 or frame.shape[2] != 3:
-        return False
-    rows = frame[::16]
-    return rows.shape[1] > 1 and bool((rows[:, 1:] == rows[:, :-1]).all(axis=-1).mean() < 0.5)

@@ -14,11 +14,11 @@ import numpy as np
 
 from .. import xmp
 from ..base import Array
-from .pixels import has_no_runs, to_image
+from .deflating import encode, quick_strategy
+from .pixels import to_image
 from .png import BEFORE_PALETTE, COLOUR_TYPES, SIGNATURE, Chunk, heads, packed
 from .record import INDEXED, Animation, Palette, Picture
 
-_ZLIB_RLE = 3  # zlib's name for it is Z_RLE
 _ALL_FILTERS = 0xF8  # libpng chooses for each row
 _LARGEST_INTEGER = 2**31 - 1
 
@@ -135,17 +135,15 @@ def _encoded(frame: Array, picture: Picture) -> Iterator[bytes]:
     if picture.bits < 8 or picture.mode == INDEXED:
         yield zlib.compress(_packed_rows(frame, picture), -1 if level is None else level)
         return
-    strategy = _ZLIB_RLE if has_no_runs(frame) else None
-    if frame.dtype.itemsize == 2:
-        import imagecodecs
-
-        native = np.ascontiguousarray(frame, np.uint16)
-        stream = io.BytesIO(imagecodecs.png_encode(native, level=level, strategy=strategy, filter=_ALL_FILTERS))
+    strategy = quick_strategy(frame) if level is None else None
+    if strategy is not None or frame.dtype.itemsize == 2:
+        stream = io.BytesIO(
+            encode(frame, level=level, filter=_ALL_FILTERS) if strategy is None else encode(frame, **strategy)
+        )
     else:
         stream = io.BytesIO()
-        save = {"compress_level": level, "compress_type": strategy}
-        image = to_image(frame, picture)
-        image.save(stream, "PNG", **{name: value for name, value in save.items() if value is not None})
+        save = {} if level is None else {"compress_level": level}
+        to_image(frame, picture).save(stream, "PNG", **save)
     for name, offset, length in heads(stream):
         if name == b"IDAT":
             stream.seek(offset)
