@@ -8,10 +8,17 @@ from dataclasses import replace
 from ...geometry import Axis
 from .. import xmp
 from ..base import Header, lost
-from . import exif, gif, jpeg, other, png, webp
+from . import exif
 from .record import Animation, Metadata, Notes, Picture
 
-_HOLDS = {"PNG": png.HOLDS, "JPEG": jpeg.HOLDS, "WEBP": webp.HOLDS, "GIF": gif.HOLDS}
+_ALL = frozenset(["EXIF", "XMP", "the ICC profile", "comments", "the resolution"])
+_HOLDS = {
+    **dict.fromkeys(("PNG", "JPEG", "MPO"), _ALL),
+    **dict.fromkeys(("WEBP", "AVIF"), _ALL - {"comments"}),
+    **dict.fromkeys(("BMP", "DIB", "PCX"), frozenset(["the resolution"])),
+    "GIF": frozenset(["XMP", "the ICC profile", "comments"]),
+    "JPEG2000": frozenset(["comments"]),
+}
 _WITHOUT_GREY = ("WEBP",)
 _SHOWN_FOR = 100.0  # milliseconds, where nothing says how long
 
@@ -20,15 +27,17 @@ Said = tuple[Notes, list[str]]  # notes, and warnings of what is not among them
 
 def of_a_picture(header: Header, metadata: Metadata, format_name: str) -> Said:
     """What the notes of a picture can be in a file of the format."""
-    notes, held = metadata.notes, _held(format_name)
+    notes, known = metadata.notes, held(format_name)
     same = metadata.format == format_name
     items: list[tuple[str, object]] = [("EXIF", notes.exif), ("XMP", notes.xmp), ("comments", notes.comments)]
     items += [("the ICC profile", notes.icc), ("the resolution", notes.unit)]
-    missing = [name for name, value in items if value and name not in held] + ([] if same else [*notes.extras])
+    missing = [name for name, value in items if value and name not in known] + ([] if same else [*notes.extras])
     warnings = lost(replace(header, extras=tuple(missing)), format_name)
     if not same:
         return replace(notes, own=None), warnings
     if format_name == "PNG":
+        from . import png
+
         own, said = png.still_true(notes.own, metadata)
         return replace(notes, own=own), warnings + said
     return notes, warnings
@@ -42,11 +51,11 @@ def of_another_family(header: Header, axes: Mapping[str, Axis], format_name: str
         axes: those that the file has a place for.
         format_name: of the file.
     """
-    held = _held(format_name)
-    missing = [] if header.icc is None or "the ICC profile" in held else ["the ICC profile"]
-    known = [axis.name for axis in header.grid.axes if axis.spacing is not None]
-    in_plane = "the resolution" in held and all(axes[name].in_unit("mm").unit == "mm" for name in "yx")
-    gone = [name for name in known if not (name in "yx" and in_plane) and not (name == "t" and "t" in axes)]
+    known = held(format_name)
+    missing = [] if header.icc is None or "the ICC profile" in known else ["the ICC profile"]
+    spaced = [axis.name for axis in header.grid.axes if axis.spacing is not None]
+    in_plane = "the resolution" in known and all(axes[name].in_unit("mm").unit == "mm" for name in "yx")
+    gone = [name for name in spaced if not (name in "yx" and in_plane) and not (name == "t" and "t" in axes)]
     missing += [f"the spacing along {', '.join(gone)}"] if gone else []
     missing += ["the orientation (affine)"] if header.grid.frames else []
     return Notes(icc=header.icc), lost(header, format_name, *missing)
@@ -59,25 +68,32 @@ def true_of_output(picture: Picture, axes: Mapping[str, Axis], format_name: str)
     notes = replace(picture.notes, spacing=spacing, unit=unit, animation=animation)
     picture = replace(picture, notes=notes)
     notes = replace(notes, xmp=xmp.updated(notes.xmp, picture.size, picture.dpi), exif=_exif(picture, format_name))
-    if format_name == "JPEG" and jpeg.is_too_long(notes.xmp):
-        warnings.append("its XMP is dropped: it is too long for JPEG")
-        notes = replace(notes, xmp=b"")
+    if format_name == "JPEG":
+        from . import jpeg
+
+        if jpeg.is_too_long(notes.xmp):
+            warnings.append("its XMP is dropped: it is too long for JPEG")
+            notes = replace(notes, xmp=b"")
     if notes.icc is not None and notes.icc[16:20] == b"GRAY" and format_name in _WITHOUT_GREY:
         warnings.append(f"{format_name} makes RGB of grey: its profile, which is of grey, is dropped")
         notes = replace(notes, icc=None)
     return notes, warnings
 
 
-def _held(format_name: str) -> frozenset[str]:
+def held(format_name: str) -> frozenset[str]:
     """What a format can say beside samples, in words."""
-    return _HOLDS.get(format_name) or other.holds(format_name)
+    return _HOLDS.get(format_name, frozenset())
 
 
 def _exif(picture: Picture, format_name: str) -> bytes:
     """EXIF that is true of the output, and says what the format has no other place for."""
-    if "EXIF" not in _held(format_name):
+    if "EXIF" not in held(format_name):
         return b""
-    elsewhere = format_name == "PNG" or (format_name == "JPEG" and jpeg.has_resolution(picture))
+    elsewhere = format_name == "PNG"
+    if format_name == "JPEG":
+        from . import jpeg
+
+        elsewhere = jpeg.has_resolution(picture)
     history = None if format_name == "PNG" else picture.history
     return exif.updated(picture.notes.exif, picture.size, picture.dpi, history, add_resolution=not elsewhere)
 

@@ -15,8 +15,6 @@ from PIL import Image
 from ..base import Array
 from .record import ALPHA, Animation, Notes, Palette, Picture
 
-HOLDS = frozenset(["XMP", "the ICC profile", "comments"])
-
 _EXTENSION, _COMMENT, _APPLICATION, _CONTROL, _PLAIN_TEXT = 0x21, 0xFE, 0xFF, 0xF9, 0x01
 _IMAGE, _TRAILER = 0x2C, 0x3B
 _LOOP, _XMP, _ICC = b"NETSCAPE2.0", b"XMP DataXMP", b"ICCRGBG1012"

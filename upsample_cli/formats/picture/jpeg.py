@@ -16,7 +16,6 @@ from . import exif, photoshop
 from .pixels import to_image
 from .record import INCH, Notes, Picture
 
-HOLDS = frozenset(["EXIF", "XMP", "the ICC profile", "comments", "the resolution"])
 LONGEST = 65_533  # bytes in a segment
 
 _QUALITY = 95

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import io
+from functools import cache
+from typing import TYPE_CHECKING
+
 from PIL import Image
 
-from .png import Structure
-from .record import CHANNELS, INDEXED
+from .record import ALPHA, CHANNELS, INDEXED
+
+if TYPE_CHECKING:
+    from .png import Structure
 
 _PLAIN = ("L", "I;16", "I", "F", *CHANNELS)
 _AS_OTHERS = {  # decoded to what can be resized; but for L*a*b*, which is said, there is no difference to be seen
@@ -65,3 +71,24 @@ def kept_bits(mode: str, structure: Structure | None, keep_indices: bool) -> int
 
 def _become(mode: str, what: str) -> str:
     return f"{what} ({mode}), so that there are values in between; --mode nearest keeps them"
+
+
+@cache
+def gives_back(format_name: str, mode: str) -> bool:
+    """Whether a format gives back pixels of a mode without loss of depth, colour or alpha: tried on a single one."""
+    written = io.BytesIO()
+    try:
+        Image.new(mode, (1, 1)).save(written, format_name)
+        with Image.open(written) as image:
+            read, size, transparent = image.mode, image.size, "transparency" in image.info
+    except Exception:  # encoders refuse in many ways
+        return False
+    deep = mode in ("I", "F") or mode.startswith("I;16")
+    return (
+        size == (1, 1)  # icons have sizes of their own
+        and (not deep or read in ("I", "F") or read.startswith("I;16"))
+        and (mode not in ALPHA or read in ALPHA or transparent)
+        and (mode not in CHANNELS or mode in ALPHA or read in (*CHANNELS, "P"))
+        and (mode != "CMYK" or read == "CMYK")
+        and not (mode == "I" and format_name in ("PNG", "PPM"))  # they cut off what is beyond 16 bits
+    )

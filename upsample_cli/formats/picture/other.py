@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-import io
-from functools import cache
 from typing import Any, BinaryIO
 
 from PIL import Image
 
 from ..base import Array
-from . import exif, jpeg2000
+from . import carrying, exif, jpeg2000
 from .pixels import to_image
-from .record import ALPHA, CHANNELS, INCH, Animation, Notes, Picture
+from .record import INCH, Animation, Notes, Picture
 
-ANIMATED = ("AVIF",)
 _QUALITY = 95
-_HOLDS = {
-    "AVIF": frozenset(["EXIF", "XMP", "the ICC profile", "the resolution"]),
-    "BMP": frozenset(["the resolution"]),
-    "DIB": frozenset(["the resolution"]),
-    "JPEG2000": frozenset(["comments"]),
-    "PCX": frozenset(["the resolution"]),
-    "MPO": frozenset(["EXIF", "XMP", "the ICC profile", "comments", "the resolution"]),
-}
 _OF_THE_ENCODING = {  # entries of `Image.info` that tell of the encoding, or are applied to the samples
     *(
         "background",
@@ -40,11 +29,6 @@ _OF_THE_ENCODING = {  # entries of `Image.info` that tell of the encoding, or ar
 _CARRIED = ("icc_profile", "exif", "xmp", "dpi", "comment")
 
 
-def holds(format_name: str) -> frozenset[str]:
-    """What a format can say beside samples, in words."""
-    return _HOLDS.get(format_name, frozenset())
-
-
 def read(image: Image.Image, file: BinaryIO) -> Notes:
     """What Pillow knows of a file beside its samples."""
     info = image.info
@@ -52,7 +36,7 @@ def read(image: Image.Image, file: BinaryIO) -> Notes:
     comment = info.get("comment", b"")
     dpi = info.get("dpi", (0, 0))
     lost = [*unread, *sorted(str(key) for key in info if key not in _CARRIED and key not in _OF_THE_ENCODING)]
-    frames = getattr(image, "n_frames", 1) if image.format in ANIMATED else 1
+    frames = getattr(image, "n_frames", 1) if image.format == "AVIF" else 1
     return Notes(
         exif=_exif(image),
         xmp=info.get("xmp", b""),
@@ -86,7 +70,7 @@ def write(file: BinaryIO, frames: Array, picture: Picture, format_name: str) -> 
     """Write a picture by Pillow; the other arguments are those of `png_writing.write`."""
     notes = picture.notes
     images = [to_image(frame, picture) for frame in frames]
-    held = holds(format_name)
+    held = carrying.held(format_name)
     save: dict[str, Any] = {}
     if picture.dpi is not None:
         save["dpi"] = picture.dpi
@@ -104,24 +88,3 @@ def write(file: BinaryIO, frames: Array, picture: Picture, format_name: str) -> 
         durations = [round(duration) for duration in notes.animation.durations]
         save |= {"save_all": True, "append_images": images[1:], "duration": durations}
     images[0].save(file, format_name, **save)
-
-
-@cache
-def gives_back(format_name: str, mode: str) -> bool:
-    """Whether a format gives back pixels of a mode without loss of depth, colour or alpha: tried on a single one."""
-    written = io.BytesIO()
-    try:
-        Image.new(mode, (1, 1)).save(written, format_name)
-        with Image.open(written) as image:
-            read, size, transparent = image.mode, image.size, "transparency" in image.info
-    except Exception:  # encoders refuse in many ways
-        return False
-    deep = mode in ("I", "F") or mode.startswith("I;16")
-    return (
-        size == (1, 1)  # icons have sizes of their own
-        and (not deep or read in ("I", "F") or read.startswith("I;16"))
-        and (mode not in ALPHA or read in ALPHA or transparent)
-        and (mode not in CHANNELS or mode in ALPHA or read in (*CHANNELS, "P"))
-        and (mode != "CMYK" or read == "CMYK")
-        and not (mode == "I" and format_name in ("PNG", "PPM"))  # they cut off what is beyond 16 bits
-    )

@@ -15,8 +15,6 @@ from .record import Animation, Metadata, Notes, Palette
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 COLOUR_TYPES = {"1": 0, "L": 0, "I;16": 0, "LA": 4, "RGB": 2, "RGBA": 6, "P": 3}
 BEFORE_PALETTE = (b"cHRM", b"gAMA", b"iCCP", b"sRGB", b"cICP", b"mDCV", b"cLLI", b"sBIT")
-HOLDS = frozenset(["EXIF", "XMP", "the ICC profile", "comments", "the resolution"])
-
 _TEXT = (b"tEXt", b"zTXt", b"iTXt")
 _OF_THE_KIND_OF_PIXELS = (b"sBIT", b"bKGD")  # have no meaning in another one
 _KEPT = (*BEFORE_PALETTE, *_TEXT, b"bKGD", b"sPLT", b"tIME", b"sTER", b"pCAL")

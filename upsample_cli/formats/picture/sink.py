@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 from PIL import Image
@@ -13,16 +13,12 @@ from PIL import Image
 from ...errors import OutputError
 from ...geometry import Axis
 from ..base import Array, Header, WriteOptions, only
-from . import carrying, gif, jpeg, other, png_writing, webp
+from . import carrying
+from .modes import gives_back
 from .record import ALPHA, CHANNELS, Metadata, Picture
 
-_WRITERS: dict[str, Callable[[BinaryIO, Array, Picture], None]] = {
-    "PNG": png_writing.write,
-    "JPEG": jpeg.write,
-    "WEBP": webp.write,
-    "GIF": gif.write,
-}
-_ANIMATED = ("PNG", "WEBP", "GIF", *other.ANIMATED)
+_WRITERS = {"PNG": "png_writing", "JPEG": "jpeg", "WEBP": "webp", "GIF": "gif"}  # modules; of the rest, `other`
+_ANIMATED = ("PNG", "WEBP", "GIF", "AVIF")
 _LONGEST = {"JPEG": 65_500, "WEBP": 16_383, "GIF": 65_535}  # sides
 _LOSSY = ("JPEG", "WEBP", "AVIF")
 _SUFFIXES_OF_ANIMATIONS = ".gif, .png, .webp, .tif or .npy"
@@ -95,12 +91,16 @@ class PictureSink:
         mode, palette = self._picture.mode, self._picture.palette
         deep = self._header.dtype.itemsize == 2
         remedy = "write .png" if mode in _OF_PNG else "write .tif"
-        if not other.gives_back(self._format, mode) or (mode == "CMYK" and deep):
+        of_png = self._format == "PNG" and mode in _OF_PNG  # what the others hold is tried
+        if not (of_png or gives_back(self._format, mode)) or (mode == "CMYK" and deep):
             raise OutputError(f"{self._format} cannot hold pixels of mode {mode}; {remedy}", self._path)
         if deep and mode in CHANNELS and self._format != "PNG":
             raise OutputError(f"{self._format} cannot hold {mode} of 16 bits; {remedy}", self._path)
-        if self._format == "GIF" and palette is not None and gif.transparent_entry(palette) == -1:
-            raise OutputError("GIF cannot hold a palette with half transparent colours; write .png", self._path)
+        if self._format == "GIF" and palette is not None:
+            from . import gif
+
+            if gif.transparent_entry(palette) == -1:
+                raise OutputError("GIF cannot hold a palette with half transparent colours; write .png", self._path)
         longest = _LONGEST.get(self._format)
         if longest is not None and max(self._picture.size) > longest:
             size = f"{max(self._picture.size):,}"
@@ -111,9 +111,15 @@ class PictureSink:
     def _warn_of_the_encoder(self) -> None:
         if self._format == "GIF":
             self._warn_of_gif()
-        lossless = self._format == "WEBP" and webp.is_lossless(self._picture)
-        if self._header.labels and self._format in _LOSSY and not lossless:
+        if self._header.labels and self._format in _LOSSY and not self._is_lossless():
             self.warnings.append(f"{self._format} changes values a little, and labels with them; .png keeps them")
+
+    def _is_lossless(self) -> bool:
+        if self._format != "WEBP":
+            return False
+        from . import webp
+
+        return webp.is_lossless(self._picture)
 
     def _warn_of_gif(self) -> None:
         mode, metadata = self._picture.mode, self._header.metadata
@@ -151,8 +157,10 @@ class PictureSink:
         frames = array.reshape(shape if "t" in self._axes else [1, *shape])
         with paths[0].open("wb") as file:
             if self._format in _WRITERS:
-                _WRITERS[self._format](file, frames, self._picture)
+                import_module(f".{_WRITERS[self._format]}", __package__).write(file, frames, self._picture)
             else:
+                from . import other
+
                 other.write(file, frames, self._picture, self._format)
 
 

@@ -7,17 +7,19 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import numpy as np
-from PIL import Image, ImageCms, JpegImagePlugin, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from ...errors import InputError
 from ...geometry import Axis, Grid
 from ..base import Array, Header, InMemory, ReadOptions
-from . import apng, exif, gif, jpeg, other, png, webp
 from .modes import choose_mode, kept_bits
 from .record import ALPHA, CHANNELS, INDEXED, Animation, Metadata, Notes, Palette
+
+if TYPE_CHECKING:
+    from . import png
 
 Image.MAX_IMAGE_PIXELS = None  # what is too large is refused by its predicted memory, with a number and a remedy
 
@@ -31,6 +33,7 @@ _UPRIGHT: dict[int, Callable[[Array], Array]] = {  # what undoes the orientation
     7: lambda rows: rows[::-1, ::-1].swapaxes(0, 1),
     8: lambda rows: rows[:, ::-1].swapaxes(0, 1),
 }
+_JPEG = ("JPEG", "MPO")  # as Pillow calls what has one picture, and what has several
 _PLAIN = ("L", "LA", "RGB", "RGBA")
 _TURNED = (5, 6, 7, 8)  # the orientations in which width and height change places
 
@@ -75,7 +78,7 @@ class PictureSource(InMemory):
             self.warnings.append("--axes is ignored: a picture names its axes")
         grid = self._grid(notes)
         metadata = Metadata(
-            "JPEG" if isinstance(image, JpegImagePlugin.JpegImageFile) else image.format or "",
+            "JPEG" if image.format in _JPEG else image.format or "",
             self._mode,
             grid,
             notes,
@@ -98,18 +101,28 @@ class PictureSource(InMemory):
         """What the file says beside its samples, and whether no pixel of an animation can be transparent."""
         image = self._image
         opaque = image.mode not in ALPHA
-        with self._path.open("rb") as file:
+        with self._path.open("rb") as file:  # of the formats' modules only one is needed, and imported
             if image.format == "PNG":
+                from . import apng, png
+
                 self._png, notes = png.read(file)
                 return notes, bool(self._png.frames) and apng.is_opaque(self._png)
             if image.format == "GIF":
+                from . import gif
+
                 frames, notes = gif.read(file)
                 return notes, bool(frames) and gif.is_opaque(frames, image.size)
             if image.format == "WEBP":
+                from . import webp
+
                 return webp.read(file), opaque
-            if isinstance(image, JpegImagePlugin.JpegImageFile):
-                notes = jpeg.read(image, file)
+            if image.format in _JPEG:
+                from . import jpeg
+
+                notes = jpeg.read(cast(Any, image), file)
             else:
+                from . import other
+
                 notes = other.read(image, file)
         frames_left = getattr(image, "n_frames", 1) if notes.animation is None else 1
         if frames_left > 1:
@@ -157,6 +170,8 @@ class PictureSource(InMemory):
 
     def _decoded(self) -> Array:
         """The samples as they lie in the file."""
+        from . import apng
+
         if self._png is not None and self._png.depth == 16:
             return apng.decode(self._path.read_bytes(), self._png)
         if self._png is not None and self._png.depth < 8 and self._png.key:  # of which Pillow finds no pixel
@@ -173,6 +188,8 @@ class PictureSource(InMemory):
         image: Image.Image = self._image
         image.load()
         if image.mode == "LAB":
+            from PIL import ImageCms
+
             lab, rgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
             image = ImageCms.applyTransform(image, ImageCms.buildTransform(lab, rgb, "LAB", "RGB")) or image
         if image.mode != self._mode and image.mode not in ("I", "I;16B"):
@@ -183,6 +200,8 @@ class PictureSource(InMemory):
     def _seen_frames(self) -> Iterator[Array]:
         """The frames of an animation as they are seen."""
         if self._png is not None:
+            from . import apng
+
             with self._path.open("rb") as file:
                 yield from apng.frames(file, self._png, self._mode)
             return
@@ -212,6 +231,8 @@ def in_words(metadata: Metadata) -> tuple[str, ...]:
 
 def _with_facts(notes: Notes) -> tuple[Notes, int]:
     """The notes with the spacing that EXIF says if nothing else does, and upright; and the orientation."""
+    from . import exif
+
     facts = exif.Facts()
     if notes.exif:
         try:

@@ -12,8 +12,6 @@ from . import exif
 from .pixels import to_image
 from .record import ALPHA, INDEXED, Animation, Notes, Picture
 
-HOLDS = frozenset(["EXIF", "XMP", "the ICC profile", "the resolution"])
-
 _QUALITY = 95
 _ICC_FLAG, _ALPHA_FLAG, _EXIF_FLAG, _XMP_FLAG, _ANIMATION_FLAG = 0x20, 0x10, 0x08, 0x04, 0x02
 _KNOWN = (b"VP8 ", b"VP8L", b"VP8X", b"ALPH", b"ANIM", b"ANMF", b"ICCP", b"EXIF", b"XMP ")
