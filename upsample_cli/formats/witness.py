@@ -18,10 +18,13 @@ from typing import Any, cast
 import numpy as np
 
 from ..geometry import UNITS
-from .base import Array
+from .base import Array, Header
 
 _INCH = 25.4  # millimetres
 _CIELAB = 8
+_LOSSY, _QUANTISED = 0.2, 0.4  # parts of the range, which noise comes near to
+_LOSSY_PICTURES = {"JPEG": _LOSSY, "MPO": _LOSSY, "WEBP": _LOSSY, "AVIF": _LOSSY, "JPEG2000": _LOSSY}
+_HALF = 127
 _LOSSY_TIFF = (6, 7, 33003, 33004, 33005, 34712, 34892, 50001)  # codes of JPEG, JPEG 2000 and WebP compression
 _RESOLUTION_UNITS = {2: _INCH, 3: 10.0, 4: 1.0, 5: 1e-3}  # codes of TIFF, in millimetres
 _DECODERS = {"PNG": "png_decode", "JPEG": "jpeg_decode", "WEBP": "webp_decode"}
@@ -35,42 +38,38 @@ class Seen:
         names: of the axes, slowest first; letters that the file does not say are ``?``.
         shape: of the array.
         dtype: of its samples.
-        sample: the sample at an index.
+        sample: the sample at an index; None where the file has other numbers that look the same.
         spacing: of the axes of which the file says it, in millimetres or seconds, or without a unit.
         affines: by the name of their frame.
         precision: the relative error with which the file can say its spacing.
-        lossy: whether the file holds its samples only approximately.
+        lossy: the part of their range by which its samples may be off on average; 0 where they are exact.
     """
 
     names: str
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
-    sample: Callable[[tuple[int, ...]], Any]
+    sample: Callable[[tuple[int, ...]], Any] | None
     spacing: Mapping[str, float] = field(default_factory=dict)
     affines: Mapping[str, Array] = field(default_factory=dict)
     precision: float = 1e-5
-    lossy: bool = False
+    lossy: float = 0.0
 
 
 @contextmanager
-def look(path: Path, family: str, samples_per_pixel: int, counts: Sequence[int]) -> Iterator[list[Seen]]:
+def look(path: Path, family: str, planned: Header, counts: Sequence[int]) -> Iterator[list[Seen]]:
     """What is in the file at `path`: one for every array, in the order in which they were written.
 
     Args:
         path: the file.
         family: the name of the module that wrote it.
-        samples_per_pixel: as planned, 0 for a plain number: palettes may stand for either.
+        planned: the header of the first array, since palettes may stand for numbers or for colours.
         counts: for every image of the file, how many arrays it is: itself and its levels.
     """
     with ExitStack() as stack:
         if family == "tiff":
             yield _tiff(path, counts, stack)
         else:
-            yield [
-                _picture(path, samples_per_pixel)
-                if family == "picture"
-                else {"npy": _npy, "volume": _volume}[family](path)
-            ]
+            yield [_picture(path, planned) if family == "picture" else {"npy": _npy, "volume": _volume}[family](path)]
 
 
 def _npy(path: Path) -> Seen:
@@ -149,7 +148,7 @@ def _tiff_array(path: Path, tiff: Any, series: Any, spacing: Mapping[str, float]
         number, place = divmod(int(np.ravel_multi_index(index, series.shape)), pixels)
         return page(number)[place]
 
-    lossy = series.keyframe.compression in _LOSSY_TIFF
+    lossy = _LOSSY if series.keyframe.compression in _LOSSY_TIFF else 0.0
     lab = series.keyframe.photometric == _CIELAB  # its a* and b* are signed numbers in unsigned samples
     sign = series.dtype.type(1 << (8 * series.dtype.itemsize - 1)) if lab else None
     channel = series.axes.find("S")
@@ -188,16 +187,22 @@ def _ratio(unit: str) -> float:
     return next((table[unit] for table in UNITS if unit in table), 1.0)
 
 
-def _picture(path: Path, samples_per_pixel: int) -> Seen:
+def _picture(path: Path, planned: Header) -> Seen:
     from PIL import Image, ImageSequence
 
+    pixel = planned.grid["s"].size if "s" in planned.grid.names else 0
     with Image.open(path) as image:
-        kind, count = image.format or "", getattr(image, "n_frames", 1)
+        kind, mode, count = image.format or "", image.mode, getattr(image, "n_frames", 1)
         dpi = [float(value) for value in image.info.get("dpi", ())]
-        colours = {2: "LA", 3: "RGB", 4: "CMYK" if image.mode == "CMYK" else "RGBA"}.get(samples_per_pixel)
-        palette = colours is not None and image.mode in ("P", "1", "L")
-        lossy = palette or kind == "JPEG" or (kind == "WEBP" and b"VP8L" not in path.read_bytes()[:4096])
-        if kind in _DECODERS and count == 1 and image.mode not in ("P", "1", "CMYK"):
+        colours = {2: "LA", 3: "RGB", 4: "CMYK" if mode == "CMYK" else "RGBA"}.get(pixel)
+        if planned.dtype == bool:
+            colours = "L"
+        off = _LOSSY_PICTURES.get(kind, 0.0)
+        if kind == "WEBP" and b"VP8L" in path.read_bytes()[:4096]:
+            off = 0.0
+        if pixel and mode in ("P", "1", "L"):
+            off = _QUANTISED
+        if kind in _DECODERS and count == 1 and mode not in ("P", "1", "CMYK"):
             import imagecodecs
 
             samples = np.asarray(getattr(imagecodecs, _DECODERS[kind])(path.read_bytes()))
@@ -205,8 +210,13 @@ def _picture(path: Path, samples_per_pixel: int) -> Seen:
             frames = [frame.convert(colours) if colours else frame for frame in ImageSequence.Iterator(image)]
             samples = np.stack([np.asarray(frame) for frame in frames])
             samples = samples if count > 1 else samples[0]
+    if planned.dtype == bool and samples.dtype != bool:
+        samples = samples > _HALF
     names = ("t" if count > 1 else "") + "yx"
+    other = pixel == 0 and samples.ndim > len(names)  # colours in the place of indices, or of grey
+    samples = samples[..., 0] if other else samples
     names += "s" * (samples.ndim - len(names))
     spacing = {name: _INCH / value for name, value in zip("xy", dpi, strict=False) if value > 0}
     precision = 0.6 / min(dpi) if dpi and min(dpi) > 0 else 0.0
-    return Seen(names, samples.shape, samples.dtype, lambda index: samples[index], spacing, {}, precision, lossy)
+    sample = None if other else lambda index: samples[index]
+    return Seen(names, samples.shape, samples.dtype, sample, spacing, {}, precision, off)
