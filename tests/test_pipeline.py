@@ -111,6 +111,23 @@ def test_slabs_of_any_size_give_the_same_bytes(tmp_path, monkeypatch, slabs_made
     assert counts == sorted(counts, reverse=True)
 
 
+@pytest.mark.parametrize("mode", ["nearest", "nearest-exact", "linear", "cubic", "area", "lanczos"])
+@pytest.mark.parametrize("sizes", [{"x": 1}, {"x": 2}, {"x": 2, "y": 3}, {"z": 2}, {"z": 1, "x": 3}], ids=str)
+def test_strong_reductions_read_what_they_need(tmp_path, sizes, mode):
+    """The first sample of the output need not read the first of the input."""
+    array = np.random.default_rng(1).random((3, 13, 17, 29))
+    np.save(tmp_path / "in.npy", array)
+    wanted = ",".join(f"{name}={size}" for name, size in sizes.items())
+    upsampled(tmp_path / "in.npy", tmp_path / "out.npy", size=wanted, mode=mode, axes="tzyx")
+    expected = array
+    for name, size in sizes.items():
+        axis = "tzyx".index(name)
+        moved = np.moveaxis(expected, axis, -1).reshape(1, -1, expected.shape[axis])
+        moved = interpolate(moved, size=size, mode=mode).reshape(*np.delete(expected.shape, axis), size)
+        expected = np.moveaxis(moved, -1, axis)
+    np.testing.assert_allclose(np.load(tmp_path / "out.npy"), expected, rtol=1e-12)
+
+
 @pytest.mark.parametrize("name", ["nifti-int16", "npy-3-D", "tiff-stack-uint16", "tiff-stack-float32"])
 def test_the_same_size_is_the_identity(tmp_path, name):
     example = BY_ID[name]
@@ -227,7 +244,7 @@ def test_a_rename_that_fails_leaves_nothing_unfinished(tmp_path, monkeypatch, mi
     fail_later(monkeypatch, Path, "replace", OSError(13, "Permission denied"), after=missing - 1)
     with pytest.raises(OutputError, match="Permission denied"):
         upsampled(path, out, scale="2")
-    assert not [file.name for file in tmp_path.iterdir() if file.suffix == ".tmp"]
+    assert not [file.name for file in tmp_path.iterdir() if file.name.startswith(".upsample-")]
     assert not out.exists()
 
 

@@ -203,7 +203,7 @@ def test_what_does_not_fit_into_memory_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(limits, "machine_memory", lambda: 10e6)
     with pytest.raises(
         RequestError,
-        match=r"this needs [34]\d\d\.\d MB of memory, and 2\.5 MB are allowed; --max-memory 0\.\dG allows it",
+        match=r"this needs [234]\d\d\.\d MB of memory, and 2\.5 MB are allowed; --max-memory 0\.\dG allows it",
     ):
         planned(path, scale="10")
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import queue
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -17,6 +17,7 @@ U = TypeVar("U")
 
 _ITEMS_PER_THREAD = 4  # that are worked on or wait, at most
 _PATIENCE = 1.0  # seconds that an item which is no longer wanted is waited for
+_GLANCE = 0.05  # seconds after which a thread that has to wait looks whether it still shall
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class _End:
     error: BaseException | None
 
 
-def ahead(items: Generator[T]) -> Iterator[T]:
+def ahead(items: Generator[T]) -> Generator[T]:
     """The same items in the same order, each made by a thread of its own while the one before it is used.
 
     One item waits at most, so that memory is bounded: one is being made, one waits, one is used. What making them
@@ -38,19 +39,25 @@ def ahead(items: Generator[T]) -> Iterator[T]:
     waiting: queue.Queue[_Item[T] | _End] = queue.Queue(1)
     stop = threading.Event()
 
+    def hand_over(thing: _Item[T] | _End) -> bool:
+        while not stop.is_set():
+            with suppress(queue.Full):
+                waiting.put(thing, timeout=_GLANCE)
+                return True
+        return False
+
     def make() -> None:
         error: BaseException | None = None
         try:
             for item in items:
-                waiting.put(_Item(item))
-                del item  # or it would be held while the next one is made
-                if stop.is_set():
+                if not hand_over(_Item(item)):
                     break
+                del item  # or it would be held while the next one is made
         except BaseException as failure:
             error = failure
         finally:
             items.close()
-        waiting.put(_End(error))
+        hand_over(_End(error))
 
     thread = threading.Thread(target=make, name="upsample-ahead", daemon=True)
     thread.start()
@@ -62,7 +69,7 @@ def ahead(items: Generator[T]) -> Iterator[T]:
             raise item.error
     finally:
         stop.set()
-        _drain(waiting, thread)
+        thread.join(_PATIENCE)
 
 
 def in_threads(function: Callable[[T], U], items: Iterable[T]) -> Iterator[U]:
@@ -78,13 +85,3 @@ def in_threads(function: Callable[[T], U], items: Iterable[T]) -> Iterator[U]:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
-
-
-def _drain(waiting: queue.Queue[_Item[T] | _End], thread: threading.Thread) -> None:
-    """Let go a thread that may be about to hand over an item."""
-    until = time.monotonic() + _PATIENCE
-    while thread.is_alive() and time.monotonic() < until:
-        try:
-            waiting.get(timeout=0.01)
-        except queue.Empty:
-            continue

@@ -14,7 +14,7 @@ from string import Formatter
 from . import formats
 from .errors import InternalError, OutputError, RequestError, UpsampleError, shown
 from .pipeline import run
-from .plan import Plan, make_plan, read_options
+from .plan import Plan, choose_mode, make_plan, read_options
 from .request import Request
 from .targets import find_targets
 from .unfinished import sweep
@@ -199,7 +199,7 @@ def _template(output: str | None, count: int) -> str:
 
 def _fill(template: str, path: Path, request: Request) -> Path:
     stem, ext = formats.split_name(path)
-    fields = {"stem": stem, "ext": ext, "parent": str(path.parent), "mode": request.mode or "linear"}
+    fields = {"stem": stem, "ext": ext, "parent": str(path.parent), "mode": choose_mode(request).name}
     try:
         used = [(name, width or "") for _, name, width, _ in Formatter().parse(template) if name is not None]
         if any("{" in width for _, width in used):
@@ -207,7 +207,7 @@ def _fill(template: str, path: Path, request: Request) -> Path:
         wanted = {name for name, _ in used}
         if not wanted <= set(_FIELDS):
             raise ValueError(f"{', '.join(sorted(wanted - set(_FIELDS)))!r} is unknown")
-        if wanted & {"size", "scale"}:
+        if wanted & {"size", "scale"} or ("mode" in wanted and request.mode is None and path.is_file()):
             fields |= _measures(path, request)
         return Path(template.format(**fields))
     except ValueError as error:
@@ -216,16 +216,16 @@ def _fill(template: str, path: Path, request: Request) -> Path:
 
 
 def _measures(path: Path, request: Request) -> dict[str, str]:
-    """The fields of a template that depend on the size of the input."""
+    """The fields of a template that depend on the input."""
     with formats.open_source(path, read_options(request)) as source:
-        grid = source.header.grid
+        grid, mode = source.header.grid, choose_mode(request, source.header.labels)
     targets = find_targets(request, grid, path)
     sizes = [targets[name].size if name in targets else grid[name].size for name in grid.spatial]
     factors = [f"{size / grid[name].size:g}" for name, size in zip(grid.spatial, sizes, strict=True)]
     factor = factors[0] if len(set(factors)) == 1 else "x".join(factors)
     if request.scale is not None:
         factor = request.scale.text.replace(",", "x")
-    return {"size": "x".join(map(str, sizes)), "scale": factor}
+    return {"size": "x".join(map(str, sizes)), "scale": factor, "mode": mode.name}
 
 
 def _exists(path: Path) -> bool:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator, Iterable
+from contextlib import closing
 from pathlib import Path
 
 from . import formats
 from .ahead import ahead
 from .errors import OutputError
+from .formats.base import Array
 from .plan import Plan
 from .unfinished import Unfinished
 
@@ -26,7 +29,8 @@ def run(plan: Plan, *, overwrite: bool = False) -> None:
     """
     try:
         with Unfinished(formats.parts(_beyond_links(plan.output_path))) as output:
-            plan.sink.write(output.paths, (ahead(resizing.results(plan.threads)) for resizing in plan.resizings))
+            with closing(_arrays(plan)) as arrays:  # whatever becomes of the sink, no thread is left behind
+                plan.sink.write(output.paths, arrays)
             if plan.request.verify:
                 from .verify import verify  # which few ask for
 
@@ -36,6 +40,13 @@ def run(plan: Plan, *, overwrite: bool = False) -> None:
         raise OutputError("has come into being meanwhile; --overwrite replaces it", plan.output_path) from error
     except OSError as error:
         raise OutputError(f"cannot be written: {error.strerror or error}", plan.output_path) from error
+
+
+def _arrays(plan: Plan) -> Generator[Iterable[Array]]:
+    """Every array of the output, in slabs that are made while the last ones are written."""
+    for resizing in plan.resizings:
+        with closing(ahead(resizing.results(plan.threads))) as slabs:
+            yield slabs
 
 
 def _beyond_links(path: Path) -> Path:

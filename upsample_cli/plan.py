@@ -41,7 +41,7 @@ class Plan:
         mains: of these the images themselves, one for each array of the input.
         sink: what writes the output.
         threads: how many of them compute; reading and writing have one each besides.
-        whole: bytes of the program, and of the arrays that are held as a whole, since a format knows no other way.
+        whole: bytes of the program, and of the input that is held as a whole, since its format knows no other way.
         warnings: what is not carried over.
     """
 
@@ -78,12 +78,15 @@ class Plan:
     @property
     def memory(self) -> int:
         """The predicted peak of the working memory, in bytes."""
-        return self.whole + max(resizing.memory(self.threads) for resizing in self.resizings)
+        resizing = max(resizing.memory(self.threads) for resizing in self.resizings)
+        output = max(size_in_bytes(main.after) for main in self.mains)
+        gathered = min(self.sink.copies, 1.0) * output
+        return self.whole + math.ceil(max(gathered + resizing, self.sink.copies * output))
 
 
 def read_options(request: Request) -> ReadOptions:
     """How files are to be understood for `request`."""
-    return ReadOptions(request.axes, keep_indices=_mode(request).keeps_values, series=request.series)
+    return ReadOptions(request.axes, keep_indices=choose_mode(request).keeps_values, series=request.series)
 
 
 def make_plan(request: Request, source: Source, source_path: Path, output_path: Path) -> Plan:
@@ -98,18 +101,18 @@ def make_plan(request: Request, source: Source, source_path: Path, output_path: 
     mains = [_resizing(request, part, source_path) for part in sources]
     options = WriteOptions(request.quality, request.compress_level)
     sink = formats.make_sink(output_path, [main.after for main in mains], options)
-    resizings = [r for main in mains for r in (main, *(_levels(main, request) if sink.pyramids else ()))]
+    resizings = [r for main in mains for r in (main, *(_levels(main, request, source_path) if sink.pyramids else ()))]
     warnings = [w for part in sources for w in part.warnings]
     warnings += [w for main in mains for w in _of_labels(main, request)] + sink.warnings
     warnings += [w for main in mains for w in (*_aliasing(main), *_other_spacing(main, request, source_path))]
     threads, limit = request.threads or cores(), request.max_memory or working_memory()
     whole = program_bytes() + sum(part.copies * size_in_bytes(part.header) for part in sources)
-    whole += sink.copies * max(size_in_bytes(main.after) for main in mains)
+    gathered = min(sink.copies, 1.0) * max(size_in_bytes(main.after) for main in mains)
     plan = Plan(
         source_path=source_path,
         output_path=output_path,
         request=request,
-        resizings=tuple(resizing.within(limit - whole, threads) for resizing in resizings),
+        resizings=tuple(resizing.within(limit - whole - gathered, threads) for resizing in resizings),
         mains=tuple(mains),
         sink=sink,
         threads=threads,
@@ -121,7 +124,12 @@ def make_plan(request: Request, source: Source, source_path: Path, output_path: 
     return plan
 
 
-def _mode(request: Request, has_labels: bool = False) -> Mode:
+def choose_mode(request: Request, has_labels: bool = False) -> Mode:
+    """The mode that is asked for, or else that which suits a file that says that it has labels, or none.
+
+    Raises:
+        RequestError: there is no such mode, or it cannot be what is asked of it.
+    """
     try:
         mode = find_mode(request.mode or ("nearest" if has_labels else "linear"))
         if mode.votes:
@@ -135,7 +143,7 @@ def _mode(request: Request, has_labels: bool = False) -> Mode:
 
 def _resizing(request: Request, source: Source, path: Path) -> Resizing:
     before = source.header
-    mode = _mode(request, before.labels)
+    mode = choose_mode(request, before.labels)
     targets = find_targets(request, before.grid, path)
     recipe = _recipe(request, mode, targets, before, path)
     changes = {name: step.map for name, step in recipe.items() if step.bands is not None}
@@ -172,7 +180,8 @@ def transfer_curves_of(header: Header) -> Sequence[Curve]:
     from .formats.icc import transfer_curves
 
     pixel = header.grid["s"].size if header.grid.names[-1] == "s" else 1
-    if header.colours not in (None, "LA", "RGB", "RGBA") or header.scaling is not None or header.labels:
+    known = pixel in (1, 3) or (pixel in (2, 4) and header.alpha)
+    if not known or header.colours not in (None, "LA", "RGB", "RGBA") or header.scaling or header.labels:
         raise ValueError("--linear-light is for grey and RGB pictures")
     count = 3 if pixel >= 3 else 1
     curves: Sequence[Curve] = transfer_curves(header.icc) if header.icc else [srgb] * count
@@ -210,7 +219,7 @@ def _level_shapes(before: Header, shape: tuple[int, ...]) -> tuple[tuple[int, ..
     )
 
 
-def _levels(main: Resizing, request: Request) -> list[Resizing]:
+def _levels(main: Resizing, request: Request, path: Path) -> list[Resizing]:
     """The smaller versions of the output, each made from the input itself, over the extent of the output."""
     mode = main.mode.antialiased() if main.mode.filter is not None else main.mode
     resizings = []
@@ -221,13 +230,14 @@ def _levels(main: Resizing, request: Request) -> list[Resizing]:
                 recipe.append(step)
                 continue
             before = main.before.grid[axis.name].size
-            factor = size / (axis.size * step.map.a) if step is not None and step.map.a else size / before
-            target = AxisTarget(size, factor, exact=True)
+            a, b = (step.map.pitch, step.map.b) if step is not None and step.bands is not None else (1.0, 0.0)
+            coarse = a * axis.size / size  # over the same extent, whose edge lies half a sample before the first
+            target = AxisTarget(size, 1 / coarse, exact=True, shift=b - (a - 1) / 2)
             recipe += make_recipe([before], [target], mode, False, main.before.dtype)
         axes = tuple(replace(a, size=size) for a, size in zip(main.after.grid.axes, shape, strict=True))
         after = replace(main.after, grid=replace(main.after.grid, axes=axes), levels=())
         taken = [step for step in recipe if step is not None]
-        rules = _rules(main.before, mode, taken, request, Path())
+        rules = _rules(main.before, mode, taken, request, path)
         resizings.append(Resizing(main.source, main.before, after, mode, tuple(recipe), rules))
     return resizings
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -33,11 +34,13 @@ class Slab:
         leads: the positions of the leading axes, counted as one.
         rows: of the output, along the slab axis.
         reads: of the input, along the slab axis.
+        is_whole: whether all of the slab axis is read, so that several leading positions follow each other.
     """
 
     leads: range
     rows: range
     reads: range
+    is_whole: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +80,7 @@ class Resizing:
         )
 
     def memory(self, threads: int) -> int:
-        """The predicted peak of the working memory besides what the formats hold, in bytes."""
+        """The predicted peak of the working memory while slabs are made, besides what formats hold, in bytes."""
         rows_before, rows_after = (math.prod(h.grid.shape[: self.slab_axis + 1]) for h in (self.before, self.after))
         row_before, row_after = size_in_bytes(self.before) // rows_before, size_in_bytes(self.after) // rows_after
         first = list(itertools.takewhile(lambda slab: slab.leads.start == 0, self.slabs()))
@@ -88,7 +91,8 @@ class Resizing:
     def overhead(self, threads: int) -> int:
         """The part of `memory` that does not depend on the slabs."""
         tables = TABLE_BYTES * sum(step.map.out_size for step in self.recipe if step is not None)
-        return tables + threads * _TILES_PER_THREAD * TILE_BYTES
+        working = size_in_bytes(self.after) // self.after.dtype.itemsize * self.rules.working.itemsize
+        return tables + threads * _TILES_PER_THREAD * min(TILE_BYTES, working)
 
     def within(self, limit: float, threads: int) -> Resizing:
         """The same, in slabs that keep its memory below `limit` as far as that is possible."""
@@ -112,7 +116,7 @@ class Resizing:
                 reads = range(*bands.reads(rows.start, rows.stop)) if bands else rows
                 if together > 1:
                     reads = range(in_size)
-                yield Slab(range(lead, min(lead + together, leads)), rows, reads)
+                yield Slab(range(lead, min(lead + together, leads)), rows, reads, together > 1)
 
     def results(self, threads: int = 1) -> Generator[Array]:
         """The output, slab by slab, while the next part of the input is read."""
@@ -120,12 +124,13 @@ class Resizing:
         shape_before, shape_after = self.before.grid.shape, self.after.grid.shape
         bands = [step.bands if step is not None else None for step in self.recipe]
         along, within = bands[axis], bands[axis + 1 :]
-        for slab, rows in ahead(self._parts()):
-            rows = rows.reshape(len(slab.leads), len(slab.reads), *shape_before[axis + 1 :])
-            out: Array = np.empty((len(slab.leads), len(slab.rows), *shape_after[axis + 1 :]), self.after.dtype)
-            part = along.rows(slab.rows.start, slab.rows.stop) if along is not None else None
-            resample(rows, [None, part, *within], out, self.rules, threads)
-            yield out
+        with closing(ahead(self._parts())) as parts:
+            for slab, rows in parts:
+                rows = rows.reshape(len(slab.leads), len(slab.reads), *shape_before[axis + 1 :])
+                out: Array = np.empty((len(slab.leads), len(slab.rows), *shape_after[axis + 1 :]), self.after.dtype)
+                part = along.rows(slab.rows.start, slab.rows.stop) if along is not None and not slab.is_whole else along
+                resample(rows, [None, part, *within], out, self.rules, threads)
+                yield out
 
     def _parts(self) -> Generator[tuple[Slab, Array]]:
         axis = self.slab_axis

@@ -44,10 +44,14 @@ class Unfinished:
         Raises:
             OSError: a file cannot be made.
         """
-        for path in self.paths:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
-            self._locks.append(descriptor)
-            _lock(descriptor)
+        try:
+            for path in self.paths:
+                descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+                self._locks.append(descriptor)
+                _lock(descriptor)
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
         return self
 
     def publish(self, overwrite: bool) -> None:

@@ -36,7 +36,7 @@ def row(mode: Mode, axis: AxisMap, dst: int) -> Row:
         return _nearest(axis, dst if mode.name == "nearest" else dst + 0.5)
     if mode.filter is None:
         return _area(axis, dst)
-    src = axis.a * dst if axis.align_corners else axis.a * (dst + 0.5) - 0.5
+    src = axis.a * dst + axis.b
     antialiased = not mode.aliases
     if mode.filter is LANCZOS or antialiased:
         stretch = max(axis.a, 1.0) if antialiased else 1.0

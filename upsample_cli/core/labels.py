@@ -35,7 +35,7 @@ def elect(x: Array, steps: Sequence[Step], out: Array, interpolate: Callable[[Ar
         out[...] = lowest
         return
     reaches = [_Reach.of(axis, bands) for axis, bands in steps]
-    most = np.zeros(out.shape, np.float32)
+    most = np.full(out.shape, -np.inf, np.float32)
     for label, box in _boxes(x):
         read, written = list(box), list(box)
         for reach in reaches:

@@ -38,7 +38,7 @@ def in_linear_light(plain: Samples, dtype: np.dtype[Any], curves: Sequence[Curve
     Raises:
         TypeError: the dtype is another.
     """
-    if dtype not in (np.uint8, np.uint16):
+    if dtype.newbyteorder("=") not in (np.uint8, np.uint16):
         raise TypeError(f"light is known of 8 or 16 bits, not of samples of dtype {dtype}")
     highest = np.iinfo(dtype).max
     levels = np.arange(highest + 1, dtype=np.float64)

@@ -21,11 +21,13 @@ class AxisTarget:
         size: number of output samples.
         scale_factor: the factor at which to sample, or None for the ratio of the sizes.
         exact: whether the factor counts even where PyTorch's kernel would leave the axis alone.
+        shift: of the output's grid, in input samples; for modes that interpolate.
     """
 
     size: int
     scale_factor: float | None = None
     exact: bool = False
+    shift: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,6 @@ def make_recipe(
         yields = mode.factor.yields(in_size, target.size, circumstances) and not target.exact
         factor = None if yields or mode.factor is Factor.IS_IGNORED else target.scale_factor
         axis = axis_map(in_size, target.size, factor, align_corners)
-        axis = replace(axis, align_corners=axis.align_corners and mode.moves_to_corners)
+        axis = replace(axis, align_corners=axis.align_corners and mode.moves_to_corners, shift=target.shift)
         recipe.append(AxisRecipe(axis, None if axis.is_identity else mode.bands(axis, circumstances)))
     return recipe

@@ -20,17 +20,19 @@ class AxisMap:
         a: distance between two output samples, in input samples; 0 where corners are aligned and there is only one.
         align_corners: whether the first samples of input and output coincide (``b = 0``); otherwise their outer
             edges do (``b = (a − 1)/2``).
+        shift: added to every position, for a grid that begins elsewhere.
     """
 
     in_size: int
     out_size: int
     a: float = 1.0
     align_corners: bool = False
+    shift: float = 0.0
 
     @property
     def b(self) -> float:
         """Position of the first output sample, in input samples."""
-        return 0.0 if self.align_corners else (self.a - 1) / 2
+        return (0.0 if self.align_corners else (self.a - 1) / 2) + self.shift
 
     @property
     def pitch(self) -> float:
@@ -40,7 +42,7 @@ class AxisMap:
     @property
     def is_identity(self) -> bool:
         """Whether every output sample is the input sample of the same index."""
-        return self.in_size == self.out_size and self.a == 1
+        return self.in_size == self.out_size and self.a == 1 and self.shift == 0
 
     def source(self, dst: FloatArray) -> FloatArray:
         """Positions of the output samples `dst` on the input, unclamped.
@@ -48,7 +50,8 @@ class AxisMap:
         The order of operations is that of ``area_pixel_compute_source_index`` in PyTorch, so that float64 results
         agree to the last bits on long axes too.
         """
-        return self.a * dst if self.align_corners else self.a * (dst + 0.5) - 0.5
+        source = self.a * dst if self.align_corners else self.a * (dst + 0.5) - 0.5
+        return source + self.shift if self.shift else source
 
 
 def scaled_size(in_size: int, scale_factor: float) -> int:

@@ -16,6 +16,7 @@ from ..core.light import Curve
 
 _TAG_COUNT, _TAGS = 128, 132  # offsets
 _CURVES = {b"RGB ": (b"rTRC", b"gTRC", b"bTRC"), b"GRAY": (b"kTRC",)}
+_ENDS = np.array([0.0, 1.0])
 _PARAMETERS = (1, 3, 4, 5, 7)  # of each type of parametric curve
 
 
@@ -32,7 +33,10 @@ def transfer_curves(profile: bytes) -> list[Curve]:
         tags = {name: profile[offset : offset + size] for name, offset, size in entries}
         if not wanted or any(name not in tags for name in wanted):
             raise ValueError("its ICC profile has no transfer curves")
-        return [_curve(tags[name]) for name in wanted]
+        curves = [_curve(tags[name]) for name in wanted]
+        if any(curve(_ENDS)[0] >= curve(_ENDS)[1] for curve in curves):
+            raise ValueError("its ICC profile is damaged: a transfer curve does not rise")
+        return curves
     except (struct.error, IndexError, ZeroDivisionError) as error:
         raise ValueError("its ICC profile is damaged") from error
 

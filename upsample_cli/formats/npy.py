@@ -87,7 +87,7 @@ class NpySink:
 
     def write(self, paths: Sequence[Path], arrays: Iterable[Iterable[Array]]) -> None:
         """Write the array; see `Sink`."""
-        (slabs,) = arrays
+        slabs = next(iter(arrays))  # there is one
         dtype = self._header.dtype
         described = {
             "descr": np.lib.format.dtype_to_descr(dtype),

@@ -25,7 +25,9 @@ _CIELAB = 8
 _LOSSY, _QUANTISED = 0.2, 0.4  # parts of the range, which noise comes near to
 _LOSSY_PICTURES = {"JPEG": _LOSSY, "MPO": _LOSSY, "WEBP": _LOSSY, "AVIF": _LOSSY, "JPEG2000": _LOSSY}
 _HALF = 127
-_LOSSY_TIFF = (6, 7, 33003, 33004, 33005, 34712, 34892, 50001)  # codes of JPEG, JPEG 2000 and WebP compression
+_LOSSY_TIFF = (  # codes of compressions of the kinds of JPEG, JPEG 2000, JPEG XL and WebP
+    *(6, 7, 33007, 34892, 33003, 33004, 33005, 34712, 50002, 52546, 50001, 34927),
+)
 _RESOLUTION_UNITS = {2: _INCH, 3: 10.0, 4: 1.0, 5: 1e-3}  # codes of TIFF, in millimetres
 _DECODERS = {"PNG": "png_decode", "JPEG": "jpeg_decode", "WEBP": "webp_decode"}
 

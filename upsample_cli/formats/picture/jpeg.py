@@ -20,9 +20,8 @@ LONGEST = 65_533  # bytes in a segment
 
 _QUALITY = 95
 _SOS, _EOI, _COM, _APP0, _APP1, _APP2, _APP11, _APP13, _APP14 = 0xDA, 0xD9, 0xFE, 0xE0, 0xE1, 0xE2, 0xEB, 0xED, 0xEE
-_XMP, _XMP_MORE, _ICC, _MPF = (
+_XMP, _ICC, _MPF = (
     b"http://ns.adobe.com/xap/1.0/\0",
-    b"http://ns.adobe.com/xmp/extension/\0",
     b"ICC_PROFILE\0",
     b"MPF\0",
 )

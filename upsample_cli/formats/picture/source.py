@@ -161,6 +161,8 @@ class PictureSource(InMemory):
             for number, frame in enumerate(self._seen_frames()):
                 array[number] = self._upright(frame)
             return array
+        except MemoryError:
+            raise
         except Exception as error:
             raise InputError(f"cannot be read to its end: {error}", self._path) from error
 

@@ -10,7 +10,7 @@ import tifffile
 from ...geometry import Affine
 from .metadata import Tag
 
-_SCALE, _TIEPOINTS, _TRANSFORMATION, _KEYS = 33550, 33922, 34264, 34735
+_SCALE, _TIEPOINTS, _TRANSFORMATION = 33550, 33922, 34264
 _COUNTS = {_SCALE: 3, _TIEPOINTS: 6, _TRANSFORMATION: 16}  # of numbers
 _DOUBLE, _SHORT = 12, 3
 _RASTER_TYPE, _PIXEL_IS_POINT = 1025, 2

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -44,64 +46,69 @@ class SegmentedPage:
         self._page, self._planar = page, planar
         self._keyframe: tifffile.TiffPage = page.keyframe
         self._height = _height(self._keyframe, planar)
-        self._bands: dict[int, Array] = {}
+        self._band: tuple[int, Array] | None = None  # the last one that was decoded, and its number
         file = page.parent.filehandle
         end = max(map(sum, zip(page.dataoffsets, page.databytecounts, strict=True)), default=0)
         if file.size < end:
             raise ValueError(f"{file.size:,} bytes where {end:,} are promised")
 
     def lines(self, start: int, stop: int) -> Array:
-        """Lines ``start:stop``; later ones never go back by more than they overlap."""
-        first, last = start // self._height, -(-stop // self._height)
-        self._bands = {n: band for n, band in self._bands.items() if n >= first}
-        wanted = [n for n in range(first, last) if n not in self._bands]
-        if self._height == self._keyframe.imagelength:
-            self._bands |= {0: self._whole()} if wanted else {}
-        else:
-            self._bands |= self._decode(wanted)
-        lines = [self._bands[n] for n in range(first, last)]
-        top = first * self._height
-        return (lines[0] if len(lines) == 1 else np.concatenate(lines))[start - top : stop - top]
+        """Lines ``start:stop``, later ones never go back by much: the last band is kept, since they may overlap."""
+        height, keyframe = self._height, self._keyframe
+        if height == keyframe.imagelength:
+            if self._band is None:
+                self._band = 0, self._whole()
+            return self._band[1][start:stop]
+        lines = np.full((stop - start, keyframe.imagewidth, *keyframe.shape[2:]), keyframe.nodata, keyframe.dtype)
+        first, last = start // height, -(-stop // height)
+        if self._band is not None and self._band[0] == first:
+            lines[: (first + 1) * height - start] = self._band[1][start - first * height : stop - first * height]
+            first += 1
+        band = np.full((height, *lines.shape[1:]), keyframe.nodata, keyframe.dtype)  # the last one, as a whole
+        for number, x, pixels in self._decode(range(first, last)):
+            top = number * height
+            low, high = max(start, top), min(stop, top + len(pixels))
+            lines[low - start : high - start, x : x + pixels.shape[1]] = pixels[low - top : high - top]
+            if number == last - 1:
+                band[: len(pixels), x : x + pixels.shape[1]] = pixels
+        if first < last:
+            self._band = last - 1, band
+        return lines
 
     def _whole(self) -> Array:
-        file = self._page.parent.filehandle
-        was_closed = file.closed  # the other files of a set are
-        file.open()
-        try:
+        with self._opened():
             pixels = self._page.asarray()
-        finally:
-            if was_closed:
-                file.close()
         if pixels.size < math.prod(self._keyframe.shape):
             raise ValueError(f"the page {self.number} is empty")
         return colours.together(pixels) if self._planar else pixels
 
-    def _decode(self, numbers: list[int]) -> dict[int, Array]:
-        """Bands of lines, each made of the segments that lie side by side in it."""
+    def _decode(self, bands: range) -> Iterator[tuple[int, int, Array]]:
+        """The segments of bands of lines: the number of the band, the first column, and the pixels."""
         across = -(-self._keyframe.imagewidth // self._width)
-        indices = [number * across + n for number in numbers for n in range(across)]
+        with self._opened():
+            encoded = ((self._read(n), n) for n in range(bands.start * across, bands.stop * across))
+            for segment, (_, _, y, x, _), _ in in_threads(self._decoded, encoded):
+                if segment is not None:
+                    rows = min(self._height, self._keyframe.imagelength - y)
+                    columns = min(self._width, self._keyframe.imagewidth - x)
+                    pixels = segment[0, :rows, :columns].reshape(rows, columns, *self._keyframe.shape[2:])
+                    yield y // self._height, x, pixels
+
+    @contextmanager
+    def _opened(self) -> Iterator[None]:
+        """The file of the page open: the other files of a set are closed."""
         file = self._page.parent.filehandle
         was_closed = file.closed
         file.open()
         try:
-            raw = [self._read(index) for index in indices]
+            yield
         finally:
             if was_closed:
                 file.close()
-        shape = (self._keyframe.imagewidth, *self._keyframe.shape[2:])
-        bands = {n: np.full((self._lines_of(n), *shape), self._keyframe.nodata, self._keyframe.dtype) for n in numbers}
-        for segment, (_, _, y, x, _), _ in in_threads(self._decoded, zip(raw, indices, strict=True)):
-            if segment is not None:
-                target = bands[y // self._height][:, x : x + self._width]
-                target[...] = segment[0, : len(target), : target.shape[1]].reshape(target.shape)
-        return bands
 
     @property
     def _width(self) -> int:
         return int(self._keyframe.tilewidth if self._keyframe.is_tiled else self._keyframe.imagewidth)
-
-    def _lines_of(self, number: int) -> int:
-        return min(self._height, self._keyframe.imagelength - number * self._height)
 
     def _read(self, index: int) -> bytes:
         file = self._page.parent.filehandle

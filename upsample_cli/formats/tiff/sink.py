@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import tifffile
 from tifffile import RESUNIT
 
@@ -27,6 +26,7 @@ from .pages import bands, page_shape, stored_size, tiles
 _LARGEST = imagej.LARGEST  # of the samples that leave room for the rest of a file with offsets of 32 bits
 _GEO_KEYS = 34735
 _XMP = 700
+_BUFFER = 4 << 20  # bytes of samples that are copied or wait to be encoded
 _REDUCED: dict[str, Any] = {"subfiletype": 1, "software": False}  # of a page that is a smaller version of another
 
 
@@ -103,6 +103,7 @@ class TiffSink:
             **resolution(grid, unit),
             **metadata.layout,
             "maxworkers": cores(),
+            "buffersize": _BUFFER,
         }
 
     def _own_metadata(self, grid: Grid, metadata: Metadata, planar: bool) -> dict[str, Any] | None:
@@ -181,7 +182,10 @@ def _stored(slabs: Iterable[Array], part: Part, grid: Grid, planar: bool) -> Ite
         for band in bands(slabs, shape, layout["tile"][0]):
             yield from tiles(band, layout["tile"], planar)
     elif _is_raw(part):
-        yield from (np.ascontiguousarray(slab, dtype).tobytes() for slab in slabs)
+        for slab in slabs:
+            samples = slab.reshape(-1)
+            step = _BUFFER // samples.itemsize
+            yield from (samples[n : n + step].astype(dtype).tobytes() for n in range(0, samples.size, step))
     elif is_bytewise(layout, header.dtype):
         yield from in_threads(encoder(layout, dtype), bands(slabs, shape, layout["rowsperstrip"]))
     else:

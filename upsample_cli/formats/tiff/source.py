@@ -102,6 +102,8 @@ class TiffSource:
                 page = self._mapped.rows(self._page.shape, number, number + 1)[0]
                 return (colours.together(page) if self._planar else page)[start:stop]
             return self._decoded(number, start, stop)
+        except MemoryError:
+            raise
         except Exception as error:
             raise InputError(f"is truncated or damaged: {error}", self._path) from error
 

@@ -16,6 +16,7 @@ from nibabel.spatialimages import HeaderDataError
 
 from ...errors import InputError, OutputError
 from ...geometry import Axis, Grid
+from .. import split_name
 from ..base import Array, Header
 from .samples import READ_ERRORS, Block, VolumeSource, open_plain, refuse_impossible
 from .sink import Encoded
@@ -85,7 +86,7 @@ def open_source(path: Path, samples: Path, header: Path) -> VolumeSource:
     refuse_impossible(block, path)
     grid = _grid(raw, shape)
     result = Header(grid, dtype, scaling=_scaling(raw), metadata=Metadata(raw, rest), extras=_extras(raw))
-    matrix = samples.with_name(samples.name.split(".img")[0] + ".mat")
+    matrix = samples.with_name(split_name(samples)[0] + ".mat")
     ignored = f"SPM's matrix in {matrix.name} is neither used nor written: the header alone says where samples lie"
     return VolumeSource(path, result, block, [ignored] if matrix.exists() else [])
 

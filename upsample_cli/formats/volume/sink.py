@@ -55,7 +55,7 @@ class VolumeSink:
 
     def write(self, paths: Sequence[Path], arrays: Iterable[Iterable[Array]]) -> None:
         """Write the volume; see `Sink`."""
-        (slabs,) = arrays
+        slabs = next(iter(arrays))  # there is one
         if self._volume.header is not None:
             with paths[1].open("wb") as file:
                 self._put(file, [memoryview(self._volume.header)])
