@@ -9,7 +9,7 @@ from pathlib import Path
 
 from .errors import OutputError, RequestError
 
-TABLE_BYTES = 64  # of weights and indices for each sample along an axis, at least
+TABLE_BYTES = 400  # measured: of weights and indices for each sample along an axis, while they are made
 _MODEST_BYTES = 2**30
 _PROGRAM_BYTES = 60 << 20  # of Python, NumPy and a library of formats
 _CONTAINER_LIMITS = (  # of control groups, version 2 and 1
@@ -20,14 +20,14 @@ _ABSURD_BYTES = 2**44  # of output: 16 TiB
 _COMPRESSION = 20  # the largest ratio by which compression is trusted to make room
 
 
-def refuse_absurd(output_bytes: int, samples_along_axes: int, path: Path) -> None:
-    """Refuse what no machine could hold, and axes whose very tables of weights would not fit into this one.
+def refuse_absurd(output_bytes: int, samples_along_axes: int, limit: float, path: Path) -> None:
+    """Refuse what no machine could hold, and axes whose very tables of weights would not fit into the `limit`.
 
     Raises:
         RequestError: with the number of bytes.
     """
     tables = TABLE_BYTES * samples_along_axes
-    if output_bytes > _ABSURD_BYTES or tables > machine_memory():
+    if output_bytes > _ABSURD_BYTES or tables > limit:
         needed, weights = in_words(output_bytes), in_words(tables)
         raise RequestError(f"the output would need {needed}, and {weights} of weights; ask for less", path)
 
@@ -41,8 +41,8 @@ def refuse_more_than_memory(needed: int, limit: float, path: Path) -> None:
     if needed > limit:
         enough = math.ceil(needed / 1e9 * 10) / 10
         raise RequestError(
-            f"this needs {in_words(needed)} of memory, and {in_words(limit)} are allowed; --max-memory {enough:g}G "
-            "allows it, and .tif, .nii and .npy are written piece by piece",
+            f"this needs {in_words(needed)} of memory, and {in_words(limit)} are allowed; --max-memory {enough:.1f}G "
+            "allows it, a smaller output needs less, and .tif, .nii and .npy are written piece by piece",
             path,
         )
 

@@ -199,7 +199,8 @@ def _recipe(
     if min(header.grid.shape) < 1:
         raise InputError(f"has an empty axis: {'×'.join(map(str, header.grid.shape))}", path)
     sizes = [targets[axis.name].size if axis.name in targets else axis.size for axis in header.grid.axes]
-    refuse_absurd(math.prod(sizes) * header.dtype.itemsize, sum(t.size for t in targets.values()), path)
+    limit = request.max_memory or working_memory()
+    refuse_absurd(math.prod(sizes) * header.dtype.itemsize, sum(t.size for t in targets.values()), limit, path)
     in_order = [targets[axis.name] for axis in addressed]
     try:
         steps = make_recipe([axis.size for axis in addressed], in_order, mode, request.align_corners, header.dtype)

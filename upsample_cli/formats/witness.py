@@ -22,12 +22,13 @@ from .base import Array, Header
 
 _INCH = 25.4  # millimetres
 _CIELAB = 8
-_LOSSY, _QUANTISED = 0.2, 0.4  # parts of the range, which noise comes near to
+_LOSSY, _QUANTISED = 0.04, 0.3  # parts of the range
 _LOSSY_PICTURES = {"JPEG": _LOSSY, "MPO": _LOSSY, "WEBP": _LOSSY, "AVIF": _LOSSY, "JPEG2000": _LOSSY}
 _HALF = 127
 _LOSSY_TIFF = (  # codes of compressions of the kinds of JPEG, JPEG 2000, JPEG XL and WebP
     *(6, 7, 33007, 34892, 33003, 33004, 33005, 34712, 50002, 52546, 50001, 34927),
 )
+_INCHES = 2  # of EXIF
 _RESOLUTION_UNITS = {2: _INCH, 3: 10.0, 4: 1.0, 5: 1e-3}  # codes of TIFF, in millimetres
 _DECODERS = {"PNG": "png_decode", "JPEG": "jpeg_decode", "WEBP": "webp_decode"}
 
@@ -44,7 +45,8 @@ class Seen:
         spacing: of the axes of which the file says it, in millimetres or seconds, or without a unit.
         affines: by the name of their frame.
         precision: the relative error with which the file can say its spacing.
-        lossy: the part of their range by which its samples may be off on average; 0 where they are exact.
+        lossy: the part of their range by which its samples may be off on average, where they are flat; 0 where they
+            are exact.
     """
 
     names: str
@@ -195,7 +197,10 @@ def _picture(path: Path, planned: Header) -> Seen:
     pixel = planned.grid["s"].size if "s" in planned.grid.names else 0
     with Image.open(path) as image:
         kind, mode, count = image.format or "", image.mode, getattr(image, "n_frames", 1)
-        dpi = [float(value) for value in image.info.get("dpi", ())]
+        dpi = [float(value) for value in image.info.get("dpi", ())] if kind != "PCX" else []  # which says 100 of all
+        exif = image.getexif()
+        if kind == "JPEG" and exif.get(296) == _INCHES:  # more exactly, and along both axes
+            dpi = [float(exif[tag]) for tag in (282, 283) if tag in exif]
         colours = {2: "LA", 3: "RGB", 4: "CMYK" if mode == "CMYK" else "RGBA"}.get(pixel)
         if planned.dtype == bool:
             colours = "L"

@@ -15,7 +15,7 @@ _ALL = frozenset(["EXIF", "XMP", "the ICC profile", "comments", "the resolution"
 _HOLDS = {
     **dict.fromkeys(("PNG", "JPEG", "MPO"), _ALL),
     **dict.fromkeys(("WEBP", "AVIF"), _ALL - {"comments"}),
-    **dict.fromkeys(("BMP", "DIB", "PCX"), frozenset(["the resolution"])),
+    **dict.fromkeys(("BMP", "DIB"), frozenset(["the resolution"])),
     "GIF": frozenset(["XMP", "the ICC profile", "comments"]),
     "JPEG2000": frozenset(["comments"]),
 }

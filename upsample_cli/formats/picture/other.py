@@ -12,6 +12,7 @@ from .pixels import to_image
 from .record import INCH, Animation, Notes, Picture
 
 _QUALITY = 95
+_DENSEST = 2**31 / 40  # samples per inch, of which 39.37 go into the 32 bits of samples per metre
 _OF_THE_ENCODING = {  # entries of `Image.info` that tell of the encoding, or are applied to the samples
     *(
         "background",
@@ -73,7 +74,9 @@ def write(file: BinaryIO, frames: Array, picture: Picture, format_name: str) -> 
     held = carrying.held(format_name)
     save: dict[str, Any] = {}
     if picture.dpi is not None:
-        save["dpi"] = picture.dpi
+        save["dpi"] = tuple(min(value, _DENSEST) for value in picture.dpi)
+    if format_name == "ICO":  # which would hold smaller ones besides, and none that is larger
+        save |= {"sizes": [picture.size], "bitmap_format": "png"}
     if "EXIF" in held and notes.exif:
         save["exif"] = exif.PREFIX + notes.exif
     if "XMP" in held and notes.xmp:

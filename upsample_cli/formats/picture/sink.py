@@ -19,7 +19,7 @@ from .record import ALPHA, CHANNELS, Metadata, Picture
 
 _WRITERS = {"PNG": "png_writing", "JPEG": "jpeg", "WEBP": "webp", "GIF": "gif"}  # modules; of the rest, `other`
 _ANIMATED = ("PNG", "WEBP", "GIF", "AVIF")
-_LONGEST = {"JPEG": 65_500, "WEBP": 16_383, "GIF": 65_535}  # sides
+_LONGEST = {"JPEG": 65_500, "WEBP": 16_383, "GIF": 65_535, "ICO": 256}  # sides
 _LOSSY = ("JPEG", "WEBP", "AVIF")
 _SUFFIXES_OF_ANIMATIONS = ".gif, .png, .webp, .tif or .npy"
 _GREY = {np.dtype(bool): "1", np.dtype("u1"): "L", np.dtype("u2"): "I;16", np.dtype("i4"): "I", np.dtype("f4"): "F"}

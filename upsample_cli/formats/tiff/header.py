@@ -12,7 +12,7 @@ import numpy as np
 import tifffile
 from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC, PREDICTOR, RESUNIT
 
-from ...errors import InputError
+from ...errors import InputError, RequestError
 from ...geometry import RASTER, Axis, Grid
 from ..base import Array, Header, ReadOptions
 from . import colours, compression, geotiff, imagej, ome, tags
@@ -176,6 +176,9 @@ def _axis_names(path: Path, axes: str, given: str | None) -> str:
         names = given + ("s" if axes.endswith("S") and len(given) == len(axes) - 1 else "")
         if len(names) != len(axes):
             raise InputError(f"has {len(axes)} axes ({axes}); name each of them with --axes", path)
+        if names.find("s") != axes.find("S"):
+            where = f"number {axes.find('S') + 1} of its axes ({axes})" if "S" in axes else f"none of its axes ({axes})"
+            raise RequestError(f"--axes {given}: the samples of a pixel, s, are {where}", path)
         return names
     unknown = [axis for axis in axes if axis in _UNKNOWN_AXES]
     if len(unknown) == 1 and "Z" not in axes:  # a plain stack of pages is a z stack

@@ -18,6 +18,7 @@ from . import ome_rois
 from .metadata import UNITS
 from .pages import page_count
 
+_OF_NO_UNIT = "reference frame"  # OME's name for lengths that are not in metres
 _TYPES = {
     "bool": "bit",
     **{name: name for name in ("int8", "int16", "int32", "uint8", "uint16", "uint32")},
@@ -80,7 +81,7 @@ def with_spacing(axis: Axis, image: OmeImage) -> Axis:
     if spacing is None or float(spacing) <= 0:
         return axis
     unit = pixels.get(f"{name}Unit", "s" if axis.name == "t" else "µm")  # the schema's defaults
-    return Axis(axis.name, axis.size, float(spacing), UNITS.get(unit, unit))
+    return Axis(axis.name, axis.size, float(spacing), None if unit == _OF_NO_UNIT else UNITS.get(unit, unit))
 
 
 def document(
@@ -175,8 +176,8 @@ def _update(pixels: Element, image: OmeImage, header: Header) -> list[str]:
     for axis in header.grid.axes:
         if axis.spacing is not None and axis.name in "zyxt":
             pixels.set(_spacing_of(axis.name), repr(float(axis.spacing)))
-            if axis.unit is not None:
-                pixels.set(f"{_spacing_of(axis.name)}Unit", axis.unit)
+            if axis.unit is not None or axis.name != "t":  # without a unit, readers would take lengths for µm
+                pixels.set(f"{_spacing_of(axis.name)}Unit", axis.unit or _OF_NO_UNIT)
     _repeat_samples(pixels, sizes.get("s", 1), image.sizes.get("s", 1))
     changed = [name for name in "zct" if sizes.get(name) != image.sizes.get(name)]
     warnings = []

@@ -119,7 +119,7 @@ def encode(header: Header, path: Path) -> Encoded:
 
 
 def _grid(raw: Any, shape: tuple[int, ...]) -> Grid:
-    unit = _UNITS.get(bytes(raw["vox_units"].item()).strip(b"\0 ").lower())
+    unit = _UNITS.get(bytes(raw["vox_units"].item()).strip(b"\0 ").lower(), "mm")  # which everybody means
     axes = []
     for number, size in enumerate(shape):
         spacing = abs(float(raw["pixdim"][1 + number]))
