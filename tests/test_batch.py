@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pytest
 from hypothesis import given
@@ -325,3 +326,11 @@ def test_values_meet_axes_in_the_order_x_y_z(text, axes):
 def test_values_that_meet_no_axes(text):
     with pytest.raises(RequestError, match=f"^--scale {text}: "):
         PerAxis.parse(text, "--scale").resolve(("x", "y", "z"), "tzyxs", "--scale")
+
+
+def test_templates_name_the_mode_that_is_taken(folder):
+    image = nib.Nifti1Image(np.ones((3, 3, 3), np.uint8), np.eye(4))
+    image.header.set_intent("label")
+    nib.save(image, "labels.nii")
+    (job,) = make_jobs(["labels.nii"], "{stem}_{mode}{ext}", TWICE)
+    assert job.output.name == "labels_nearest.nii"

@@ -165,6 +165,14 @@ def test_a_lossy_picture_may_be_a_little_off_and_not_another(tmp_path):
         attempt(tmp_path / "in.jpg", tmp_path / "other.jpg", slabs=lambda slab: 255 - slab, scale=2)
 
 
+def test_a_lossy_picture_of_another_place_is_withheld(tmp_path):
+    y, x = np.mgrid[:120, :160]
+    Image.fromarray(((y // 12 + x // 16) % 2 * 120 + y).astype(np.uint8)).save(tmp_path / "in.jpg", quality=90)
+    attempt(tmp_path / "in.jpg", tmp_path / "out.jpg", scale=2)
+    with pytest.raises(OutputError, match="of their range on average"):
+        attempt(tmp_path / "in.jpg", tmp_path / "other.jpg", slabs=lambda slab: np.roll(slab, 30, -1), scale=2)
+
+
 def test_what_exists_stays_when_its_successor_is_wrong(tmp_path):
     array(tmp_path / "in.npy")
     (tmp_path / "out.npy").write_bytes(b"precious")

@@ -9,6 +9,7 @@ from PIL import Image
 
 from tests.formats.through import upsampled
 from upsample_cli import interpolate
+from upsample_cli.core import labels as labels_module
 from upsample_cli.core import resample as resample_module
 from upsample_cli.core.labels import TIE
 from upsample_cli.errors import InputError
@@ -151,3 +152,10 @@ def test_a_palette_names_labels(tmp_path):
         assert after.mode == "P"
         expected = interpolate(np.asarray(before)[None, None], scale_factor=2, mode="label")[0, 0]
         np.testing.assert_array_equal(np.asarray(after), expected)
+
+
+def test_somebody_always_wins(monkeypatch):
+    """Where no label has a vote to speak of, as where thousands meet, it is the lowest and not what lay in memory."""
+    monkeypatch.setattr(labels_module, "TIE", 2.0)
+    found = interpolate(np.array([[[5, 3, 9]]]), scale_factor=2, mode="label")
+    assert found.tolist() == [[[3, 3, 3, 3, 3, 9]]]  # the lowest of those whose indicator reaches there

@@ -266,3 +266,13 @@ def test_unsupported_modes_are_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(odd, "copy", lambda: odd)
     with pytest.raises(InputError, match=r"mode BGR;15, which is not supported"):
         whole(opened(monkeypatch, tmp_path, odd))
+
+
+def test_an_icon_has_the_size_that_was_asked_for(tmp_path):
+    Image.new("RGBA", (16, 10), (200, 10, 30, 255)).save(tmp_path / "in.png")
+    upsampled(tmp_path / "in.png", tmp_path / "out.ico", scale=2)
+    with Image.open(tmp_path / "out.ico") as icon:
+        assert icon.info["sizes"] == {(32, 20)}
+        assert icon.convert("RGBA").getpixel((5, 5)) == (200, 10, 30, 255)
+    with pytest.raises(OutputError, match="ICO holds no more than 256 pixels along a side"):
+        upsampled(tmp_path / "in.png", tmp_path / "out.ico", scale=20)

@@ -185,3 +185,24 @@ def test_levels_that_are_smaller_along_z_are_dropped_and_said(tmp_path):
     assert "smaller along other axes" in warning
     with tifffile.TiffFile(out) as tiff:
         assert [series.shape for series in tiff.series] == [(16, 128, 128)]
+
+
+@pytest.mark.parametrize("align_corners", [False, True])
+def test_levels_lie_over_the_extent_of_the_output(tmp_path, align_corners):
+    """On a ramp every sample of a level is the mean of those that it stands for, whatever the convention."""
+    ramp = np.add.outer(np.arange(64.0), 2 * np.arange(64.0)).astype(np.float32)
+    with tifffile.TiffWriter(tmp_path / "in.tif") as writer:
+        writer.write(ramp, subifds=1, metadata=None)
+        writer.write(ramp[::2, ::2], subfiletype=1, metadata=None)
+    upsampled(tmp_path / "in.tif", tmp_path / "out.tif", scale=2, align_corners=align_corners)
+    with tifffile.TiffFile(tmp_path / "out.tif") as tiff:
+        full, level = (part.asarray() for part in tiff.series[0].levels)
+    means = full.reshape(64, 2, 64, 2).mean(axis=(1, 3))
+    np.testing.assert_allclose(level[4:-4, 4:-4], means[4:-4, 4:-4], atol=1e-3)
+
+
+@pytest.mark.parametrize("axes", ["syx", "tyx"])
+def test_the_samples_of_a_pixel_keep_their_place(tmp_path, axes):
+    tifffile.imwrite(tmp_path / "in.tif", np.zeros((8, 9, 3), np.uint8), photometric="rgb", metadata=None)
+    with pytest.raises(RequestError, match="the samples of a pixel, s, are number 3 of its axes"):
+        upsampled(tmp_path / "in.tif", tmp_path / "out.tif", scale=2, axes=axes)
