@@ -277,3 +277,16 @@ def test_a_layout_that_contradicts_itself_is_refused_before_work(tmp_path):
     path.write_bytes(data)
     with pytest.raises(OutputError, match=r"out-in\.tif: cannot have the layout of the input's samples"):
         planned(path, scale="2")
+
+
+@pytest.mark.parametrize(
+    "options", [{"compression": "jpeg"}, {"compression": "zlib", "predictor": True}, {"compression": "lzw"}]
+)
+@pytest.mark.parametrize("layout", [{"tile": (16, 32)}, {"rowsperstrip": 16}], ids=str)
+def test_pages_of_many_segments_are_read_as_by_tifffile(tmp_path, layout, options):
+    """By several threads, which must not read from the file at the same time."""
+    y, x = np.mgrid[:2400, :640]
+    pixels = np.stack([y % 251, x % 241, (x + y) % 239], -1).astype(np.uint8)
+    tifffile.imwrite(tmp_path / "in.tif", pixels, photometric="rgb", metadata=None, **layout, **options)
+    for _ in range(5):
+        np.testing.assert_array_equal(whole(tmp_path / "in.tif"), tifffile.imread(tmp_path / "in.tif"))

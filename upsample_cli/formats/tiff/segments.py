@@ -46,6 +46,8 @@ class SegmentedPage:
         self._page, self._planar = page, planar
         self._keyframe: tifffile.TiffPage = page.keyframe
         self._height = _height(self._keyframe, planar)
+        self._decoder = self._keyframe.decode  # all that these read from the file is read here, and not by threads
+        self._jpeg = {"jpegtables": page.jpegtables, "jpegheader": self._keyframe.jpegheader}
         self._band: tuple[int, Array] | None = None  # the last one that was decoded, and its number
         file = page.parent.filehandle
         end = max(map(sum, zip(page.dataoffsets, page.databytecounts, strict=True)), default=0)
@@ -117,5 +119,4 @@ class SegmentedPage:
 
     def _decoded(self, item: tuple[bytes, int]) -> Any:
         data, index = item
-        keyframe = self._keyframe
-        return keyframe.decode(data or None, index, jpegtables=self._page.jpegtables, jpegheader=keyframe.jpegheader)
+        return self._decoder(data or None, index, **self._jpeg)
