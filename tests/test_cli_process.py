@@ -212,7 +212,7 @@ def test_help_and_usage_errors_import_nothing_heavy(folder, arguments, code):
 @pytest.mark.parametrize(
     ("name", "libraries"),
     [
-        ("icon.png", {"numpy", "PIL"}),
+        ("icon.png", {"numpy", "PIL", "imagecodecs"}),
         ("labels.nii.gz", {"numpy", "nibabel"}),
         ("stack_plain.tif", {"numpy", "tifffile", "imagecodecs"}),
         ("signal.npy", {"numpy"}),

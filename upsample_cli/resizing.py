@@ -85,8 +85,8 @@ class Resizing:
         row_before, row_after = size_in_bytes(self.before) // rows_before, size_in_bytes(self.after) // rows_after
         first = list(itertools.takewhile(lambda slab: slab.leads.start == 0, self.slabs()))
         slab = max(len(s.leads) * (len(s.reads) * row_before + len(s.rows) * row_after) for s in first)
-        several = len(first) > 1 or len(first[0].leads) < math.prod(self.before.grid.shape[: self.slab_axis])
-        return (_IN_FLIGHT if several else 1) * slab + self.overhead(threads)
+        everything = size_in_bytes(self.before) + size_in_bytes(self.after)
+        return min(_IN_FLIGHT * slab, everything) + self.overhead(threads)
 
     def overhead(self, threads: int) -> int:
         """The part of `memory` that does not depend on the slabs."""

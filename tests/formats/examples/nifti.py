@@ -134,7 +134,8 @@ def mgh_example(name: str, make: Callable[[Path], np.ndarray], ndim: int = 3, su
 def analyze_example(name: str, make: Callable[[Path], np.ndarray], ndim: int = 3, suffix: str = ".img") -> Example:
     axes = "tzyx"[-ndim:]
     spacing = {axis: SPACING[axis] for axis in axes}
-    return Example(f"analyze-{name}", suffix, make, axes, spacing, frames=frozenset(["spm"]))
+    unit = {axis: "mm" for axis in axes if axis != "t"}
+    return Example(f"analyze-{name}", suffix, make, axes, spacing, unit, frames=frozenset(["spm"]))
 
 
 EXAMPLES = (

@@ -18,7 +18,8 @@ from . import colours
 
 def held_pixels(page: tifffile.TiffPage, planar: bool) -> int:
     """How many samples of a page are held while it is read."""
-    return math.prod(page.shape) * _height(page, planar) // max(1, page.imagelength)
+    copies = 2 if planar else 1
+    return copies * math.prod(page.shape) * _height(page, planar) // max(1, page.imagelength)
 
 
 def _height(page: tifffile.TiffPage, planar: bool) -> int:

@@ -26,6 +26,7 @@ from .pages import bands, page_shape, stored_size, tiles
 _LARGEST = imagej.LARGEST  # of the samples that leave room for the rest of a file with offsets of 32 bits
 _GEO_KEYS = 34735
 _XMP = 700
+_ENCODERS = 40 << 20  # bytes, measured: what they and the threads in which they run hold besides
 _BUFFER = 4 << 20  # bytes of samples that are copied or wait to be encoded
 _REDUCED: dict[str, Any] = {"subfiletype": 1, "software": False}  # of a page that is a smaller version of another
 
@@ -202,9 +203,11 @@ def _copies(part: Part) -> float:
     """How many copies of the array are held: of a page or of a row of tiles, while they are encoded."""
     header, metadata = part
     shape = page_shape(header.grid)
-    rows = shape[0]
+    rows, copies = shape[0], 3  # the page, its planes, and what comes of them
     if not layouts.is_planar(header.grid, metadata.layout):
         if _is_raw(part):
             return 0.0
-        rows = metadata.layout.get("tile", [metadata.layout.get("rowsperstrip", rows)])[0]
-    return 2 * min(rows, shape[0]) * math.prod(shape[1:]) / math.prod(header.grid.shape)
+        rows, copies = metadata.layout.get("tile", [metadata.layout.get("rowsperstrip", rows)])[0], 2
+    held = copies * min(rows, shape[0]) * math.prod(shape[1:]) * header.dtype.itemsize
+    whole = math.prod(header.grid.shape) * header.dtype.itemsize
+    return (held + min(_ENCODERS, whole)) / whole
