@@ -71,6 +71,7 @@ def test_the_kinds_of_curves(curve, expected):
         SRGB.replace(b"RGB ", b"CMYK"),
         profile(curv(1)[:9], space=b"GRAY"),
     ],
+    ids=["empty", "a piece", "half", "no red", "inks", "no curve"],
 )
 def test_profiles_without_curves_are_refused(bad):
     with pytest.raises(ValueError, match="ICC profile"):
