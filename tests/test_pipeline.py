@@ -9,7 +9,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from tests.formats.examples import EXAMPLES, samples
+from tests.formats.examples import BY_ID, samples
 from tests.formats.through import asked, upsampled, whole
 from tests.oracles.compare import assert_same_bits
 from upsample_cli import formats, interpolate
@@ -19,7 +19,6 @@ from upsample_cli.formats.base import ReadOptions
 from upsample_cli.pipeline import run
 from upsample_cli.plan import make_plan, read_options
 
-BY_ID = {example.id: example for example in EXAMPLES}
 LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}
 
 # Examples that come back from their format as they went, with the axes that --scale takes for resized.

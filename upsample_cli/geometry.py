@@ -18,6 +18,7 @@ UNITS = (  # the units of one kind, each in the first of them
     {"s": 1.0, "ns": 1e-9, "µs": 1e-6, "ms": 1e-3, "min": 60.0, "h": 3600.0},
 )
 SPATIAL = ("x", "y", "z")  # in the order of positional values and of the columns of an affine
+INCH = UNITS[0]["in"]  # millimetres
 RASTER = "raster"  # the frame of the input's own voxels, for what a file says in pixels; it is no orientation
 
 

@@ -98,14 +98,18 @@ def make_plan(request: Request, source: Source, source_path: Path, output_path: 
         OutputError: the output cannot hold the result.
     """
     sources = [source, *source.others]
-    mains = [_resizing(request, part, source_path) for part in sources]
+    threads, limit = request.threads or cores(), request.max_memory or working_memory()
+    targets = [find_targets(request, part.header.grid, source_path) for part in sources]
+    mains = [
+        _resizing(request, part, wanted, limit, source_path) for part, wanted in zip(sources, targets, strict=True)
+    ]
     options = WriteOptions(request.quality, request.compress_level)
     sink = formats.make_sink(output_path, [main.after for main in mains], options)
     resizings = [r for main in mains for r in (main, *(_levels(main, request, source_path) if sink.pyramids else ()))]
     warnings = [w for part in sources for w in part.warnings]
     warnings += [w for main in mains for w in _of_labels(main, request)] + sink.warnings
-    warnings += [w for main in mains for w in (*_aliasing(main), *_other_spacing(main, request, source_path))]
-    threads, limit = request.threads or cores(), request.max_memory or working_memory()
+    for main, wanted in zip(mains, targets, strict=True):
+        warnings += [*_aliasing(main), *_other_spacing(main, wanted)]
     whole = program_bytes() + sum(part.copies * size_in_bytes(part.header) for part in sources)
     gathered = min(sink.copies, 1.0) * max(size_in_bytes(main.after) for main in mains)
     plan = Plan(
@@ -141,11 +145,12 @@ def choose_mode(request: Request, has_labels: bool = False) -> Mode:
         raise RequestError(str(error)) from error
 
 
-def _resizing(request: Request, source: Source, path: Path) -> Resizing:
+def _resizing(
+    request: Request, source: Source, targets: Mapping[str, AxisTarget], limit: float, path: Path
+) -> Resizing:
     before = source.header
     mode = choose_mode(request, before.labels)
-    targets = find_targets(request, before.grid, path)
-    recipe = _recipe(request, mode, targets, before, path)
+    recipe = _recipe(request, mode, targets, before, limit, path)
     changes = {name: step.map for name, step in recipe.items() if step.bands is not None}
     grid = before.grid.resampled(changes)
     history = _history(mode, recipe, request) if request.provenance else None
@@ -191,7 +196,7 @@ def transfer_curves_of(header: Header) -> Sequence[Curve]:
 
 
 def _recipe(
-    request: Request, mode: Mode, targets: dict[str, AxisTarget], header: Header, path: Path
+    request: Request, mode: Mode, targets: Mapping[str, AxisTarget], header: Header, limit: float, path: Path
 ) -> dict[str, AxisRecipe]:
     addressed = [axis for axis in header.grid.axes if axis.name in targets]
     if not addressed:
@@ -199,7 +204,6 @@ def _recipe(
     if min(header.grid.shape) < 1:
         raise InputError(f"has an empty axis: {'×'.join(map(str, header.grid.shape))}", path)
     sizes = [targets[axis.name].size if axis.name in targets else axis.size for axis in header.grid.axes]
-    limit = request.max_memory or working_memory()
     refuse_absurd(math.prod(sizes) * header.dtype.itemsize, sum(t.size for t in targets.values()), limit, path)
     in_order = [targets[axis.name] for axis in addressed]
     try:
@@ -267,10 +271,10 @@ def _aliasing(main: Resizing) -> list[str]:
     return [f"{what}; --antialias weighs them all"]
 
 
-def _other_spacing(main: Resizing, request: Request, path: Path) -> list[str]:
+def _other_spacing(main: Resizing, targets: Mapping[str, AxisTarget]) -> list[str]:
     """The warnings of axes that are not as finely sampled as was asked for."""
     warnings = []
-    for name, target in find_targets(request, main.before.grid, path).items():
+    for name, target in targets.items():
         old, new = main.before.grid[name].spacing, main.after.grid[name].spacing
         if target.exact and target.scale_factor and old and new and not math.isclose(old / target.scale_factor, new):
             warnings.append(f"the spacing of {name} is {new:.6g}, which is as near as its size and the mode allow")

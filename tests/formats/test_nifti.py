@@ -10,20 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.formats.examples import EXAMPLES, samples
+from tests.formats.examples import BY_ID, made, samples
 from tests.formats.through import planned, upsampled
 from upsample_cli import __version__, formats
 from upsample_cli.errors import InputError, OutputError
 from upsample_cli.formats.base import ReadOptions
 
 SAMPLES = Path(__file__).parents[2] / "sample_data"
-BY_ID = {example.id: example for example in EXAMPLES}
-
-
-def made(tmp_path: Path, name: str) -> Path:
-    path = tmp_path / f"in{BY_ID[name].suffix}"
-    BY_ID[name].make(path)
-    return path
 
 
 GEOMETRY = ("dim", "pixdim", "srow_x", "srow_y", "srow_z", "qoffset_x", "qoffset_y", "qoffset_z")

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image, ImageCms
 
-from tests.formats.examples import EXAMPLES, samples
+from tests.formats.examples import BY_ID, made, samples
 from tests.formats.through import asked, planned, upsampled, whole
 from tests.oracles import truth
 from upsample_cli import formats
@@ -13,13 +13,6 @@ from upsample_cli.errors import InputError, OutputError
 from upsample_cli.formats.base import ReadOptions
 
 SAMPLES = Path(__file__).parents[2] / "sample_data"
-BY_ID = {example.id: example for example in EXAMPLES}
-
-
-def made(tmp_path: Path, name: str) -> Path:
-    path = tmp_path / f"in{BY_ID[name].suffix}"
-    BY_ID[name].make(path)
-    return path
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

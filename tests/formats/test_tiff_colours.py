@@ -9,6 +9,7 @@ from PIL import Image
 from tifffile import COMPRESSION
 
 from tests.formats.examples import samples
+from tests.formats.examples.tiff import claim_subsampling
 from tests.formats.through import planned, upsampled, whole
 from upsample_cli.errors import InputError, OutputError
 from upsample_cli.formats import make_sink, open_source
@@ -74,11 +75,7 @@ def test_pillow_reads_planes_of_colours(tmp_path, options):
 def test_colours_with_fewer_samples_than_pixels_are_refused(tmp_path):
     path = tmp_path / "in.tif"
     tifffile.imwrite(path, samples((16, 16, 3)), photometric="ycbcr", metadata=None)
-    data = bytearray(path.read_bytes())
-    with tifffile.TiffFile(path) as tiff:
-        offset = tiff.pages[0].tags["YCbCrSubSampling"].valueoffset
-    data[offset : offset + 4] = np.array([2, 2], "<u2").tobytes()
-    path.write_bytes(data)
+    claim_subsampling(path)
     with pytest.raises(InputError, match=r"in\.tif: holds YCBCR colours with fewer samples than pixels"):
         planned(path, scale="2")
 

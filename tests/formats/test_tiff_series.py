@@ -7,6 +7,7 @@ import pytest
 import tifffile
 
 from tests.formats.examples import samples
+from tests.formats.examples.tiff import claim_subsampling
 from tests.formats.through import planned, upsampled
 from upsample_cli.errors import InputError, OutputError, RequestError
 from upsample_cli.formats.tiff import sink
@@ -153,11 +154,7 @@ def test_an_image_that_cannot_be_resized_is_named(tmp_path):
     with tifffile.TiffWriter(path) as writer:
         writer.write(samples((8, 9)), **GREY, metadata=None)
         writer.write(samples((16, 16, 3)), photometric="ycbcr", metadata=None)
-    data = bytearray(path.read_bytes())
-    with tifffile.TiffFile(path) as tiff:
-        offset = tiff.pages[1].tags["YCbCrSubSampling"].valueoffset
-    data[offset : offset + 4] = np.array([2, 2], "<u2").tobytes()
-    path.write_bytes(data)
+    claim_subsampling(path, page=1)
     with pytest.raises(InputError, match=r"YCBCR.*in series 1; choose another with --series"):
         planned(path, scale="2")
     assert planned(path, scale="2", series=0).after.grid.shape == (16, 18)

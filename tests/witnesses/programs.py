@@ -66,6 +66,11 @@ def pixels(paths: Iterable[Path], size: tuple[int, int], *options: str) -> np.nd
     return np.frombuffer(done.stdout, "<u2").reshape(-1, size[1], size[0], 4)
 
 
+def decoded(folder: Path, names: Sequence[str], size: tuple[int, int]) -> dict[str, np.ndarray]:
+    """By its name every picture of a folder, as ImageMagick decodes it, from 0 to 1."""
+    return dict(zip(names, pixels([folder / name for name in names], size) / 65535, strict=True))
+
+
 def pngcheck(folder: Path) -> dict[str, str]:
     """By the name of every PNG of a folder, what pngcheck says of it, from its verdict on."""
     if not is_installed("pngcheck"):

@@ -8,7 +8,7 @@ import pytest
 from tests.formats import anatomy
 from tests.formats.through import upsampled
 from tests.witnesses.cases import TARGETS, new_sizes, resampled
-from tests.witnesses.programs import pixels, pngcheck
+from tests.witnesses.programs import decoded, pngcheck
 
 SIZES = {"x": 30, "y": 20}
 SIZE = (30, 20)
@@ -23,6 +23,7 @@ PNG = [
     for depth, key in itertools.product(depths, (b"", KEYS.get(colour_type)))
     if key is not None
 ]
+FILES = [name for name, *_ in PNG]
 
 
 def png(colour_type, depth, key):
@@ -71,18 +72,13 @@ def verdicts(resized):
 
 @pytest.fixture(scope="module")
 def before(folder):
-    return decoded(folder, SIZE)
+    return decoded(folder, FILES, SIZE)
 
 
 @pytest.fixture(scope="module")
 def after(resized):
     options, target = resized
-    return decoded(target, tuple(new_sizes(options, SIZES).values()))
-
-
-def decoded(folder, size):
-    names = [name for name, *_ in PNG]
-    return dict(zip(names, pixels([folder / name for name in names], size) / 65535, strict=True))
+    return decoded(target, FILES, tuple(new_sizes(options, SIZES).values()))
 
 
 def kind(colour_type, depth, key, interpolated):

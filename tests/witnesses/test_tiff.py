@@ -9,7 +9,7 @@ import tifffile
 
 from tests.formats.through import upsampled
 from tests.witnesses.cases import TARGETS, new_sizes, pitches, resampled, shifts
-from tests.witnesses.programs import exiftool, identify, needs, pixels, tiffinfo
+from tests.witnesses.programs import decoded, exiftool, identify, needs, tiffinfo
 
 SIZE = (96, 64)
 SIZES = {"x": 96, "y": 64}
@@ -117,18 +117,13 @@ def test_a_palette_stays_where_nothing_is_between(resized, stored_before, stored
 
 @pytest.fixture(scope="module")
 def before(folder):
-    return decoded(folder, SIZE)
+    return decoded(folder, DECODED_BY_IMAGEMAGICK, SIZE)
 
 
 @pytest.fixture(scope="module")
 def after(resized):
     options, target = resized
-    return decoded(target, tuple(new_sizes(options, SIZES).values()))
-
-
-def decoded(folder, size):
-    frames = pixels([folder / name for name in DECODED_BY_IMAGEMAGICK], size) / 65535
-    return dict(zip(DECODED_BY_IMAGEMAGICK, frames, strict=True))
+    return decoded(target, DECODED_BY_IMAGEMAGICK, tuple(new_sizes(options, SIZES).values()))
 
 
 @pytest.mark.parametrize("name", DECODED_BY_IMAGEMAGICK)

@@ -25,9 +25,8 @@ _CIELAB = 8
 _LOSSY, _QUANTISED = 0.04, 0.3  # parts of the range
 _LOSSY_PICTURES = {"JPEG": _LOSSY, "MPO": _LOSSY, "WEBP": _LOSSY, "AVIF": _LOSSY, "JPEG2000": _LOSSY}
 _HALF = 127
-_LOSSY_TIFF = (  # codes of compressions of the kinds of JPEG, JPEG 2000, JPEG XL and WebP
-    *(6, 7, 33007, 34892, 33003, 33004, 33005, 34712, 50002, 52546, 50001, 34927),
-)
+# Codes of compressions of the kinds of JPEG, JPEG 2000, JPEG XL and WebP
+_LOSSY_TIFF = frozenset((6, 7, 33007, 34892, 33003, 33004, 33005, 34712, 50002, 52546, 50001, 34927))
 _INCHES = 2  # of EXIF
 _RESOLUTION_UNITS = {2: _INCH, 3: 10.0, 4: 1.0, 5: 1e-3}  # codes of TIFF, in millimetres
 _DECODERS = {"PNG": "png_decode", "JPEG": "jpeg_decode", "WEBP": "webp_decode"}

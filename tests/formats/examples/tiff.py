@@ -205,3 +205,12 @@ _EXAMPLES = (
 
 # Every source says where its own voxels are, for what counts in them.
 EXAMPLES = tuple(replace(example, frames=frozenset({"raster"})) for example in _EXAMPLES)
+
+
+def claim_subsampling(path: Path, page: int = 0) -> None:
+    """Have a page of YCbCr say that it has fewer samples of colour than pixels, as tifffile writes none."""
+    data = bytearray(path.read_bytes())
+    with tifffile.TiffFile(path) as tiff:
+        offset = tiff.pages[page].tags["YCbCrSubSampling"].valueoffset
+    data[offset : offset + 4] = np.array([2, 2], "<u2").tobytes()
+    path.write_bytes(data)

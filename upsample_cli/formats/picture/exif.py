@@ -10,7 +10,7 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from .record import INCH
+from ...geometry import INCH
 
 PREFIX = b"Exif\0\0"
 _EMPTY = b"II*\0\x08\0\0\0\0\0\0\0\0\0"  # one directory without entries

@@ -11,10 +11,11 @@ from typing import Any, BinaryIO
 
 from PIL import ImageFile, JpegImagePlugin
 
+from ...geometry import INCH
 from ..base import Array
 from . import exif, photoshop
 from .pixels import to_image
-from .record import INCH, Notes, Picture
+from .record import Notes, Picture
 
 LONGEST = 65_533  # bytes in a segment
 

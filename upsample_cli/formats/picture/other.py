@@ -6,26 +6,33 @@ from typing import Any, BinaryIO
 
 from PIL import Image
 
+from ...geometry import INCH
 from ..base import Array
 from . import carrying, exif, jpeg2000
 from .pixels import to_image
-from .record import INCH, Animation, Notes, Picture
+from .record import Animation, Notes, Picture
 
 _QUALITY = 95
 _DENSEST = 2**31 / 40  # samples per inch, of which 39.37 go into the 32 bits of samples per metre
 _OF_THE_ENCODING = {  # entries of `Image.info` that tell of the encoding, or are applied to the samples
-    *(
-        "background",
-        "compression",
-        "default_image",
-        "duration",
-        "loop",
-        "primary",
-        "sizes",
-        "timestamp",
-        "transparency",
-    ),
-    *("orientation", "id_section", "rle", "wal", "hotspots", "transparency", "blend", "disposal", "bbox", "version"),
+    "background",
+    "bbox",
+    "blend",
+    "compression",
+    "default_image",
+    "disposal",
+    "duration",
+    "hotspots",
+    "id_section",
+    "loop",
+    "orientation",
+    "primary",
+    "rle",
+    "sizes",
+    "timestamp",
+    "transparency",
+    "version",
+    "wal",
 }
 _CARRIED = ("icc_profile", "exif", "xmp", "dpi", "comment")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
-from .record import INCH
+from ...geometry import INCH
 
 PREFIX = b"Photoshop 3.0\0"
 _RESOLUTION, _THUMBNAILS = 0x03ED, (0x0409, 0x040C)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ...geometry import Grid
+from ...geometry import INCH, Grid
 from ..base import WriteOptions
 
-INCH = 25.4  # millimetres
 CHANNELS = {"LA": 2, "RGB": 3, "RGBA": 4, "CMYK": 4}
 ALPHA = ("LA", "RGBA")
 INDEXED = "P"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import tifffile
 from tifffile import RESUNIT
 
-from ...geometry import Axis, Grid
+from ...geometry import INCH, Axis, Grid
 
 if TYPE_CHECKING:
     from .ome import OmeImage
@@ -24,7 +24,7 @@ UNITS = {
     "\\u00C5": "Å",
     "sec": "s",
 }  # their own names to ours
-_MILLIMETRES = {RESUNIT.INCH: 25.4, RESUNIT.CENTIMETER: 10.0, RESUNIT.MILLIMETER: 1.0, RESUNIT.MICROMETER: 1e-3}
+_MILLIMETRES = {RESUNIT.INCH: INCH, RESUNIT.CENTIMETER: 10.0, RESUNIT.MILLIMETER: 1.0, RESUNIT.MICROMETER: 1e-3}
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from tifffile import RESUNIT
 
 from ...ahead import in_threads
 from ...errors import OutputError
-from ...geometry import RASTER, Grid
+from ...geometry import INCH, RASTER, Grid
 from ...limits import cores
 from .. import xmp
 from ..base import Array, Header, WriteOptions, lost
@@ -152,7 +152,7 @@ def _level(grid: Grid, shape: Sequence[int]) -> Grid:
 def _true_tags(grid: Grid, metadata: Metadata) -> Iterator[Tag]:
     """The tags of the input, with what XMP says of dimensions and resolution made true."""
     spacing = [grid[name].in_unit("mm") for name in "xy"]
-    dpi = [25.4 / axis.spacing for axis in spacing if axis.spacing and axis.unit == "mm"]
+    dpi = [INCH / axis.spacing for axis in spacing if axis.spacing and axis.unit == "mm"]
     for code, kind, count, value, once in metadata.tags:
         if code == _XMP and isinstance(value, bytes):
             value = xmp.updated(value, (spacing[0].size, spacing[1].size), (dpi[0], dpi[1]) if dpi[1:] else None, False)

@@ -18,13 +18,11 @@ from ...errors import InputError, OutputError
 from ...geometry import Axis, Grid
 from .. import split_name
 from ..base import Array, Header
+from .conversion import DESCRIP, LARGEST, NAMES
 from .samples import READ_ERRORS, Block, VolumeSource, open_plain, refuse_impossible
 from .sink import Encoded
 
 _SIZE = 348
-_NAMES = "xyztuvw"
-_LARGEST = 32_767
-_DESCRIP = 79  # characters of the field, and the zero behind them
 _UNITS = {b"mm": "mm", b"um": "µm", b"cm": "cm", b"m": "m"}
 # SPM99's types beyond Analyze's, whose codes NIfTI has taken over
 _TYPES = {
@@ -102,9 +100,9 @@ def encode(header: Header, path: Path) -> Encoded:
     before = metadata.raw
     raw = before.copy()
     axes = header.grid.axes[::-1]
-    if max(axis.size for axis in axes) > _LARGEST:
+    if max(axis.size for axis in axes) > LARGEST:
         size = "×".join(str(axis.size) for axis in axes)
-        message = f"Analyze holds no more than {_LARGEST:,} samples along an axis, not {size}"
+        message = f"Analyze holds no more than {LARGEST:,} samples along an axis, not {size}"
         raise OutputError(f"{message}; write .nii", path)
     for number, axis in enumerate(axes):
         raw["dim"][1 + number] = axis.size
@@ -112,7 +110,7 @@ def encode(header: Header, path: Path) -> Encoded:
             raw["pixdim"][1 + number] = axis.spacing
     raw["vox_offset"] = 0
     warnings = _set_origin(raw, before, header.grid)
-    if header.history is not None and not bytes(raw["descrip"].item()) and len(header.history) <= _DESCRIP:
+    if header.history is not None and not bytes(raw["descrip"].item()) and len(header.history) <= DESCRIP:
         raw["descrip"] = header.history.encode("ascii")
     order = tuple(range(len(axes)))
     return Encoded(header.dtype, order, header=raw.binaryblock + metadata.rest, warnings=tuple(warnings))
@@ -124,7 +122,7 @@ def _grid(raw: Any, shape: tuple[int, ...]) -> Grid:
     for number, size in enumerate(shape):
         spacing = abs(float(raw["pixdim"][1 + number]))
         known = np.isfinite(spacing) and spacing > 0
-        axes.append(Axis(_NAMES[number], size, spacing if known else None, unit if number < 3 else None))
+        axes.append(Axis(NAMES[number], size, spacing if known else None, unit if number < 3 else None))
     zooms = np.array([axis.spacing or 1.0 for axis in axes[:3]] + [1.0] * (3 - len(axes[:3])))
     origin = _given_origin(raw, shape)
     affine = np.diag([*(zooms * (-1, 1, 1)), 1.0])
@@ -155,7 +153,7 @@ def _set_origin(raw: Any, before: Any, grid: Grid) -> list[str]:
         if _given_origin(raw, shape) is not None:
             raw["origin"][:3] = 0
         return []
-    raw["origin"][:3] = np.clip(whole, -_LARGEST, _LARGEST)
+    raw["origin"][:3] = np.clip(whole, -LARGEST, LARGEST)
     if exact and whole.any():
         return []
     off = ", ".join(f"{error:.3g}" for error in np.abs(raw["origin"][:3] - voxel - 1))

@@ -14,7 +14,10 @@ from ...geometry import SPATIAL, Affine, Axis, Grid
 from ..base import Header
 
 _FRAMES = ("sform", "qform", "ras", "spm")  # whose world is that of the patient, the most trusted first
-_ORDER = "xyztuvwcs"  # of the dimensions of a volume; channels and samples of a pixel follow where there is room
+NAMES = "xyztuvw"  # of the dimensions of a file, which follow each other in this order
+LARGEST = 32_767  # samples along an axis, where a header counts them in 16 bits
+DESCRIP = 79  # characters of the field of that name, and the zero behind them
+_ORDER = f"{NAMES}cs"  # of the dimensions of a volume; channels and samples of a pixel follow where there is room
 _WIDER = {"bool": "uint8", "float16": "float32"}
 
 

@@ -17,12 +17,12 @@ from nibabel.spatialimages import HeaderDataError
 from ...errors import InputError
 from ...geometry import Affine, Axis, Grid
 from ..base import Header
+from .conversion import NAMES
 from .samples import READ_ERRORS, Block, VolumeSource, open_plain, refuse_impossible
 from .sink import is_pair
 
 logging.getLogger("nibabel.global").setLevel(logging.CRITICAL)  # it speaks of headers that our messages name
 
-_NAMES = "xyztuvw"
 _LENGTH_UNITS = {1: "m", 2: "mm", 3: "µm"}  # by the lower bits of xyzt_units
 _TIME_UNITS = {8: "s", 16: "ms", 24: "µs"}  # by the bits above them
 _LENGTH_BITS, _TIME_BITS = 0b111, 0b111000
@@ -159,7 +159,7 @@ def _grid(raw: Any, shape: tuple[int, ...], pixel: str | None) -> Grid:
     length_unit, time_unit = _LENGTH_UNITS.get(units & _LENGTH_BITS), _TIME_UNITS.get(units & _TIME_BITS)
     axes = []
     for number, size in enumerate(shape):
-        name = _NAMES[number]
+        name = NAMES[number]
         spacing = float(raw["pixdim"][1 + number])
         unit = length_unit if number < 3 else time_unit if number == 3 else None
         origin = float(raw["toffset"]) if name == "t" and np.isfinite(raw["toffset"]) else 0.0

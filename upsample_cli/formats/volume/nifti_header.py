@@ -18,15 +18,13 @@ from nibabel.spatialimages import HeaderDataError
 from ...errors import OutputError
 from ...geometry import Affine
 from ..base import Header, lost
-from .conversion import Dimensions, carried, dimensions, generic_losses
+from .conversion import DESCRIP, LARGEST, Dimensions, carried, dimensions, generic_losses
 from .nifti import LABELS, PIXELS, Metadata, kind_of, text
 from .sink import Encoded
 
 _WITH_GEOMETRY = {2: "DICOM", 4: "AFNI"}  # extensions that speak of the samples as they were
 _COMMENT = 6  # the code of an extension
 _SLICE_FIELDS = ("slice_start", "slice_end", "slice_duration", "slice_code")
-_LARGEST_NIFTI_1 = 32_767
-_DESCRIP = 79  # characters of the field, and the zero behind them
 
 
 def encode(header: Header, path: Path, pair: bool) -> Encoded:
@@ -74,7 +72,7 @@ def _set_shape(raw: Any, shape: tuple[int, ...], path: Path) -> None:
         raw.set_data_shape(shape)
     except HeaderDataError as error:
         size = "×".join(map(str, shape))
-        message = f"NIfTI-1 holds no more than {_LARGEST_NIFTI_1:,} samples along an axis, not {size}"
+        message = f"NIfTI-1 holds no more than {LARGEST:,} samples along an axis, not {size}"
         raise OutputError(f"{message}; write .npy or .tif", path) from error
     raw["pixdim"] = spacing  # the frames need that of axes that a picture does not have
 
@@ -108,7 +106,7 @@ def _has_pixels(header: Header) -> bool:
 
 
 def _new_header(header: Header, target: Dimensions, dtype: np.dtype[Any], path: Path) -> Any:
-    raw = kind_of(max(target.shape) > _LARGEST_NIFTI_1, False)()
+    raw = kind_of(max(target.shape) > LARGEST, False)()
     try:
         raw.set_data_dtype(dtype)
     except HeaderDataError as error:
@@ -153,7 +151,7 @@ def _encoded(
     """The bytes of a header that says all but what has been done, and where the samples are."""
     kind = kind_of(isinstance(raw, nib.Nifti2Header), pair)
     raw = kind(raw.binaryblock, raw.endianness, check=False)
-    if history is not None and not text(raw["descrip"]) and len(history) <= _DESCRIP:
+    if history is not None and not text(raw["descrip"]) and len(history) <= DESCRIP:
         raw["descrip"] = history.encode("ascii")
     elif history is not None:
         extensions = [*extensions, (_COMMENT, history.encode("ascii"))]
