@@ -157,7 +157,7 @@ def run_jobs(
         except MemoryError:
             error = RequestError("there is not enough memory for this; ask for less", job.input)
         except Exception as failure:
-            error = InternalError(failure, job.input)
+            error = InternalError.of(failure, job.input)
         yield Result(job, plan, time.perf_counter() - began, error)
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from . import __version__
-from .errors import OutputError, UpsampleError, shown
+from .errors import InternalError, OutputError, UpsampleError, shown
 from .request import PerAxis, Request, parse_bytes
 
 if TYPE_CHECKING:
@@ -209,8 +209,8 @@ def _run(
         report.add(result)
         if result.error is not None:
             click.echo(f"Error: {result.error}", err=True)
-            if verbose and result.error.__cause__ is not None and result.error.exit_code == _BUG:
-                click.echo("".join(traceback.format_exception(result.error.__cause__)), err=True)
+            if verbose and isinstance(result.error, InternalError):
+                click.echo(result.error.traceback, err=True)
         elif dry_run and result.plan is not None:
             _print(_whole_plan(result.plan))
         elif not quiet:

@@ -40,14 +40,23 @@ class OutputError(UpsampleError):
 
 
 class InternalError(UpsampleError):
-    """A failure that the user can do nothing about; what it was is its cause."""
+    """A failure that the user can do nothing about.
+
+    Attributes:
+        traceback: where it happened, as Python shows it: text, which survives the way out of another process.
+    """
 
     exit_code = 1
+    traceback = ""
 
-    def __init__(self, error: Exception, path: Path) -> None:
+    @classmethod
+    def of(cls, error: Exception, path: Path) -> InternalError:
         """Say of `path` that `error` is our fault."""
-        super().__init__(f"This is a bug: {type(error).__name__}: {error} (-v shows where)", path)
-        self.__cause__ = error
+        from traceback import format_exception  # which is for bugs alone
+
+        failure = cls(f"This is a bug: {type(error).__name__}: {error} (-v shows where)", path)
+        failure.traceback = "".join(format_exception(error))
+        return failure
 
 
 def shown(path: Path) -> str:
