@@ -103,7 +103,7 @@ def test_the_size_of_a_template_is_of_the_output():
 
 def test_a_file_whose_size_a_template_cannot_ask_for_fails_alone(folder):
     save("a.npy")
-    results = list(run_jobs(make_jobs(["none.npy", "a.npy"], "{size}.npy", TWICE), TWICE))
+    results = list(run_jobs(make_jobs(["none.npy", "a.npy"], "{size}.npy", TWICE)))
     assert str(results[0].error) == "none.npy: does not exist"
     assert isinstance(results[0].error, InputError)
     assert results[1].error is None
@@ -134,7 +134,7 @@ def test_hidden_files_are_not_matched():
 
 def test_a_missing_file_is_a_job_that_will_fail():
     (job,) = make_jobs(["none.npy"], None, TWICE)
-    (result,) = run_jobs([job], TWICE)
+    (result,) = run_jobs([job])
     assert isinstance(result.error, InputError)
     assert result.plan is None
 
@@ -150,8 +150,8 @@ def test_nothing_is_planned_if_any_output_exists():
 
 def test_existing_outputs_are_skipped_or_overwritten():
     save("a.npy", "b.npy", "b_upsampled.npy")
-    assert [job.skip for job in make_jobs(["a.npy", "b.npy"], None, TWICE, skip_existing=True)] == [False, True]
-    assert [job.skip for job in make_jobs(["a.npy", "b.npy"], None, TWICE, overwrite=True)] == [False, False]
+    assert [job.skip for job in make_jobs(["a.npy", "b.npy"], None, TWICE, skip_existing=True)] == [None, "exists"]
+    assert [job.skip for job in make_jobs(["a.npy", "b.npy"], None, TWICE, overwrite=True)] == [None, None]
 
 
 @pytest.mark.parametrize("settings", [{}, {"overwrite": True}, {"skip_existing": True}], ids=str)
@@ -190,7 +190,7 @@ def test_planning_touches_nothing(folder):
 def test_a_bad_file_never_stops_the_others():
     save("a.npy", "c.npy")
     Path("b.npy").write_bytes(b"broken")
-    results = list(run_jobs(make_jobs(["a.npy", "b.npy", "c.npy"], None, TWICE), TWICE))
+    results = list(run_jobs(make_jobs(["a.npy", "b.npy", "c.npy"], None, TWICE)))
     assert [type(result.error) for result in results] == [type(None), InputError, type(None)]
     assert [result.plan is None for result in results] == [False, True, False]
     assert np.load("c_upsampled.npy").shape == (6, 8)
@@ -198,7 +198,7 @@ def test_a_bad_file_never_stops_the_others():
 
 def test_results_come_as_they_end():
     save("a.npy", "b.npy")
-    results = run_jobs(make_jobs(["a.npy", "b.npy"], None, TWICE), TWICE)
+    results = run_jobs(make_jobs(["a.npy", "b.npy"], None, TWICE))
     next(results)
     assert Path("a_upsampled.npy").exists()
     assert not Path("b_upsampled.npy").exists()
@@ -209,7 +209,7 @@ def test_results_come_as_they_end():
 def test_a_dry_run_plans_and_writes_nothing(folder):
     save("a.npy", "b.npy")
     before = listing(folder)
-    results = list(run_jobs(make_jobs(["*.npy"], None, TWICE), TWICE, dry_run=True))
+    results = list(run_jobs(make_jobs(["*.npy"], None, TWICE), dry_run=True))
     assert [result.plan.after.grid.shape for result in results] == [(6, 8), (6, 8)]
     assert listing(folder) == before
 
@@ -220,7 +220,7 @@ def test_a_lack_of_memory_is_said_of_the_file(folder, monkeypatch):
 
     save("a.npy", "b.npy")
     monkeypatch.setattr(batch, "run", exhaust)
-    results = list(run_jobs(make_jobs(["a.npy", "b.npy"], None, TWICE), TWICE))
+    results = list(run_jobs(make_jobs(["a.npy", "b.npy"], None, TWICE)))
     assert [str(result.error).split(":")[0] for result in results] == ["a.npy", "b.npy"]
     assert all("not enough memory" in str(result.error) for result in results)
 
@@ -233,20 +233,20 @@ def test_a_batch_is_its_singles(folder, ext):
         np.save(name, rng.integers(0, 255, (4 + number, 5)).astype(np.uint8))
     for name in ("batch", "single"):
         (folder / name).mkdir()
-    list(run_jobs(make_jobs(names, f"batch/{{stem}}{ext}", TWICE), TWICE))
+    list(run_jobs(make_jobs(names, f"batch/{{stem}}{ext}", TWICE)))
     for name in names:
-        list(run_jobs(make_jobs([name], f"single/{{stem}}{ext}", TWICE), TWICE))
+        list(run_jobs(make_jobs([name], f"single/{{stem}}{ext}", TWICE)))
     assert listing(folder / "batch") == listing(folder / "single")
     assert len(listing(folder / "batch")) == 3
 
 
 # --- the report ---
 
-DONE = Result(Job(Path("a"), Path("b")), None)
-SKIPPED = Result(Job(Path("a"), Path("b"), skip=True), None)
-UNREAD = Result(Job(Path("a"), Path("b")), None, 0.0, InputError("is empty", Path("a")))
-UNWRITTEN = Result(Job(Path("a"), Path("b")), None, 0.0, OutputError("cannot be written", Path("b")))
-SENSELESS = Result(Job(Path("a"), Path("b")), None, 0.0, RequestError("ask for less", Path("a")))
+DONE = Result(Job(Path("a"), Path("b"), TWICE), None)
+SKIPPED = Result(Job(Path("a"), Path("b"), TWICE, "exists"), None)
+UNREAD = Result(Job(Path("a"), Path("b"), TWICE), None, 0.0, InputError("is empty", Path("a")))
+UNWRITTEN = Result(Job(Path("a"), Path("b"), TWICE), None, 0.0, OutputError("cannot be written", Path("b")))
+SENSELESS = Result(Job(Path("a"), Path("b"), TWICE), None, 0.0, RequestError("ask for less", Path("a")))
 
 
 @pytest.mark.parametrize(

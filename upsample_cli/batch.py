@@ -29,13 +29,15 @@ class Job:
 
     Attributes:
         input, output: the files.
-        skip: whether the output exists and is to be left alone.
+        request: what is to be done to it.
+        skip: why it is left out, or None.
         error: why it has failed before it began, in which case `output` means nothing.
     """
 
     input: Path
     output: Path
-    skip: bool = False
+    request: Request
+    skip: str | None = None
     error: UpsampleError | None = None
 
 
@@ -75,7 +77,7 @@ class Report:
         if result.error is not None:
             self.failed += 1
             self.last_error = result.error
-        elif result.job.skip:
+        elif result.job.skip is not None:
             self.skipped += 1
         else:
             self.done += 1
@@ -117,39 +119,37 @@ def make_jobs(
     jobs = []
     for path in paths:
         try:
-            jobs.append(Job(path, _fill(template, path, request)))
+            jobs.append(Job(path, _fill(template, path, request), request))
         except UpsampleError as error:
             if error.path is None:  # the template itself is at fault
                 raise
-            jobs.append(Job(path, path, error=error))
+            jobs.append(Job(path, path, request, error=error))
     sound = [job for job in jobs if job.error is None]
     _refuse_collisions(sound)
     for job in sound:
         if output is not None and not os.path.isdir(job.output.parent):  # noqa: PTH112 likewise
             raise OutputError(f"the directory {shown(job.output.parent)} does not exist; make it first", job.output)
-    existing = {job: part for job in sound for part in formats.parts(job.output) if _exists(part)}
+    existing = {job.output: part for job in sound for part in formats.parts(job.output) if _exists(part)}
     if existing and not (overwrite or skip_existing):
         raise OutputError("exists; --overwrite replaces it, --skip-existing leaves it", next(iter(existing.values())))
-    return [replace(job, skip=skip_existing and job in existing) for job in jobs]
+    return [replace(job, skip="exists") if skip_existing and job.output in existing else job for job in jobs]
 
 
-def run_jobs(
-    jobs: Sequence[Job], request: Request, *, overwrite: bool = False, dry_run: bool = False
-) -> Iterator[Result]:
+def run_jobs(jobs: Sequence[Job], *, overwrite: bool = False, dry_run: bool = False) -> Iterator[Result]:
     """Do the jobs one after the other, and give each one's result as it ends. A bad file never stops the others."""
     if not dry_run:
         for folder in {job.output.parent for job in jobs}:
             sweep(folder)
     for job in jobs:
-        if job.skip or job.error is not None:
+        if job.skip is not None or job.error is not None:
             yield Result(job, None, error=job.error)
             continue
         began = time.perf_counter()
         plan: Plan | None = None
         error: UpsampleError | None = None
         try:
-            with formats.open_source(job.input, read_options(request)) as source:
-                plan = make_plan(request, source, job.input, job.output)
+            with formats.open_source(job.input, read_options(job.request)) as source:
+                plan = make_plan(job.request, source, job.input, job.output)
                 if not dry_run:
                     run(plan, overwrite=overwrite)
         except UpsampleError as failure:

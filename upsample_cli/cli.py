@@ -205,7 +205,7 @@ def _run(
 
     jobs = make_jobs(inputs, output, request, overwrite=overwrite, skip_existing=skip_existing)
     report = Report()
-    for result in run_jobs(jobs, request, overwrite=overwrite, dry_run=dry_run):
+    for result in run_jobs(jobs, overwrite=overwrite, dry_run=dry_run):
         report.add(result)
         if result.error is not None:
             click.echo(f"Error: {result.error}", err=True)
