@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 PNG_KEYWORD = b"XML:com.adobe.xmp"
-_THUMBNAILS = re.compile(rb"<(xmp|xap):Thumbnails>.*?</\1:Thumbnails>", re.DOTALL)
+_THUMBNAILS = rb"(?s)<(xmp|xap):Thumbnails>.*?</\1:Thumbnails>"
 
 
 def updated(xmp: bytes, size: tuple[int, int], dpi: tuple[float, float] | None, turned: bool = True) -> bytes:
@@ -17,6 +17,8 @@ def updated(xmp: bytes, size: tuple[int, int], dpi: tuple[float, float] | None, 
         dpi: samples per inch along x and y, None where that is not known.
         turned: whether the output has been turned upright, so that its orientation is 1.
     """
+    if not xmp:
+        return xmp
     width, height = map(str, size)
     values = {
         "tiff:ImageWidth": width,
@@ -33,7 +35,7 @@ def updated(xmp: bytes, size: tuple[int, int], dpi: tuple[float, float] | None, 
         values["tiff:ResolutionUnit"] = "2"  # inches
     for name, value in values.items():
         xmp = _where(name).sub(rb"\g<1>" + value.encode(), xmp)
-    return _THUMBNAILS.sub(b"", xmp)
+    return re.sub(_THUMBNAILS, b"", xmp)
 
 
 def _where(name: str) -> re.Pattern[bytes]:

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO
 
 import numpy as np
-from PIL import Image
 
 from ..base import Array
 from .png import SIGNATURE, Chunk, Structure, packed
@@ -40,14 +39,6 @@ def frames(file: BinaryIO, structure: Structure, mode: str) -> Iterator[Array]:
             region[...] = before
 
 
-def is_opaque(structure: Structure) -> bool:
-    """Whether no pixel of an animation can be transparent."""
-    alone = structure.colour_type in (4, 6) or structure.key or (structure.palette and structure.palette.opacity)
-    first = structure.frames[0][0]
-    covers = struct.unpack_from(">II", first, 4) == structure.size
-    return covers and not alone and all(control[24] != _BACKGROUND for control, _ in structure.frames)
-
-
 def _alone(file: BinaryIO, structure: Structure, size: tuple[int, int], parts: Iterable[tuple[int, int]]) -> bytes:
     """A frame as a picture of its own."""
     file.seek(len(SIGNATURE))
@@ -67,6 +58,8 @@ def decode(data: bytes, structure: Structure) -> Array:
         import imagecodecs  # most pictures have no need of it
 
         return np.asarray(imagecodecs.png_decode(data))
+    from .opening import Image  # of any size
+
     with Image.open(io.BytesIO(data)) as image:
         return np.asarray(image.convert("L") if image.mode == "1" else image)
 

@@ -8,7 +8,6 @@ from dataclasses import replace
 from ...geometry import Axis
 from .. import xmp
 from ..base import Header, lost
-from . import exif
 from .record import Animation, Metadata, Notes, Picture
 
 _ALL = frozenset(["EXIF", "XMP", "the ICC profile", "comments", "the resolution"])
@@ -95,6 +94,10 @@ def _exif(picture: Picture, format_name: str) -> bytes:
 
         elsewhere = jpeg.has_resolution(picture)
     history = None if format_name == "PNG" else picture.history
+    if not picture.notes.exif and history is None and elsewhere:
+        return b""
+    from . import exif  # which most PNG have no need of
+
     return exif.updated(picture.notes.exif, picture.size, picture.dpi, history, add_resolution=not elsewhere)
 
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 from ...geometry import INCH
 
-PREFIX = b"Exif\0\0"
 _EMPTY = b"II*\0\x08\0\0\0\0\0\0\0\0\0"  # one directory without entries
 
 _WIDTH, _HEIGHT, _ORIENTATION, _X_RESOLUTION, _Y_RESOLUTION, _UNIT, _SOFTWARE = 256, 257, 274, 282, 283, 296, 305

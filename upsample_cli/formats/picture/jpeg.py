@@ -13,9 +13,9 @@ from PIL import ImageFile, JpegImagePlugin
 
 from ...geometry import INCH
 from ..base import Array
-from . import exif, photoshop
+from . import photoshop
 from .pixels import to_image
-from .record import Notes, Picture
+from .record import EXIF_PREFIX, Notes, Picture
 
 LONGEST = 65_533  # bytes in a segment
 
@@ -69,7 +69,7 @@ def read(image: JpegImagePlugin.JpegImageFile, file: BinaryIO) -> Notes:
     if not views and (any(data.startswith(_MPF) for _, data in segments) or _goes_on(file)):
         warnings.append("what follows the picture in its file (a gain map, a depth map or a video) is dropped")
     return Notes(
-        exif=_joined(segments, _APP1, exif.PREFIX),
+        exif=_joined(segments, _APP1, EXIF_PREFIX),
         xmp=next((data[len(_XMP) :] for marker, data in segments if marker == _APP1 and data.startswith(_XMP)), b""),
         icc=_profile(segments),
         comments=tuple(_decoded(data) for marker, data in segments if marker == _COM),
@@ -106,7 +106,7 @@ def _is_kept(marker: int, data: bytes) -> bool:
     if marker == _COM:
         return True
     if marker == _APP1:
-        return not data.startswith((exif.PREFIX, _XMP))
+        return not data.startswith((EXIF_PREFIX, _XMP))
     if marker == _APP2:
         return not data.startswith((_ICC, _MPF))
     if marker == _APP13:
@@ -211,7 +211,7 @@ def _with_aspect(jfif: bytes, notes: Notes) -> bytes:
 def _described(picture: Picture) -> Iterator[Segment]:
     """The segments beside the samples, in the customary order."""
     notes = picture.notes
-    yield from ((_APP1, exif.PREFIX + part) for part in _cut(notes.exif, LONGEST - len(exif.PREFIX)))
+    yield from ((_APP1, EXIF_PREFIX + part) for part in _cut(notes.exif, LONGEST - len(EXIF_PREFIX)))
     if notes.xmp:
         yield _APP1, _XMP + notes.xmp
     profile = _cut(notes.icc or b"", LONGEST - len(_ICC) - 2)

@@ -6,9 +6,7 @@ import io
 from functools import cache
 from typing import TYPE_CHECKING
 
-from PIL import Image
-
-from .record import ALPHA, CHANNELS, INDEXED
+from .record import ALPHA, CHANNELS, INDEXED, Kind
 
 if TYPE_CHECKING:
     from .png import Structure
@@ -23,20 +21,20 @@ _OF_COLOUR_TYPES = {0: "I;16", 2: "RGB", 4: "LA", 6: "RGBA"}  # of PNG, with 16 
 
 
 def choose_mode(
-    image: Image.Image, structure: Structure | None, keep_indices: bool, animated: bool, opaque: bool
+    kind: Kind, structure: Structure | None, keep_indices: bool, animated: bool, opaque: bool
 ) -> tuple[str | None, list[str]]:
     """The mode, None where the picture is not supported, and what is to be said of it.
 
     Palettes and bits have no values in between: they stay as they are if `keep_indices`, and become colours otherwise.
 
     Args:
-        image: as Pillow opens it.
+        kind: what the picture is.
         structure: of a PNG file.
         keep_indices: see `ReadOptions`.
         animated: whether there are several frames.
         opaque: whether no pixel of the frames can be transparent.
     """
-    mode = image.mode
+    mode = kind.mode
     if structure is not None and structure.depth == 16:
         mode = _OF_COLOUR_TYPES[structure.colour_type]
     if animated:
@@ -45,19 +43,18 @@ def choose_mode(
         mode = {"LA": "LA", "I;16": "I;16", "1": "L"}.get(mode, "L") if grey else "RGB"
         mode = mode if opaque else _WITH_ALPHA.get(mode, mode)
         return mode, [_become(mode, "the palette becomes colours")] if indexed else []
-    transparent = "transparency" in image.info
-    if mode == "1" and not transparent:
+    if mode == "1" and not kind.transparent:
         return ("1", []) if keep_indices else ("L", [_become("L", "two levels become grey")])
     if mode in (INDEXED, "PA"):
         if mode == INDEXED and keep_indices:
             return INDEXED, []
-        mode = "RGBA" if mode == "PA" or transparent else "RGB"
+        mode = "RGBA" if mode == "PA" or kind.transparent else "RGB"
         return mode, [_become(mode, "the palette becomes colours")]
-    if mode == "I" and image.format == "PPM":  # a grey map of 16 bits
+    if mode == "I" and kind.format == "PPM":  # a grey map of 16 bits
         return "I;16", []
     said = [f"its {mode} colours become RGB"] if mode in ("LAB", "HSV") else []
     mode = _AS_OTHERS.get(mode, mode)
-    mode = _WITH_ALPHA.get(mode, mode) if transparent else mode
+    mode = _WITH_ALPHA.get(mode, mode) if kind.transparent else mode
     return (mode if mode in _PLAIN else None), said
 
 
@@ -76,6 +73,8 @@ def _become(mode: str, what: str) -> str:
 @cache
 def gives_back(format_name: str, mode: str) -> bool:
     """Whether a format gives back pixels of a mode without loss of depth, colour or alpha: tried on a single one."""
+    from PIL import Image  # which PNG has no need of
+
     written = io.BytesIO()
     try:
         Image.new(mode, (1, 1)).save(written, format_name)

@@ -8,9 +8,9 @@ from PIL import Image
 
 from ...geometry import INCH
 from ..base import Array
-from . import carrying, exif, jpeg2000
+from . import carrying, jpeg2000
 from .pixels import to_image
-from .record import Animation, Notes, Picture
+from .record import EXIF_PREFIX, Animation, Notes, Picture
 
 _QUALITY = 95
 _DENSEST = 2**31 / 40  # samples per inch, of which 39.37 go into the 32 bits of samples per metre
@@ -59,9 +59,9 @@ def read(image: Image.Image, file: BinaryIO) -> Notes:
 
 def _exif(image: Image.Image) -> bytes:
     if "exif" in image.info:
-        return bytes(image.info["exif"]).removeprefix(exif.PREFIX)
+        return bytes(image.info["exif"]).removeprefix(EXIF_PREFIX)
     stored = image.getexif()
-    return stored.tobytes().removeprefix(exif.PREFIX) if len(stored) else b""
+    return stored.tobytes().removeprefix(EXIF_PREFIX) if len(stored) else b""
 
 
 def _animation(image: Image.Image, frames: int) -> Animation:
@@ -85,7 +85,7 @@ def write(file: BinaryIO, frames: Array, picture: Picture, format_name: str) -> 
     if format_name == "ICO":  # which would hold smaller ones besides, and none that is larger
         save |= {"sizes": [picture.size], "bitmap_format": "png"}
     if "EXIF" in held and notes.exif:
-        save["exif"] = exif.PREFIX + notes.exif
+        save["exif"] = EXIF_PREFIX + notes.exif
     if "XMP" in held and notes.xmp:
         save["xmp"] = notes.xmp
     if notes.icc and "the ICC profile" in held:

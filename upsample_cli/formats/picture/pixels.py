@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from PIL import Image
 
 from ..base import Array
 from .record import Picture
 
+if TYPE_CHECKING:
+    from PIL import Image
+
 
 def to_image(frame: Array, picture: Picture) -> Image.Image:
     """A frame, of shape (height, width) or (height, width, samples), as a picture of Pillow's."""
+    from PIL import Image  # which most PNG have no need of
+
     if picture.mode == "1":
         return Image.fromarray(frame.astype(bool, copy=False))
     native = np.ascontiguousarray(frame, frame.dtype.newbyteorder("="))

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from .. import xmp
-from . import exif
-from .record import Animation, Metadata, Notes, Palette
+from .record import EXIF_PREFIX, Animation, Kind, Metadata, Notes, Palette
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 COLOUR_TYPES = {"1": 0, "L": 0, "I;16": 0, "LA": 4, "RGB": 2, "RGBA": 6, "P": 3}
@@ -26,6 +25,9 @@ _RAW_PROFILES = {  # ImageMagick's way to put what had no chunk of its own into 
     b"Raw profile type APP1": "exif",
     b"Raw profile type xmp": "xmp",
 }
+_MODES = {0: "L", 2: "RGB", 3: "P", 4: "LA", 6: "RGBA"}  # Pillow's, of colour types
+_DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
+_BACKGROUND = 1  # takes the place of a frame
 _LARGEST_TEXT = 64 << 20  # bytes, when inflated
 
 
@@ -69,6 +71,21 @@ class Structure:
     frames: tuple[Frame, ...] = ()
     spare_image: bool = False
 
+    @property
+    def kind(self) -> Kind:
+        """The same in Pillow's terms."""
+        mode = {(1, 0): "1", (16, 0): "I;16"}.get((self.depth, self.colour_type), _MODES[self.colour_type])
+        transparent = bool(self.key or (self.colour_type == 3 and self.palette and self.palette.opacity))
+        return Kind("PNG", mode, self.size, transparent)
+
+    @property
+    def is_opaque(self) -> bool:
+        """Whether no pixel of an animation can be transparent."""
+        if self.colour_type in (4, 6) or self.key or (self.palette and self.palette.opacity):
+            return False
+        covers = struct.unpack_from(">II", self.frames[0][0], 4) == self.size
+        return covers and all(control[24] != _BACKGROUND for control, _ in self.frames)
+
 
 def read(file: BinaryIO) -> tuple[Structure, Notes]:
     """What a PNG file says beside its samples, which are skipped.
@@ -81,6 +98,8 @@ def read(file: BinaryIO) -> tuple[Structure, Notes]:
     if len(by_name.get(b"IHDR", b"")) != 13:
         raise ValueError("its header is damaged")
     width, height, depth, colour_type = struct.unpack_from(">IIBB", by_name[b"IHDR"])
+    if depth not in _DEPTHS.get(colour_type, ()) or not width or not height:
+        raise ValueError(f"its header says {depth} bits of colour type {colour_type}, {width}×{height}")
     animated = b"acTL" in by_name and len(frames) > 1
     structure = Structure(
         (width, height),
@@ -109,6 +128,8 @@ def _taken_apart(file: BinaryIO) -> tuple[list[Chunk], tuple[Frame, ...], bool]:
             continue
         file.seek(offset)
         data = file.read(length)
+        if file.read(4) != struct.pack(">I", zlib.crc32(name + data)):
+            raise ValueError(f"its chunk {name.decode('latin-1')} is damaged")
         if name == b"fcTL":
             frames.append((data, []))
         chunks.append(Chunk(name, data, pixels))
@@ -157,7 +178,7 @@ def _notes(chunks: list[Chunk], by_name: dict[bytes, bytes], structure: Structur
     document = next((text for keyword, text, _ in texts if keyword == xmp.PNG_KEYWORD), raw.get("xmp", b""))
     spacing, unit = _spacing(by_name.get(b"pHYs", b""))
     return Notes(
-        exif=by_name.get(b"eXIf", raw.get("exif", b"")).removeprefix(exif.PREFIX),
+        exif=by_name.get(b"eXIf", raw.get("exif", b"")).removeprefix(EXIF_PREFIX),
         xmp=document,
         icc=_profile(by_name.get(b"iCCP", b"")),
         comments=tuple(_decoded(text, chunk) for keyword, text, chunk in texts if keyword == b"Comment"),

@@ -7,7 +7,6 @@ import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import replace
-from fractions import Fraction
 from typing import BinaryIO
 
 import numpy as np
@@ -125,6 +124,8 @@ def _density(spacing: tuple[float, float], unit: str | None) -> bytes:
     if unit == "mm":
         x, y = (min(max(1, round(1000 / value)), _LARGEST_INTEGER) for value in spacing)
         return struct.pack(">IIB", x, y, 1)
+    from fractions import Fraction  # slow to load, and seldom needed
+
     shape = Fraction(spacing[1] / spacing[0]).limit_denominator(10_000)
     return struct.pack(">IIB", max(1, shape.numerator), shape.denominator, 0)
 

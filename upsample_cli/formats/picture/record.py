@@ -10,6 +10,24 @@ from ..base import WriteOptions
 CHANNELS = {"LA": 2, "RGB": 3, "RGBA": 4, "CMYK": 4}
 ALPHA = ("LA", "RGBA")
 INDEXED = "P"
+EXIF_PREFIX = b"Exif\0\0"  # in JPEG, and left there by some who write EXIF elsewhere
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a picture is, before it is decoded.
+
+    Attributes:
+        format: Pillow's name of the file's format.
+        mode: Pillow's mode of the samples.
+        size: width and height as they are stored.
+        transparent: whether a level, a colour or entries of the palette are transparent.
+    """
+
+    format: str
+    mode: str
+    size: tuple[int, int]
+    transparent: bool
 
 
 @dataclass(frozen=True, slots=True)

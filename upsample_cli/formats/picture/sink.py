@@ -8,7 +8,6 @@ from importlib import import_module
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from ...errors import OutputError
 from ...geometry import Axis
@@ -18,6 +17,7 @@ from .modes import gives_back
 from .record import ALPHA, CHANNELS, Metadata, Picture
 
 _WRITERS = {"PNG": "png_writing", "JPEG": "jpeg", "WEBP": "webp", "GIF": "gif"}  # modules; of the rest, `other`
+_COMMON = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".gif": "GIF"}
 _ANIMATED = ("PNG", "WEBP", "GIF", "AVIF")
 _LONGEST = {"JPEG": 65_500, "WEBP": 16_383, "GIF": 65_535, "ICO": 256}  # sides
 _LOSSY = ("JPEG", "WEBP", "AVIF")
@@ -169,9 +169,12 @@ class PictureSink:
 
 def _format_of(path: Path) -> str:
     """Pillow's name of the format that a suffix stands for."""
-    Image.preinit()  # a few common formats; to know them all costs as much as a small picture
     suffix = path.suffix.lower()
-    format_name = Image.EXTENSION.get(suffix) or Image.registered_extensions().get(suffix)
+    if suffix in _COMMON:
+        return _COMMON[suffix]
+    from PIL import Image  # all of whose formats take longer to load than a small picture
+
+    format_name = Image.registered_extensions().get(suffix)
     if format_name is None or format_name not in Image.SAVE:
         known = "png, jpg, webp, gif, tif, nii.gz, npy"
         raise OutputError(f"no file with the suffix {path.suffix!r} can be written; {known} and others can", path)

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, cast
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 
 from ...errors import InputError
 from ...geometry import Axis, Grid
 from ..base import Array, Header, InMemory, ReadOptions
 from .modes import choose_mode, kept_bits
-from .record import ALPHA, CHANNELS, INDEXED, Animation, Metadata, Notes, Palette
+from .record import ALPHA, CHANNELS, INDEXED, Animation, Kind, Metadata, Notes, Palette
 
 if TYPE_CHECKING:
-    from . import png
+    from PIL import Image
 
-Image.MAX_IMAGE_PIXELS = None  # what is too large is refused by its predicted memory, with a number and a remedy
+    from . import png
 
 _DTYPES = {"1": np.bool_, "I;16": np.uint16, "I": np.int32, "F": np.float32}
 _UPRIGHT: dict[int, Callable[[Array], Array]] = {  # what undoes the orientations of EXIF
@@ -33,6 +32,7 @@ _UPRIGHT: dict[int, Callable[[Array], Array]] = {  # what undoes the orientation
     7: lambda rows: rows[::-1, ::-1].swapaxes(0, 1),
     8: lambda rows: rows[:, ::-1].swapaxes(0, 1),
 }
+_PNG = b"\x89PNG\r\n\x1a\n"
 _JPEG = ("JPEG", "MPO")  # as Pillow calls what has one picture, and what has several
 _PLAIN = ("L", "LA", "RGB", "RGBA")
 _TURNED = (5, 6, 7, 8)  # the orientations in which width and height change places
@@ -45,40 +45,42 @@ class PictureSource(InMemory):
         super().__init__()
         self._path = path
         self.warnings: list[str] = []
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of small faults in metadata, which Pillow survives
-                self._image = Image.open(path)
-        except UnidentifiedImageError:
-            raise InputError("is not a picture, TIFF, NIfTI or .npy file that can be read", path) from None
-        except Exception as error:  # decoders raise whatever the bytes lead them into
-            raise InputError(f"is not a readable picture: {error}", path) from error
+        self._png: png.Structure | None = None
         try:
             self.header = self._read_header(options)
         except InputError:
-            self._image.close()
+            self._close()
             raise
-        except Exception as error:
-            self._image.close()
+        except Exception as error:  # decoders raise whatever the bytes lead them into
+            self._close()
             raise InputError(f"is not a readable picture: {error}", path) from error
 
+    @cached_property
+    def _image(self) -> Image.Image:
+        """The picture as Pillow opens it, without which most PNG can be read."""
+        from .opening import open_image
+
+        return open_image(self._path)
+
+    def _close(self) -> None:
+        if "_image" in self.__dict__:
+            self._image.close()
+
     def _read_header(self, options: ReadOptions) -> Header:
-        image = self._image
-        self._png: png.Structure | None = None
-        notes, opaque = self._read_notes()
+        self._kind, notes, opaque = self._look()
         notes, self._orientation = _with_facts(notes)
         self.copies = 3.4 if self._orientation in _UPRIGHT else 2.4  # Pillow's picture, the array, and it upright
         self._frames = len(notes.animation.durations) if notes.animation is not None else 1
-        mode, said = choose_mode(image, self._png, options.keep_indices, self._frames > 1, opaque)
+        mode, said = choose_mode(self._kind, self._png, options.keep_indices, self._frames > 1, opaque)
         if mode is None:
-            raise InputError(f"is a picture of mode {image.mode}, which is not supported", self._path)
+            raise InputError(f"is a picture of mode {self._kind.mode}, which is not supported", self._path)
         self._mode = mode
         self.warnings += [*notes.warnings, *said]
         if options.axes is not None:
             self.warnings.append("--axes is ignored: a picture names its axes")
         grid = self._grid(notes)
         metadata = Metadata(
-            "JPEG" if image.format in _JPEG else image.format or "",
+            "JPEG" if self._kind.format in _JPEG else self._kind.format,
             self._mode,
             grid,
             notes,
@@ -97,26 +99,27 @@ class PictureSource(InMemory):
             extras=in_words(metadata),
         )
 
-    def _read_notes(self) -> tuple[Notes, bool]:
-        """What the file says beside its samples, and whether no pixel of an animation can be transparent."""
-        image = self._image
-        opaque = image.mode not in ALPHA
+    def _look(self) -> tuple[Kind, Notes, bool]:
+        """What kind of picture it is, what it says, and whether no pixel of an animation can be transparent."""
         with self._path.open("rb") as file:  # of the formats' modules only one is needed, and imported
-            if image.format == "PNG":
-                from . import apng, png
+            if file.read(len(_PNG)) == _PNG:
+                from . import png
 
                 self._png, notes = png.read(file)
-                return notes, bool(self._png.frames) and apng.is_opaque(self._png)
-            if image.format == "GIF":
+                return self._png.kind, notes, bool(self._png.frames) and self._png.is_opaque
+            image = self._image
+            kind = Kind(image.format or "", image.mode, image.size, "transparency" in image.info)
+            opaque = image.mode not in ALPHA
+            if kind.format == "GIF":
                 from . import gif
 
                 frames, notes = gif.read(file)
-                return notes, bool(frames) and gif.is_opaque(frames, image.size)
-            if image.format == "WEBP":
+                return kind, notes, bool(frames) and gif.is_opaque(frames, image.size)
+            if kind.format == "WEBP":
                 from . import webp
 
-                return webp.read(file), opaque
-            if image.format in _JPEG:
+                return kind, webp.read(file), opaque
+            if kind.format in _JPEG:
                 from . import jpeg
 
                 notes = jpeg.read(cast(Any, image), file)
@@ -127,10 +130,10 @@ class PictureSource(InMemory):
         frames_left = getattr(image, "n_frames", 1) if notes.animation is None else 1
         if frames_left > 1:
             notes = replace(notes, warnings=(*notes.warnings, f"only the first of {frames_left} frames is resized"))
-        return notes, opaque
+        return kind, notes, opaque
 
     def _grid(self, notes: Notes) -> Grid:
-        width, height = self._image.size
+        width, height = self._kind.size
         if self._orientation in _TURNED:
             width, height = height, width
         x, y = notes.spacing or (None, None)
@@ -172,17 +175,19 @@ class PictureSource(InMemory):
 
     def _decoded(self) -> Array:
         """The samples as they lie in the file."""
-        from . import apng
-
-        if self._png is not None and self._png.depth == 16:
-            return apng.decode(self._path.read_bytes(), self._png)
-        if self._png is not None and self._png.depth < 8 and self._png.key:  # of which Pillow finds no pixel
-            levels = np.asarray(self._image.convert("L"))[..., None]
-            return np.concatenate([levels, apng.opacity(levels, self._png)], axis=-1)
-        if self._png is not None and self._png.depth == 8 and self._mode == self._image.mode in _PLAIN:
+        if self._png is None:
+            return self._converted()
+        if self._png.depth == 8 and self._mode == self._kind.mode in _PLAIN:
             import imagecodecs  # takes half of Pillow's time
 
             return np.asarray(imagecodecs.png_decode(self._path.read_bytes()))
+        from . import apng
+
+        if self._png.depth == 16:
+            return apng.decode(self._path.read_bytes(), self._png)
+        if self._png.depth < 8 and self._png.key:  # of which Pillow finds no pixel
+            levels = np.asarray(self._image.convert("L"))[..., None]
+            return np.concatenate([levels, apng.opacity(levels, self._png)], axis=-1)
         return self._converted()
 
     def _converted(self) -> Array:
@@ -218,7 +223,7 @@ class PictureSource(InMemory):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._array = None
-        self._image.close()
+        self._close()
 
 
 def in_words(metadata: Metadata) -> tuple[str, ...]:
@@ -233,22 +238,23 @@ def in_words(metadata: Metadata) -> tuple[str, ...]:
 
 def _with_facts(notes: Notes) -> tuple[Notes, int]:
     """The notes with the spacing that EXIF says if nothing else does, and upright; and the orientation."""
-    from . import exif
-
-    facts = exif.Facts()
+    spacing, orientation = None, 1
     if notes.exif:
+        from . import exif
+
         try:
             facts = exif.read(notes.exif)
+            spacing, orientation = facts.spacing, facts.orientation
             if exif.says_where_the_subject_is(notes.exif):
                 said = "where EXIF says that the subject is, in pixels, is dropped"
                 notes = replace(notes, warnings=(*notes.warnings, said))
         except ValueError as error:
             notes = replace(notes, exif=b"", warnings=(*notes.warnings, f"its EXIF is damaged and dropped: {error}"))
-    if notes.spacing is None and facts.spacing is not None:
-        notes = replace(notes, spacing=facts.spacing, unit="mm")
-    if notes.spacing is not None and facts.orientation in _TURNED:
+    if notes.spacing is None and spacing is not None:
+        notes = replace(notes, spacing=spacing, unit="mm")
+    if notes.spacing is not None and orientation in _TURNED:
         notes = replace(notes, spacing=(notes.spacing[1], notes.spacing[0]))
-    return notes, facts.orientation
+    return notes, orientation
 
 
 def _time(animation: Animation) -> Axis:

@@ -8,9 +8,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO
 
 from ..base import Array
-from . import exif
 from .pixels import to_image
-from .record import ALPHA, INDEXED, Animation, Notes, Picture
+from .record import ALPHA, EXIF_PREFIX, INDEXED, Animation, Notes, Picture
 
 _QUALITY = 95
 _ICC_FLAG, _ALPHA_FLAG, _EXIF_FLAG, _XMP_FLAG, _ANIMATION_FLAG = 0x20, 0x10, 0x08, 0x04, 0x02
@@ -34,7 +33,7 @@ def read(file: BinaryIO) -> Notes:
     data = first.get(b"EXIF", b"")
     codecs = {name for name, _ in _frame_chunks(chunks)}
     return Notes(
-        exif=data.removeprefix(exif.PREFIX),
+        exif=data.removeprefix(EXIF_PREFIX),
         xmp=first.get(b"XMP ", b""),
         icc=first.get(b"ICCP"),
         animation=_animation(chunks),
