@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import shutil
 from pathlib import Path
 
 from .errors import OutputError, RequestError
@@ -55,9 +54,18 @@ def refuse_more_than_disk(output_bytes: int, compresses: bool, path: Path) -> No
     """
     if not path.parent.is_dir():
         return
-    free = shutil.disk_usage(path.parent).free
+    free = _free_bytes(path.parent)
     if output_bytes > free * (_COMPRESSION if compresses else 1):
         raise OutputError(f"the output needs {in_words(output_bytes)}, and {in_words(free)} are free; make room", path)
+
+
+def _free_bytes(folder: Path) -> int:
+    if hasattr(os, "statvfs"):
+        status = os.statvfs(folder)
+        return status.f_bavail * status.f_frsize
+    import shutil  # takes longer to load than a small file needs for the rest
+
+    return shutil.disk_usage(folder).free
 
 
 def cores() -> int:
