@@ -70,3 +70,13 @@ def test_a_grid_answers_by_name():
     assert grid["z"] == Axis("z", 4)
     with pytest.raises(KeyError):
         grid["y"]
+
+
+def test_a_smaller_version_covers_the_same_extent():
+    grid = Grid((Axis("z", 7, 2.0), Axis("y", 10, 3.0, "mm"), Axis("x", 9)), {"scanner": np.diag([4.0, 3.0, 2.0, 1.0])})
+    level = grid.resized((7, 5, 3))
+    assert [axis.spacing for axis in level.axes] == [2.0, 6.0, None]
+    assert level.shape == (7, 5, 3)
+    corner, pixel = np.array([-0.5, -0.5, -0.5, 1]), np.array([2.5, 4.5, 6.5, 1])
+    np.testing.assert_allclose(level.affines["scanner"] @ corner, grid.affines["scanner"] @ corner)
+    np.testing.assert_allclose(level.affines["scanner"] @ pixel, grid.affines["scanner"] @ [8.5, 9.5, 6.5, 1])

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 import numpy as np
 
 from .core.arrays import FloatArray
-from .core.sampling import AxisMap
+from .core.sampling import AxisMap, axis_map
 
 Affine: TypeAlias = FloatArray
 
@@ -113,3 +113,8 @@ class Grid:
                 step[column, column] = maps[name].pitch
                 step[column, 3] = maps[name].b
         return Grid(axes, {name: affine @ step for name, affine in self.affines.items()})
+
+    def resized(self, shape: Sequence[int]) -> Grid:
+        """The grid of an array of another `shape` over the same extent, such as a level of a pyramid."""
+        pairs = zip(self.axes, shape, strict=True)
+        return self.resampled({axis.name: axis_map(axis.size, size) for axis, size in pairs if size != axis.size})

@@ -239,8 +239,7 @@ def _levels(main: Resizing, request: Request, path: Path) -> list[Resizing]:
             coarse = a * axis.size / size  # over the same extent, whose edge lies half a sample before the first
             target = AxisTarget(size, 1 / coarse, exact=True, shift=b - (a - 1) / 2)
             recipe += make_recipe([before], [target], mode, False, main.before.dtype)
-        axes = tuple(replace(a, size=size) for a, size in zip(main.after.grid.axes, shape, strict=True))
-        after = replace(main.after, grid=replace(main.after.grid, axes=axes), levels=())
+        after = replace(main.after, grid=main.after.grid.resized(shape), levels=())
         taken = [step for step in recipe if step is not None]
         rules = _rules(main.before, mode, taken, request, path)
         resizings.append(Resizing(main.source, main.before, after, mode, tuple(recipe), rules))

@@ -87,7 +87,7 @@ class TiffSink:
                 header, _ = part
                 writer.write(**self._arguments(part, header.grid, next(rest)), **self._described(number))
                 for shape in header.levels if self.pyramids else ():
-                    writer.write(**self._arguments(part, _level(header.grid, shape), next(rest)), **_REDUCED)
+                    writer.write(**self._arguments(part, header.grid.resized(shape), next(rest)), **_REDUCED)
 
     def _arguments(self, part: Part, grid: Grid, slabs: Iterable[Array]) -> dict[str, Any]:
         """The arguments of `TiffWriter.write` for an array, or a smaller version of it, with this `grid`."""
@@ -138,15 +138,6 @@ class TiffSink:
             for header, metadata in self._parts
             for shape in (header.grid.shape, *header.levels)
         )
-
-
-def _level(grid: Grid, shape: Sequence[int]) -> Grid:
-    """The grid of a smaller version, over the same extent."""
-    axes = [
-        replace(axis, size=size, spacing=None if axis.spacing is None else axis.spacing * axis.size / size)
-        for axis, size in zip(grid.axes, shape, strict=True)
-    ]
-    return Grid(tuple(axes), grid.affines)
 
 
 def _true_tags(grid: Grid, metadata: Metadata) -> Iterator[Tag]:
