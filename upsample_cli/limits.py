@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from functools import cache
 from pathlib import Path
 
 from .errors import OutputError, RequestError
@@ -16,6 +17,7 @@ _CONTAINER_LIMITS = (  # of control groups, version 2 and 1
     "/sys/fs/cgroup/memory/memory.limit_in_bytes",
 )
 _ABSURD_BYTES = 2**44  # of output: 16 TiB
+_allowed_cores: int | None = None
 _COMPRESSION = 20  # the largest ratio by which compression is trusted to make room
 
 
@@ -68,8 +70,16 @@ def _free_bytes(folder: Path) -> int:
     return shutil.disk_usage(folder).free
 
 
+def allow_cores(count: int | None) -> None:
+    """Let this process use no more than `count` cores, where others of a batch use the rest; None for all."""
+    global _allowed_cores
+    _allowed_cores = count
+
+
 def cores() -> int:
     """How many cores this process may use."""
+    if _allowed_cores is not None:
+        return _allowed_cores
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -87,8 +97,12 @@ def machine_memory() -> float:
     return min([installed, *(limit for path in _CONTAINER_LIMITS if (limit := _number_in(path)))])
 
 
+@cache
 def program_bytes() -> int:
-    """The memory that this process holds now, which is its program and libraries."""
+    """The memory that this process holds at first, which is its program and libraries.
+
+    What it holds after a few files would let the next one's plan depend on them.
+    """
     try:
         return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except (OSError, ValueError, IndexError, AttributeError):  # not told on this system

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from .plan import Plan
 from .unfinished import Unfinished
 
 
-def run(plan: Plan, *, overwrite: bool = False) -> None:
+def run(plan: Plan, *, overwrite: bool = False, progress: Callable[[float], None] | None = None) -> None:
     """Do what `plan` says, while its source is open.
 
     The output appears under its final name complete or not at all; what goes wrong leaves no file behind.
@@ -22,14 +22,15 @@ def run(plan: Plan, *, overwrite: bool = False) -> None:
     Args:
         plan: the plan.
         overwrite: whether the output may replace what exists by the time that it is complete.
+        progress: is told, after each slab that has been used, which part of the output is made.
 
     Raises:
         InputError: the source cannot be read to its end.
         OutputError: the output cannot be written.
     """
     try:
-        with Unfinished(formats.parts(_beyond_links(plan.output_path))) as output:
-            with closing(_arrays(plan)) as arrays:  # whatever becomes of the sink, no thread is left behind
+        with Unfinished(formats.parts(beyond_links(plan.output_path))) as output:
+            with closing(_arrays(plan, progress)) as arrays:  # whatever becomes of the sink, no thread is left behind
                 plan.sink.write(output.paths, arrays)
             if plan.request.verify:
                 from .verify import verify  # which few ask for
@@ -42,13 +43,24 @@ def run(plan: Plan, *, overwrite: bool = False) -> None:
         raise OutputError(f"cannot be written: {error.strerror or error}", plan.output_path) from error
 
 
-def _arrays(plan: Plan) -> Generator[Iterable[Array]]:
+def _arrays(plan: Plan, progress: Callable[[float], None] | None) -> Generator[Iterable[Array]]:
     """Every array of the output, in slabs that are made while the last ones are written."""
+    made = 0
+
+    def watched(slabs: Iterable[Array]) -> Generator[Array]:
+        nonlocal made
+        for slab in slabs:
+            made += slab.nbytes
+            yield slab
+            if progress is not None:
+                progress(made / plan.output_bytes)
+
     for resizing in plan.resizings:
-        with closing(ahead(resizing.results(plan.threads))) as slabs:
-            yield slabs
+        results = resizing.results(plan.threads)
+        with closing(results if resizing.is_one_slab else ahead(results)) as slabs:
+            yield watched(slabs)
 
 
-def _beyond_links(path: Path) -> Path:
+def beyond_links(path: Path) -> Path:
     """The file that a symbolic link stands for, so that the link survives."""
     return path.resolve() if path.is_symlink() else path

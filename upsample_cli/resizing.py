@@ -79,6 +79,11 @@ class Resizing:
             min(_SLAB_BYTES, self.slab_bytes) * rows // max(1, size_in_bytes(self.before) + size_in_bytes(self.after)),
         )
 
+    @property
+    def is_one_slab(self) -> bool:
+        """Whether all of the array is made at once, so that nothing can be made ahead."""
+        return next(itertools.islice(self.slabs(), 1, None), None) is None
+
     def memory(self, threads: int) -> int:
         """The predicted peak of the working memory while slabs are made, besides what formats hold, in bytes."""
         rows_before, rows_after = (math.prod(h.grid.shape[: self.slab_axis + 1]) for h in (self.before, self.after))
@@ -124,7 +129,7 @@ class Resizing:
         shape_before, shape_after = self.before.grid.shape, self.after.grid.shape
         bands = [step.bands if step is not None else None for step in self.recipe]
         along, within = bands[axis], bands[axis + 1 :]
-        with closing(ahead(self._parts())) as parts:
+        with closing(self._parts() if self.is_one_slab else ahead(self._parts())) as parts:
             for slab, rows in parts:
                 rows = rows.reshape(len(slab.leads), len(slab.reads), *shape_before[axis + 1 :])
                 out: Array = np.empty((len(slab.leads), len(slab.rows), *shape_after[axis + 1 :]), self.after.dtype)

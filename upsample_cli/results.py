@@ -39,6 +39,7 @@ class Result:
     Attributes:
         input, output: the files; no output where its name could not be made.
         status: what became of it; ``planned`` in a dry run.
+        number: its place among the inputs; results come as they end.
         error: why it failed, or None.
         reason: why it was skipped, or None.
         before, after: what the input holds and the output shall hold; None where it did not come to a plan.
@@ -54,6 +55,7 @@ class Result:
     input: Path
     output: Path | None
     status: Status
+    number: int = 0
     error: UpsampleError | None = None
     reason: str | None = None
     before: Summary | None = None

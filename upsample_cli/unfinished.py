@@ -32,7 +32,7 @@ class Unfinished:
 
     def __init__(self, targets: Sequence[Path]) -> None:
         """Choose names that nobody has, for `targets`."""
-        token = os.urandom(6).hex()
+        token = _mark_of(os.getpid()) + os.urandom(3).hex()
         self._targets = targets
         self._published: list[Path] = []
         self._locks: list[int] = []
@@ -83,15 +83,33 @@ class Unfinished:
 
 def sweep(folder: Path) -> None:
     """Remove what killed processes have left in `folder`: unfinished files that no process holds."""
-    with suppress(OSError), os.scandir(folder) as entries:
-        left = [Path(entry.path) for entry in entries if _NAME.fullmatch(entry.name)]
-        for path in left if fcntl is not None else []:
-            with suppress(OSError):
+    for path in _unfinished(folder):
+        with suppress(OSError):
+            if time.time() - path.stat().st_mtime >= _OLD_ENOUGH:
                 _remove_if_abandoned(path)
 
 
+def sweep_after(process: int, folder: Path) -> None:
+    """Remove at once what `process`, which has been killed, has left in `folder`."""
+    for path in _unfinished(folder):
+        with suppress(OSError):
+            if path.name.startswith(f".upsample-{_mark_of(process)}"):
+                _remove_if_abandoned(path)
+
+
+def _unfinished(folder: Path) -> list[Path]:
+    with suppress(OSError), os.scandir(folder) as entries:
+        return [Path(entry.path) for entry in entries if _NAME.fullmatch(entry.name) and not entry.is_symlink()]
+    return []
+
+
+def _mark_of(process: int) -> str:
+    """What the names of a process's files have in common."""
+    return f"{process & 0xFFFFFF:06x}"
+
+
 def _remove_if_abandoned(path: Path) -> None:
-    if path.is_symlink() or time.time() - path.stat().st_mtime < _OLD_ENOUGH:
+    if fcntl is None:
         return
     descriptor = os.open(path, os.O_RDWR)
     try:
