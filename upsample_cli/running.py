@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from . import formats
 from .errors import InternalError, RequestError, UpsampleError
-from .formats.base import Source
 from .limits import cores
 from .pipeline import run
 from .plan import Plan, make_plan, read_options
@@ -103,12 +102,7 @@ def run_job(
             if not options.dry_run:
                 if begin is not None:
                     begin(plan)
-                run(
-                    replace(plan, threads=job.request.threads or cores()),
-                    overwrite=options.overwrite,
-                    progress=progress,
-                )
-                result = _done(result, job, source, options)
+                result = _carried_out(result, plan, options, progress)
     except UpsampleError as failure:
         error = failure
     except MemoryError:
@@ -139,14 +133,18 @@ def _planned(result: Result, plan: Plan) -> Result:
     )
 
 
-def _done(result: Result, job: Job, source: Source, options: RunOptions) -> Result:
-    written = sum(path.stat().st_size for path in formats.parts(job.output))
-    thumbnails = None
+def _carried_out(planned: Result, plan: Plan, options: RunOptions, progress: Callable[[float], None] | None) -> Result:
+    plan = replace(plan, threads=plan.request.threads or cores())  # in a batch fewer than it was planned for
+    watch = None
     if options.thumbnails:
-        from .thumbnails import of_job  # which only the report wants
+        from .thumbnails import Watch  # which only the report wants
 
-        thumbnails = of_job(source, job.output)
-    return replace(result, status="done", bytes=written, thumbnails=thumbnails)
+        watch = Watch(plan)
+        plan = watch.plan
+    run(plan, overwrite=options.overwrite, progress=progress)
+    written = sum(path.stat().st_size for path in formats.parts(plan.output_path))
+    thumbnails = None if watch is None else watch.thumbnails()
+    return replace(planned, status="done", bytes=written, thumbnails=thumbnails)
 
 
 def _mode_name(plan: Plan) -> str:
