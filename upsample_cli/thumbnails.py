@@ -24,11 +24,12 @@ from .formats.base import Sink, Source
 from .geometry import SPATIAL, Axis, Grid
 from .plan import Plan
 
-_BOX = (240.0, 180.0)  # width and height of a single view on the page
+_BOX = (320.0, 200.0)  # width and height of a single view on the page
 _STRIP = (320.0, 128.0)  # of three views side by side
-_CURVE = (240, 120)
+_CURVE = (320, 120)
+_THIN = 1 / 8  # of its width or height, up to which a stack is shown by its middle alone
 _LEAST = 6.0  # a side of a view
-_DENSITY = 1.5  # pixels that are kept for each on the page: screens are finer than pages
+_DENSITY = 1.25  # pixels that are kept for each on the page: screens are finer than pages
 _PICKS = 3  # samples that are averaged to a pixel, along an axis, of those that there are
 _CURVE_SAMPLES = 1000
 _DOTS = 48  # samples of a curve that are shown one by one
@@ -95,7 +96,9 @@ class Watch:
         before, after = plan.before, plan.after
         self._headers = before, after
         self._labels = plan.main.mode.votes
-        planes = planes_of(before.grid, after.grid)
+        planes: list[Plane] = []
+        with suppress(Exception):  # no file fails for its picture
+            planes = planes_of(before.grid, after.grid)
         self._before = [_Copy(plane, before.grid) for plane in planes]
         self._after = [_Copy(plane, after.grid) for plane in planes]
         first = plan.main.source
@@ -125,19 +128,26 @@ class Watch:
 
 
 def planes_of(before: Grid, after: Grid) -> list[Plane]:
-    """The views of a file: three of a volume, one of a picture, and of a line of samples its curve.
+    """The views of a file: three of a volume, one of a picture or of a thin stack, and of a line of samples its curve.
 
     Volumes that lie in the world of a patient are shown as one looks at an upright person from the front, from above
     and from the left: their anterior and superior ends are up.
     """
     axes = [name for name in before.spatial if name != "z" or max(before["z"].size, after["z"].size) > 1]
-    if len(axes) == 3:
+    if len(axes) == 3 and _is_thick(before):
         facing = _facing(before)
         pairs = [("x", "y"), ("x", "z"), ("y", "z")]
         return [Plane(a + b, a, b) for a, b in pairs] if facing is None else _anatomical(facing)
-    if len(axes) == 2:
+    if len(axes) >= 2:
         return [Plane("", axes[0], axes[1])]
     return [Plane("", axes[0] if axes else [name for name in before.names if name != "s"][-1], None)]
+
+
+def _is_thick(grid: Grid) -> bool:
+    """Whether there is something to see from all three sides."""
+    width, height = _extent(grid, "x", "y")
+    _, depth = _extent(grid, "x", "z")
+    return depth >= _THIN * max(width, height)
 
 
 def _facing(grid: Grid) -> dict[str, tuple[str, bool]] | None:
@@ -260,8 +270,7 @@ class _WatchedSink:
     def _slabs(self, slabs: Iterable[Array]) -> Iterator[Array]:
         start = 0
         for slab in slabs:
-            shape = self._watching[0].grid.shape[self._axis + 1 :]
-            rows = slab.reshape(-1, *shape)
+            rows = slab.reshape(-1, *slab.shape[2:])  # a slab has its leading axes merged into one
             _take(self._watching, self._axis, start, rows)
             start += len(rows)
             yield slab
@@ -269,7 +278,7 @@ class _WatchedSink:
 
 
 def _take(copies: Sequence[_Copy], axis: int, start: int, rows: Array) -> None:
-    with suppress(Exception):  # no file fails for its picture
+    with suppress(Exception):  # as above
         for copy in copies:
             copy.take(axis, start, rows)
 
@@ -278,7 +287,7 @@ def _views(copies: Sequence[_Copy], look: Look) -> tuple[View, ...]:
     seen = [copy for copy in copies if copy.samples is not None]
     if not seen:
         return ()
-    sides = _sides([_extent(copy) for copy in seen])
+    sides = _sides([_extent(copy.grid, copy.plane.columns, copy.plane.rows) for copy in seen if copy.plane.rows])
     views = []
     for copy, (width, height) in zip(seen, sides, strict=True):
         image = look.image(copy.picture())
@@ -289,13 +298,12 @@ def _views(copies: Sequence[_Copy], look: Look) -> tuple[View, ...]:
     return tuple(views)
 
 
-def _extent(copy: _Copy) -> tuple[float, float]:
+def _extent(grid: Grid, columns: str, rows: str) -> tuple[float, float]:
     """The width and the height of a plane, in the same unit."""
-    assert copy.plane.rows is not None
-    columns, rows = (copy.grid[name].in_unit("mm") for name in (copy.plane.columns, copy.plane.rows))
-    if columns.spacing is None or rows.spacing is None or columns.unit != rows.unit:
-        return columns.size, rows.size
-    return columns.size * columns.spacing, rows.size * rows.spacing
+    across, down = grid[columns].in_unit("mm"), grid[rows].in_unit("mm")
+    if across.spacing is None or down.spacing is None or across.unit != down.unit:
+        return across.size, down.size
+    return across.size * across.spacing, down.size * down.spacing
 
 
 def _sides(extents: Sequence[tuple[float, float]]) -> list[tuple[int, int]]:
