@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import formats
-from .errors import InternalError, RequestError, UpsampleError
+from .errors import InternalError, OutputError, RequestError, UpsampleError
 from .limits import cores
 from .pipeline import run
 from .plan import Plan, make_plan, read_options
@@ -21,6 +21,7 @@ from .unfinished import sweep
 if TYPE_CHECKING:
     from .batch import Job
 
+EXISTS = "exists"  # why a job is skipped
 _BY_COUNT = {"linear": {2: "bilinear", 3: "trilinear"}, "cubic": {2: "bicubic"}}
 
 
@@ -32,6 +33,8 @@ class RunOptions:
         processes: how many jobs run at a time, or None for one per core.
         max_memory: the bytes that all jobs together may work with, or None for a part of the machine's.
         overwrite: whether outputs may replace what exists.
+        skip_existing: whether outputs that come into being meanwhile, as by a second run on the same files, are left
+            as they are, which is no failure.
         dry_run: whether to plan only.
         thumbnails: whether to make small pictures for the report.
         progress: is told which part of a job is done, 0 when it begins, now and then; None where nobody listens.
@@ -40,6 +43,7 @@ class RunOptions:
     processes: int | None = None
     max_memory: int | None = None
     overwrite: bool = False
+    skip_existing: bool = False
     dry_run: bool = False
     thumbnails: bool = False
     progress: Callable[[Job, float], None] | None = None
@@ -96,6 +100,8 @@ def run_job(
     result = Result(job.input, job.output, "planned", number=number)
     error: UpsampleError | None = None
     try:
+        if options.skip_existing and _exists(job):
+            return replace(result, status="skipped", reason=EXISTS)
         with formats.open_source(job.input, read_options(job.request)) as source:
             plan = make_plan(job.request, source, job.input, job.output)
             result = _planned(result, plan)
@@ -109,6 +115,8 @@ def run_job(
         error = RequestError("there is not enough memory for this; ask for less", job.input)
     except Exception as failure:
         error = InternalError.of(failure, job.input)
+    if isinstance(error, OutputError) and options.skip_existing and _exists(job):
+        return replace(result, status="skipped", reason=EXISTS, bytes=0)
     if error is not None:
         result = replace(result, status="failed", error=error, bytes=0)
     return replace(result, seconds=time.perf_counter() - began)
@@ -118,6 +126,10 @@ def _not_done(number: int, job: Job) -> Result:
     if job.error is not None:
         return Result(job.input, None, "failed", number=number, error=job.error)
     return Result(job.input, job.output, "skipped", number=number, reason=job.skip)
+
+
+def _exists(job: Job) -> bool:
+    return all(os.path.exists(part) for part in formats.parts(job.output))  # noqa: PTH110 a name may be impossible
 
 
 def _planned(result: Result, plan: Plan) -> Result:
