@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain, islice
 from typing import Generic, TypeVar
 
 from .limits import cores
@@ -74,6 +75,12 @@ def ahead(items: Generator[T]) -> Generator[T]:
 
 def in_threads(function: Callable[[T], U], items: Iterable[T]) -> Iterator[U]:
     """``map(function, items)`` on all cores, in order, of which only a few are worked on at a time."""
+    items = iter(items)
+    begin = list(islice(items, 2))
+    items = chain(begin, items)
+    if len(begin) < 2 or cores() == 1:
+        yield from map(function, items)
+        return
     from concurrent.futures import Future, ThreadPoolExecutor  # which small work need not wait for
 
     threads = cores()

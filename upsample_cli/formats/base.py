@@ -11,6 +11,7 @@ from typing import Any, Protocol, Self
 import numpy as np
 
 from ..core.arrays import Array as Array
+from ..core.arrays import ByteArray as ByteArray
 from ..errors import OutputError
 from ..geometry import Grid
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from .. import xmp
 from ..base import Array
-from .deflating import encode, quick_strategy
+from .deflating import deflated, quick_strategy
 from .pixels import to_image
 from .png import BEFORE_PALETTE, COLOUR_TYPES, SIGNATURE, Chunk, heads, packed
 from .record import INDEXED, Animation, Palette, Picture
@@ -137,10 +137,14 @@ def _encoded(frame: Array, picture: Picture) -> Iterator[bytes]:
         yield zlib.compress(_packed_rows(frame, picture), -1 if level is None else level)
         return
     strategy = quick_strategy(frame) if level is None else None
-    if strategy is not None or frame.dtype.itemsize == 2:
-        stream = io.BytesIO(
-            encode(frame, level=level, filter=_ALL_FILTERS) if strategy is None else encode(frame, **strategy)
-        )
+    if strategy is not None:
+        yield from deflated(frame, strategy)
+        return
+    if frame.dtype.itemsize == 2:
+        import imagecodecs  # Pillow knows no colours of 16 bits
+
+        native = np.ascontiguousarray(frame, frame.dtype.newbyteorder("="))
+        stream = io.BytesIO(imagecodecs.png_encode(native, level=level, filter=_ALL_FILTERS))
     else:
         stream = io.BytesIO()
         save = {} if level is None else {"compress_level": level}
