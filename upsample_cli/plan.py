@@ -101,7 +101,7 @@ def make_plan(request: Request, source: Source, source_path: Path, output_path: 
     threads, limit = request.threads or cores(), request.max_memory or working_memory()
     targets = [find_targets(request, part.header.grid, source_path) for part in sources]
     mains = [
-        _resizing(request, part, wanted, limit, source_path) for part, wanted in zip(sources, targets, strict=True)
+        make_resizing(request, part, wanted, limit, source_path) for part, wanted in zip(sources, targets, strict=True)
     ]
     options = WriteOptions(request.quality, request.compress_level)
     sink = formats.make_sink(output_path, [main.after for main in mains], options)
@@ -145,9 +145,22 @@ def choose_mode(request: Request, has_labels: bool = False) -> Mode:
         raise RequestError(str(error)) from error
 
 
-def _resizing(
+def make_resizing(
     request: Request, source: Source, targets: Mapping[str, AxisTarget], limit: float, path: Path
 ) -> Resizing:
+    """Plan what is done to one array, whatever becomes of it then.
+
+    Args:
+        request: what is asked for.
+        source: gives the array.
+        targets: what is asked of each axis.
+        limit: bytes that its tables of weights may take.
+        path: of the file, for messages.
+
+    Raises:
+        RequestError: the request does not fit the array.
+        InputError: the samples cannot be resized.
+    """
     before = source.header
     mode = choose_mode(request, before.labels)
     recipe = _recipe(request, mode, targets, before, limit, path)

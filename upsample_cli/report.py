@@ -105,7 +105,11 @@ class HtmlReport:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Write the page, unless the batch has ended before its time."""
+        """Write the page, unless the batch has ended before its time.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
         with self._open:
             if kind is not None:
                 return

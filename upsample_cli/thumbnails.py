@@ -19,7 +19,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from .core.arrays import Array, IndexArray
-from .display import Look, contrast, real
+from .display import Look, contrast, extent, real
 from .formats.base import Sink, Source
 from .geometry import SPATIAL, Axis, Grid
 from .plan import Plan
@@ -145,8 +145,8 @@ def planes_of(before: Grid, after: Grid) -> list[Plane]:
 
 def _is_thick(grid: Grid) -> bool:
     """Whether there is something to see from all three sides."""
-    width, height = _extent(grid, "x", "y")
-    _, depth = _extent(grid, "x", "z")
+    width, height = extent(grid, "x", "y")
+    _, depth = extent(grid, "x", "z")
     return depth >= _THIN * max(width, height)
 
 
@@ -287,7 +287,7 @@ def _views(copies: Sequence[_Copy], look: Look) -> tuple[View, ...]:
     seen = [copy for copy in copies if copy.samples is not None]
     if not seen:
         return ()
-    sides = _sides([_extent(copy.grid, copy.plane.columns, copy.plane.rows) for copy in seen if copy.plane.rows])
+    sides = _sides([extent(copy.grid, copy.plane.columns, copy.plane.rows) for copy in seen if copy.plane.rows])
     views = []
     for copy, (width, height) in zip(seen, sides, strict=True):
         image = look.image(copy.picture())
@@ -296,14 +296,6 @@ def _views(copies: Sequence[_Copy], look: Look) -> tuple[View, ...]:
             image = image.resize(size, Image.Resampling.BOX)
         views.append(_encoded(copy.plane.name, image, width, height, _BYTES // len(seen)))
     return tuple(views)
-
-
-def _extent(grid: Grid, columns: str, rows: str) -> tuple[float, float]:
-    """The width and the height of a plane, in the same unit."""
-    across, down = grid[columns].in_unit("mm"), grid[rows].in_unit("mm")
-    if across.spacing is None or down.spacing is None or across.unit != down.unit:
-        return across.size, down.size
-    return across.size * across.spacing, down.size * down.spacing
 
 
 def _sides(extents: Sequence[tuple[float, float]]) -> list[tuple[int, int]]:
