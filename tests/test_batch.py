@@ -1,4 +1,4 @@
-"""Inputs to jobs, jobs to results, results to a report: without Click, so that names and counts show."""
+"""Inputs and options to jobs: without Click and without opening files, so that names and refusals show."""
 
 from pathlib import Path
 
@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.test_cli import listing
-from upsample_cli import batch
-from upsample_cli.batch import Job, Report, Result, make_jobs, run_jobs
+from upsample_cli.batch import Job, make_batch
 from upsample_cli.errors import InputError, OutputError, RequestError
+from upsample_cli.inputs import Selection
+from upsample_cli.naming import Template
 from upsample_cli.request import PerAxis, Request
 
 TWICE = Request(scale=PerAxis.parse("2", "--scale"))
@@ -31,8 +32,12 @@ def save(*names, shape=(3, 4)):
     return names
 
 
+def make_jobs(inputs, output=None, *, existing="refuse", request=TWICE, **selection):
+    return make_batch(Selection(inputs, **selection), Template(output), request, existing=existing).jobs
+
+
 def outputs(inputs, output=None, **settings):
-    return [str(job.output) for job in make_jobs(inputs, output, TWICE, **settings)]
+    return [str(job.output) for job in make_jobs(inputs, output, **settings)]
 
 
 # --- names ---
@@ -103,11 +108,10 @@ def test_the_size_of_a_template_is_of_the_output():
 
 def test_a_file_whose_size_a_template_cannot_ask_for_fails_alone(folder):
     save("a.npy")
-    results = list(run_jobs(make_jobs(["none.npy", "a.npy"], "{size}.npy", TWICE)))
-    assert str(results[0].error) == "none.npy: does not exist"
-    assert isinstance(results[0].error, InputError)
-    assert results[1].error is None
-    assert Path(results[1].job.output).exists()
+    failed, fine = make_jobs(["none.npy", "a.npy"], "{size}.npy")
+    assert str(failed.error) == "none.npy: does not exist"
+    assert isinstance(failed.error, InputError)
+    assert (fine.error, fine.output) == (None, Path("8x6.npy"))
 
 
 # --- inputs ---
@@ -115,28 +119,25 @@ def test_a_file_whose_size_a_template_cannot_ask_for_fails_alone(folder):
 
 def test_patterns_are_expanded_in_the_order_of_their_names_and_each_file_once():
     save("b.npy", "a.npy", "c.txt", "sub/a.npy")
-    jobs = make_jobs(["c.txt", "*.npy", "a.npy", "./b.npy"], None, TWICE)
+    jobs = make_jobs(["c.txt", "*.npy", "a.npy", "./b.npy"])
     assert [str(job.input) for job in jobs] == ["c.txt", "a.npy", "b.npy"]
-    jobs = make_jobs(["**/*.npy"], None, TWICE)
+    jobs = make_jobs(["**/*.npy"])
     assert [str(job.input) for job in jobs] == ["a.npy", "b.npy", "sub/a.npy"]
 
 
 def test_a_pattern_may_be_absolute_and_its_matches_are(folder):
     save("b.npy", "a.npy")
-    jobs = make_jobs([f"{folder}/[ab].npy"], None, TWICE)
+    jobs = make_jobs([f"{folder}/[ab].npy"])
     assert [job.input for job in jobs] == [folder / "a.npy", folder / "b.npy"]
 
 
 def test_hidden_files_are_not_matched():
     save("a.npy", ".b.npy", ".upsample-0123456789ab.tmp")
-    assert [str(job.input) for job in make_jobs(["*"], None, TWICE)] == ["a.npy"]
+    assert [str(job.input) for job in make_jobs(["*"])] == ["a.npy"]
 
 
-def test_a_missing_file_is_a_job_that_will_fail():
-    (job,) = make_jobs(["none.npy"], None, TWICE)
-    (result,) = run_jobs([job])
-    assert isinstance(result.error, InputError)
-    assert result.plan is None
+def test_a_missing_file_is_a_job_all_the_same():
+    assert make_jobs(["none.npy"]) == [Job(Path("none.npy"), Path("none_upsampled.npy"), TWICE)]
 
 
 # --- collisions ---
@@ -145,133 +146,43 @@ def test_a_missing_file_is_a_job_that_will_fail():
 def test_nothing_is_planned_if_any_output_exists():
     save("a.npy", "b.npy", "b_upsampled.npy")
     with pytest.raises(OutputError, match=r"^b_upsampled\.npy: exists; --overwrite"):
-        make_jobs(["a.npy", "b.npy"], None, TWICE)
+        make_jobs(["a.npy", "b.npy"])
 
 
 def test_existing_outputs_are_skipped_or_overwritten():
     save("a.npy", "b.npy", "b_upsampled.npy")
-    assert [job.skip for job in make_jobs(["a.npy", "b.npy"], None, TWICE, skip_existing=True)] == [None, "exists"]
-    assert [job.skip for job in make_jobs(["a.npy", "b.npy"], None, TWICE, overwrite=True)] == [None, None]
+    assert [job.skip for job in make_jobs(["a.npy", "b.npy"], existing="skip")] == [None, "exists"]
+    assert [job.skip for job in make_jobs(["a.npy", "b.npy"], existing="overwrite")] == [None, None]
 
 
-@pytest.mark.parametrize("settings", [{}, {"overwrite": True}, {"skip_existing": True}], ids=str)
-def test_collisions_are_refused_whatever_may_be_overwritten(folder, settings):
+@pytest.mark.parametrize("existing", ["refuse", "overwrite", "skip", "newer"])
+def test_collisions_are_refused_whatever_may_be_overwritten(folder, existing):
     save("a/x.npy", "b/x.npy")
     (folder / "out").mkdir()
     with pytest.raises(RequestError, match=r"^out/x\.npy: would be written from both a/x\.npy and b/x\.npy"):
-        make_jobs(["a/x.npy", "b/x.npy"], "out", TWICE, **settings)
+        make_jobs(["a/x.npy", "b/x.npy"], "out", existing=existing)
     (folder / "link").symlink_to("out")
     with pytest.raises(RequestError, match="would be written from both"):
-        make_jobs(["a/x.npy", "b/x.npy"], "{parent}/../out/{stem}{ext}", TWICE, **settings)
+        make_jobs(["a/x.npy", "b/x.npy"], "{parent}/../out/{stem}{ext}", existing=existing)
 
 
 def test_an_output_that_is_another_input_is_refused():
     save("a.npy", "a_upsampled.npy")
     for inputs in (["a.npy", "a_upsampled.npy"], ["a_upsampled.npy", "a.npy"]):
         with pytest.raises(RequestError, match=r"^a_upsampled\.npy: "):
-            make_jobs(inputs, None, TWICE, overwrite=True)
+            make_jobs(inputs, existing="overwrite")
 
 
 def test_many_inputs_do_not_become_one_file():
     with pytest.raises(RequestError, match="3 inputs cannot become one file"):
-        make_jobs(["a.npy", "b.npy", "c.npy"], "out.npy", TWICE)
+        make_jobs(["a.npy", "b.npy", "c.npy"], "out.npy")
 
 
 def test_planning_touches_nothing(folder):
     save("a.npy", "b.npy")
     before = listing(folder)
-    make_jobs(["*.npy"], "{stem}_{size}.npy", TWICE)
+    make_jobs(["*.npy"], "{stem}_{size}.npy")
     assert listing(folder) == before
-
-
-# --- results ---
-
-
-def test_a_bad_file_never_stops_the_others():
-    save("a.npy", "c.npy")
-    Path("b.npy").write_bytes(b"broken")
-    results = list(run_jobs(make_jobs(["a.npy", "b.npy", "c.npy"], None, TWICE)))
-    assert [type(result.error) for result in results] == [type(None), InputError, type(None)]
-    assert [result.plan is None for result in results] == [False, True, False]
-    assert np.load("c_upsampled.npy").shape == (6, 8)
-
-
-def test_results_come_as_they_end():
-    save("a.npy", "b.npy")
-    results = run_jobs(make_jobs(["a.npy", "b.npy"], None, TWICE))
-    next(results)
-    assert Path("a_upsampled.npy").exists()
-    assert not Path("b_upsampled.npy").exists()
-    results.close()
-    assert not Path("b_upsampled.npy").exists()
-
-
-def test_a_dry_run_plans_and_writes_nothing(folder):
-    save("a.npy", "b.npy")
-    before = listing(folder)
-    results = list(run_jobs(make_jobs(["*.npy"], None, TWICE), dry_run=True))
-    assert [result.plan.after.grid.shape for result in results] == [(6, 8), (6, 8)]
-    assert listing(folder) == before
-
-
-def test_a_lack_of_memory_is_said_of_the_file(folder, monkeypatch):
-    def exhaust(plan, *, overwrite):
-        raise MemoryError
-
-    save("a.npy", "b.npy")
-    monkeypatch.setattr(batch, "run", exhaust)
-    results = list(run_jobs(make_jobs(["a.npy", "b.npy"], None, TWICE)))
-    assert [str(result.error).split(":")[0] for result in results] == ["a.npy", "b.npy"]
-    assert all("not enough memory" in str(result.error) for result in results)
-
-
-@pytest.mark.parametrize("ext", [".npy", ".tif", ".nii.gz", ".png"])
-def test_a_batch_is_its_singles(folder, ext):
-    rng = np.random.default_rng(5)
-    names = [f"{letter}.npy" for letter in "abc"]
-    for number, name in enumerate(names):
-        np.save(name, rng.integers(0, 255, (4 + number, 5)).astype(np.uint8))
-    for name in ("batch", "single"):
-        (folder / name).mkdir()
-    list(run_jobs(make_jobs(names, f"batch/{{stem}}{ext}", TWICE)))
-    for name in names:
-        list(run_jobs(make_jobs([name], f"single/{{stem}}{ext}", TWICE)))
-    assert listing(folder / "batch") == listing(folder / "single")
-    assert len(listing(folder / "batch")) == 3
-
-
-# --- the report ---
-
-DONE = Result(Job(Path("a"), Path("b"), TWICE), None)
-SKIPPED = Result(Job(Path("a"), Path("b"), TWICE, "exists"), None)
-UNREAD = Result(Job(Path("a"), Path("b"), TWICE), None, 0.0, InputError("is empty", Path("a")))
-UNWRITTEN = Result(Job(Path("a"), Path("b"), TWICE), None, 0.0, OutputError("cannot be written", Path("b")))
-SENSELESS = Result(Job(Path("a"), Path("b"), TWICE), None, 0.0, RequestError("ask for less", Path("a")))
-
-
-@pytest.mark.parametrize(
-    ("results", "counts", "code"),
-    [
-        ([], (0, 0, 0), 0),
-        ([DONE], (1, 0, 0), 0),
-        ([SKIPPED], (0, 1, 0), 0),
-        ([DONE, SKIPPED], (1, 1, 0), 0),
-        ([SENSELESS], (0, 0, 1), 2),
-        ([UNREAD], (0, 0, 1), 3),
-        ([UNWRITTEN], (0, 0, 1), 4),
-        ([DONE, UNREAD], (1, 0, 1), 5),
-        ([UNREAD, DONE], (1, 0, 1), 5),
-        ([SKIPPED, UNWRITTEN], (0, 1, 1), 5),
-        ([UNREAD, UNREAD], (0, 0, 2), 5),
-    ],
-)
-def test_counts_and_exit_codes(results, counts, code):
-    report = Report()
-    for result in results:
-        report.add(result)
-    assert (report.done, report.skipped, report.failed) == counts
-    assert report.total == sum(counts)
-    assert report.exit_code == code
 
 
 # --- values per axis ---
@@ -332,5 +243,5 @@ def test_templates_name_the_mode_that_is_taken(folder):
     image = nib.Nifti1Image(np.ones((3, 3, 3), np.uint8), np.eye(4))
     image.header.set_intent("label")
     nib.save(image, "labels.nii")
-    (job,) = make_jobs(["labels.nii"], "{stem}_{mode}{ext}", TWICE)
+    (job,) = make_jobs(["labels.nii"], "{stem}_{mode}{ext}")
     assert job.output.name == "labels_nearest.nii"

@@ -20,6 +20,7 @@ from PIL import Image
 
 import upsample_cli
 from upsample_cli.cli import main
+from upsample_cli.options import EXAMPLES
 
 SAMPLES = Path(__file__).parents[1] / "sample_data"
 NOBODY = 65_534
@@ -140,7 +141,8 @@ def test_version():
 @pytest.mark.parametrize("option", ["--help", "-h"])
 def test_help_has_its_options_under_headings(option):
     text = run(option).stdout
-    headings = ["Size (exactly one):", "Sampling:", "Files:", "Messages:", "Examples:", "Exit codes:"]
+    headings = ["Size (exactly one):", "Sampling:", "Inputs:", "Outputs:", "Running:", "Comparing:", "Messages:"]
+    headings += ["Examples:", "Exit codes:"]
     assert all(heading in text for heading in headings)
     order = [text.index(heading) for heading in headings]
     assert order == sorted(order)
@@ -159,11 +161,12 @@ def test_help_explains_every_option():
 
 
 def test_every_example_of_the_help_is_a_valid_command(folder):
-    (folder / "big").mkdir()
+    for name in ("small", "out"):
+        (folder / name).mkdir()
     lines = [line.strip() for line in run("--help").stdout.splitlines() if line.startswith("    upsample ")]
-    assert len(lines) >= 4
+    assert len(lines) == len(EXAMPLES)
     for line in lines:
-        refuse(*shlex.split(line)[1:], code=3)  # nothing is wrong but that the files are not here
+        refuse(*shlex.split(line.partition(" <")[0])[1:], code=3)  # nothing is wrong but that the files are not here
 
 
 def test_the_summary_is_one_line_on_stderr(sample):
@@ -1189,7 +1192,7 @@ def test_a_bug_is_said_to_be_one_and_shows_its_traceback_if_asked(folder, sample
     def stumble(*_):
         raise ZeroDivisionError("of all things")
 
-    monkeypatch.setattr("upsample_cli.batch.make_plan", stumble)
+    monkeypatch.setattr("upsample_cli.running.make_plan", stumble)
     before = listing(folder)
     result = run(sample("icon.png"), "--scale", 2, code=1)
     assert "This is a bug: ZeroDivisionError: of all things" in result.stderr
@@ -1197,11 +1200,3 @@ def test_a_bug_is_said_to_be_one_and_shows_its_traceback_if_asked(folder, sample
     result = run("icon.png", "--scale", 2, "-v", code=1)
     assert "Traceback" in result.stderr
     assert set(listing(folder)) - set(before) == {"icon.png"}
-
-
-@pytest.mark.parametrize(
-    ("arguments", "what"), [(["-"], "standard input"), (["icon.png", "-o", "-"], "standard output")]
-)
-def test_streams_are_not_supported_yet(sample, arguments, what):
-    sample("icon.png")
-    refuse(*arguments, "--scale", "2", code=2, says=(f"{what} (-) is not supported",))

@@ -1,4 +1,4 @@
-"""The command: options in, a request out; it prints, and it alone turns errors into text and exit codes.
+"""The command: options in, jobs out; it alone turns errors into text and exit codes.
 
 Nothing heavier than Click is imported until the options are known to make sense.
 """
@@ -9,164 +9,157 @@ import io
 import os
 import signal
 import sys
-import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
+from click.core import ParameterSource
 
-from . import __version__
-from .errors import InternalError, OutputError, UpsampleError, shown
-from .request import PerAxis, Request, parse_bytes
+from . import options
+from .errors import RequestError, UpsampleError
+from .request import TARGETS, PerAxis, Request, parse_bytes
+from .streams import STREAM
 
 if TYPE_CHECKING:
-    from .batch import Result
-    from .geometry import Axis, Grid
-    from .plan import Plan
+    from .batch import Job
+    from .collisions import Existing
+    from .feedback import Feedback
+    from .results import Result
+    from .running import RunOptions
+    from .streams import Streams
 
 _INTERRUPTED, _TERMINATED, _BUG = 130, 143, 1
-_BY_COUNT = {"linear": {2: "bilinear", 3: "trilinear"}, "cubic": {2: "bicubic"}}
-
-
-_SIZE, _HOW, _FILES, _TALK = "Size (exactly one)", "Sampling", "Files", "Messages"
-_MACHINE = "Machine"
-
-
-class _Option(click.Option):
-    """An option that knows under which heading of the help it stands."""
-
-    def __init__(self, *args: Any, group: str, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.group = group
 
 
 class _Command(click.Command):
     """A command whose help has its options under headings."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        groups: dict[str, list[tuple[str, str]]] = {}
-        for parameter in self.get_params(ctx):
-            record = parameter.get_help_record(ctx)
-            if isinstance(parameter, click.Option) and record is not None:
-                groups.setdefault(getattr(parameter, "group", _TALK), []).append(record)
-        for group, records in groups.items():
+        for group, parameters in options.in_groups(self, ctx).items():
             with formatter.section(group):
-                formatter.write_dl(records)
+                formatter.write_dl([record for p in parameters if (record := p.get_help_record(ctx)) is not None])
 
 
-def _option(group: str, *names: str, **settings: Any) -> Callable[[Any], Any]:
-    return click.option(*names, cls=_Option, group=group, **settings)
+@dataclass(frozen=True)
+class _Settings:
+    """What was asked for, apart from what is done to each file: options by their names."""
+
+    inputs: tuple[str, ...]
+    files_from: str | None
+    recursive: bool
+    include: tuple[str, ...]
+    exclude: tuple[str, ...]
+    pair: tuple[str, ...]
+    output: str | None
+    format: str | None
+    overwrite: bool
+    skip_existing: bool
+    newer: bool
+    dry_run: bool
+    jobs: int | None
+    compare: str | None
+    region: str | None
+    progress: bool | None
+    json: bool
+    report: str | None
+    failed_to: str | None
+    quiet: bool
+    verbose: bool
+
+    @property
+    def existing(self) -> Existing:
+        """What is done where an output exists."""
+        if self.overwrite:
+            return "overwrite"
+        if self.skip_existing:
+            return "skip"
+        return "newer" if self.newer else "refuse"
 
 
 @click.command(
     cls=_Command,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="""\b
-Examples:
-  upsample photo.jpg --scale 2
-  upsample icon.png --size 256x256 --mode nearest -o big.png
-  upsample stack.ome.tif --scale z=4 -o isotropic.ome.tif
-  upsample brain.nii.gz --spacing 1 -o brain_1mm.nii.gz
-  upsample sub-*/anat/*.nii.gz --scale 2 --skip-existing
-  upsample wave.npy --size 1000 --align-corners --dry-run
-
-\b
-Exit codes: 0 done, 1 a bug, 2 usage, 3 an input cannot be read, 4 an output cannot be
-written or exists, 5 some of several files failed, 130 interrupted, 143 terminated.""",
+    context_settings={"auto_envvar_prefix": options.ENVIRONMENT, "max_content_width": 100},
+    epilog=options.epilog(),
 )
-@click.argument("inputs", metavar="INPUT...", nargs=-1, required=True)
-@_option(_SIZE, "--scale", metavar="F", help="Factor: 2, or 2,2,1 for x,y,z, or by name: z=1,y=2,x=2.")
-@_option(_SIZE, "--size", metavar="N", help="Samples: 1024x768 (width first), 256x256x180, or x=1024.")
-@_option(_SIZE, "--spacing", metavar="D", help="Distance between samples in the file's unit: 1, or 1,1,2, or z=0.5.")
-@_option(_SIZE, "--fit", metavar="BOX", help="The largest size of the same proportions inside a box: 1024x1024.")
-@_option(_SIZE, "--like", metavar="FILE", help="The size of a reference file.")
-@_option(
-    _HOW,
-    "--mode",
-    metavar="M",
-    help="linear (default; nearest where a file says that it holds labels), cubic, lanczos, area, nearest, "
-    "nearest-exact or label; bilinear, trilinear and bicubic also assert the number of axes.",
-)
-@_option(
-    _HOW,
-    "--label-kernel",
-    metavar="M",
-    default="linear",
-    show_default=True,
-    help="How mode label weighs each label: linear or cubic.",
-)
-@_option(_HOW, "--align-corners/--no-align-corners", help="Align the centres of corner samples, not their outer edges.")
-@_option(_HOW, "--antialias/--no-antialias", help="Average finer detail away where an axis shrinks.")
-@_option(_HOW, "--recompute-scale-factor", is_flag=True, help="Sample at the ratio of the sizes, not at the factor.")
-@_option(_HOW, "--no-premultiply", is_flag=True, help="Interpolate colours without regard to alpha, as PyTorch does.")
-@_option(
-    _HOW, "--linear-light", is_flag=True, help="Interpolate colours as amounts of light, by their ICC profile or sRGB."
-)
-@_option(
-    _HOW, "--axes", metavar="NAMES", help="Axes of a file that does not name them, slowest first: tzyx, zcyx, yxs."
-)
-@_option(_HOW, "--series", metavar="N", type=click.IntRange(0), help="Only this image of a file that holds several.")
-@_option(
-    _FILES,
-    "-o",
-    "--output",
-    metavar="PATH",
-    help="A file, a directory, or a template with {stem} {ext} {parent} {size} {scale} {mode}. "
-    "Default: {stem}_upsampled{ext} beside the input.",
-)
-@_option(_FILES, "--overwrite", is_flag=True, help="Replace outputs that exist.")
-@_option(_FILES, "--skip-existing", is_flag=True, help="Leave out inputs whose output exists.")
-@_option(_FILES, "--quality", metavar="Q", type=click.IntRange(1, 100), help="Of JPEG and WebP. Default: as the input.")
-@_option(
-    _FILES, "--compress-level", metavar="N", type=click.IntRange(0, 9), help="Of PNG, TIFF and gzip: 0 fast, 9 small."
-)
-@_option(_FILES, "--no-provenance", is_flag=True, help="Do not note in the output what has been done to it.")
-@_option(_FILES, "--verify", is_flag=True, help="Read each output again and compare it with its input and the plan.")
-@_option(_FILES, "--dry-run", is_flag=True, help="Print what would be done, and write nothing.")
-@_option(_MACHINE, "--threads", metavar="N", type=click.IntRange(1), help="Threads that compute. Default: the cores.")
-@_option(
-    _MACHINE,
-    "--max-memory",
-    metavar="BYTES",
-    help="Working memory, such as 500M or 4G. Default: a quarter of the machine's, 1 GiB at most.",
-)
-@_option(_TALK, "-q", "--quiet", is_flag=True, help="Say nothing but errors.")
-@_option(_TALK, "-v", "--verbose", is_flag=True, help="Say more: the plan of each file, and the traceback of a bug.")
-@click.version_option(__version__, prog_name="upsample")
-def main(
-    inputs: tuple[str, ...],
-    output: str | None,
-    overwrite: bool,
-    skip_existing: bool,
-    dry_run: bool,
-    quiet: bool,
-    verbose: bool,
-    **wanted: Any,
-) -> None:
+@click.argument("inputs", metavar="INPUT...", nargs=-1, type=options.Files())
+@options.size_options
+@options.sampling_options
+@options.input_options
+@options.output_options
+@options.running_options
+@options.comparing_options
+@options.message_options
+@options.about_options
+@click.pass_context
+def main(context: click.Context, /, **given: Any) -> None:
     """Resize images, TIFF stacks, NIfTI volumes and .npy arrays by PyTorch's sampling rules.
 
-    INPUT is a file or a quoted pattern, one or more of them. The format follows the output's suffix; spacing,
-    affine and DPI follow the samples.
+    INPUT is a file, a quoted pattern, a directory with -r, or - for the standard input; one or more of them. The
+    format follows the output's suffix; spacing, affine and DPI follow the samples.
     """
     signal.signal(signal.SIGTERM, _terminate)
+    if os.environ.get("NO_COLOR"):
+        context.color = False
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # no name of a file is a reason to fail
+    with _errors_as_text(context, given["verbose"]):
+        _let_defaults_yield(context, given, TARGETS)
+        _let_defaults_yield(context, given, ("overwrite", "skip_existing", "newer"))
+        settings = _Settings(**{field.name: given.pop(field.name) for field in fields(_Settings)})
+        _refuse_contradictions(settings)
+        sys.exit(_run(settings, _request(**given)))
+
+
+@contextmanager
+def _errors_as_text(context: click.Context, verbose: bool) -> Iterator[None]:
     try:
-        request = _request(**wanted)
-        if overwrite and skip_existing:
-            raise click.UsageError("--overwrite and --skip-existing contradict each other")
-        sys.exit(_run(inputs, request, output, overwrite, skip_existing, dry_run, quiet, verbose))
+        yield
     except UpsampleError as error:
-        _fail(f"Error: {error}", error.exit_code)
+        hint = _names_of_defaults(context) if error.exit_code == RequestError.exit_code else ""
+        _fail(f"Error: {error}{hint}", error.exit_code)
     except KeyboardInterrupt:
         _fail("Interrupted: unfinished outputs are removed", _INTERRUPTED)
     except click.ClickException:
         raise
     except Exception as error:
         if verbose:
-            click.echo(traceback.format_exc(), err=True)
+            from traceback import format_exc  # for bugs alone
+
+            click.echo(format_exc(), err=True)
         _fail(f"This is a bug: {type(error).__name__}: {error} (-v shows where)", _BUG)
+
+
+def _let_defaults_yield(context: click.Context, given: dict[str, Any], rivals: Sequence[str]) -> None:
+    """Of options of which one can be given, let what the command line says replace what the environment says."""
+    sources = {name: context.get_parameter_source(name) for name in rivals}
+    if ParameterSource.COMMANDLINE in sources.values():
+        given.update({name: None for name, source in sources.items() if source is ParameterSource.ENVIRONMENT})
+
+
+def _names_of_defaults(context: click.Context) -> str:
+    """The variables of the environment that hold defaults, in words: what is wrong may not be on the command line."""
+    source = context.get_parameter_source
+    names = [parameter.name for parameter in context.command.params if parameter.name is not None]
+    taken = [f"{options.ENVIRONMENT}_{n.upper()}" for n in names if source(n) is ParameterSource.ENVIRONMENT]
+    return f" (the environment has {', '.join(taken)})" if taken else ""
+
+
+def _refuse_contradictions(settings: _Settings) -> None:
+    if not settings.inputs and settings.files_from is None:
+        raise click.UsageError("Missing argument 'INPUT...'.")
+    given = [
+        f"--{name}" for name in ("overwrite", "skip-existing", "newer") if getattr(settings, name.replace("-", "_"))
+    ]
+    if len(given) > 1:
+        raise click.UsageError(f"{' and '.join(given)} contradict each other")
+    if settings.files_from == STREAM and STREAM in settings.inputs:
+        raise click.UsageError("the standard input cannot be both an input and the list of --files-from")
+    if settings.output == STREAM and (settings.json or settings.dry_run):
+        raise click.UsageError("the standard output cannot be both --output and what --json or --dry-run print")
 
 
 def _request(
@@ -191,102 +184,89 @@ def _request(
     )
 
 
-def _run(
-    inputs: tuple[str, ...],
-    request: Request,
-    output: str | None,
-    overwrite: bool,
-    skip_existing: bool,
-    dry_run: bool,
-    quiet: bool,
-    verbose: bool,
-) -> int:
-    from .batch import Report, make_jobs, run_jobs
+def _run(settings: _Settings, request: Request) -> int:
+    """Do what was asked for, and give the exit code."""
+    from .running import run_jobs
+    from .streams import standard_streams
 
-    jobs = make_jobs(inputs, output, request, overwrite=overwrite, skip_existing=skip_existing)
-    report = Report()
-    for result in run_jobs(jobs, overwrite=overwrite, dry_run=dry_run):
-        report.add(result)
-        if result.error is not None:
-            click.echo(f"Error: {result.error}", err=True)
-            if verbose and isinstance(result.error, InternalError):
-                click.echo(result.error.traceback, err=True)
-        elif dry_run and result.plan is not None:
-            _print(_whole_plan(result.plan))
-        elif not quiet:
-            click.echo(_one_line(result), err=True)
-            if verbose and result.plan is not None:
-                click.echo(_whole_plan(result.plan), err=True)
-        if result.plan is not None and result.error is None and not quiet:
-            for warning in result.plan.warnings:
-                click.echo(f"Warning: {shown(result.job.input)}: {warning}", err=True)
-    if report.total > 1 and not quiet:
-        verb = "planned" if dry_run else "done"
-        click.echo(f"{report.done} {verb}, {report.skipped} skipped, {report.failed} failed", err=True)
-    return report.exit_code
+    with standard_streams(settings.inputs, settings.output) as streams:
+        jobs = _jobs(settings, request, streams)
+        with ExitStack() as stack:
+            feedback = stack.enter_context(_feedback(settings, len(jobs)))
+            listeners = [feedback.show, *_listeners(settings, stack)]
+            results = stack.enter_context(closing(run_jobs(jobs, _run_options(settings, request, feedback))))
+            for result in map(streams.deliver, results):
+                for listener in listeners:
+                    listener(result)
+    return feedback.report.exit_code
 
 
-def _one_line(result: Result) -> str:
-    if result.plan is None:
-        return f"{shown(result.job.output)} exists: skipped"
-    plan = result.plan
-    sizes = f"{_sizes(plan.before.grid)} → {_sizes(plan.after.grid)}"
-    return f"{_names(plan)}: {sizes}, {plan.after.dtype.name}, {_mode_name(plan)}, {result.seconds:.2f} s"
+def _jobs(settings: _Settings, request: Request, streams: Streams) -> Sequence[Job]:
+    from .batch import make_batch, with_folders
+    from .inputs import Selection
+    from .lists import read_list
+    from .naming import Template
+    from .pairs import Pair
+
+    listed = [] if settings.files_from is None else read_list(settings.files_from)
+    template = Template(streams.output, settings.format)
+    batch = make_batch(
+        Selection(streams.inputs, listed, settings.recursive, settings.include, settings.exclude),
+        template,
+        request,
+        pairs=[Pair.parse(rule) for rule in settings.pair],
+        existing=settings.existing,
+    )
+    if batch.left_out and not settings.quiet:
+        click.echo(f"{batch.left_out} files of other kinds are left out", err=True)
+    if not (batch.jobs or settings.quiet):
+        click.echo("Nothing to do: there are no such files", err=True)
+    makes_folders = template.makes_folders and not settings.dry_run
+    return list(with_folders(batch.jobs)) if makes_folders else batch.jobs
 
 
-def _whole_plan(plan: Plan) -> str:
-    from .limits import in_words
+def _feedback(settings: _Settings, total: int) -> Feedback:
+    from .feedback import Feedback
 
-    pairs = list(zip(plan.before.grid.axes, plan.after.grid.axes, strict=True))
-    lines = [_names(plan)]
-    lines += [f"  axis {before.name}    {_axis_change(before, after)}" for before, after in reversed(pairs)]
-    lines.append(f"  samples   {plan.after.dtype.name}, computed in {plan.main.rules.working.name}")
-    lines.append(f"  mode      {_mode_name(plan)}")
-    lines.append(f"  output    {in_words(plan.output_bytes)} before compression")
-    lines.append(f"  memory    about {in_words(plan.memory)}, besides mapped files")
-    return "\n".join(lines)
-
-
-def _names(plan: Plan) -> str:
-    return f"{shown(plan.source_path)} → {shown(plan.output_path)}"
+    return Feedback(
+        total,
+        quiet=settings.quiet,
+        verbose=settings.verbose,
+        json=settings.json,
+        dry_run=settings.dry_run,
+        progress=settings.progress,
+    )
 
 
-def _axis_change(before: Axis, after: Axis) -> str:
-    sizes = f"{before.size}" if before == after else f"{before.size} → {after.size}"
-    if before.spacing is None or after.spacing is None:
-        return sizes
-    unit = f" {after.unit}" if after.unit else ""
-    if before == after:
-        return f"{sizes}, spacing {before.spacing:.6g}{unit}"
-    return f"{sizes}, spacing {before.spacing:.6g} → {after.spacing:.6g}{unit}"
+def _run_options(settings: _Settings, request: Request, feedback: Feedback) -> RunOptions:
+    from .running import RunOptions
+
+    return RunOptions(
+        processes=settings.jobs,
+        max_memory=request.max_memory,
+        overwrite=settings.existing in ("overwrite", "newer"),
+        skip_existing=settings.existing == "skip",
+        dry_run=settings.dry_run,
+        thumbnails=settings.report is not None,
+        progress=feedback.progress,
+    )
 
 
-def _mode_name(plan: Plan) -> str:
-    name = plan.main.mode.name
-    changed = [step.map for step in plan.main.recipe if step is not None and step.bands is not None]
-    words = [_BY_COUNT.get(name, {}).get(len(changed), name)]
-    words += ["antialiased"] if plan.request.antialias else []
-    words += ["align-corners"] if plan.request.align_corners else []
-    return " ".join(words)
+def _listeners(settings: _Settings, stack: ExitStack) -> Iterator[Callable[[Result], None]]:
+    """What else is told each result, and ends with `stack`."""
+    if settings.failed_to is not None:
+        from .lists import FailedList
 
+        yield stack.enter_context(FailedList(settings.failed_to)).add
+    if settings.report is not None:
+        from .report import HtmlReport  # which few ask for
 
-def _sizes(grid: Grid) -> str:
-    """Sizes in the order x×y×z, then the other axes by name."""
-    spatial = "×".join(str(grid[name].size) for name in grid.spatial)
-    return " ".join([spatial, *(f"{axis.name}{axis.size}" for axis in grid.axes if axis.name not in grid.spatial)])
-
-
-def _print(text: str) -> None:
-    """Write to the standard output."""
-    try:
-        click.echo(text)
-    except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left to flush has nowhere to go
-        raise OutputError(f"the standard output cannot be written: {error.strerror}") from error
+        command = " ".join(["upsample", *sys.argv[1:]])
+        yield stack.enter_context(HtmlReport(Path(settings.report), command, settings.overwrite)).add
 
 
 def _fail(message: str, code: int) -> NoReturn:
-    click.echo(message, err=True)
+    click.echo(click.style(message, fg="red"), err=True)  # which leaves out colours where there is no terminal
     sys.exit(code)
 
 

@@ -6,6 +6,8 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
 
 from .errors import RequestError
 
@@ -83,6 +85,18 @@ class PerAxis:
         return dict(zip(spatial, self.positional, strict=True))
 
 
+class Onto(NamedTuple):
+    """An image onto whose output's grid another file is to be resized.
+
+    Attributes:
+        image: the file.
+        mode: in which the image itself is resized.
+    """
+
+    image: Path
+    mode: str | None
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """How files are to be resized. Exactly one of the first five is given.
@@ -105,6 +119,7 @@ class Request:
         verify: whether the output is read again and compared with the plan before it gets its name.
         threads: how many of them compute, or None for one per core.
         max_memory: bytes of working memory that may be used, or None for a modest part of the machine's.
+        onto: the image whose output is what the first five speak of, where this is asked of what belongs to it.
     """
 
     scale: PerAxis | None = None
@@ -127,6 +142,7 @@ class Request:
     verify: bool = False
     threads: int | None = None
     max_memory: int | None = None
+    onto: Onto | None = None
 
     def __post_init__(self) -> None:
         """Refuse what contradicts itself."""

@@ -1,0 +1,173 @@
+"""Which files are to be resized: named, listed, matched by patterns, or found in directories."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import NamedTuple
+
+from . import formats
+from .errors import InputError, RequestError
+
+SUFFIXES = (  # of files that are looked for in directories: of all families, and of what Pillow reads by itself
+    *(suffix for family in formats.FAMILIES for suffix in family.suffixes if suffix),
+    *(".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".gif", ".avif", ".avifs", ".bmp", ".dib", ".qoi"),
+    *(".ppm", ".pgm", ".pbm", ".pnm", ".pfm", ".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx", ".tga", ".icb", ".vda"),
+    *(".vst", ".pcx", ".dcx", ".sgi", ".rgb", ".rgba", ".bw", ".ras", ".psd", ".ico", ".cur", ".icns", ".dds", ".im"),
+    *(".msp", ".xbm", ".xpm", ".blp", ".ftc", ".ftu", ".fits", ".fit", ".fli", ".flc", ".pcd", ".pxr"),
+)
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What the user says of the inputs.
+
+    Attributes:
+        names: of files, and of directories where `recursive`; patterns that no shell has expanded.
+        listed: names that are never patterns.
+        recursive: whether files are looked for in directories, and in those within.
+        include: patterns, of which an input's name must match one, unless there are none.
+        exclude: patterns, of which no input's name may match one, nor that of a directory that is searched.
+    """
+
+    names: Sequence[str]
+    listed: Sequence[str] = ()
+    recursive: bool = False
+    include: Sequence[str] = ()
+    exclude: Sequence[str] = ()
+
+
+class Input(NamedTuple):
+    """One file that is to be resized.
+
+    Attributes:
+        path: the file.
+        subdir: the directory in which it was found, below the one that was named.
+        found: whether it was looked for, and not named.
+        error: why it is a failure already, or None.
+    """
+
+    path: Path
+    subdir: str = ""
+    found: bool = False
+    error: InputError | None = None
+
+
+class Inputs(NamedTuple):
+    """All files that are to be resized.
+
+    Attributes:
+        files: each once, those that were found sorted.
+        left_out: how many files in directories are of no kind that is known.
+    """
+
+    files: list[Input]
+    left_out: int
+
+
+def find_inputs(selection: Selection, without: str | None = None) -> Inputs:
+    """Find the files that `selection` speaks of. None of them is opened.
+
+    Whatever is named is among them, even if it does not exist; what becomes of it shows later. Within directories links
+    to directories are not followed, as by ``find`` and ``grep -r``, so that loops of them do no harm, and hidden files
+    are left alone.
+
+    Args:
+        selection: what the user says.
+        without: a directory in which no files are looked for, since outputs go there.
+
+    Raises:
+        RequestError: a pattern is none.
+    """
+    finder = _Finder(selection, None if without is None else os.path.realpath(without))
+    spelling = Spelling()
+    files: dict[tuple[str, str], Input] = {}
+    for name in [*_expanded(selection.names), *selection.listed]:
+        for file in finder.find(name):
+            files.setdefault(spelling.of(formats.parts(file.path)[-1]), file)
+    return Inputs(list(files.values()), finder.left_out)
+
+
+class Spelling:
+    """What all spellings of a path have in common: the real directory, and the name in it."""
+
+    def __init__(self) -> None:
+        self._real: dict[str, str] = {}
+
+    def of(self, path: Path) -> tuple[str, str]:
+        """The same for ``a/b/../c`` and ``a/c``; a link and what it stands for are two files."""
+        folder = str(path.parent)
+        if folder not in self._real:
+            self._real[folder] = os.path.realpath(folder)
+        return self._real[folder], path.name
+
+
+def _expanded(names: Iterable[str]) -> Iterator[str]:
+    """The names, and in place of patterns what they match, in the order of names."""
+    for name in names:
+        if any(magic in name for magic in "*?[") and not os.path.lexists(name):
+            from glob import glob  # for the few who quote patterns
+
+            yield from sorted(glob(name, recursive=True)) or [name]  # noqa: PTH207 patterns may be absolute
+        else:
+            yield name
+
+
+class _Finder:
+    """Looks for files under names.
+
+    Attributes:
+        left_out: how many files in directories were of no kind that is known.
+    """
+
+    def __init__(self, selection: Selection, without: str | None) -> None:
+        self._selection, self._without = selection, without
+        _matches("name", [*selection.include, *selection.exclude])
+        self.left_out = 0
+
+    def find(self, name: str) -> Iterator[Input]:
+        """What is called `name`, or in a directory that is: files, sorted by their names."""
+        if self._selection.recursive and os.path.isdir(name):  # noqa: PTH112 a name may be too long
+            yield from self._search(name, "")
+        elif self._wants(name):
+            yield Input(Path(name))
+
+    def _search(self, root: str, subdir: str) -> Iterator[Input]:
+        folder = os.path.join(root, subdir)  # noqa: PTH118 paths are slow where they are many
+        try:
+            with os.scandir(folder) as listing:
+                entries = sorted(listing, key=lambda entry: entry.name)
+        except OSError as error:
+            path = Path(folder)
+            yield Input(path, subdir, error=InputError(f"cannot be searched: {error.strerror}", path))
+            return
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                if not (self._excludes(entry.path) or self._is_left_alone(entry.path)):
+                    yield from self._search(root, os.path.join(subdir, entry.name))  # noqa: PTH118
+            elif not entry.name.lower().endswith(SUFFIXES):
+                self.left_out += not entry.is_dir()
+            elif self._wants(entry.path):
+                yield Input(Path(entry.path), subdir, found=True)
+
+    def _wants(self, name: str) -> bool:
+        include = self._selection.include
+        return (not include or _matches(name, include)) and not self._excludes(name)
+
+    def _excludes(self, name: str) -> bool:
+        return _matches(name, self._selection.exclude)
+
+    def _is_left_alone(self, folder: str) -> bool:
+        return self._without is not None and os.path.realpath(folder) == self._without
+
+
+def _matches(name: str, patterns: Sequence[str]) -> bool:
+    """Whether the last parts of a path match one of `patterns`."""
+    try:
+        return bool(patterns) and any(PurePath(name).match(pattern) for pattern in patterns)
+    except ValueError:
+        raise RequestError("--include, --exclude: a pattern is empty") from None

@@ -1,0 +1,66 @@
+"""Lists of names of files: one in each line or, for any names at all, a NUL behind each, as ``find -print0`` has it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from .errors import InputError, OutputError
+
+if TYPE_CHECKING:
+    from .results import Result
+
+
+def read_list(name: str) -> list[str]:
+    """The names in the list that is called `name`, or ``-`` for the standard input.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    try:
+        data = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+    except (OSError, AttributeError) as error:  # the latter where there is no standard input
+        reason = error.strerror if isinstance(error, OSError) else "it is closed"
+        raise InputError(f"--files-from: cannot be read: {reason}", Path(name)) from error
+    return [os.fsdecode(part) for part in data.split(b"\0" if b"\0" in data else b"\n") if part]
+
+
+class FailedList:
+    """A list of the inputs that have failed, written at the end; an empty one where none has."""
+
+    def __init__(self, name: str) -> None:
+        """Prepare to write a list called `name`, in place of the last one."""
+        self._path = Path(name)
+        self._names: list[bytes] = []
+
+    def add(self, result: Result) -> None:
+        """Take `result` into account."""
+        if result.status == "failed":
+            self._names.append(os.fsencode(result.input))
+
+    def __enter__(self) -> Self:
+        """Make sure that there is a place for it, before the first file is touched.
+
+        Raises:
+            OutputError: there is none.
+        """
+        if self._path.is_dir() or not self._path.parent.is_dir():
+            raise OutputError("--failed-to: there is no place for a file of this name", self._path)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Write the list, even of a batch that has been interrupted."""
+        from .unfinished import Unfinished
+
+        end = b"\0" if any(b"\n" in name for name in self._names) else b"\n"
+        try:
+            with Unfinished([self._path]) as output:
+                output.paths[0].write_bytes(b"".join(name + end for name in self._names))
+                output.publish(overwrite=True)
+        except OSError as failure:
+            raise OutputError(f"--failed-to: cannot be written: {failure.strerror}", self._path) from failure

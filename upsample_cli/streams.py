@@ -1,0 +1,111 @@
+"""The standard input and output as files: formats need to go back and forth in them, and pipes cannot."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from .errors import InputError, OutputError, RequestError
+
+if TYPE_CHECKING:
+    from .results import Result
+
+STREAM = "-"  # what stands for them among names of files
+
+
+class Streams(NamedTuple):
+    """Names of files, where there may have been streams.
+
+    Attributes:
+        inputs: names of the inputs.
+        output: what the user wants the outputs to be called.
+        deliver: hands on the output of a result to the stream that it is meant for, and gives the result as the user
+            shall see it.
+    """
+
+    inputs: Sequence[str]
+    output: str | None
+    deliver: Callable[[Result], Result] = lambda result: result
+
+
+@contextmanager
+def standard_streams(inputs: Sequence[str], output: str | None) -> Iterator[Streams]:
+    """Names of temporary files in place of the ``-`` among the `inputs`, or as `output`.
+
+    Raises:
+        RequestError: a stream is a terminal, or several inputs shall go to one.
+        InputError: the standard input cannot be read.
+    """
+    if inputs == (STREAM,) and output is None:
+        output = STREAM
+    if STREAM not in inputs and output != STREAM:
+        yield Streams(inputs, output)
+        return
+    from tempfile import TemporaryDirectory  # which few need
+
+    with TemporaryDirectory(prefix="upsample-") as folder:
+        if STREAM in inputs:
+            _refuse_what_has_no_place(output)
+            received = _receive(Path(folder))
+            inputs = [received if name == STREAM else name for name in inputs]
+        if output == STREAM:
+            if sys.stdout is None or sys.stdout.isatty():
+                raise RequestError("--output -: the standard output is a terminal; redirect it to a file or a program")
+            output = folder.replace("{", "{{").replace("}", "}}") + "/stdout{ext}"
+        yield Streams(inputs, output, lambda result: _deliver(result, Path(folder)))
+
+
+def _refuse_what_has_no_place(output: str | None) -> None:
+    if output is None or "{parent}" in output:
+        raise RequestError("-: the standard input lies in no directory; say by --output where its output goes")
+
+
+def _receive(folder: Path) -> str:
+    """Store the standard input in `folder`, under a name that tells its format."""
+    from shutil import copyfileobj
+
+    from .sniffing import suffix_of
+
+    if sys.stdin is None or sys.stdin.isatty():
+        raise RequestError("-: the standard input is a terminal; redirect a file into it")
+    path = folder / "stdin"
+    try:
+        with path.open("wb") as file:
+            copyfileobj(sys.stdin.buffer, file)
+    except OSError as error:
+        raise InputError(f"-: the standard input cannot be read: {error.strerror}") from error
+    return str(path.rename(folder / f"stdin{suffix_of(path)}"))
+
+
+def _deliver(result: Result, folder: Path) -> Result:
+    """Write what is done to the standard output, if it is meant for it."""
+    stream = Path(STREAM)
+    if result.output is not None and result.output.parent == folder:
+        if result.status == "done":
+            _send(result.output)
+        result = replace(result, output=stream)
+    if result.error is not None:
+        result.error.args = tuple(str(part).replace(f"{folder}/", "") for part in result.error.args)
+    return replace(result, input=stream) if result.input.parent == folder else result
+
+
+def _send(path: Path) -> None:
+    """Write the file at `path` to the standard output.
+
+    Raises:
+        OutputError: nobody takes it.
+    """
+    from shutil import copyfileobj
+
+    try:
+        with path.open("rb") as file:
+            copyfileobj(file, sys.stdout.buffer)
+            sys.stdout.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left to flush has nowhere to go
+        raise OutputError(f"the standard output cannot be written: {error.strerror}") from error
