@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .geometry import Axis, Grid
 
 _HEADINGS = ("INPUT", "OUTPUT", "SIZE", "SPACING", "TYPE", "MODE", "BYTES", "MEMORY")
+_NAMES = 2  # the first columns
 _RIGHT = ("BYTES", "MEMORY")  # aligned, as numbers are
 _GAP = "  "
 
@@ -50,10 +51,12 @@ def table(results: Iterable[Result], width: int | None = None) -> list[str]:
         width: of the terminal, to which long names are shortened; None for as wide as they are.
     """
     rows = [_HEADINGS, *(_row(result) for result in results)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    if width is not None:
-        _narrow(widths, width)
-    return [_line(row, widths) for row in rows]
+    columns = range(len(_HEADINGS))
+    widths = [max(len(row[n]) for row in rows if len(row) == len(columns) or n < _NAMES) for n in columns]
+    if width is None:
+        return [_line(row, widths) for row in rows]
+    _narrow(widths, width)
+    return [_shortened(_line(row, widths), width) for row in rows]
 
 
 def summary(report: Report, seconds: float, *, dry_run: bool = False, total: int = 0) -> list[str]:
@@ -121,12 +124,12 @@ def _axis_change(before: Axis, after: Axis) -> str:
 
 
 def _row(result: Result) -> Sequence[str]:
+    """The cells of a line; behind the names of a file that is not planned there is only one, as wide as it is."""
+    names = (shown(result.input), _output(result))
     if result.status != "planned":
-        what = result.error if result.status == "failed" else f"skipped: {result.reason}"
-        return (shown(result.input), _output(result), str(what), *[""] * (len(_HEADINGS) - 3))
-    sizes, spacing = _sizes_of(result), _spacing(result.after)
-    bytes_and_memory = (in_words(result.bytes), in_words(result.memory))
-    return (shown(result.input), _output(result), sizes, spacing, _type(result), result.mode, *bytes_and_memory)
+        return (*names, str(result.error) if result.status == "failed" else f"skipped: {result.reason}")
+    cells = (_sizes_of(result), _spacing(result.after), _type(result), result.mode)
+    return (*names, *cells, in_words(result.bytes), in_words(result.memory))
 
 
 def _spacing(after: Summary | None) -> str:
@@ -146,11 +149,12 @@ def _narrow(widths: list[int], width: int) -> None:
 
 
 def _line(row: Sequence[str], widths: Sequence[int]) -> str:
+    aligned = len(row) if len(row) == len(widths) else _NAMES
     cells = [
         _shortened(cell, width).rjust(width) if heading in _RIGHT else _shortened(cell, width).ljust(width)
-        for heading, cell, width in zip(_HEADINGS, row, widths, strict=True)
+        for heading, cell, width in zip(_HEADINGS, row[:aligned], widths, strict=False)
     ]
-    return _GAP.join(cells).rstrip()
+    return _GAP.join([*cells, *row[aligned:]]).rstrip()
 
 
 def _shortened(text: str, width: int) -> str:
