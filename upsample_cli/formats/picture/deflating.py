@@ -35,11 +35,11 @@ def quick_strategy(frame: Array) -> int | None:
     if equal > _MANY:
         return None
     filtered = _sample(frame)
-    sizes = {how: len(_compressed(filtered, how, zlib.Z_FINISH)) for how in (zlib.Z_HUFFMAN_ONLY, zlib.Z_RLE)}
+    sizes = {how: len(_compressed(filtered.data, how, zlib.Z_FINISH)) for how in (zlib.Z_HUFFMAN_ONLY, zlib.Z_RLE)}
     best = min(sizes, key=lambda how: sizes[how])
-    if equal < _FEW and sizes[best] <= len(zlib.compress(filtered, 1)):
+    if equal < _FEW and sizes[best] <= len(zlib.compress(filtered.data, 1)):
         return best
-    return best if sizes[best] <= _LARGER * len(zlib.compress(filtered, 6)) else None
+    return best if sizes[best] <= _LARGER * len(zlib.compress(filtered.data, 6)) else None
 
 
 def _sample(frame: Array) -> ByteArray:
@@ -63,18 +63,18 @@ def deflated(frame: Array, strategy: int) -> Iterator[bytes]:
 
     def make(start: int) -> tuple[ByteArray, bytes]:
         filtered = _filtered(frame, start, min(start + step, height))
-        return filtered, _compressed(filtered, strategy, zlib.Z_SYNC_FLUSH)
+        return filtered, _compressed(filtered.data, strategy, zlib.Z_SYNC_FLUSH)
 
     checksum = zlib.adler32(b"")
     head = _HEAD
     for filtered, data in in_threads(make, range(0, height, step)):
-        checksum = zlib.adler32(filtered, checksum)
+        checksum = zlib.adler32(filtered.data, checksum)
         yield head + data
         head = b""
     yield _compressed(b"", strategy, zlib.Z_FINISH) + struct.pack(">I", checksum)
 
 
-def _compressed(data: ByteArray | bytes, strategy: int, flush: int) -> bytes:
+def _compressed(data: memoryview | bytes, strategy: int, flush: int) -> bytes:
     from zlib_ng import zlib_ng  # takes a third of zlib's time, and palettes have no need of it
 
     coder = zlib_ng.compressobj(1, zlib.DEFLATED, _RAW, _MEMORY, strategy)

@@ -170,13 +170,14 @@ def is_too_long(document: bytes) -> bool:
 def write(file: BinaryIO, frames: Array, picture: Picture) -> None:
     """Write a picture; the arguments are those of `png_writing.write`."""
     stream = io.BytesIO()
+    stream.name = "picture.jpg"  # tells Pillow the format, and that it need load no other
     save = _save_options(picture)
     image = to_image(frames[0], picture)
     with _BLOCK_LOCK:  # a progressive file is made in a single block, for which Pillow's guess may be too small
         before = ImageFile.MAXBLOCK
         ImageFile.MAXBLOCK = max(before, 4 * frames[0].size + LONGEST) if save.get("progressive") else before
         try:
-            image.save(stream, "JPEG", **save)
+            image.save(stream, **save)
         finally:
             ImageFile.MAXBLOCK = before
     data = stream.getbuffer()

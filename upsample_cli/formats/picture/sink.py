@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from importlib import import_module
@@ -151,13 +152,8 @@ class PictureSink:
 
     def write(self, paths: Sequence[Path], arrays: Iterable[Iterable[Array]]) -> None:
         """Encode the picture; see `Sink`."""
-        slabs = next(iter(arrays))  # there is one
-        array, filled = np.empty(self._header.grid.shape, self._header.dtype), 0
-        for slab in slabs:
-            array.reshape(-1)[filled : filled + slab.size] = slab.reshape(-1)
-            filled += slab.size
         shape = [axis.size for axis in self._axes.values()]
-        frames = array.reshape(shape if "t" in self._axes else [1, *shape])
+        frames = self._gathered(next(iter(arrays))).reshape(shape if "t" in self._axes else [1, *shape])
         with paths[0].open("wb") as file:
             if self._format in _WRITERS:
                 import_module(f".{_WRITERS[self._format]}", __package__).write(file, frames, self._picture)
@@ -165,6 +161,22 @@ class PictureSink:
                 from . import other
 
                 other.write(file, frames, self._picture, self._format)
+
+    def _gathered(self, slabs: Iterable[Array]) -> Array:
+        """The whole array, which most often comes in one slab."""
+        total = math.prod(self._header.grid.shape)
+        array: Array | None = None
+        filled = 0
+        for slab in slabs:
+            if slab.size == total:
+                array = slab
+                continue
+            if array is None:
+                array = np.empty(total, self._header.dtype)
+            array[filled : filled + slab.size] = slab.reshape(-1)
+            filled += slab.size
+        assert array is not None, "there is at least one slab"
+        return array
 
 
 def _format_of(path: Path) -> str:
