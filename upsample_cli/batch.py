@@ -6,17 +6,19 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from .collisions import Existing, settle
 from .errors import OutputError, RequestError, UpsampleError
 from .inputs import Input, Selection, find_inputs
 from .naming import DEFAULT_NAME, Template
-from .pairs import Pair, with_pairs
 from .request import Request
 
+if TYPE_CHECKING:
+    from .pairs import Pair
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True)
 class Job:
     """One input and the name of its output.
 
@@ -70,7 +72,7 @@ def make_batch(
         OutputError: an output exists and shall be left, or its directory does not.
     """
     inputs = find_inputs(selection, template.folder)
-    files = list(with_pairs(inputs.files, pairs, request))
+    files = _with_requests(inputs.files, pairs, request)
     for distinct in ({request.mode: request} | {wanted.mode: wanted for _, wanted in files}).values():
         _refuse_senseless(distinct)  # once, and not for every file
     if len(files) > 1 and not template.fields:
@@ -100,6 +102,14 @@ def _make_folder(folder: Path) -> OutputError | None:
     except OSError as error:
         return OutputError(f"the directory cannot be made: {error.strerror}", folder)
     return None
+
+
+def _with_requests(files: Sequence[Input], pairs: Sequence[Pair], request: Request) -> list[tuple[Input, Request]]:
+    if not pairs:
+        return [(file, request) for file in files]
+    from .pairs import with_pairs  # which few ask for
+
+    return list(with_pairs(files, pairs, request))
 
 
 def _refuse_senseless(request: Request) -> None:

@@ -11,9 +11,8 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import click
 from click.core import ParameterSource
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from .batch import Job
     from .collisions import Existing
     from .feedback import Feedback
+    from .pairs import Pair
     from .results import Result
     from .running import RunOptions
     from .streams import Streams
@@ -43,8 +43,7 @@ class _Command(click.Command):
                 formatter.write_dl([record for p in parameters if (record := p.get_help_record(ctx)) is not None])
 
 
-@dataclass(frozen=True)
-class _Settings:
+class _Settings(NamedTuple):
     """What was asked for, apart from what is done to each file: options by their names."""
 
     inputs: tuple[str, ...]
@@ -109,7 +108,7 @@ def main(context: click.Context, /, **given: Any) -> None:
     with _errors_as_text(context, given["verbose"]):
         _let_defaults_yield(context, given, TARGETS)
         _let_defaults_yield(context, given, ("overwrite", "skip_existing", "newer"))
-        settings = _Settings(**{field.name: given.pop(field.name) for field in fields(_Settings)})
+        settings = _Settings(**{name: given.pop(name) for name in _Settings._fields})
         _refuse_contradictions(settings)
         sys.exit(_run(settings, _request(**given)))
 
@@ -204,17 +203,14 @@ def _run(settings: _Settings, request: Request) -> int:
 def _jobs(settings: _Settings, request: Request, streams: Streams) -> Sequence[Job]:
     from .batch import make_batch, with_folders
     from .inputs import Selection
-    from .lists import read_list
     from .naming import Template
-    from .pairs import Pair
 
-    listed = [] if settings.files_from is None else read_list(settings.files_from)
     template = Template(streams.output, settings.format)
     batch = make_batch(
-        Selection(streams.inputs, listed, settings.recursive, settings.include, settings.exclude),
+        Selection(streams.inputs, _listed(settings), settings.recursive, settings.include, settings.exclude),
         template,
         request,
-        pairs=[Pair.parse(rule) for rule in settings.pair],
+        pairs=_pairs(settings),
         existing=settings.existing,
     )
     if batch.left_out and not settings.quiet:
@@ -223,6 +219,22 @@ def _jobs(settings: _Settings, request: Request, streams: Streams) -> Sequence[J
         click.echo("Nothing to do: there are no such files", err=True)
     makes_folders = template.makes_folders and not settings.dry_run
     return list(with_folders(batch.jobs)) if makes_folders else batch.jobs
+
+
+def _listed(settings: _Settings) -> list[str]:
+    if settings.files_from is None:
+        return []
+    from .lists import read_list  # which few ask for, as all that follows
+
+    return read_list(settings.files_from)
+
+
+def _pairs(settings: _Settings) -> list[Pair]:
+    if not settings.pair:
+        return []
+    from .pairs import Pair
+
+    return [Pair.parse(rule) for rule in settings.pair]
 
 
 def _feedback(settings: _Settings, total: int) -> Feedback:
@@ -259,7 +271,7 @@ def _listeners(settings: _Settings, stack: ExitStack) -> Iterator[Callable[[Resu
 
         yield stack.enter_context(FailedList(settings.failed_to)).add
     if settings.report is not None:
-        from .report import HtmlReport  # which few ask for
+        from .report import HtmlReport
 
         command = " ".join(["upsample", *sys.argv[1:]])
         yield stack.enter_context(HtmlReport(Path(settings.report), command, settings.overwrite)).add

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import NamedTuple
 
@@ -12,7 +11,7 @@ from . import formats
 from .errors import InputError, RequestError
 
 SUFFIXES = (  # of files that are looked for in directories: of all families, and of what Pillow reads by itself
-    *(suffix for family in formats.FAMILIES for suffix in family.suffixes if suffix),
+    *formats.SUFFIXES,
     *(".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".gif", ".avif", ".avifs", ".bmp", ".dib", ".qoi"),
     *(".ppm", ".pgm", ".pbm", ".pnm", ".pfm", ".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx", ".tga", ".icb", ".vda"),
     *(".vst", ".pcx", ".dcx", ".sgi", ".rgb", ".rgba", ".bw", ".ras", ".psd", ".ico", ".cur", ".icns", ".dds", ".im"),
@@ -20,8 +19,7 @@ SUFFIXES = (  # of files that are looked for in directories: of all families, an
 )
 
 
-@dataclass(frozen=True)
-class Selection:
+class Selection(NamedTuple):
     """What the user says of the inputs.
 
     Attributes:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import cast
+from typing import NamedTuple, cast
 
 from ..errors import InputError, RequestError
 from .base import Header, ReadOptions, Sink, Source, WriteOptions
@@ -14,8 +13,7 @@ from .base import Header, ReadOptions, Sink, Source, WriteOptions
 _MAGIC_BYTES = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Family:
+class Family(NamedTuple):
     """A family of files.
 
     Attributes:
@@ -43,6 +41,8 @@ FAMILIES = (
     Family("picture", ("",), (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"RIFF")),
 )
 _PAIRS = ((".img", ".hdr"), (".img.gz", ".hdr.gz"))
+_OF_PAIRS = tuple(suffix for pair in _PAIRS for suffix in pair)
+SUFFIXES = tuple(suffix for family in FAMILIES for suffix in family.suffixes if suffix)  # that tell the family
 
 
 def open_source(path: Path, options: ReadOptions) -> Source:
@@ -53,7 +53,7 @@ def open_source(path: Path, options: ReadOptions) -> Source:
     """
     try:
         if path.is_dir():
-            raise InputError("is a directory; name the files in it", path)
+            raise InputError("is a directory; -r takes the files in it", path)
         if path.exists() and not path.is_file():
             raise InputError("is not a regular file; streams and devices are not supported", path)
         with path.open("rb") as file:
@@ -88,6 +88,8 @@ def family_of(path: Path) -> str:
 
 def parts(path: Path) -> tuple[Path, ...]:
     """The files that make up the one called `path`, which is one but for a pair: its header comes last."""
+    if not path.name.lower().endswith(_OF_PAIRS):
+        return (path,)
     stem, suffix = split_name(path)
     pair = next((pair for pair in _PAIRS if suffix.lower() in pair), None)
     if pair is None:
@@ -98,7 +100,8 @@ def parts(path: Path) -> tuple[Path, ...]:
 def split_name(path: Path) -> tuple[str, str]:
     """The stem and the suffix of a file's name, where ``.nii.gz`` and ``.ome.tif`` are one suffix."""
     name = path.name
-    known = [s for family in FAMILIES for s in family.suffixes if s and name.lower().endswith(s) and len(name) > len(s)]
+    end = name.lower()
+    known = [s for s in SUFFIXES if end.endswith(s) and len(name) > len(s)] if end.endswith(SUFFIXES) else []
     length = max(map(len, known), default=len(path.suffix))
     return (name[:-length], name[-length:]) if length else (name, "")
 
