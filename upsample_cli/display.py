@@ -13,7 +13,6 @@ from PIL import Image
 
 from .core.arrays import Array, ByteArray
 from .formats.base import Header
-from .geometry import Grid
 
 _TAILS = (0.5, 99.5)  # percentiles that become black and white
 _SRGB = (b"sRGB", b"s\0R\0G\0B")  # in profiles of version 2 and 4
@@ -98,20 +97,6 @@ class Look:
             profile = ImageCms.ImageCmsProfile(io.BytesIO(self.icc))
             return ImageCms.profileToProfile(image, profile, ImageCms.createProfile("sRGB")) or image
         return image
-
-
-def extent(grid: Grid, columns: str, rows: str) -> tuple[float, float]:
-    """The width and the height of a plane in the same unit; in samples where the distances between them are unknown."""
-    across, down = grid[columns].in_unit("mm"), grid[rows].in_unit("mm")
-    if across.spacing is None or down.spacing is None or across.unit != down.unit:
-        return across.size, down.size
-    return across.size * across.spacing, down.size * down.spacing
-
-
-def sample_aspect(grid: Grid, columns: str, rows: str) -> float:
-    """The height of a sample of a plane over its width."""
-    width, height = extent(grid, columns, rows)
-    return height / grid[rows].size * grid[columns].size / width
 
 
 def real(plane: Array) -> Array:

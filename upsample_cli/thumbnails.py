@@ -19,15 +19,15 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from .core.arrays import Array, IndexArray
-from .display import Look, contrast, extent, real
+from .display import Look, contrast, real
 from .formats.base import Sink, Source
-from .geometry import SPATIAL, Axis, Grid
+from .geometry import Axis, Grid
 from .plan import Plan
+from .planes import Plane, extent, planes_of
 
 _BOX = (320.0, 200.0)  # width and height of a single view on the page
 _STRIP = (320.0, 128.0)  # of three views side by side
 _CURVE = (320, 120)
-_THIN = 1 / 8  # of its width or height, up to which a stack is shown by its middle alone
 _LEAST = 6.0  # a side of a view
 _DENSITY = 1.25  # pixels that are kept for each on the page: screens are finer than pages
 _PICKS = 3  # samples that are averaged to a pixel, along an axis, of those that there are
@@ -38,7 +38,6 @@ _FINER, _PEN = 4, 6  # curves are drawn larger and reduced, since Pillow's lines
 _FEW_PIXELS = 80 * 80  # which are kept without loss
 _BYTES = 10_000  # of the views of an input or of an output, so that a thousand of both stay below 30 MB
 _QUALITIES = (70, 40, 15)
-_ANATOMY = {"xy": "axial", "xz": "coronal", "yz": "sagittal"}
 
 
 @dataclass(frozen=True)
@@ -65,23 +64,6 @@ class Thumbnails:
 
     before: tuple[View, ...] = ()
     after: tuple[View, ...] = ()
-
-
-@dataclass(frozen=True)
-class Plane:
-    """Which samples of an array a view shows: those of two axes, in the middle of the others.
-
-    Attributes:
-        name: see `View`.
-        columns: the axis that runs to the right.
-        rows: the axis that runs down; None for a curve.
-        mirrored: of these the axes that run the other way.
-    """
-
-    name: str
-    columns: str
-    rows: str | None
-    mirrored: frozenset[str] = frozenset()
 
 
 class Watch:
@@ -127,55 +109,6 @@ class Watch:
         return tuple(_views(copies, look) for copies in (self._before, self._after))
 
 
-def planes_of(before: Grid, after: Grid) -> list[Plane]:
-    """The views of a file: three of a volume, one of a picture or of a thin stack, and of a line of samples its curve.
-
-    Volumes that lie in the world of a patient are shown as one looks at an upright person from the front, from above
-    and from the left: their anterior and superior ends are up.
-    """
-    axes = [name for name in before.spatial if name != "z" or max(before["z"].size, after["z"].size) > 1]
-    if len(axes) == 3 and _is_thick(before):
-        facing = _facing(before)
-        pairs = [("x", "y"), ("x", "z"), ("y", "z")]
-        return [Plane(a + b, a, b) for a, b in pairs] if facing is None else _anatomical(facing)
-    if len(axes) >= 2:
-        return [Plane("", axes[0], axes[1])]
-    return [Plane("", axes[0] if axes else [name for name in before.names if name != "s"][-1], None)]
-
-
-def _is_thick(grid: Grid) -> bool:
-    """Whether there is something to see from all three sides."""
-    width, height = extent(grid, "x", "y")
-    _, depth = extent(grid, "x", "z")
-    return depth >= _THIN * max(width, height)
-
-
-def _facing(grid: Grid) -> dict[str, tuple[str, bool]] | None:
-    """For x, y and z of the world the axis that runs along it most, and whether it runs backwards; None if unclear."""
-    if not grid.frames:
-        return None
-    directions = grid.affines[grid.frames[0]][:3, :3]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        directions = directions / np.linalg.norm(directions, axis=0)
-    nearest = np.abs(directions).argmax(axis=1)
-    if sorted(nearest) != [0, 1, 2]:
-        return None
-    return {
-        world: (SPATIAL[column], bool(directions[row, column] < 0))
-        for row, (world, column) in enumerate(zip(SPATIAL, nearest, strict=True))
-    }
-
-
-def _anatomical(facing: dict[str, tuple[str, bool]]) -> list[Plane]:
-    planes = []
-    for across, up in (("x", "y"), ("x", "z"), ("y", "z")):
-        (columns, leftwards), (rows, downwards) = facing[across], facing[up]
-        mirrored = {columns} if leftwards else set()
-        mirrored |= set() if downwards else {rows}
-        planes.append(Plane(_ANATOMY[across + up], columns, rows, frozenset(mirrored)))
-    return planes
-
-
 class _Copy:
     """The samples of a plane of an array, copied from its rows as they pass, no more of them than are needed."""
 
@@ -199,17 +132,12 @@ class _Copy:
     def picture(self) -> Array:
         """The plane as it is looked at: rows, columns and the samples of a pixel; of a curve only columns."""
         assert self.samples is not None
-        names = [name for name in (self.plane.rows, self.plane.columns, "s") if name in self.grid.names]
-        order = [self.grid.names.index(name) for name in names]
-        order += [number for number in range(len(self._picks)) if number not in order]
-        picture, missing = (array.transpose(order) for array in (self.samples, self._missing))
-        shape = picture.shape[: len(names)]
-        picture = _repeated(picture.reshape(shape), missing.reshape(shape))
-        return picture[tuple(slice(None, None, -1 if name in self.plane.mirrored else 1) for name in names)]
+        picture, missing = (self.plane.of(array, self.grid) for array in (self.samples, self._missing))
+        return _repeated(picture, missing)
 
 
 def _repeated(picture: Array, missing: Array) -> Array:
-    """The picture, in which lines that a strong reduction leaves out look like those before them."""
+    """The picture, in which lines that a strong reduction leaves out look like those next to them."""
     for axis in range(picture.ndim):
         others = tuple(number for number in range(picture.ndim) if number != axis)
         present = np.flatnonzero(~missing.all(axis=others))

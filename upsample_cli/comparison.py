@@ -1,0 +1,219 @@
+"""``--compare``: one detail in several modes on a sheet, so that people choose by looking.
+
+Each panel is a part of the very output that the mode would give: the same weights, cut to the rows and columns that are
+shown, and of the input only what they read.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PIL import Image
+
+from . import formats
+from .contact_sheet import Panel, contact_sheet
+from .core.modes import find_mode
+from .display import Look
+from .errors import InternalError, OutputError, RequestError, UpsampleError
+from .excerpt import Excerpt, Window, choose_window, excerpts
+from .formats.base import Source
+from .geometry import Grid
+from .limits import program_bytes, refuse_more_than_memory, working_memory
+from .plan import make_resizing, read_options
+from .planes import sample_aspect
+from .regions import Region
+from .request import MODES, Request
+from .resizing import Resizing, size_in_bytes
+from .results import Result, Summary
+from .targets import find_targets
+from .unfinished import Unfinished
+
+if TYPE_CHECKING:
+    from .batch import Job
+
+DEFAULT_NAME = "{stem}_comparison.png"
+_PANEL = 320  # pixels, to which the width of smaller details is enlarged, each sample to a square
+_LARGEST_PANEL = 50_000_000  # pixels
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A mode, with what changes it.
+
+    Attributes:
+        text: how the user wrote it.
+        mode: its name.
+        antialias, align_corners: whether it is to be so, whatever is asked for all.
+    """
+
+    text: str
+    mode: str
+    antialias: bool = False
+    align_corners: bool = False
+
+    def request(self, request: Request) -> Request:
+        """The same `request` in this mode; what it asks of all modes counts for those that know it."""
+        mode = find_mode(self.mode)
+        return replace(
+            request,
+            mode=self.mode,
+            antialias=self.antialias or (request.antialias and mode.filter is not None),
+            align_corners=self.align_corners or (request.align_corners and mode.align_corners),
+        )
+
+
+def parse_variants(text: str) -> tuple[Variant, ...]:
+    """Read ``nearest,linear,linear+antialias,cubic+align-corners``.
+
+    Raises:
+        RequestError: a mode is unknown, or there is none.
+    """
+    variants = []
+    for part in text.split(","):
+        name, *changes = (word.strip() for word in part.split("+"))
+        if name not in MODES or not {"antialias", "align-corners"}.issuperset(changes):
+            raise RequestError(
+                f"--compare {text}: {part.strip()!r} is unknown; name some of {', '.join(MODES)}, each with "
+                "+antialias or +align-corners if wanted"
+            )
+        variants.append(Variant("+".join([name, *changes]), name, "antialias" in changes, "align-corners" in changes))
+    return tuple(variants)
+
+
+def compare_jobs(
+    jobs: Sequence[Job], variants: Sequence[Variant], region: Region | None = None, *, overwrite: bool = False
+) -> Iterator[Result]:
+    """Make the sheet of every job, and give each one's result as it ends. A bad file never stops the others."""
+    for number, job in enumerate(jobs):
+        began = time.perf_counter()
+        result = Result(job.input, job.output, "skipped", number=number, reason=job.skip)
+        if job.skip is None:
+            error = job.error
+            try:
+                if error is None:
+                    result = compare(job, variants, region, overwrite=overwrite)
+            except UpsampleError as failure:
+                error = failure
+            except MemoryError:
+                error = RequestError("there is not enough memory for this; ask for a smaller --region", job.input)
+            except Exception as failure:
+                error = InternalError.of(failure, job.input)
+            if error is not None:
+                result = replace(result, status="failed", reason=None, error=error)
+        yield replace(result, number=number, seconds=time.perf_counter() - began)
+
+
+def compare(job: Job, variants: Sequence[Variant], region: Region | None = None, *, overwrite: bool = False) -> Result:
+    """Write the sheet of one file.
+
+    Args:
+        job: the file, the sheet, and what is asked for in each mode.
+        variants: the modes.
+        region: what to show; None for the most detailed part.
+        overwrite: whether the sheet may replace what exists.
+
+    Raises:
+        RequestError: the request, a mode or the region does not fit the file.
+        InputError: the file cannot be read, or is no picture.
+        OutputError: the sheet cannot be written.
+    """
+    requests = [variant.request(job.request) for variant in variants]
+    options = [read_options(request) for request in requests]
+    reading = replace(options[0], keep_indices=all(option.keep_indices for option in options))
+    with formats.open_source(job.input, reading) as source:
+        resizings = [_resizing(request, source, job.input) for request in requests]
+        window = choose_window(source, resizings[0], region, job.input)
+        found = excerpts(source, resizings, window)
+        arrays, warnings = 1 + len(source.others), tuple(source.warnings)
+    look = Look.of(resizings[0].before, [found[0].input], any(resizing.mode.votes for resizing in resizings))
+    sheet = _sheet(job.input.name, variants, resizings, found, window, look)
+    written = _save(sheet, job.output, overwrite)
+    first = resizings[0]
+    return Result(
+        job.input,
+        job.output,
+        "done",
+        before=Summary(first.before.grid, first.before.dtype.name, arrays),
+        after=Summary(first.after.grid, first.after.dtype.name, arrays),
+        mode=", ".join(variant.text for variant in variants),
+        working=first.rules.working.name,
+        warnings=warnings,
+        bytes=written,
+    )
+
+
+def _resizing(request: Request, source: Source, path: Path) -> Resizing:
+    limit = request.max_memory or working_memory()
+    whole = program_bytes() + source.copies * size_in_bytes(source.header)  # of formats that know no parts
+    refuse_more_than_memory(int(whole), limit, path)
+    return make_resizing(request, source, find_targets(request, source.header.grid, path), limit, path)
+
+
+def _sheet(
+    name: str,
+    variants: Sequence[Variant],
+    resizings: Sequence[Resizing],
+    found: Sequence[Excerpt],
+    window: Window,
+    look: Look,
+) -> Image.Image:
+    images = [look.image(excerpt.output) for excerpt in found]
+    size = _size_on_sheet(images[0], resizings[0].after.grid, window)
+    panels = [
+        Panel(variant.text, _change(resizing), image.resize(size, Image.Resampling.NEAREST))
+        for variant, resizing, image in zip(variants, resizings, images, strict=True)
+    ]
+    return contact_sheet(name, _where(window, resizings[0].before.grid), panels)
+
+
+def _size_on_sheet(image: Image.Image, grid: Grid, window: Window) -> tuple[int, int]:
+    """The width and height of a panel, in which each sample is a whole number of pixels wide, and of its true shape."""
+    aspect = sample_aspect(grid, window.plane.columns, window.plane.rows or "")
+    longest = max(image.width, image.height * aspect)
+    times = max(1, round(_PANEL / longest))
+    size = image.width * times, max(1, round(image.height * times * aspect))
+    if size[0] * size[1] > _LARGEST_PANEL:
+        raise RequestError(f"--region: it would be shown in {size[0]} x {size[1]} pixels; ask for a smaller one")
+    return size
+
+
+def _save(sheet: Image.Image, path: Path, overwrite: bool) -> int:
+    """Write a sheet, complete or not at all; gives its size in bytes."""
+    try:
+        with Unfinished([path.resolve() if path.is_symlink() else path]) as file:
+            sheet.save(file.paths[0], "PNG")
+            size = file.paths[0].stat().st_size
+            file.publish(overwrite)
+            return size
+    except FileExistsError as error:
+        raise OutputError("exists; --overwrite replaces it", path) from error
+    except OSError as error:
+        raise OutputError(f"cannot be written: {error.strerror or error}", path) from error
+
+
+def _change(resizing: Resizing) -> str:
+    """Such as ``2 times: 451 x 300 to 902 x 600``, in the letters that a sheet has."""
+    names = resizing.before.grid.names
+    spatial = [names.index(name) for name in resizing.before.grid.spatial]
+    steps = [resizing.recipe[axis] for axis in spatial]
+    factors = [f"{1 / step.map.pitch if step is not None else 1:.4g}" for step in steps]
+    factors = factors[:1] if len(set(factors)) == 1 else factors
+    sizes = [
+        " x ".join(str(grid.shape[axis]) for axis in spatial) for grid in (resizing.before.grid, resizing.after.grid)
+    ]
+    return f"{' x '.join(factors)} times: {' to '.join(sizes)}"
+
+
+def _where(window: Window, grid: Grid) -> str:
+    """The samples of the input that are shown."""
+    parts = []
+    for axis, samples in reversed(list(zip(grid.axes, window.ranges, strict=True))):
+        if axis.name in (window.plane.columns, window.plane.rows):
+            parts.append(f"{axis.name} {samples.start} to {samples.stop - 1}")
+        elif axis.name != "s" and axis.size > 1:
+            parts.append(f"{axis.name} {samples.start}")
+    return f"samples {', '.join(parts)} of the input"

@@ -1,0 +1,61 @@
+"""A part of a file, as users name it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from .errors import RequestError
+from .geometry import Grid
+
+_FORMS = "write X,Y,W,H in samples of the input, or x=10:60,y=0:50,z=12"
+
+
+@dataclass(frozen=True)
+class Region:
+    """A box of samples of the input.
+
+    Attributes:
+        ranges: by the name of an axis, the samples along it; all of those that are not named.
+        text: how the user wrote it.
+    """
+
+    ranges: Mapping[str, range]
+    text: str
+
+    @classmethod
+    def parse(cls, text: str) -> Region:
+        """Read ``X,Y,W,H``, or ranges and single samples by the names of their axes.
+
+        Raises:
+            RequestError: it is neither.
+        """
+        if re.fullmatch(r"\s*\d+(\s*,\s*\d+){3}\s*", text):
+            x, y, width, height = (int(number) for number in text.split(","))
+            ranges = {"x": range(x, x + width), "y": range(y, y + height)}
+        else:
+            ranges = {}
+            for part in text.split(","):
+                match = re.fullmatch(r"\s*([a-z])\s*=\s*(\d+)\s*(?::\s*(\d+)\s*)?", part)
+                if match is None or match[1] in ranges:
+                    raise RequestError(f"--region {text}: {part.strip()!r} is no range of an axis; {_FORMS}")
+                start = int(match[2])
+                ranges[match[1]] = range(start, start + 1 if match[3] is None else int(match[3]))
+        if not all(ranges.values()):
+            raise RequestError(f"--region {text}: there is nothing in it; {_FORMS}")
+        return cls(ranges, text)
+
+    def check(self, grid: Grid, path: Path) -> None:
+        """Refuse what is not within the `grid` of the file at `path`.
+
+        Raises:
+            RequestError: it has no such axis, or the axis is shorter.
+        """
+        for name, samples in self.ranges.items():
+            if name not in grid.names or name == "s":
+                what = f"--region {self.text}: no axis {name!r}; the axes are {', '.join(grid.names)}"
+                raise RequestError(what, path)
+            if samples.stop > grid[name].size:
+                raise RequestError(f"--region {self.text}: axis {name} has {grid[name].size} samples", path)
