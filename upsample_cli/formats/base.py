@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
 
@@ -47,8 +47,7 @@ class Header:
     extras: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class ReadOptions:
+class ReadOptions(NamedTuple):
     """How a file is to be understood.
 
     Attributes:
@@ -62,8 +61,7 @@ class ReadOptions:
     series: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class WriteOptions:
+class WriteOptions(NamedTuple):
     """How a file is to be encoded, where the user has said so.
 
     Attributes:

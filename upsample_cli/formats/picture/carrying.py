@@ -33,12 +33,12 @@ def of_a_picture(header: Header, metadata: Metadata, format_name: str) -> Said:
     missing = [name for name, value in items if value and name not in known] + ([] if same else [*notes.extras])
     warnings = lost(replace(header, extras=tuple(missing)), format_name)
     if not same:
-        return replace(notes, own=None), warnings
+        return notes._replace(own=None), warnings
     if format_name == "PNG":
         from . import png
 
         own, said = png.still_true(notes.own, metadata)
-        return replace(notes, own=own), warnings + said
+        return notes._replace(own=own), warnings + said
     return notes, warnings
 
 
@@ -64,18 +64,18 @@ def true_of_output(picture: Picture, axes: Mapping[str, Axis], format_name: str)
     """The notes of a picture with the dimensions, the resolution and the times of the output."""
     spacing, unit = _spacing(axes)
     animation, warnings = _animation(picture.notes.animation, axes)
-    notes = replace(picture.notes, spacing=spacing, unit=unit, animation=animation)
-    picture = replace(picture, notes=notes)
-    notes = replace(notes, xmp=xmp.updated(notes.xmp, picture.size, picture.dpi), exif=_exif(picture, format_name))
+    notes = picture.notes._replace(spacing=spacing, unit=unit, animation=animation)
+    picture = picture._replace(notes=notes)
+    notes = notes._replace(xmp=xmp.updated(notes.xmp, picture.size, picture.dpi), exif=_exif(picture, format_name))
     if format_name == "JPEG":
         from . import jpeg
 
         if jpeg.is_too_long(notes.xmp):
             warnings.append("its XMP is dropped: it is too long for JPEG")
-            notes = replace(notes, xmp=b"")
+            notes = notes._replace(xmp=b"")
     if notes.icc is not None and notes.icc[16:20] == b"GRAY" and format_name in _WITHOUT_GREY:
         warnings.append(f"{format_name} makes RGB of grey: its profile, which is of grey, is dropped")
-        notes = replace(notes, icc=None)
+        notes = notes._replace(icc=None)
     return notes, warnings
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from .. import xmp
 from .record import EXIF_PREFIX, Animation, Kind, Metadata, Notes, Palette
@@ -34,8 +33,7 @@ _LARGEST_TEXT = 64 << 20  # bytes, when inflated
 Frame = tuple[bytes, tuple[tuple[int, int], ...]]
 
 
-@dataclass(frozen=True, slots=True)
-class Chunk:
+class Chunk(NamedTuple):
     """A part of a PNG file.
 
     Attributes:
@@ -49,8 +47,7 @@ class Chunk:
     behind: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Structure:
+class Structure(NamedTuple):
     """How the samples of a PNG file are stored.
 
     Attributes:

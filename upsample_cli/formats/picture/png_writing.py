@@ -6,7 +6,6 @@ import io
 import struct
 import zlib
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import BinaryIO
 
 import numpy as np
@@ -109,7 +108,7 @@ def _says_software(chunk: Chunk) -> bool:
 def _with_history(chunk: Chunk, history: str | None) -> Chunk:
     if history is None or not _says_software(chunk):
         return chunk
-    return replace(chunk, data=chunk.data + b"; " + history.encode())
+    return chunk._replace(data=chunk.data + b"; " + history.encode())
 
 
 def _comment(text: str) -> Chunk:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from ...geometry import INCH, Grid
 from ..base import WriteOptions
@@ -13,8 +13,7 @@ INDEXED = "P"
 EXIF_PREFIX = b"Exif\0\0"  # in JPEG, and left there by some who write EXIF elsewhere
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
+class Kind(NamedTuple):
     """What a picture is, before it is decoded.
 
     Attributes:
@@ -30,8 +29,7 @@ class Kind:
     transparent: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Animation:
+class Animation(NamedTuple):
     """How the frames of an animation follow each other.
 
     Attributes:
@@ -51,8 +49,7 @@ class Animation:
         return Animation((sum(self.durations) / frames,) * frames, self.plays)
 
 
-@dataclass(frozen=True, slots=True)
-class Palette:
+class Palette(NamedTuple):
     """The colours that indices stand for.
 
     Attributes:
@@ -64,8 +61,7 @@ class Palette:
     opacity: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
-class Notes:
+class Notes(NamedTuple):
     """What the file of a picture says beside its samples.
 
     Attributes:
@@ -97,8 +93,7 @@ class Notes:
     warnings: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Metadata:
+class Metadata(NamedTuple):
     """What a picture's header keeps for a picture.
 
     Attributes:
@@ -114,14 +109,13 @@ class Metadata:
     format: str
     mode: str
     grid: Grid
-    notes: Notes = field(default_factory=Notes)
+    notes: Notes = Notes()
     palette: Palette | None = None
     bits: int = 8
     picks: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Picture:
+class Picture(NamedTuple):
     """What an encoder needs to know besides the samples.
 
     Attributes:
@@ -140,7 +134,7 @@ class Picture:
     palette: Palette | None = None
     bits: int = 8
     history: str | None = None
-    options: WriteOptions = field(default_factory=WriteOptions)
+    options: WriteOptions = WriteOptions()
 
     @property
     def dpi(self) -> tuple[float, float] | None:

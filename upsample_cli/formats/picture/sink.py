@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
@@ -75,7 +74,7 @@ class PictureSink:
             picture = Picture(size, mode, notes, None, 1 if mode == "1" else 8, header.history, options)
         notes, more = carrying.true_of_output(picture, self._axes, self._format)
         self.warnings += said + more
-        return replace(picture, notes=notes)
+        return picture._replace(notes=notes)
 
     def _mode_of_array(self) -> str:
         header = self._header

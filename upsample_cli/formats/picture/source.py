@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -129,7 +128,7 @@ class PictureSource(InMemory):
                 notes = other.read(image, file)
         frames_left = getattr(image, "n_frames", 1) if notes.animation is None else 1
         if frames_left > 1:
-            notes = replace(notes, warnings=(*notes.warnings, f"only the first of {frames_left} frames is resized"))
+            notes = notes._replace(warnings=(*notes.warnings, f"only the first of {frames_left} frames is resized"))
         return kind, notes, opaque
 
     def _grid(self, notes: Notes) -> Grid:
@@ -247,13 +246,13 @@ def _with_facts(notes: Notes) -> tuple[Notes, int]:
             spacing, orientation = facts.spacing, facts.orientation
             if exif.says_where_the_subject_is(notes.exif):
                 said = "where EXIF says that the subject is, in pixels, is dropped"
-                notes = replace(notes, warnings=(*notes.warnings, said))
+                notes = notes._replace(warnings=(*notes.warnings, said))
         except ValueError as error:
-            notes = replace(notes, exif=b"", warnings=(*notes.warnings, f"its EXIF is damaged and dropped: {error}"))
+            notes = notes._replace(exif=b"", warnings=(*notes.warnings, f"its EXIF is damaged and dropped: {error}"))
     if notes.spacing is None and spacing is not None:
-        notes = replace(notes, spacing=spacing, unit="mm")
+        notes = notes._replace(spacing=spacing, unit="mm")
     if notes.spacing is not None and orientation in _TURNED:
-        notes = replace(notes, spacing=(notes.spacing[1], notes.spacing[0]))
+        notes = notes._replace(spacing=(notes.spacing[1], notes.spacing[0]))
     return notes, orientation
 
 
