@@ -123,7 +123,7 @@ def compare(job: Job, variants: Sequence[Variant], region: Region | None = None,
     """
     requests = [variant.request(job.request) for variant in variants]
     options = [read_options(request) for request in requests]
-    reading = replace(options[0], keep_indices=all(option.keep_indices for option in options))
+    reading = options[0]._replace(keep_indices=all(option.keep_indices for option in options))
     with formats.open_source(job.input, reading) as source:
         resizings = [_resizing(request, source, job.input) for request in requests]
         window = choose_window(source, resizings[0], region, job.input)
