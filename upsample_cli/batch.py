@@ -41,7 +41,7 @@ class Batch(NamedTuple):
 
     Attributes:
         jobs: in the order of the inputs.
-        left_out: how many files in directories are of no kind that is known.
+        left_out: how many files in directories are of no known kind.
     """
 
     jobs: list[Job]

@@ -58,7 +58,7 @@ class Inputs(NamedTuple):
 
     Attributes:
         files: each once, those that were found sorted.
-        left_out: how many files in directories are of no kind that is known.
+        left_out: how many files in directories are of no known kind, links to directories among them.
     """
 
     files: list[Input]
@@ -117,7 +117,7 @@ class _Finder:
     """Looks for files under names.
 
     Attributes:
-        left_out: how many files in directories were of no kind that is known.
+        left_out: how many files in directories were of no known kind.
     """
 
     def __init__(self, selection: Selection, without: str | None) -> None:
@@ -148,7 +148,7 @@ class _Finder:
                 if not (self._excludes(entry.path) or self._is_left_alone(entry.path)):
                     yield from self._search(root, os.path.join(subdir, entry.name))  # noqa: PTH118
             elif not entry.name.lower().endswith(SUFFIXES):
-                self.left_out += not entry.is_dir()
+                self.left_out += 1
             elif self._wants(entry.path):
                 yield Input(Path(entry.path), subdir, found=True)
 

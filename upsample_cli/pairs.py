@@ -117,7 +117,7 @@ def targets_onto(onto: Onto, request: Request, grid: Grid, path: Path) -> dict[s
         RequestError: the image lies elsewhere.
     """
     from . import formats
-    from .core.recipe import make_recipe
+    from .core.recipe import AxisTarget, make_recipe
     from .plan import choose_mode, read_options
     from .targets import find_targets
 
@@ -130,7 +130,11 @@ def targets_onto(onto: Onto, request: Request, grid: Grid, path: Path) -> dict[s
     mode = choose_mode(own, header.labels)
     recipe = make_recipe(sizes, list(wanted.values()), mode, request.align_corners, header.dtype)
     steps = dict(zip(wanted, recipe, strict=True))
-    return {name: _target(steps[name], wanted[name], grid[name].size) for name in wanted if name in grid.names}
+    targets = {name: _target(steps[name], wanted[name], grid[name].size) for name in wanted if name in grid.names}
+    kept = {name: header.grid[name].size for name in header.grid.spatial if name not in wanted}
+    return targets | {
+        name: AxisTarget(size) for name, size in kept.items() if name in grid.names and grid[name].size != size
+    }
 
 
 def _target(step: AxisRecipe, wanted: AxisTarget, size: int) -> AxisTarget:
