@@ -220,6 +220,27 @@ def test_a_worker_that_is_killed_costs_its_file(monkeypatch):
     assert sorted(contents("out")) == [f"{number}.npy" for number in (0, 1, 2, 4, 6, 7, 8)]
 
 
+@pytest.mark.parametrize("possible", [1, 2])
+def test_as_many_processes_as_the_system_allows(monkeypatch, possible):
+    made = []
+
+    class Worker(workers._Worker):
+        def __init__(self, *arguments):
+            if len(made) == possible:
+                raise BlockingIOError(11, "Resource temporarily unavailable")
+            made.append(self)
+            super().__init__(*arguments)
+
+    monkeypatch.setattr(workers, "_Worker", Worker)
+    assert [result.status for result in ended(save(*(f"{number}.npy" for number in range(5))), processes=4)] == (
+        ["done"] * 5
+    )
+    assert len(made) == possible
+    made = [None] * possible
+    with pytest.raises(RequestError, match="no process can be started: Resource temp"):
+        ended(save("a.npy", "b.npy"))
+
+
 @LINUX
 def test_what_others_are_writing_is_left_when_a_worker_has_been_killed(folder):
     """The same number of a process may be that of one on another machine, which holds its file."""

@@ -19,7 +19,7 @@ from multiprocessing import get_context
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
-from .errors import UpsampleError
+from .errors import RequestError, UpsampleError
 from .limits import allow_cores, cores, machine_memory
 from .pipeline import beyond_links
 from .plan import Plan
@@ -144,8 +144,23 @@ class _Pool:
             if worker.task is None and worker.process.is_alive():
                 return worker
         self._workers = busy
-        self._workers.append(_Worker(self._options, self._share, busy))
-        return self._workers[-1]
+        return self._start()
+
+    def _start(self) -> _Worker | None:
+        """A new worker, or None where the system lets no more processes be; then those that there are do it all.
+
+        Raises:
+            RequestError: there are none.
+        """
+        try:
+            worker = _Worker(self._options, self._share, self._workers)
+        except OSError as error:
+            self._count = len(self._workers)
+            if not self._workers:
+                raise RequestError(f"no process can be started: {error.strerror}; end others, or ask again") from error
+            return None
+        self._workers.append(worker)
+        return worker
 
     def _listen(self, worker: _Worker) -> Result | None:
         """Hear what a worker says: its result, or something on the way to it."""
