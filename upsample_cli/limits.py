@@ -88,6 +88,7 @@ def working_memory() -> float:
     return min(_MODEST_BYTES, machine_memory() / 4)
 
 
+@cache
 def machine_memory() -> float:
     """The bytes of memory that this process can have, of the machine or of its container."""
     try:
