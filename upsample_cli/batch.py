@@ -75,7 +75,7 @@ def make_batch(
     files = _with_requests(inputs.files, pairs, request)
     for distinct in ({request.mode: request} | {wanted.mode: wanted for _, wanted in files}).values():
         _refuse_senseless(distinct)  # once, and not for every file
-    if len(files) > 1 and not template.fields:
+    if len(files) > 1 and template.is_single:
         raise RequestError(
             f"--output {template.output}: {len(files)} inputs cannot become one file; give a directory, or a template "
             f"such as 'out/{DEFAULT_NAME}'"

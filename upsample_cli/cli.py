@@ -69,6 +69,11 @@ class _Settings(NamedTuple):
     verbose: bool
 
     @property
+    def destination(self) -> str | None:
+        """What the outputs are called: from a stream to a stream, unless something else is said."""
+        return STREAM if self.output is None and self.inputs == (STREAM,) else self.output
+
+    @property
     def existing(self) -> Existing:
         """What is done where an output exists."""
         if self.overwrite:
@@ -157,8 +162,8 @@ def _refuse_contradictions(settings: _Settings) -> None:
         raise click.UsageError(f"{' and '.join(given)} contradict each other")
     if settings.files_from == STREAM and STREAM in settings.inputs:
         raise click.UsageError("the standard input cannot be both an input and the list of --files-from")
-    if settings.output == STREAM and (settings.json or settings.dry_run):
-        raise click.UsageError("the standard output cannot be both --output and what --json or --dry-run print")
+    if settings.destination == STREAM and settings.json and not settings.dry_run:
+        raise click.UsageError("the standard output cannot be both the output and what --json prints")
 
 
 def _request(
@@ -188,7 +193,7 @@ def _run(settings: _Settings, request: Request) -> int:
     from .running import run_jobs
     from .streams import standard_streams
 
-    with standard_streams(settings.inputs, settings.output) as streams:
+    with standard_streams(settings.inputs, settings.destination, settings.dry_run) as streams:
         jobs = _jobs(settings, request, streams)
         with ExitStack() as stack:
             feedback = stack.enter_context(_feedback(settings, len(jobs)))
@@ -205,7 +210,7 @@ def _jobs(settings: _Settings, request: Request, streams: Streams) -> Sequence[J
     from .inputs import Selection
     from .naming import Template
 
-    template = Template(streams.output, settings.format)
+    template = Template(settings.destination, settings.format, streams.stdout)
     batch = make_batch(
         Selection(streams.inputs, _listed(settings), settings.recursive, settings.include, settings.exclude),
         template,

@@ -20,25 +20,28 @@ class Template:
 
     Attributes:
         output: what the user asked for, or None.
-        fields: what the name depends on; nothing where there can be only one output.
+        fields: what the name depends on.
+        is_single: whether there can be only one output.
         folder: the directory in which all outputs end up, however deep, or None where it depends on the input.
         makes_folders: whether directories below it are made.
     """
 
-    def __init__(self, output: str | None, suffix: str | None = None) -> None:
+    def __init__(self, output: str | None, suffix: str | None = None, stdout: str | None = None) -> None:
         """Make out what `output` is: a file, a directory, a template, or None for `DEFAULT_NAME` beside the input.
 
         Args:
             output: what the user asked for.
-            suffix: what ``{ext}`` stands for, or None for the input's own.
+            suffix: what ``{ext}`` stands for, such as ``png``, or None for the input's own.
+            stdout: the name, without a suffix, of what becomes the standard output, if that is the output.
 
         Raises:
             RequestError: it is none of these.
         """
         self.output = output
-        self._suffix = suffix
-        self._text = _text(output)
+        self._suffix = None if suffix is None else f".{suffix.lstrip('.')}"
+        self._text = _text(output) if stdout is None else _literal(stdout) + "{ext}"
         self.fields, literal = self._parse()
+        self.is_single = stdout is not None or not self.fields
         self.folder = os.path.dirname(literal) or None if self.fields else None  # noqa: PTH120 a part of a name
         self.makes_folders = "subdir" in self.fields
         if suffix is not None and "ext" not in self.fields:
@@ -99,7 +102,12 @@ def _text(output: str | None) -> str:
         return "{parent}/" + DEFAULT_NAME
     if not output:
         raise RequestError("--output: the name is empty; name a file, a directory or a template")
-    literal = output.replace("{", "{{").replace("}", "}}")
+    literal = _literal(output)
     if os.path.isdir(output) or (output.endswith("/") and "{" not in output):  # noqa: PTH112 a name may be too long
         return f"{literal.rstrip('/') or '/'}/{{subdir}}/{{stem}}{{ext}}"
     return output if "{" in output else literal
+
+
+def _literal(text: str) -> str:
+    """The template that stands for `text`, whatever is in it."""
+    return text.replace("{", "{{").replace("}", "}}")

@@ -19,50 +19,45 @@ STREAM = "-"  # what stands for them among names of files
 
 
 class Streams(NamedTuple):
-    """Names of files, where there may have been streams.
+    """Names of files, some of which stand for streams.
 
     Attributes:
         inputs: names of the inputs.
-        output: what the user wants the outputs to be called.
+        stdout: the name, without a suffix, of what becomes the standard output, or None where that is not the output.
         deliver: hands on the output of a result to the stream that it is meant for, and gives the result as the user
             shall see it.
     """
 
     inputs: Sequence[str]
-    output: str | None
+    stdout: str | None = None
     deliver: Callable[[Result], Result] = lambda result: result
 
 
 @contextmanager
-def standard_streams(inputs: Sequence[str], output: str | None) -> Iterator[Streams]:
+def standard_streams(inputs: Sequence[str], output: str | None, dry_run: bool = False) -> Iterator[Streams]:
     """Names of temporary files in place of the ``-`` among the `inputs`, or as `output`.
 
     Raises:
-        RequestError: a stream is a terminal, or several inputs shall go to one.
+        RequestError: a stream is a terminal.
         InputError: the standard input cannot be read.
     """
-    if inputs == (STREAM,) and output is None:
-        output = STREAM
     if STREAM not in inputs and output != STREAM:
-        yield Streams(inputs, output)
+        yield Streams(inputs)
         return
+    if STREAM in inputs and (output is None or "{parent}" in output):
+        raise RequestError("-: the standard input lies in no directory; say by --output where its output goes")
+    if output == STREAM and not dry_run and (sys.stdout is None or sys.stdout.isatty()):
+        raise RequestError(
+            "--output -: the standard output is a terminal or closed; redirect it to a file or a program"
+        )
     from tempfile import TemporaryDirectory  # which few need
 
     with TemporaryDirectory(prefix="upsample-") as folder:
         if STREAM in inputs:
-            _refuse_what_has_no_place(output)
             received = _receive(Path(folder))
             inputs = [received if name == STREAM else name for name in inputs]
-        if output == STREAM:
-            if sys.stdout is None or sys.stdout.isatty():
-                raise RequestError("--output -: the standard output is a terminal; redirect it to a file or a program")
-            output = folder.replace("{", "{{").replace("}", "}}") + "/stdout{ext}"
-        yield Streams(inputs, output, lambda result: _deliver(result, Path(folder)))
-
-
-def _refuse_what_has_no_place(output: str | None) -> None:
-    if output is None or "{parent}" in output:
-        raise RequestError("-: the standard input lies in no directory; say by --output where its output goes")
+        stdout = f"{folder}/stdout" if output == STREAM else None
+        yield Streams(inputs, stdout, lambda result: _deliver(result, Path(folder)))
 
 
 def _receive(folder: Path) -> str:
@@ -72,7 +67,7 @@ def _receive(folder: Path) -> str:
     from .sniffing import suffix_of
 
     if sys.stdin is None or sys.stdin.isatty():
-        raise RequestError("-: the standard input is a terminal; redirect a file into it")
+        raise RequestError("-: the standard input is a terminal or closed; redirect a file into it")
     path = folder / "stdin"
     try:
         with path.open("wb") as file:
