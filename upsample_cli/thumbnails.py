@@ -25,9 +25,9 @@ from .geometry import Axis, Grid
 from .plan import Plan
 from .planes import Plane, extent, planes_of
 
-_BOX = (320.0, 200.0)  # width and height of a single view on the page
-_STRIP = (320.0, 128.0)  # of three views side by side
-_CURVE = (320, 120)
+_BOX = (312.0, 195.0)  # width and height of a single view on the page, which fits the narrowest of phones
+_STRIP = (304.0, 128.0)  # of three views side by side
+_CURVE = (312, 120)
 _LEAST = 6.0  # a side of a view
 _DENSITY = 1.25  # pixels that are kept for each on the page: screens are finer than pages
 _PICKS = 3  # samples that are averaged to a pixel, along an axis, of those that there are

@@ -9,7 +9,7 @@ const reverse = document.getElementById("reverse");
 const count = document.getElementById("count");
 const nothing = document.getElementById("nothing");
 const controls = document.querySelector("form");
-const texts = new Map(entries.map((entry) => [entry, entry.textContent.toLowerCase()]));
+const texts = new Map(entries.map((entry) => [entry, textOf(entry)]));
 const places = new Map(entries.map((entry, place) => [entry, place])); // failures come first
 const names = new Intl.Collator(undefined, { numeric: true });
 
@@ -21,6 +21,11 @@ const orders = {
     ["seconds", "bytes", "samples", "growth"].map((key) => [key, (a, b) => b.dataset[key] - a.dataset[key]]),
   ),
 };
+
+function textOf(entry) {
+  const parts = entry.querySelectorAll("h2, .output, .error, .warnings li, dd");
+  return [...parts].map((part) => part.textContent.toLowerCase()).join("\n");
+}
 
 function belongs(entry, show) {
   return show === "all" || entry.dataset.status === show || (show === "warned" && entry.dataset.warned === "yes");
@@ -61,5 +66,3 @@ document.getElementById("clear").addEventListener("click", () => {
   arrange();
   find.focus();
 });
-filter(); // a browser that goes back keeps what was typed
-arrange();
