@@ -6,8 +6,9 @@ shown, and of the input only what they read.
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
 DEFAULT_NAME = "{stem}_comparison.png"
 _PANEL = 320  # pixels, to which the width of smaller details is enlarged, each sample to a square
-_LARGEST_PANEL = 50_000_000  # pixels
+_LARGEST_PANEL = 50_000_000  # samples of the output
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ def parse_variants(text: str) -> tuple[Variant, ...]:
 
 def compare_jobs(
     jobs: Sequence[Job], variants: Sequence[Variant], region: Region | None = None, *, overwrite: bool = False
-) -> Iterator[Result]:
+) -> Generator[Result]:
     """Make the sheet of every job, and give each one's result as it ends. A bad file never stops the others."""
     for number, job in enumerate(jobs):
         began = time.perf_counter()
@@ -127,6 +128,7 @@ def compare(job: Job, variants: Sequence[Variant], region: Region | None = None,
     with formats.open_source(job.input, reading) as source:
         resizings = [_resizing(request, source, job.input) for request in requests]
         window = choose_window(source, resizings[0], region, job.input)
+        _refuse_too_large(resizings[0], window, job.input)
         found = excerpts(source, resizings, window)
         arrays, warnings = 1 + len(source.others), tuple(source.warnings)
     look = Look.of(resizings[0].before, [found[0].input], any(resizing.mode.votes for resizing in resizings))
@@ -153,6 +155,18 @@ def _resizing(request: Request, source: Source, path: Path) -> Resizing:
     return make_resizing(request, source, find_targets(request, source.header.grid, path), limit, path)
 
 
+def _refuse_too_large(resizing: Resizing, window: Window, path: Path) -> None:
+    before, after = resizing.before.grid, resizing.after.grid
+    sides = [
+        len(window.ranges[before.names.index(name)]) * after[name].size // before[name].size
+        for name in (window.plane.columns, window.plane.rows)
+        if name is not None
+    ]
+    if math.prod(sides) > _LARGEST_PANEL:
+        shown = " x ".join(map(str, sides))
+        raise RequestError(f"--region: it would be shown in {shown} pixels; ask for a smaller one", path)
+
+
 def _sheet(
     name: str,
     variants: Sequence[Variant],
@@ -175,10 +189,7 @@ def _size_on_sheet(image: Image.Image, grid: Grid, window: Window) -> tuple[int,
     aspect = sample_aspect(grid, window.plane.columns, window.plane.rows or "")
     longest = max(image.width, image.height * aspect)
     times = max(1, round(_PANEL / longest))
-    size = image.width * times, max(1, round(image.height * times * aspect))
-    if size[0] * size[1] > _LARGEST_PANEL:
-        raise RequestError(f"--region: it would be shown in {size[0]} x {size[1]} pixels; ask for a smaller one")
-    return size
+    return image.width * times, max(1, round(image.height * times * aspect))
 
 
 def _save(sheet: Image.Image, path: Path, overwrite: bool) -> int:
