@@ -142,6 +142,13 @@ def test_names_are_text_and_links_lead_to_their_bytes(results):
     assert "out/damaged.png" not in targets  # which is not there
 
 
+def test_a_command_of_many_files_is_shortened(results):
+    page = written(results, command=f"upsample --scale 2 {ODD * 1000} --report report.html")
+    assert len(page.text) < len(written(results).text) + 2000
+    assert "--report report.html</code>" in page.text
+    assert "upsample --scale 2 a &lt;b&gt;&amp;" in page.text
+
+
 def test_links_are_seen_from_the_page(results):
     Path("pages").mkdir()
     page = written(results, "pages/report.html")

@@ -29,6 +29,7 @@ from .unfinished import Unfinished
 _TEMPLATES = Path(__file__).with_name("templates")
 _MARK = b'<meta name="generator" content="upsample '  # of pages that may be replaced: they are reports themselves
 _HEAD_BYTES = 1000
+_COMMAND = 600  # letters of it that are shown
 _COARSE = 2  # times the size that it has, at which a picture is shown in squares
 
 
@@ -94,7 +95,7 @@ class HtmlReport:
         self._totals.add(result)
         self._warned += bool(result.warnings)
         self._is_dry |= result.status == "planned"
-        text = self._entry.substitute(_fields(result, self._target.parent)).encode("utf-8", "backslashreplace")
+        text = _encoded(self._entry.substitute(_fields(result, self._target.parent)))
         try:
             start = self._waiting.tell()
             self._waiting.write(text)
@@ -128,7 +129,7 @@ class HtmlReport:
             "title": html.escape(f"upsample: {heading}"),
             "heading": heading,
             "summary": self._summary(),
-            "command": _text(self._command),
+            "command": _text(_shortened(self._command)),
             "style": style,
             "style_hash": _hash(style),
             "script": script,
@@ -142,11 +143,11 @@ class HtmlReport:
             "good_name": "Planned" if self._is_dry else "Done",
             "date": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
         }
-        page.write(Template(_template("report.html")).substitute(values).encode())
+        page.write(_encoded(Template(_template("report.html")).substitute(values)))
         for entry in sorted(self._entries, key=lambda entry: (entry.is_fine, entry.number)):
             self._waiting.seek(entry.start)
             page.write(self._waiting.read(entry.size))
-        page.write(Template(_template("report_end.html")).substitute(values).encode())
+        page.write(_encoded(Template(_template("report_end.html")).substitute(values)))
 
     def _summary(self) -> str:
         totals = self._totals
@@ -259,6 +260,18 @@ def _link(path: Path, folder: Path) -> str:
 
 def _text(text: str) -> str:
     return html.escape(text)
+
+
+def _encoded(text: str) -> bytes:
+    """The text in UTF-8, and what of names has no place in it by its number."""
+    return text.encode("utf-8", "backslashreplace")
+
+
+def _shortened(command: str) -> str:
+    """A command without most of the files that a shell has put into it."""
+    if len(command) <= _COMMAND:
+        return command
+    return f"{command[: _COMMAND // 2]} … {command[-_COMMAND // 2 :]}"
 
 
 def _counted(number: int, noun: str) -> str:
