@@ -26,20 +26,27 @@ class Template:
         makes_folders: whether directories below it are made.
     """
 
-    def __init__(self, output: str | None, suffix: str | None = None, stdout: str | None = None) -> None:
-        """Make out what `output` is: a file, a directory, a template, or None for `DEFAULT_NAME` beside the input.
+    def __init__(
+        self,
+        output: str | None,
+        suffix: str | None = None,
+        stdout: str | None = None,
+        default: str = DEFAULT_NAME,
+    ) -> None:
+        """Make out what `output` is: a file, a directory, a template, or None for the default beside the input.
 
         Args:
             output: what the user asked for.
             suffix: what ``{ext}`` stands for, such as ``png``, or None for the input's own.
             stdout: the name, without a suffix, of what becomes the standard output, if that is the output.
+            default: the template of a name, of which there is no need in a directory unless it changes the suffix.
 
         Raises:
             RequestError: it is none of these.
         """
         self.output = output
         self._suffix = None if suffix is None else f".{suffix.lstrip('.')}"
-        self._text = _text(output) if stdout is None else _literal(stdout) + "{ext}"
+        self._text = _text(output, default) if stdout is None else _literal(stdout) + "{ext}"
         self.fields, literal = self._parse()
         self.is_single = stdout is not None or not self.fields
         self.folder = os.path.dirname(literal) or None if self.fields else None  # noqa: PTH120 a part of a name
@@ -96,15 +103,16 @@ class Template:
         return {"size": "x".join(map(str, sizes)), "scale": factor, "mode": mode.name}
 
 
-def _text(output: str | None) -> str:
+def _text(output: str | None, default: str) -> str:
     """The template that `output` stands for."""
     if output is None:
-        return "{parent}/" + DEFAULT_NAME
+        return "{parent}/" + default
     if not output:
         raise RequestError("--output: the name is empty; name a file, a directory or a template")
     literal = _literal(output)
     if os.path.isdir(output) or (output.endswith("/") and "{" not in output):  # noqa: PTH112 a name may be too long
-        return f"{literal.rstrip('/') or '/'}/{{subdir}}/{{stem}}{{ext}}"
+        name = "{stem}{ext}" if default.endswith("{ext}") else default
+        return f"{literal.rstrip('/') or '/'}/{{subdir}}/{name}"
     return output if "{" in output else literal
 
 
