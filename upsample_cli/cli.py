@@ -21,7 +21,7 @@ from .errors import RequestError, UpsampleError
 from .settings import Settings, names_of_defaults, read_options
 
 if TYPE_CHECKING:
-    from .batch import Job
+    from .batch import Batch, Job
     from .feedback import Feedback
     from .naming import Template
     from .pairs import Pair
@@ -119,12 +119,19 @@ def _jobs(settings: Settings, request: Request, streams: Streams) -> Sequence[Jo
         pairs=_pairs(settings),
         existing=settings.existing,
     )
-    if batch.left_out and not settings.quiet:
-        click.echo(f"{batch.left_out} files of other kinds are left out", err=True)
-    if not (batch.jobs or settings.quiet):
-        click.echo("Nothing to do: there are no such files", err=True)
+    if not settings.quiet:
+        _tell_what_is_found(batch)
     makes_folders = template.makes_folders and not settings.dry_run
     return list(with_folders(batch.jobs)) if makes_folders else batch.jobs
+
+
+def _tell_what_is_found(batch: Batch) -> None:
+    if batch.left_out == 1:
+        click.echo("1 file of another kind is left out", err=True)
+    elif batch.left_out:
+        click.echo(f"{batch.left_out} files of other kinds are left out", err=True)
+    if not batch.jobs:
+        click.echo("Nothing to do: there are no such files", err=True)
 
 
 def _template(settings: Settings, streams: Streams) -> Template:

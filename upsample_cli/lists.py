@@ -45,8 +45,12 @@ class FailedList:
         """Make sure that there is a place for it, before the first file is touched.
 
         Raises:
-            OutputError: there is none.
+            OutputError: there is none, or a picture is there, as where a pattern has taken the place of the name.
         """
+        from .inputs import SUFFIXES
+
+        if self._path.name.lower().endswith(SUFFIXES):
+            raise OutputError("--failed-to: is called like a picture; give the name of a list", self._path)
         if self._path.is_dir() or not self._path.parent.is_dir():
             raise OutputError("--failed-to: there is no place for a file of this name", self._path)
         return self
