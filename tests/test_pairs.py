@@ -142,8 +142,7 @@ def moved(affine, voxels):
     ],
     ids=" ".join,
 )
-@pytest.mark.parametrize("fine", [1, 2], ids=["same grid", "half the spacing"])
-@pytest.mark.parametrize("mode", ["label", "nearest"])
+@pytest.mark.parametrize(("fine", "mode"), [(1, "nearest"), (2, "label")], ids=["same grid", "half the spacing"])
 def test_both_come_to_lie_on_one_grid(options, fine, mode):
     affine = turned((1.5, 2.0, 3.0))
     save("a_T1w.nii", (6, 5, 4), affine, "float32")

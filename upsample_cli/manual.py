@@ -35,9 +35,8 @@ def _lines(context: click.Context) -> Iterator[str]:
     yield ".B upsample"
     yield _escaped(" ".join(command.collect_usage_pieces(context)))
     yield ".SH DESCRIPTION"
-    for number, paragraph in enumerate(inspect.cleandoc(command.help or "").split("\n\n")):
-        yield from [".PP"] if number else []
-        yield _escaped(" ".join(paragraph.split()))
+    paragraphs = inspect.cleandoc(command.help or "").split("\n\n")
+    yield "\n.PP\n".join(_escaped(" ".join(paragraph.split())) for paragraph in paragraphs)
     yield ".SH OPTIONS"
     for group, parameters in in_groups(command, context).items():
         yield f".SS {_escaped(group)}"
@@ -47,9 +46,7 @@ def _lines(context: click.Context) -> Iterator[str]:
     for code, meaning in EXIT_CODES.items():
         yield from _definition(str(code), meaning)
     yield ".SH ENVIRONMENT"
-    for text in _VARIABLES:
-        yield ".PP"
-        yield _escaped(text)
+    yield "\n.PP\n".join(map(_escaped, _VARIABLES))
     yield ".SH EXAMPLES"
     yield ".nf"
     yield from map(_escaped, EXAMPLES)
