@@ -94,7 +94,7 @@ def test_large_pictures_are_averaged_and_not_picked(tmp_path):
     Image.fromarray(stripes).save(tmp_path / "in.png")
     (view,) = watched(tmp_path / "in.png", scale=1).before
     assert abs(pixels(view).mean() - 100) < 15
-    assert pixels(view).std() < 60
+    assert pixels(view).std() < 80  # 100 where one is picked
 
 
 @pytest.mark.parametrize("codes", ["RAS", "LPS", "PIR", "SLA", "IPL"])

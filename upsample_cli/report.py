@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from string import Template
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, TYPE_CHECKING, Self
 from urllib.parse import quote
 
 from . import __version__
@@ -23,8 +23,10 @@ from .errors import OutputError, shown
 from .geometry import SPATIAL, Grid
 from .limits import in_words
 from .results import Report, Result, Summary
-from .thumbnails import View
 from .unfinished import Unfinished
+
+if TYPE_CHECKING:
+    from .thumbnails import View
 
 _TEMPLATES = Path(__file__).with_name("templates")
 _MARK = b'<meta name="generator" content="upsample '  # of pages that may be replaced: they are reports themselves
