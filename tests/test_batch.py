@@ -1,5 +1,8 @@
 """Inputs and options to jobs: without Click and without opening files, so that names and refusals show."""
 
+import io
+import os
+from collections import Counter
 from pathlib import Path
 
 import nibabel as nib
@@ -173,6 +176,24 @@ def test_an_output_that_is_another_input_is_refused():
             make_jobs(inputs, existing="overwrite")
 
 
+@pytest.mark.parametrize("ignores_case", [True, False])
+def test_names_that_differ_in_case_alone_collide_where_they_are_one(monkeypatch, ignores_case):
+    """The system is asked about the directory itself, whose other name is there or not."""
+    lstat = os.lstat
+
+    def either_case(path):
+        return lstat(str(path).replace("OUT", "out") if ignores_case else path)
+
+    save("a/x.npy", "b/X.npy")
+    Path("out").mkdir()
+    monkeypatch.setattr(os, "lstat", either_case)
+    if not ignores_case:
+        assert outputs(["a/x.npy", "b/X.npy"], "out") == ["out/x.npy", "out/X.npy"]
+        return
+    with pytest.raises(RequestError, match=r"^out/X\.npy: would be written from both a/x\.npy and b/X\.npy"):
+        outputs(["a/x.npy", "b/X.npy"], "out")
+
+
 def test_many_inputs_do_not_become_one_file():
     with pytest.raises(RequestError, match="3 inputs cannot become one file"):
         make_jobs(["a.npy", "b.npy", "c.npy"], "out.npy")
@@ -245,3 +266,35 @@ def test_templates_name_the_mode_that_is_taken(folder):
     nib.save(image, "labels.nii")
     (job,) = make_jobs(["labels.nii"], "{stem}_{mode}{ext}")
     assert job.output.name == "labels_nearest.nii"
+
+
+# --- many files ---
+
+
+def test_names_are_made_without_opening_a_file(monkeypatch):
+    """Nor do more files cost more than their share: each is looked at as often as any other."""
+    calls = Counter()
+
+    def counted(name):
+        original = getattr(os, name)
+
+        def call(*arguments, **settings):
+            calls[name] += 1
+            return original(*arguments, **settings)
+
+        return call
+
+    few, many = [f"few/{number}.npy" for number in range(50)], [f"many/{number}.npy" for number in range(100)]
+    save(*few, *many)
+    for name in ("stat", "lstat", "scandir"):
+        monkeypatch.setattr(os, name, counted(name))
+    for module in (io, os):
+        monkeypatch.setattr(module, "open", lambda *_, **__: pytest.fail("a file is opened"))
+    used = []
+    for name, files in {"few": few, "many": many}.items():
+        calls.clear()
+        assert sorted(str(job.input) for job in make_jobs([name], recursive=True)) == sorted(files)
+        used.append(calls.copy())
+    assert used[1]["scandir"] == used[0]["scandir"] == 1
+    assert used[1]["stat"] - used[0]["stat"] == 2 * 50
+    assert used[1]["lstat"] - used[0]["lstat"] <= 50

@@ -307,7 +307,7 @@ def test_what_a_killed_job_has_left_goes_with_the_next_run(folder):
 def test_kills_at_any_moment_leave_no_half_file(folder):
     """Fifty times: what has the final name is complete, and is what an undisturbed run writes."""
     rng = np.random.default_rng(0)
-    np.save(folder / "in.npy", rng.integers(0, 255, (40, 200, 300), np.uint8))
+    np.save(folder / "in.npy", rng.integers(0, 255, (20, 150, 200), np.uint8))
     outputs = ["out.npy", "out.tif", "out.nii.gz", "out.nii"]
     complete, seconds = {}, {}
     for name in outputs:
