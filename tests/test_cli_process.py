@@ -202,6 +202,11 @@ def imported(folder, *arguments, code=0):
         (["x.png", "--scale", "two"], 2),
         (["x.png", "--scale", "2", "--size", "3"], 2),
         (["x.png", "--scale", "2", "--mode", "nonsense"], 2),
+        (["x.png", "--scale", "2", "--pair", "nonsense"], 2),
+        (["x.png", "--scale", "2", "-o", "{nonsense}"], 2),
+        (["x.png", "--scale", "2", "-o", "x.png"], 2),
+        (["x.png", "y.png", "--scale", "2", "-o", "out.png"], 2),
+        (["--man"], 0),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )

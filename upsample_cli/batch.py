@@ -73,8 +73,6 @@ def make_batch(
     """
     inputs = find_inputs(selection, template.folder)
     files = _with_requests(inputs.files, pairs, request)
-    for distinct in ({request.mode: request} | {wanted.mode: wanted for _, wanted in files}).values():
-        _refuse_senseless(distinct)  # once, and not for every file
     if len(files) > 1 and template.is_single:
         raise RequestError(
             f"--output {template.output}: {len(files)} inputs cannot become one file; give a directory, or a template "
@@ -83,7 +81,10 @@ def make_batch(
     named = [(_named(file, wanted, template), file.found) for file, wanted in files]
     if template.output is not None:
         _refuse_missing_folders(template, [job for job, _ in named if job.error is None])
-    return Batch(settle(named, existing), inputs.left_out)
+    jobs = settle(named, existing)
+    for distinct in ({request.mode: request} | {wanted.mode: wanted for _, wanted in files}).values():
+        _refuse_senseless(distinct)  # once, and not for every file
+    return Batch(jobs, inputs.left_out)
 
 
 def with_folders(jobs: Iterable[Job]) -> Iterator[Job]:

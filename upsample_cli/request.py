@@ -18,8 +18,7 @@ MODES = ("linear", "bilinear", "trilinear", "cubic", "bicubic", "lanczos", "area
 LABEL_KERNELS = ("linear", "cubic")
 
 
-@dataclass(frozen=True, slots=True)
-class PerAxis:
+class PerAxis(NamedTuple):
     """One number for all axes, one for each in the order x, y, z, or some by name.
 
     Attributes:
@@ -97,7 +96,7 @@ class Onto(NamedTuple):
     mode: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Request:
     """How files are to be resized. Exactly one of the first five is given.
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from ..errors import InputError, RequestError
-from .base import Header, ReadOptions, Sink, Source, WriteOptions
+
+if TYPE_CHECKING:  # so that names can be told apart without NumPy
+    from .base import Header, ReadOptions, Sink, Source, WriteOptions
 
 _MAGIC_BYTES = 8
 
@@ -55,7 +57,7 @@ def open_source(path: Path, options: ReadOptions) -> Source:
         if path.is_dir():
             raise InputError("is a directory; -r takes the files in it", path)
         if path.exists() and not path.is_file():
-            raise InputError("is not a regular file; streams and devices are not supported", path)
+            raise InputError("is not a regular file; of streams only the standard input can be read, as -", path)
         with path.open("rb") as file:
             magic = file.read(_MAGIC_BYTES)
     except FileNotFoundError:
@@ -67,7 +69,7 @@ def open_source(path: Path, options: ReadOptions) -> Source:
     family = next((f for f in FAMILIES if magic.startswith(f.magic) and f.magic), None) or _by_suffix(path)
     if options.series and not family.several:
         raise RequestError(f"--series {options.series}: the file holds a single image, number 0", path)
-    open_file = cast(Callable[[Path, ReadOptions], Source], _module(family, "open_source"))
+    open_file = cast("Callable[[Path, ReadOptions], Source]", _module(family, "open_source"))
     return open_file(path, options)
 
 
@@ -77,7 +79,7 @@ def make_sink(path: Path, headers: Sequence[Header], options: WriteOptions) -> S
     Raises:
         OutputError: such a file cannot hold them.
     """
-    make = cast(Callable[[Path, Sequence[Header], WriteOptions], Sink], _module(_by_suffix(path), "make_sink"))
+    make = cast("Callable[[Path, Sequence[Header], WriteOptions], Sink]", _module(_by_suffix(path), "make_sink"))
     return make(path, headers, options)
 
 
