@@ -80,7 +80,9 @@ def written(results, path="report.html", **options):
 
 def stripped(text):
     """A page without its times."""
-    return re.sub(r'data-seconds="[\d.]+"|<dd>[\d.]+ s</dd>|[\d.]+ s</p>|\d{4}-\d\d-\d\d \d\d:\d\d UTC', "", text)
+    return re.sub(
+        r'data-seconds="[\d.]+"|<dd>[\d.]+ s</dd>|[\d.]+\N{NO-BREAK SPACE}s</p>|\d{4}-\d\d-\d\d \d\d:\d\d UTC', "", text
+    )
 
 
 def test_failures_come_first_and_the_others_in_their_order(results):
@@ -97,7 +99,7 @@ def test_failures_come_first_and_the_others_in_their_order(results):
 def test_the_order_of_the_results_changes_nothing(results):
     one, other = written(results, "one.html"), written(reversed(results), "other.html")
     assert stripped(one.text) == stripped(other.text)
-    assert "UTC" not in stripped(one.text)
+    assert len(one.text) - 500 < len(stripped(one.text)) < len(one.text)
 
 
 def test_every_file_that_was_resized_has_pictures_of_both(results):
@@ -124,7 +126,7 @@ def test_every_file_that_was_resized_has_pictures_of_both(results):
         '<p class="error">damaged.png: ',
         '<p class="error">exists</p>',
         "<h1>10 files resized</h1>",
-        "8 done · 1 skipped · 1 failed · ",
+        "8\N{NO-BREAK SPACE}done · 1\N{NO-BREAK SPACE}skipped · 1\N{NO-BREAK SPACE}failed · ",
         "<code>upsample &lt;x&gt; --scale 2</code>",
     ],
 )

@@ -155,7 +155,7 @@ class HtmlReport:
         totals = self._totals
         parts = [f"{totals.done} {'planned' if self._is_dry else 'done'}", f"{totals.skipped} skipped"]
         parts += [f"{totals.failed} failed", in_words(totals.bytes), _duration(time.perf_counter() - self._began)]
-        return " · ".join(parts)
+        return " · ".join(part.replace(" ", "\N{NO-BREAK SPACE}") for part in parts)
 
     def _refused(self, error: OSError) -> OutputError:
         return OutputError(f"the report cannot be written: {error.strerror or error}", self._path)

@@ -35,7 +35,7 @@ _CURVE_SAMPLES = 1000
 _DOTS = 48  # samples of a curve that are shown one by one
 _BLUE = (59, 130, 246)  # readable on black and on white
 _FINER, _PEN = 4, 6  # curves are drawn larger and reduced, since Pillow's lines have hard edges
-_FEW_PIXELS = 80 * 80  # which are kept without loss
+_FEW_PIXELS = 128 * 128  # which are kept without loss, if that is small: they are shown as squares
 _BYTES = 10_000  # of the views of an input or of an output, so that a thousand of both stay below 30 MB
 _QUALITIES = (60, 35, 12)
 
@@ -231,7 +231,8 @@ def _views(copies: Sequence[_Copy], look: Look) -> tuple[View, ...]:
         size = min(image.width, round(width * _DENSITY)), min(image.height, round(height * _DENSITY))
         if size != image.size:
             image = image.resize(size, Image.Resampling.BOX)
-        views.append(_encoded(copy.plane.name, image, width, height, _BYTES // len(seen)))
+        lossless = look.labels or image.width * image.height <= _FEW_PIXELS
+        views.append(_encoded(copy.plane.name, image, (width, height), _BYTES // len(seen), lossless))
     return tuple(views)
 
 
@@ -244,7 +245,9 @@ def _sides(extents: Sequence[tuple[float, float]]) -> list[tuple[int, int]]:
 
 def _curve_views(copies: Sequence[_Copy]) -> tuple[View, ...]:
     return tuple(
-        _encoded("", curve(real(copy.picture())), *_CURVE, _BYTES) for copy in copies if copy.samples is not None
+        _encoded("", curve(real(copy.picture())), _CURVE, _BYTES, lossless=False)
+        for copy in copies
+        if copy.samples is not None
     )
 
 
@@ -266,9 +269,16 @@ def curve(values: Array) -> Image.Image:
     return image.resize((width // 2, height // 2), Image.Resampling.BOX)
 
 
-def _encoded(name: str, image: Image.Image, width: int, height: int, limit: int) -> View:
-    """A view of no more than about `limit` bytes: at less quality where there is much detail, and then smaller."""
-    lossless = image.width * image.height <= _FEW_PIXELS
+def _encoded(name: str, image: Image.Image, size: tuple[int, int], limit: int, lossless: bool) -> View:
+    """A view of no more than about `limit` bytes: at less quality where there is much detail, and then smaller.
+
+    Args:
+        name: see `View`.
+        image: the picture.
+        size: its width and height on the page.
+        limit: in bytes.
+        lossless: whether to try first whether it is small enough as it is.
+    """
     data = _webp(image, lossless=True) if lossless else b""
     for quality in _QUALITIES:
         if data and len(data) <= limit:
@@ -277,7 +287,7 @@ def _encoded(name: str, image: Image.Image, width: int, height: int, limit: int)
     while len(data) > limit and min(image.size) > 1:
         image = image.reduce(2)
         data = _webp(image, quality=_QUALITIES[-1])
-    return View(name, data, width, height, image.width)
+    return View(name, data, *size, image.width)
 
 
 def _webp(image: Image.Image, **options: object) -> bytes:
