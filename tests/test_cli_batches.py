@@ -115,6 +115,14 @@ def test_the_same_command_again_does_what_is_missing(tree, output, option):
     assert listing(tree) == complete
 
 
+def test_a_quoted_pattern_again_does_what_is_missing(tree):
+    run("d/*", "d/sub/*.png", "--exclude", "*.txt", "--exclude", "sub", "--scale", 2, "--skip-existing")
+    complete = listing(tree)
+    (tree / "d" / "a_upsampled.npy").unlink()
+    run("d/*", "d/sub/*.png", "--exclude", "*.txt", "--exclude", "sub", "--scale", 2, "--skip-existing")
+    assert listing(tree) == complete
+
+
 def test_without_that_an_input_that_is_an_output_is_refused(tree):
     run("-r", "d", "--scale", 2, "-q")
     says = ("d/a_upsampled.npy", "same file as the input")

@@ -18,7 +18,7 @@ import click
 
 from . import options
 from .errors import RequestError, UpsampleError
-from .settings import Settings, names_of_defaults, read_options
+from .settings import Settings, make_settings, names_of_defaults
 
 if TYPE_CHECKING:
     from .batch import Batch, Job
@@ -69,7 +69,7 @@ def main(context: click.Context, /, **given: Any) -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # no name of a file is a reason to fail
     with _errors_as_text(context, given["verbose"]):
-        sys.exit(_run(*read_options(context, given)))
+        sys.exit(_run(*make_settings(context, given)))
 
 
 @contextmanager
@@ -202,9 +202,11 @@ def _listeners(settings: Settings, stack: ExitStack) -> Iterator[Callable[[Resul
 
         yield stack.enter_context(FailedList(settings.failed_to)).add
     if settings.report is not None:
+        import shlex
+
         from .report import HtmlReport
 
-        command = " ".join(["upsample", *sys.argv[1:]])
+        command = shlex.join(["upsample", *sys.argv[1:]])
         yield stack.enter_context(HtmlReport(Path(settings.report), command, settings.overwrite)).add
 
 

@@ -119,8 +119,10 @@ def _refuse_collisions(located: Iterable[_Located]) -> None:
             if clash is not None:
                 own = place.identity in [source.identity for source in item.inputs]
                 what = "its input" if own else f"the input {shown(clash)}"
-                message = f"the output of {shown(item.job.input)} is the same file as {what}; choose another --output"
-                raise RequestError(message, place.path)
+                remedy = "choose another --output" + ("" if own else ", or --exclude that input")
+                raise RequestError(
+                    f"the output of {shown(item.job.input)} is the same file as {what}; {remedy}", place.path
+                )
             if outputs.setdefault(place.identity, item.job) is not item.job:
                 both = f"{shown(outputs[place.identity].input)} and {shown(item.job.input)}"
                 raise RequestError(f"would be written from both {both}; choose another --output", place.path)

@@ -43,7 +43,7 @@ class Input(NamedTuple):
     Attributes:
         path: the file.
         subdir: the directory in which it was found, below the one that was named.
-        found: whether it was looked for, and not named.
+        found: whether it was looked for, by a pattern or in a directory, and not named.
         error: why it is a failure already, or None.
     """
 
@@ -82,8 +82,8 @@ def find_inputs(selection: Selection, without: str | None = None) -> Inputs:
     finder = _Finder(selection, None if without is None else os.path.realpath(without))
     spelling = Spelling()
     files: dict[tuple[str, str], Input] = {}
-    for name in [*_expanded(selection.names), *selection.listed]:
-        for file in finder.find(name):
+    for name, found in [*_expanded(selection.names), *((name, False) for name in selection.listed)]:
+        for file in finder.find(name, found):
             files.setdefault(spelling.of(formats.parts(file.path)[-1]), file)
     return Inputs(list(files.values()), finder.left_out)
 
@@ -102,15 +102,15 @@ class Spelling:
         return self._real[folder], path.name
 
 
-def _expanded(names: Iterable[str]) -> Iterator[str]:
-    """The names, and in place of patterns what they match, in the order of names."""
+def _expanded(names: Iterable[str]) -> Iterator[tuple[str, bool]]:
+    """The names, and in place of patterns what they match, in the order of names; and whether they were matched."""
     for name in names:
+        matches: list[str] = []
         if any(magic in name for magic in "*?[") and not os.path.lexists(name):
             from glob import glob  # for the few who quote patterns
 
-            yield from sorted(glob(name, recursive=True)) or [name]  # noqa: PTH207 patterns may be absolute
-        else:
-            yield name
+            matches = sorted(glob(name, recursive=True))  # noqa: PTH207 patterns may be absolute
+        yield from [(match, True) for match in matches] or [(name, False)]
 
 
 class _Finder:
@@ -125,12 +125,12 @@ class _Finder:
         _matches("name", [*selection.include, *selection.exclude])
         self.left_out = 0
 
-    def find(self, name: str) -> Iterator[Input]:
+    def find(self, name: str, found: bool) -> Iterator[Input]:
         """What is called `name`, or in a directory that is: files, sorted by their names."""
         if self._selection.recursive and os.path.isdir(name):  # noqa: PTH112 a name may be too long
             yield from self._search(name, "")
         elif self._wants(name):
-            yield Input(Path(name))
+            yield Input(Path(name), found=found)
 
     def _search(self, root: str, subdir: str) -> Iterator[Input]:
         folder = os.path.join(root, subdir)  # noqa: PTH118 paths are slow where they are many

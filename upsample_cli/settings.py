@@ -58,7 +58,7 @@ class Settings(NamedTuple):
         return "newer" if self.newer else "refuse"
 
 
-def read_options(context: click.Context, given: dict[str, Any]) -> tuple[Settings, Request]:
+def make_settings(context: click.Context, given: dict[str, Any]) -> tuple[Settings, Request]:
     """What the options ask for of the command, and of each file.
 
     Args:
