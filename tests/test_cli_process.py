@@ -148,6 +148,22 @@ def test_odd_names(oddly_named, folder):
     assert np.load(folder / "out" / "-dash.npy").shape == (4, 6)
 
 
+def test_odd_names_in_trees_and_lists(oddly_named, folder):
+    """Found in a directory, listed by ``find -print0``, failed and listed again: they are what they were."""
+    names = [name for name in names_in(oddly_named) if name.endswith(".npy")]
+    for way in ("in", "found", "listed"):
+        (folder / way).mkdir()
+    for name in names:
+        shutil.copyfile(oddly_named / name, folder / "in" / name)
+    (folder / "in" / "broken\n.npy").touch()
+    run(folder, "-r", "in", "--scale", 2, "-o", "found", "--failed-to", "failed", "-q", code=5)
+    assert names_in(folder / "found") == names
+    assert (folder / "failed").read_bytes() == b"in/broken\n.npy\0"
+    listed = subprocess.run(["find", "in", "-type", "f", "-print0"], cwd=folder, capture_output=True, check=True).stdout
+    run(folder, "--files-from", "-", "--scale", 2, "-o", "listed", "-q", code=5, input=listed)
+    assert listing(folder / "listed") == listing(folder / "found")
+
+
 def test_a_name_that_begins_with_a_tilde(folder):
     shutil.copyfile(SAMPLES / "labels.nii.gz", folder / "~.nii.gz")
     run(folder, "~.nii.gz", "--scale", 2)
