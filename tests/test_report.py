@@ -124,7 +124,7 @@ def test_every_file_that_was_resized_has_pictures_of_both(results):
         "<dt>Mode</dt><dd>trilinear</dd>",
         "<li>two levels become grey (L), so that there are values in between; --mode nearest keeps them</li>",
         '<p class="error">damaged.png: ',
-        '<p class="error">exists</p>',
+        '<p class="error">the output exists</p>',
         "<h1>10 files resized</h1>",
         "8\N{NO-BREAK SPACE}done · 1\N{NO-BREAK SPACE}skipped · 1\N{NO-BREAK SPACE}failed · ",
         "<code>upsample &lt;x&gt; --scale 2</code>",
@@ -204,6 +204,14 @@ def test_there_is_no_page_when_the_batch_breaks_off(tmp_path, results):
     with pytest.raises(KeyboardInterrupt):
         written(interrupted())
     assert not [path for path in tmp_path.iterdir() if path.suffix == ".html" or path.name.startswith(".")]
+
+
+def test_what_a_killed_batch_has_left_is_removed(tmp_path, results):
+    left = tmp_path / ".upsample-0123456789ab.tmp.html"
+    left.write_text("half a page")
+    os.utime(left, (0, 0))
+    written(results)
+    assert not left.exists()
 
 
 def test_a_report_is_replaced_and_nothing_else(tmp_path, results):

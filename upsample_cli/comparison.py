@@ -31,7 +31,7 @@ from .request import MODES, Request
 from .resizing import Resizing, size_in_bytes
 from .results import Result, Summary
 from .targets import find_targets
-from .unfinished import Unfinished
+from .unfinished import Unfinished, sweep
 
 if TYPE_CHECKING:
     from .batch import Job
@@ -89,6 +89,8 @@ def compare_jobs(
     jobs: Sequence[Job], variants: Sequence[Variant], region: Region | None = None, *, overwrite: bool = False
 ) -> Generator[Result]:
     """Make the sheet of every job, and give each one's result as it ends. A bad file never stops the others."""
+    for folder in {job.output.parent for job in jobs if job.error is None}:
+        sweep(folder)
     for number, job in enumerate(jobs):
         began = time.perf_counter()
         result = Result(job.input, job.output, "skipped", number=number, reason=job.skip)

@@ -23,7 +23,7 @@ from .errors import OutputError, shown
 from .geometry import SPATIAL, Grid
 from .limits import in_words
 from .results import Report, Result, Summary
-from .unfinished import Unfinished
+from .unfinished import Unfinished, sweep
 
 if TYPE_CHECKING:
     from .thumbnails import View
@@ -79,6 +79,7 @@ class HtmlReport:
             raise OutputError("is a directory; --report wants the name of a file", self._path)
         if self._target.exists() and not self._replaces:
             raise OutputError("exists and is no report; --overwrite replaces it", self._path)
+        sweep(self._target.parent)
         try:
             with ExitStack() as stack:
                 self._unfinished = stack.enter_context(Unfinished([self._target]))
@@ -181,7 +182,7 @@ def _fields(result: Result, folder: Path) -> dict[str, object]:
         "input_link": _link(result.input, folder),
         "output": _text(shown(result.output)) if result.output is not None else "",
         "output_link": _link(result.output, folder) if result.output and result.status in ("done", "skipped") else "",
-        "error": _text(str(result.error)) if result.error is not None else _text(result.reason or ""),
+        "error": _text(_reason(result)),
         "warnings": "".join(f"<li>{_text(warning)}</li>" for warning in result.warnings),
         "before": _pictures("Input", views.before if views else ()),
         "after": _pictures("Output", views.after if views else ()),
@@ -189,6 +190,13 @@ def _fields(result: Result, folder: Path) -> dict[str, object]:
         "after_size": _text(_sizes(result.after.grid)) if result.after else "",
         "facts": "".join(f"<dt>{name}</dt><dd>{_text(value)}</dd>" for name, value in _facts(result)),
     }
+
+
+def _reason(result: Result) -> str:
+    """Why a file failed or was left out."""
+    if result.error is not None:
+        return str(result.error)
+    return "" if result.reason is None else f"the output {result.reason}"
 
 
 def _facts(result: Result) -> Iterable[tuple[str, str]]:
