@@ -1,6 +1,8 @@
 """Which files are found: by names, patterns, lists and in directories; none of them is opened."""
 
+import inspect
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -78,6 +80,17 @@ def test_loops_of_links_do_no_harm(folder):
     inputs = find_inputs(Selection(["d"], recursive=True))
     assert [str(file.path) for file in inputs.files] == ["d/a.png", "d/sub/b.png"]
     assert inputs.left_out == 4
+
+
+def test_a_tree_may_be_deeper_than_the_stack():
+    deep = "d/" + "/".join(["x"] * 300)
+    touch(f"{deep}/a.png")
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(len(inspect.stack()) + 100)
+    try:
+        assert found("d", recursive=True) == [f"{deep}/a.png"]
+    finally:
+        sys.setrecursionlimit(limit)
 
 
 def test_links_to_files_are_files_and_a_link_to_a_directory_may_be_named(folder):

@@ -125,32 +125,37 @@ class _Finder:
         _matches("name", [*selection.include, *selection.exclude])
         self.left_out = 0
 
-    def find(self, name: str, found: bool) -> Iterator[Input]:
-        """What is called `name`, or in a directory that is: files, sorted by their names."""
-        if self._selection.recursive and os.path.isdir(name):  # noqa: PTH112 a name may be too long
-            yield from self._search(name, "")
-        elif self._wants(name):
-            yield Input(Path(name), found=found)
+    def find(self, name: str, found: bool) -> list[Input]:
+        """What is called `name`, or all that lies in a directory of this name, in the order of names."""
+        if not (self._selection.recursive and os.path.isdir(name)):  # noqa: PTH112 a name may be too long
+            return [Input(Path(name), found=found)] if self._wants(name) else []
+        files: list[Input] = []
+        subdirs = [""]
+        while subdirs:
+            subdir = subdirs.pop()
+            try:
+                files += self._list(name, subdir, subdirs)
+            except OSError as error:
+                path = Path(name, subdir)
+                failure = InputError(f"cannot be searched: {error.strerror}", path)
+                files.append(Input(path, subdir, error=failure))
+        return sorted(files, key=lambda file: file.path.parts)
 
-    def _search(self, root: str, subdir: str) -> Iterator[Input]:
-        folder = os.path.join(root, subdir)  # noqa: PTH118 paths are slow where they are many
-        try:
-            with os.scandir(folder) as listing:
-                entries = sorted(listing, key=lambda entry: entry.name)
-        except OSError as error:
-            path = Path(folder)
-            yield Input(path, subdir, error=InputError(f"cannot be searched: {error.strerror}", path))
-            return
-        for entry in entries:
-            if entry.name.startswith("."):
-                continue
-            if entry.is_dir(follow_symlinks=False):
-                if not (self._excludes(entry.path) or self._is_left_alone(entry.path)):
-                    yield from self._search(root, os.path.join(subdir, entry.name))  # noqa: PTH118
-            elif not entry.name.lower().endswith(SUFFIXES):
-                self.left_out += 1
-            elif self._wants(entry.path):
-                yield Input(Path(entry.path), subdir, found=True)
+    def _list(self, root: str, subdir: str, subdirs: list[str]) -> list[Input]:
+        """The files in the directory `subdir` of `root`; directories in it are added to `subdirs`."""
+        files = []
+        with os.scandir(os.path.join(root, subdir)) as entries:  # noqa: PTH118 paths are slow where they are many
+            for entry in entries:
+                if entry.name.startswith("."):
+                    continue
+                if entry.is_dir(follow_symlinks=False):
+                    if not (self._excludes(entry.path) or self._is_left_alone(entry.path)):
+                        subdirs.append(os.path.join(subdir, entry.name))  # noqa: PTH118
+                elif not entry.name.lower().endswith(SUFFIXES):
+                    self.left_out += 1
+                elif self._wants(entry.path):
+                    files.append(Input(Path(entry.path), subdir, found=True))
+        return files
 
     def _wants(self, name: str) -> bool:
         include = self._selection.include

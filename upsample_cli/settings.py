@@ -102,6 +102,8 @@ def _refuse_contradictions(settings: Settings, mode: str | None) -> None:
         raise click.UsageError("the standard input cannot be both an input and the list of --files-from")
     if settings.destination == STREAM and settings.json and not settings.dry_run:
         raise click.UsageError("the standard output cannot be both the output and what --json prints")
+    if STREAM in (settings.report, settings.failed_to):
+        raise click.UsageError("--report and --failed-to want names of files, and - is none")
     if settings.region is not None and settings.compare is None:
         raise click.UsageError("--region only has a meaning with --compare")
     senseless = {"--mode": mode, "--format": settings.format, "--dry-run": settings.dry_run, "--pair": settings.pair}
