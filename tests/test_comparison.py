@@ -12,6 +12,7 @@ from PIL import Image
 
 from tests.formats.examples import made
 from tests.formats.through import asked, planned, upsampled, whole
+from upsample_cli import excerpt
 from upsample_cli.batch import Job
 from upsample_cli.comparison import Variant, compare, compare_jobs, parse_variants
 from upsample_cli.detail import most_detailed
@@ -178,17 +179,36 @@ def test_of_a_large_file_only_the_region_is_read(tmp_path, monkeypatch):
         np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
         file.truncate(file.tell() + math.prod(shape))  # a hole, which takes no room
     read = []
-    monkeypatch.setattr(
-        npy.NpySource,
-        "read",
-        lambda self, axis, start, stop, _read=npy.NpySource.read: (
-            read.append(stop - start) or _read(self, axis, start, stop)
-        ),
-    )
+    monkeypatch.setattr(npy.NpySource, "read", counted(npy.NpySource.read, read))
     page, result = sheet(path, tmp_path, "nearest,linear,cubic,lanczos", "30000,20000,40,30", scale=4)
     assert len(panels(page)) == 4
     assert sum(read) < 50
     assert result.after.grid.shape == (160_000, 200_000)
+
+
+def test_a_slice_along_the_slowest_axis_holds_no_more_than_the_slice(tmp_path, monkeypatch):
+    monkeypatch.setattr(excerpt, "_READ_BYTES", 10_000)
+    volume = np.arange(60 * 50 * 40, dtype=np.int32).reshape(60, 50, 40)
+    np.save(tmp_path / "in.npy", volume)
+    read = []
+    monkeypatch.setattr(npy.NpySource, "read", counted(npy.NpySource.read, read))
+    plan = planned(tmp_path / "in.npy", scale="z=2")
+    with open_source(tmp_path / "in.npy", read_options(plan.request)) as source:
+        window = choose_window(source, plan.main, Region.parse("y=7,x=0:40,z=0:60"), tmp_path / "in.npy")
+        (found,) = excerpts(source, [plan.main], window)
+    assert max(read) * 50 * 40 * 4 <= 10_000
+    np.testing.assert_array_equal(found.input, volume[:, 7])
+    assert found.output.shape == (120, 40)
+
+
+def counted(read, counts):
+    """The method `read` of a source, which also notes how many rows it is asked for."""
+
+    def method(self, axis, start, stop):
+        counts.append(stop - start)
+        return read(self, axis, start, stop)
+
+    return method
 
 
 @pytest.mark.parametrize(
@@ -279,6 +299,13 @@ def test_sheets_are_respected(tmp_path):
     assert compare(job, parse_variants("cubic"), overwrite=True).status == "done"
     assert (tmp_path / "sheet.png").read_bytes() != before
     assert [path.name for path in tmp_path.iterdir()] == ["sheet.png"]
+
+
+def test_long_names_are_shortened(tmp_path):
+    long = tmp_path / f"{'long' * 60}\n.png"
+    long.write_bytes((SAMPLES / "icon.png").read_bytes())
+    page, _ = sheet(long, tmp_path)
+    assert page.width < 1000
 
 
 def test_the_same_sheet_has_the_same_bytes(tmp_path):

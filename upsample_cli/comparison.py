@@ -19,7 +19,7 @@ from . import formats
 from .contact_sheet import Panel, contact_sheet
 from .core.modes import find_mode
 from .display import Look
-from .errors import InternalError, OutputError, RequestError, UpsampleError
+from .errors import InternalError, OutputError, RequestError, UpsampleError, shown
 from .excerpt import Excerpt, Window, choose_window, excerpts
 from .formats.base import Source
 from .geometry import Grid
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 DEFAULT_NAME = "{stem}_comparison.png"
 _PANEL = 320  # pixels, to which the width of smaller details is enlarged, each sample to a square
+_NAME = 60  # letters of it that are shown
 _LARGEST_PANEL = 50_000_000  # samples of the output
 
 
@@ -134,7 +135,7 @@ def compare(job: Job, variants: Sequence[Variant], region: Region | None = None,
         found = excerpts(source, resizings, window)
         arrays, warnings = 1 + len(source.others), tuple(source.warnings)
     look = Look.of(resizings[0].before, [found[0].input], any(resizing.mode.votes for resizing in resizings))
-    sheet = _sheet(job.input.name, variants, resizings, found, window, look)
+    sheet = _sheet(shown(Path(job.input.name)), variants, resizings, found, window, look)
     written = _save(sheet, job.output, overwrite)
     first = resizings[0]
     return Result(
@@ -165,8 +166,8 @@ def _refuse_too_large(resizing: Resizing, window: Window, path: Path) -> None:
         if name is not None
     ]
     if math.prod(sides) > _LARGEST_PANEL:
-        shown = " x ".join(map(str, sides))
-        raise RequestError(f"--region: it would be shown in {shown} pixels; ask for a smaller one", path)
+        size = " x ".join(map(str, sides))
+        raise RequestError(f"--region: it would be shown in {size} pixels; ask for a smaller one", path)
 
 
 def _sheet(
@@ -178,20 +179,23 @@ def _sheet(
     look: Look,
 ) -> Image.Image:
     images = [look.image(excerpt.output) for excerpt in found]
-    size = _size_on_sheet(images[0], resizings[0].after.grid, window)
+    assert window.plane.rows is not None
+    aspect = sample_aspect(resizings[0].after.grid, window.plane.columns, window.plane.rows)
+    times = max(1, round(_PANEL / max(images[0].width, images[0].height * aspect)))
     panels = [
-        Panel(variant.text, _change(resizing), image.resize(size, Image.Resampling.NEAREST))
+        Panel(variant.text, _change(resizing), _enlarged(image, times, times * aspect))
         for variant, resizing, image in zip(variants, resizings, images, strict=True)
     ]
-    return contact_sheet(name, _where(window, resizings[0].before.grid), panels)
+    return contact_sheet(_shortened(name), _where(window, resizings[0].before.grid), panels)
 
 
-def _size_on_sheet(image: Image.Image, grid: Grid, window: Window) -> tuple[int, int]:
-    """The width and height of a panel, in which each sample is a whole number of pixels wide, and of its true shape."""
-    aspect = sample_aspect(grid, window.plane.columns, window.plane.rows or "")
-    longest = max(image.width, image.height * aspect)
-    times = max(1, round(_PANEL / longest))
-    return image.width * times, max(1, round(image.height * times * aspect))
+def _enlarged(image: Image.Image, across: int, down: float) -> Image.Image:
+    """The picture with a rectangle for each sample."""
+    return image.resize((image.width * across, max(1, round(image.height * down))), Image.Resampling.NEAREST)
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= _NAME else f"{name[: _NAME // 2]}...{name[-_NAME // 2 :]}"
 
 
 def _save(sheet: Image.Image, path: Path, overwrite: bool) -> int:

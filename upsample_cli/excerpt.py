@@ -22,6 +22,7 @@ from .regions import Region
 from .resizing import Resizing
 
 _SIDES = (160, 120)  # columns and rows of the output, if they are square, of a window that is found
+_READ_BYTES = 16 << 20  # that are read at a time
 _LEAST = 8  # samples of the input along its sides
 
 
@@ -163,9 +164,13 @@ def _read(source: Source, box: Sequence[range]) -> Array:
     axis = next((number for number, samples in enumerate(box) if len(samples) > 1), len(box) - 1)
     lead = int(np.ravel_multi_index([samples.start for samples in box[:axis]], shape[:axis])) if axis else 0
     start = lead * shape[axis] + box[axis].start
-    rows = source.read(axis, start, start + len(box[axis]))
     inner = tuple(slice(samples.start, samples.stop) for samples in box[axis + 1 :])
-    return rows[(slice(None), *inner)].reshape([len(samples) for samples in box])
+    found: Array = np.empty([len(samples) for samples in box[axis:]], source.header.dtype)
+    step = max(1, _READ_BYTES // (math.prod(shape[axis + 1 :]) * found.itemsize))
+    for first in range(0, len(found), step):  # since a slice may need a little of all that there is
+        rows = source.read(axis, start + first, start + min(first + step, len(found)))
+        found[first : first + len(rows)] = rows[(slice(None), *inner)]
+    return found.reshape([len(samples) for samples in box])
 
 
 def _cut(x: Array, box: Sequence[range], ranges: Sequence[range]) -> Array:
