@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import cache
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -87,12 +88,17 @@ def _onto(image: Path, pair: Pair, request: Request) -> Request:
 
 def _translate(path: Path, pattern: str, into: str) -> Path | None:
     """The path whose last parts are `into` where those of `path` are `pattern`, or None where they are not."""
-    inner = "([^/]*)".join(re.escape(part) for part in pattern.split("*"))
-    match = re.fullmatch(f"(?s:(.*/)?){inner}", str(path))
+    match = _compiled(pattern).fullmatch(str(path))
     if match is None:
         return None
     folder, *stars = match.groups()
     return Path(folder or "", "".join(part + star for part, star in zip(into.split("*"), [*stars, ""], strict=True)))
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    inner = "([^/]*)".join(re.escape(part) for part in pattern.split("*"))
+    return re.compile(f"(?s:(.*/)?){inner}")
 
 
 def _subdir(file: Input, other: Path) -> str:
