@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -105,11 +106,40 @@ def conventions() -> Image.Image:
     return page
 
 
+def choosing(folder: Path) -> Image.Image:
+    """What `--compare` writes."""
+    options = ("--scale", "4", "--compare", "nearest,linear,cubic,lanczos", "--region", "142,84,72,54")
+    return upsample(HERE / "cat.jpg", folder / "choosing.png", *options).quantize(128)
+
+
+def report(folder: Path) -> Image.Image | None:
+    """What `--report` writes, in a browser, if there is one."""
+    browser = shutil.which("chromium")
+    if browser is None:
+        return None
+    for name in ("brain.nii.gz", "labels.nii.gz", "icon.png", "cat_rotated.jpg"):
+        shutil.copy(HERE / name, folder)
+    (folder / "damaged.nii.gz").write_bytes((HERE / "brain.nii.gz").read_bytes()[:3000])
+    (folder / "out").mkdir()
+    command = [sys.executable, "-m", "upsample_cli", "--scale", "2", "-o", "out/", "--report", "report.html", "--quiet"]
+    files = ["brain.nii.gz", "cat_rotated.jpg", "damaged.nii.gz", "icon.png", "labels.nii.gz"]
+    subprocess.run([*command, *files], cwd=folder, check=False)  # one of them is damaged
+    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
+    flags += ["--hide-scrollbars", "--window-size=1100,940", f"--user-data-dir={folder / 'profile'}"]
+    page = (folder / "report.html").as_uri()
+    subprocess.run([browser, *flags, f"--screenshot={folder / 'report.png'}", page], check=True, capture_output=True)
+    return Image.open(folder / "report.png").convert("RGB").quantize(64)
+
+
 def main() -> None:
     PICTURES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         comparison(Path(folder)).save(PICTURES / "comparison.png", optimize=True)
         modes(Path(folder)).save(PICTURES / "modes.png", optimize=True)
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        choosing(Path(folder)).save(PICTURES / "choosing.png", optimize=True)
+        if (page := report(Path(folder))) is not None:
+            page.save(PICTURES / "report.png", optimize=True)
     conventions().save(PICTURES / "conventions.png", optimize=True)
 
 

@@ -35,7 +35,7 @@ class Page(html.parser.HTMLParser):
     def __init__(self, path):
         super().__init__()
         self.elements = []
-        self.text = path.read_text(encoding="utf-8")
+        self.text = path.read_text(encoding="utf-8").replace("\N{NO-BREAK SPACE}", " ")
         self.feed(self.text)
 
     def handle_starttag(self, tag, attributes):
@@ -80,9 +80,7 @@ def written(results, path="report.html", **options):
 
 def stripped(text):
     """A page without its times."""
-    return re.sub(
-        r'data-seconds="[\d.]+"|<dd>[\d.]+ s</dd>|[\d.]+\N{NO-BREAK SPACE}s</p>|\d{4}-\d\d-\d\d \d\d:\d\d UTC', "", text
-    )
+    return re.sub(r'data-seconds="[\d.]+"|<dd>[\d.]+ s</dd>|[\d.]+ s</p>|\d{4}-\d\d-\d\d \d\d:\d\d UTC', "", text)
 
 
 def test_failures_come_first_and_the_others_in_their_order(results):
@@ -126,7 +124,7 @@ def test_every_file_that_was_resized_has_pictures_of_both(results):
         '<p class="error">damaged.png: ',
         '<p class="error">the output exists</p>',
         "<h1>10 files resized</h1>",
-        "8\N{NO-BREAK SPACE}done · 1\N{NO-BREAK SPACE}skipped · 1\N{NO-BREAK SPACE}failed · ",
+        "8 done · 1 skipped · 1 failed · ",
         "<code>upsample &lt;x&gt; --scale 2</code>",
     ],
 )

@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 _GAP, _MARGIN = 16, 20
 _TITLE, _SMALL = 20, 14  # sizes of letters
-_CAPTION, _HEADING = 58, 64  # heights of what is below a panel, and above all
+_CAPTION, _HEADING = 68, 64  # heights of what is below a panel, and above all
 _PAGE, _INK, _SOFT, _LINE = "#ffffff", "#1b2130", "#566074", "#dce0e8"
 _LIGHT, _DARK = "#f4f5f8", "#d5d9e2"  # of the squares behind what is transparent
 _SQUARE = 8
@@ -39,14 +39,8 @@ def contact_sheet(heading: str, note: str, panels: Sequence[Panel]) -> Image.Ima
     widths = [int(font.getlength(_plain(text))) for text, font in texts]
     width = max(max(panel.image.width for panel in panels), *(-(-size // columns) for size in widths))
     height = max(panel.image.height for panel in panels)
-    page = Image.new(
-        "RGB",
-        (
-            2 * _MARGIN + columns * width + (columns - 1) * _GAP,
-            2 * _MARGIN + _HEADING + rows * (height + _CAPTION) - (_CAPTION - _HEADING + _GAP) // 2,
-        ),
-        _PAGE,
-    )
+    size = (2 * _MARGIN + columns * (width + _GAP) - _GAP, _MARGIN + _HEADING + rows * (height + _CAPTION))
+    page = Image.new("RGB", size, _PAGE)
     draw = ImageDraw.Draw(page)
     draw.text((_MARGIN, _MARGIN), _plain(heading), _INK, title)
     draw.text((_MARGIN, _MARGIN + 30), _plain(note), _SOFT, small)

@@ -156,7 +156,7 @@ class HtmlReport:
         totals = self._totals
         parts = [f"{totals.done} {'planned' if self._is_dry else 'done'}", f"{totals.skipped} skipped"]
         parts += [f"{totals.failed} failed", in_words(totals.bytes), _duration(time.perf_counter() - self._began)]
-        return " · ".join(part.replace(" ", "\N{NO-BREAK SPACE}") for part in parts)
+        return " · ".join(map(_unbroken, parts))
 
     def _refused(self, error: OSError) -> OutputError:
         return OutputError(f"the report cannot be written: {error.strerror or error}", self._path)
@@ -226,7 +226,12 @@ def _samples(before: Summary, after: Summary, working: str) -> str:
 
 
 def _change(before: str, after: str) -> str:
-    return before if before == after else f"{before} → {after}"
+    """Both, or one where they are the same, between which alone a line may break."""
+    return " → ".join(_unbroken(part) for part in dict.fromkeys((before, after)))
+
+
+def _unbroken(text: str) -> str:
+    return text.replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def _sizes(grid: Grid) -> str:
