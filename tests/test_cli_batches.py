@@ -66,7 +66,7 @@ def test_templates_know_where_a_file_was_found(tree):
 def test_a_directory_that_cannot_be_made_costs_its_files(tree):
     (tree / "out" / "sub").write_bytes(b"in the way")
     result = run("-r", "d", "--scale", 2, "-o", "out", code=5)
-    assert "Error: out/sub/b.png: no file can have this name: Not a directory" in result.stderr
+    assert "Error: out/sub/b.png: cannot be written: Not a directory" in result.stderr
     assert files(tree / "out") == ["a.npy", "sub"]
 
 
@@ -128,6 +128,11 @@ def test_without_that_an_input_that_is_an_output_is_refused(tree):
     says = ("d/a_upsampled.npy", "same file as the input")
     refuse("-r", "d", "--scale", 2, code=2, says=says)
     refuse("-r", "d", "--scale", 2, "--overwrite", code=2, says=says)
+
+
+@pytest.mark.parametrize("option", ["--skip-existing", "--newer"])
+def test_inputs_that_are_their_own_outputs_are_refused_even_then(tree, option):
+    refuse("-r", "d", "--scale", 2, "-o", "d", option, code=2, says=("d/a.npy", "same file as its input"))
 
 
 def test_a_named_input_that_is_an_output_is_refused_even_then(tree):

@@ -98,7 +98,7 @@ def settle(jobs: Sequence[tuple[Job, bool]], existing: Existing) -> list[Job]:
     located = [_locate(job, found, places) for job, found in jobs]
     if existing in ("skip", "newer"):
         made = {place.identity for item in located for place in item.outputs}
-        located = [item for item in located if not item.found or made.isdisjoint(p.identity for p in item.inputs)]
+        located = [item for item in located if not (item.found and _is_made_of_another(item, made))]
     _refuse_collisions(located)
     return [_settled(item, existing) for item in located]
 
@@ -108,6 +108,11 @@ def _locate(job: Job, found: bool, places: Places) -> _Located:
     if job.request.onto is not None:
         inputs += places.of(job.request.onto.image)
     return _Located(job, found, inputs, [] if job.error is not None else places.of(job.output))
+
+
+def _is_made_of_another(item: _Located, made: set[Identity]) -> bool:
+    own = {place.identity for place in item.outputs}
+    return any(place.identity in made and place.identity not in own for place in item.inputs)
 
 
 def _refuse_collisions(located: Iterable[_Located]) -> None:
@@ -149,7 +154,7 @@ def _settled(item: _Located, existing: Existing) -> Job:
 def _obstacle(place: Place) -> str | None:
     """Why no file can be written there, nor replaced."""
     if place.error is not None:
-        return f"no file can have this name: {place.error.strerror}"
+        return f"cannot be written: {place.error.strerror}"
     if place.status is None or stat.S_ISREG(place.status.st_mode):
         return None
     if stat.S_ISDIR(place.status.st_mode):
