@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .companions import conv_transpose_weight, pixel_shuffle, pixel_unshuffle, pyramid
+    from .files import upsample_files
     from .functional import Upsample, UpsampleOptions, interpolate, upsample, upsample_vjp
     from .interop import jax_interpolate, torch_interpolate
 
@@ -25,6 +26,7 @@ __all__ = [
     "pyramid",
     "torch_interpolate",
     "upsample",
+    "upsample_files",
     "upsample_vjp",
 ]
 __version__ = "0.1.0"
@@ -32,6 +34,7 @@ __version__ = "0.1.0"
 _MODULES = {
     "functional": ("Upsample", "UpsampleOptions", "interpolate", "upsample", "upsample_vjp"),
     "companions": ("conv_transpose_weight", "pixel_shuffle", "pixel_unshuffle", "pyramid"),
+    "files": ("upsample_files",),
     "interop": ("jax_interpolate", "torch_interpolate"),
 }
 
