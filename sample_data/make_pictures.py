@@ -117,18 +117,18 @@ def report(folder: Path) -> Image.Image | None:
     browser = shutil.which("chromium")
     if browser is None:
         return None
-    for name in ("brain.nii.gz", "labels.nii.gz", "icon.png", "cat_rotated.jpg"):
+    for name in ("brain.nii.gz", "labels.nii.gz", "icon.png"):
         shutil.copy(HERE / name, folder)
     (folder / "damaged.nii.gz").write_bytes((HERE / "brain.nii.gz").read_bytes()[:3000])
     (folder / "out").mkdir()
     command = [sys.executable, "-m", "upsample_cli", "--scale", "2", "-o", "out/", "--report", "report.html", "--quiet"]
-    files = ["brain.nii.gz", "cat_rotated.jpg", "damaged.nii.gz", "icon.png", "labels.nii.gz"]
+    files = ["brain.nii.gz", "damaged.nii.gz", "icon.png", "labels.nii.gz"]
     subprocess.run([*command, *files], cwd=folder, check=False)  # one of them is damaged
     flags = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
-    flags += ["--hide-scrollbars", "--window-size=1100,940", f"--user-data-dir={folder / 'profile'}"]
+    flags += ["--hide-scrollbars", "--window-size=1100,1080", f"--user-data-dir={folder / 'profile'}"]
     page = (folder / "report.html").as_uri()
     subprocess.run([browser, *flags, f"--screenshot={folder / 'report.png'}", page], check=True, capture_output=True)
-    return Image.open(folder / "report.png").convert("RGB").quantize(64)
+    return Image.open(folder / "report.png").convert("RGB").quantize(128)
 
 
 def main() -> None:
