@@ -209,6 +209,12 @@ def test_a_missing_half_is_a_failure_of_its_own():
     assert Path("a_upsampled.npy").exists()
 
 
+def test_without_its_image_what_belongs_to_it_is_not_resized():
+    np.save("a_mask.npy", np.zeros((4, 6), np.uint8))
+    error = refuse("a_mask.npy", "--scale", 2, "--pair", "*.npy=*_mask.npy:nearest", code=3)
+    assert error == "Error: a_mask.npy: --pair: its image is of no use: a.npy: does not exist"
+
+
 def test_pairs_in_trees_are_mirrored(folder):
     for name in ("d/images/x.npy", "d/masks/x.npy", "d/masks/y.npy", "d/images/y.npy"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)

@@ -11,7 +11,7 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from .errors import RequestError, shown
+from .errors import InputError, RequestError, shown
 from .inputs import Input, Spelling
 from .request import MODES, Onto, Request
 
@@ -121,6 +121,7 @@ def targets_onto(onto: Onto, request: Request, grid: Grid, path: Path) -> dict[s
 
     Raises:
         RequestError: the image lies elsewhere.
+        InputError: it cannot be read.
     """
     from . import formats
     from .core.recipe import AxisTarget, make_recipe
@@ -128,8 +129,11 @@ def targets_onto(onto: Onto, request: Request, grid: Grid, path: Path) -> dict[s
     from .targets import find_targets
 
     own = replace(request, mode=onto.mode, onto=None)
-    with formats.open_source(onto.image, read_options(own)) as source:
-        header = source.header
+    try:
+        with formats.open_source(onto.image, read_options(own)) as source:
+            header = source.header
+    except InputError as error:
+        raise InputError(f"--pair: its image is of no use: {error}", path) from error
     wanted = find_targets(own, header.grid, onto.image)
     _refuse_elsewhere(grid, header.grid, request.align_corners, onto.image, path)
     sizes = [header.grid[name].size for name in wanted]
