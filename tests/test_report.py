@@ -18,7 +18,7 @@ import pytest
 
 from tests.formats.through import asked
 from upsample_cli.batch import Job
-from upsample_cli.errors import InputError, OutputError
+from upsample_cli.errors import InputError, OutputError, RequestError
 from upsample_cli.report import HtmlReport
 from upsample_cli.results import Result
 from upsample_cli.running import RunOptions, run_job
@@ -123,7 +123,7 @@ def test_every_file_that_was_resized_has_pictures_of_both(results):
         "<li>two levels become grey (L), so that there are values in between; --mode nearest keeps them</li>",
         '<p class="error">damaged.png: ',
         '<p class="error">the output exists</p>',
-        "<h1>10 files resized</h1>",
+        "<h1>8 of 10 files resized</h1>",
         "8 done · 1 skipped · 1 failed · ",
         "<code>upsample &lt;x&gt; --scale 2</code>",
     ],
@@ -222,9 +222,19 @@ def test_a_report_is_replaced_and_nothing_else(tmp_path, results):
     assert written(results, "page.html", overwrite=True).names
 
 
-@pytest.mark.parametrize(("path", "reason"), [("out", "is a directory"), ("none/report.html", "cannot be written")])
-def test_what_cannot_be_written_is_refused_before_the_batch(path, reason, results):
-    with pytest.raises(OutputError, match=reason) as caught, HtmlReport(Path(path)):
+@pytest.mark.parametrize(
+    ("path", "kind", "reason"),
+    [
+        ("folder.html", OutputError, "is a directory"),
+        ("none/report.html", OutputError, "cannot be written"),
+        ("long" * 100 + ".html", OutputError, "cannot be written"),
+        ("cat.jpg", RequestError, "--report wants a name that ends with .html"),
+    ],
+    ids=["directory", "nowhere", "long", "picture"],
+)
+def test_what_cannot_be_written_is_refused_before_the_batch(path, kind, reason, results):
+    Path("folder.html").mkdir()
+    with pytest.raises(kind, match=reason) as caught, HtmlReport(Path(path), overwrite=True):
         pytest.fail("the batch began")
     assert caught.value.path == Path(path)
 
@@ -360,7 +370,7 @@ def test_a_foreign_script_does_not_run(opened, browser, results):
     Path("taken.html").write_text(page.replace("<main", attack + "<main"), encoding="utf-8")
     driver = opened(path="taken.html")
     time.sleep(0.1)
-    assert driver.title == "upsample: 10 files resized"
+    assert driver.title == "upsample: 8 of 10 files resized"
     assert any("Content Security Policy" in entry["message"] for entry in driver.get_log("browser"))
 
 

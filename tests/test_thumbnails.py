@@ -50,6 +50,16 @@ def volume(path, data, affine):
     return path
 
 
+def pyramids(path):
+    """Two images with a smaller version each."""
+    with tifffile.TiffWriter(path) as writer:
+        for number in (1, 2):
+            picture = np.arange(64 * 96, dtype=np.uint16).reshape(64, 96) * number
+            writer.write(picture, subifds=1, photometric="minisblack", metadata=None)
+            writer.write(picture[::2, ::2], subfiletype=1, photometric="minisblack", metadata=None)
+    return path
+
+
 @pytest.mark.parametrize("example", SHOWN, ids=[example.id for example in SHOWN])
 def test_every_kind_of_file_is_seen_before_and_after(example, tmp_path):
     path = made(tmp_path, example.id)
@@ -64,14 +74,14 @@ def test_every_kind_of_file_is_seen_before_and_after(example, tmp_path):
         assert sum(view.width for view in views) <= 312
 
 
-@pytest.mark.parametrize("name", ["png-RGB", "png-RGBA", "tiff-stack-uint16", "nifti-gz-5-D", "npy-2-D"])
+@pytest.mark.parametrize("name", ["png-RGB", "png-RGBA", "tiff-stack-uint16", "nifti-gz-5-D", "npy-2-D", "pyramids"])
 def test_to_be_watched_changes_no_output(name, tmp_path):
-    path = made(tmp_path, name)
+    path = pyramids(tmp_path / "in.tif") if name == "pyramids" else made(tmp_path, name)
     plain, seen = path.with_name(f"plain-{path.name}"), path.with_name(f"seen-{path.name}")
     request = asked(scale=2)
     with formats.open_source(path, read_options(request)) as source:
         run(make_plan(request, source, path, plain))
-    watched(path, seen)
+    watched(path, seen, verify=True)  # which looks for the sources of the plan
     assert seen.read_bytes() == plain.read_bytes()
 
 

@@ -19,7 +19,7 @@ from typing import IO, TYPE_CHECKING, Self
 from urllib.parse import quote
 
 from . import __version__
-from .errors import OutputError, shown
+from .errors import OutputError, RequestError, shown
 from .geometry import SPATIAL, Grid
 from .limits import in_words
 from .results import Report, Result, Summary
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 _TEMPLATES = Path(__file__).with_name("templates")
 _MARK = b'<meta name="generator" content="upsample '  # of pages that may be replaced: they are reports themselves
 _HEAD_BYTES = 1000
+_SUFFIXES = (".html", ".htm")
 _COMMAND = 600  # letters of it that are shown
 _COARSE = 2  # times the size that it has, at which a picture is shown in squares
 
@@ -59,9 +60,7 @@ class HtmlReport:
             command: how the batch was called, for people.
             overwrite: whether the page may also replace a file that is no report.
         """
-        self._path, self._command = path, command
-        self._target = path.resolve() if path.is_symlink() else path
-        self._replaces = overwrite or _is_report(self._target)
+        self._path, self._command, self._replaces = path, command, overwrite
         self._entry = Template(_template("report_entry.html"))
         self._entries: list[_Entry] = []
         self._totals = Report()
@@ -73,14 +72,19 @@ class HtmlReport:
         """Make sure that the page can be written, before the first file of the batch is touched.
 
         Raises:
-            OutputError: it cannot.
+            RequestError: its name is not that of a page.
+            OutputError: it cannot be written.
         """
-        if self._target.is_dir():
-            raise OutputError("is a directory; --report wants the name of a file", self._path)
-        if self._target.exists() and not self._replaces:
-            raise OutputError("exists and is no report; --overwrite replaces it", self._path)
-        sweep(self._target.parent)
+        if self._path.suffix.lower() not in _SUFFIXES:  # but perhaps that of the next argument
+            raise RequestError("--report wants a name that ends with .html", self._path)
         try:
+            self._target = self._path.resolve() if self._path.is_symlink() else self._path
+            self._replaces |= _is_report(self._target)
+            if self._target.is_dir():
+                raise OutputError("is a directory; --report wants the name of a file", self._path)
+            if self._target.exists() and not self._replaces:
+                raise OutputError("exists and is no report; --overwrite replaces it", self._path)
+            sweep(self._target.parent)
             with ExitStack() as stack:
                 self._unfinished = stack.enter_context(Unfinished([self._target]))
                 self._waiting: IO[bytes] = stack.enter_context(tempfile.TemporaryFile(dir=self._target.parent))
@@ -126,7 +130,7 @@ class HtmlReport:
 
     def _write(self, page: IO[bytes]) -> None:
         style, script = _template("report.css"), _template("report.js")
-        heading = f"{_counted(self._totals.total, 'file')} {'planned' if self._is_dry else 'resized'}"
+        heading = self._heading()
         values = {
             "version": __version__,
             "title": html.escape(f"upsample: {heading}"),
@@ -151,6 +155,11 @@ class HtmlReport:
             self._waiting.seek(entry.start)
             page.write(self._waiting.read(entry.size))
         page.write(_encoded(Template(_template("report_end.html")).substitute(values)))
+
+    def _heading(self) -> str:
+        done, total = self._totals.done, _counted(self._totals.total, "file")
+        files = total if done == self._totals.total else f"{done:,} of {total}"
+        return f"{files} {'planned' if self._is_dry else 'resized'}"
 
     def _summary(self) -> str:
         totals = self._totals

@@ -117,17 +117,24 @@ class _Copy:
         self.samples: Array | None = None
         self._picks = [_picks(axis, plane) for axis in grid.axes]
         self._missing = np.ones([len(picks) for picks in self._picks], bool)
+        self._wanted: tuple[int, IndexArray] | None = None
 
     def take(self, axis: int, start: int, rows: Array) -> None:
         """Copy what is wanted of `rows`, which begin at `start` where the axes up to `axis` are merged into one."""
-        leads, rest = self._picks[: axis + 1], self._picks[axis + 1 :]
-        wanted = np.ravel_multi_index(np.ix_(*leads), self.grid.shape[: axis + 1]).ravel()
+        wanted = self._rows_of(axis)
         if self.samples is None:
             self.samples = np.zeros(self._missing.shape, rows.dtype)
         low, high = np.searchsorted(wanted, [start, start + len(rows)])
         target = self.samples.reshape(-1, *self.samples.shape[axis + 1 :])
-        target[low:high] = _picked(rows, [wanted[low:high] - start, *rest])
+        target[low:high] = _picked(rows, [wanted[low:high] - start, *self._picks[axis + 1 :]])
         self._missing.reshape(len(wanted), -1)[low:high] = False
+
+    def _rows_of(self, axis: int) -> IndexArray:
+        """The rows that are wanted where the axes up to `axis` are merged into one; an array is read in one way."""
+        if self._wanted is None or self._wanted[0] != axis:
+            leads = np.ix_(*self._picks[: axis + 1])
+            self._wanted = axis, np.ravel_multi_index(leads, self.grid.shape[: axis + 1]).ravel()
+        return self._wanted[1]
 
     def picture(self) -> Array:
         """The plane as it is looked at: rows, columns and the samples of a pixel; of a curve only columns."""
