@@ -165,6 +165,12 @@ def test_a_dry_run_has_plans_and_no_pictures(tmp_path, monkeypatch):
     assert "<dt>Output</dt><dd>1.6 MB before compression</dd>" in page.text
 
 
+def test_a_file_that_could_not_be_shown_has_its_sizes(results):
+    page = written([replace(results[0], thumbnails=Thumbnails())])
+    assert "<dt>Size</dt><dd>451 × 300 → 902 × 600</dd>" in page.text
+    assert not page.all("img")
+
+
 def test_nothing_is_loaded_and_no_foreign_script_runs(results):
     page = written(results)
     policy = next(meta["content"] for meta in page.all("meta") if meta.get("http-equiv") == "Content-Security-Policy")

@@ -69,7 +69,7 @@ class Look:
             return Image.fromarray(self.palette[np.minimum(plane, len(self.palette) - 1)])
         levels = self.levels(plane)
         if self.cmyk:
-            return self._in_srgb(Image.fromarray(levels[..., :4], "CMYK").convert("RGB"))
+            return Image.fromarray(levels[..., :4], "CMYK").convert("RGB")
         if levels.ndim == 2:
             return _with_holes(Image.fromarray(levels), plane)
         colours = 3 if levels.shape[-1] >= 3 else 1
@@ -89,7 +89,7 @@ class Look:
             return np.rint(255 * np.clip(np.nan_to_num(share, nan=0.0, posinf=1, neginf=0), 0, 1)).astype(np.uint8)
 
     def _in_srgb(self, image: Image.Image) -> Image.Image:
-        if self.icc is None or self.cmyk:
+        if self.icc is None:
             return image
         from PIL import ImageCms  # which few pictures need
 
