@@ -22,7 +22,8 @@ from upsample_cli.errors import InputError, OutputError, RequestError
 from upsample_cli.report import HtmlReport
 from upsample_cli.results import Result
 from upsample_cli.running import RunOptions, run_job
-from upsample_cli.thumbnails import Thumbnails, View
+from upsample_cli.thumbnails import Thumbnails
+from upsample_cli.views import View
 
 SAMPLES = Path(__file__).parent.parent / "sample_data"
 FILES = ("cat.jpg", "icon.png", "bilevel.png", "brain.nii.gz", "labels.nii.gz", "stack_imagej.tif", "signal.npy")

@@ -18,7 +18,7 @@ from .results import Result, Summary
 from .wording import duration
 
 if TYPE_CHECKING:
-    from .thumbnails import View
+    from .views import View
 
 _COARSE = 2  # times the size that it has, at which a picture is shown in squares
 
