@@ -155,6 +155,23 @@ def test_both_come_to_lie_on_one_grid(options, fine, mode):
     assert set(np.unique(labels.dataobj)) <= set(range(9))
 
 
+@pytest.mark.parametrize("options", [["--scale", "1.3"], ["--size", "9x11x7"], ["--spacing", "1.1"]], ids=" ".join)
+def test_values_lie_where_the_image_has_them(options):
+    """A volume of its own world coordinate, on a finer grid than its image's: each value must be its new place."""
+    affine = turned((1.5, 2.0, 3.0))
+    save("a.nii", (6, 5, 4), affine)
+    finer = moved(affine @ np.diag([0.5, 0.25, 0.5, 1]), (-0.5, -1.5, -0.5))
+    indices = np.indices((12, 20, 8)).reshape(3, -1)
+    places = (finer[:3, :3] @ indices + finer[:3, 3:]).reshape(3, 12, 20, 8)
+    nib.save(nib.Nifti1Image(places.sum(axis=0), finer), "a_world.nii")
+    run("a.nii", *options, "--pair", "*.nii=*_world.nii:linear", "-q")
+    image, world = nib.load("a_upsampled.nii"), nib.load("a_world_upsampled.nii")
+    indices = np.indices(image.shape).reshape(3, -1)
+    expected = (image.affine[:3, :3] @ indices + image.affine[:3, 3:]).sum(axis=0).reshape(image.shape)
+    inner = (slice(1, -1),) * 3
+    np.testing.assert_allclose(world.get_fdata()[inner], expected[inner], rtol=0, atol=1e-5)
+
+
 def test_with_aligned_corners_the_corners_must_coincide():
     affine = turned((1.5, 2.0, 3.0))
     save("a_T1w.nii", (6, 5, 4), affine, "float32")

@@ -63,7 +63,7 @@ class FailedList:
 
         end = b"\0" if any(b"\n" in name for name in self._names) else b"\n"
         try:
-            with Unfinished([self._path]) as output:
+            with Unfinished([self._path.resolve()]) as output:
                 output.paths[0].write_bytes(b"".join(name + end for name in self._names))
                 output.publish(overwrite=True)
         except OSError as failure:

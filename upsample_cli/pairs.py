@@ -1,4 +1,4 @@
-"""Images and what belongs to them, such as their segmentations: resized onto the same grid, each in its own mode."""
+"""Images and what belongs to them, such as their segmentations: found by their names, each with its own mode."""
 
 from __future__ import annotations
 
@@ -7,21 +7,14 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cache
-from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-from .errors import InputError, RequestError, shown
+from .errors import RequestError
 from .inputs import Input, Spelling
 from .request import MODES, Onto, Request
 
-if TYPE_CHECKING:
-    from .core.arrays import FloatArray
-    from .core.recipe import AxisRecipe, AxisTarget
-    from .geometry import Grid
-
 _WITHOUT_ANTIALIASING = ("nearest", "nearest-exact", "area")
-_MARGIN = 0.01  # of a voxel, by which the corners of two grids that are the same may differ
 
 
 class Pair(NamedTuple):
@@ -108,86 +101,3 @@ def _subdir(file: Input, other: Path) -> str:
     root = os.path.normpath(os.path.join(file.path.parent, *[".."] * len(Path(file.subdir).parts)))  # noqa: PTH118
     subdir = os.path.relpath(other.parent, root)
     return "" if subdir.startswith("..") or not file.found else subdir
-
-
-def targets_onto(onto: Onto, request: Request, grid: Grid, path: Path) -> dict[str, AxisTarget]:
-    """What the file at `path` is asked for, so that its output has the grid that the output of its image has.
-
-    Args:
-        onto: the image, which must lie on the grid of the file or, by its affine, cover the same extent.
-        request: what is asked for.
-        grid: of the file.
-        path: of the file, for messages.
-
-    Raises:
-        RequestError: the image lies elsewhere.
-        InputError: it cannot be read.
-    """
-    from . import formats
-    from .core.recipe import AxisTarget, make_recipe
-    from .plan import choose_mode, read_options
-    from .targets import find_targets
-
-    own = replace(request, mode=onto.mode, onto=None)
-    try:
-        with formats.open_source(onto.image, read_options(own)) as source:
-            header = source.header
-    except InputError as error:
-        raise InputError(f"--pair: its image is of no use: {error}", path) from error
-    wanted = find_targets(own, header.grid, onto.image)
-    _refuse_elsewhere(grid, header.grid, request.align_corners, onto.image, path)
-    sizes = [header.grid[name].size for name in wanted]
-    mode = choose_mode(own, header.labels)
-    recipe = make_recipe(sizes, list(wanted.values()), mode, request.align_corners, header.dtype)
-    steps = dict(zip(wanted, recipe, strict=True))
-    targets = {name: _target(steps[name], wanted[name], grid[name].size) for name in wanted if name in grid.names}
-    kept = {name: header.grid[name].size for name in header.grid.spatial if name not in wanted}
-    return targets | {
-        name: AxisTarget(size) for name, size in kept.items() if name in grid.names and grid[name].size != size
-    }
-
-
-def _target(step: AxisRecipe, wanted: AxisTarget, size: int) -> AxisTarget:
-    """What an axis of `size` samples is asked for, to have the grid of an image's axis, of which `wanted` was asked."""
-    axis = step.map
-    if axis.align_corners or axis.a == axis.in_size / axis.out_size or wanted.scale_factor is None:
-        return replace(wanted, size=axis.out_size, scale_factor=None)
-    return replace(wanted, scale_factor=wanted.scale_factor * (axis.in_size / size), exact=True)
-
-
-def _refuse_elsewhere(grid: Grid, image: Grid, align_corners: bool, image_path: Path, path: Path) -> None:
-    frames = set(grid.frames) & set(image.frames)
-    if not frames and any(name not in grid.names or grid[name].size != image[name].size for name in image.spatial):
-        sizes = ["×".join(str(each[name].size) for name in each.spatial) for each in (grid, image)]
-        raise RequestError(
-            f"--pair: is of {sizes[0]} samples, and its image {shown(image_path)} of {sizes[1]}; they must be alike",
-            path,
-        )
-    for frame in sorted(frames):
-        if _distance(grid, image, frame, align_corners) > _MARGIN:
-            raise RequestError(
-                f"--pair: covers another part of space than its image {shown(image_path)} (by its {frame}); "
-                "resample it onto the image's grid first",
-                path,
-            )
-
-
-def _distance(grid: Grid, image: Grid, frame: str, align_corners: bool) -> float:
-    """How far the corners of two grids lie apart at most, in the smallest voxels of the image."""
-    import numpy as np
-
-    corners = [_corners(each, frame, align_corners) for each in (grid, image)]
-    voxel = np.linalg.norm(image.affines[frame][:3, :3], axis=0).min()
-    return float(np.abs(corners[0] - corners[1]).max() / voxel)
-
-
-def _corners(grid: Grid, frame: str, align_corners: bool) -> FloatArray:
-    """The positions of the eight outer corners, or of the samples at the corners, which resizing leaves in place."""
-    import numpy as np
-
-    from .geometry import SPATIAL
-
-    margin = 0.0 if align_corners else 0.5
-    ends = [(-margin, (grid[name].size if name in grid.names else 1) - 1 + margin) for name in SPATIAL]
-    positions: FloatArray = grid.affines[frame] @ np.array([(*corner, 1.0) for corner in product(*ends)]).T
-    return positions

@@ -73,7 +73,7 @@ def _receive(folder: Path) -> str:
         with path.open("wb") as file:
             copyfileobj(sys.stdin.buffer, file)
     except OSError as error:
-        raise InputError(f"-: the standard input cannot be read: {error.strerror}") from error
+        raise InputError(f"-: the standard input cannot be stored in {folder.parent}: {error.strerror}") from error
     return str(path.rename(folder / f"stdin{suffix_of(path)}"))
 
 

@@ -21,9 +21,9 @@ def find_targets(request: Request, grid: Grid, path: Path) -> dict[str, AxisTarg
     """
     try:
         if request.onto is not None:
-            from .pairs import targets_onto  # for the few files that are one of a pair
+            from .onto import find_targets_onto  # for the few files that are one of a pair
 
-            return targets_onto(request.onto, request, grid, path)
+            return find_targets_onto(request.onto, request, grid, path)
         if request.scale is not None:
             return _by_scale(request.scale, grid, request.recompute_scale_factor)
         if request.size is not None:
