@@ -75,8 +75,8 @@ def make_batch(
     files = _with_requests(inputs.files, pairs, request)
     if len(files) > 1 and template.is_single:
         raise RequestError(
-            f"--output {template.output}: {len(files)} inputs cannot become one file; give a directory, or a template "
-            f"such as 'out/{DEFAULT_NAME}'"
+            f"--output {template.output}: {len(files)} inputs cannot become one file; give a directory that exists, "
+            f"or a template such as 'out/{DEFAULT_NAME}'"
         )
     named = [(_named(file, wanted, template), file.found) for file, wanted in files]
     if template.output is not None:
