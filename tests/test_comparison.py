@@ -2,6 +2,9 @@
 
 import math
 import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import nibabel as nib
@@ -299,6 +302,15 @@ def test_sheets_are_respected(tmp_path):
     assert compare(job, parse_variants("cubic"), overwrite=True).status == "done"
     assert (tmp_path / "sheet.png").read_bytes() != before
     assert [path.name for path in tmp_path.iterdir()] == ["sheet.png"]
+
+
+def test_the_command_writes_it_beside_the_input(tmp_path):
+    shutil.copy(SAMPLES / "icon.png", tmp_path)
+    command = [sys.executable, "-m", "upsample_cli", "icon.png", "--scale", "2", "--compare", "nearest,linear"]
+    ended = subprocess.run([*command, "--region", "8,8,20,16", "-q"], cwd=tmp_path, capture_output=True, check=True)
+    assert (ended.stdout, ended.stderr) == (b"", b"")
+    with Image.open(tmp_path / "icon_comparison.png") as page:
+        assert [panel.shape for panel in panels(page)] == [(256, 320, 3)] * 2
 
 
 def test_long_names_are_shortened(tmp_path):

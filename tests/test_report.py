@@ -7,6 +7,8 @@ import html.parser
 import os
 import re
 import shutil
+import subprocess
+import sys
 import tempfile
 import time
 from dataclasses import replace
@@ -17,6 +19,7 @@ import numpy as np
 import pytest
 
 from tests.formats.through import asked
+from upsample_cli import report
 from upsample_cli.batch import Job
 from upsample_cli.errors import InputError, OutputError, RequestError
 from upsample_cli.report import HtmlReport
@@ -73,9 +76,9 @@ def results(batch, tmp_path, monkeypatch):
 
 
 def written(results, path="report.html", **options):
-    with HtmlReport(Path(path), **options) as report:
+    with HtmlReport(Path(path), **options) as page:
         for result in results:
-            report.add(result)
+            page.add(result)
     return Page(Path(path))
 
 
@@ -191,14 +194,36 @@ def large_view(number):
 
 def test_a_thousand_files_stay_below_30_megabytes(tmp_path):
     failed = InputError("is damaged", Path("x.png"))
-    with HtmlReport(tmp_path / "report.html") as report:
+    with HtmlReport(tmp_path / "report.html") as page:
         for number in range(1000):
             pictures = Thumbnails((large_view(2 * number),), (large_view(2 * number + 1),))
-            report.add(
+            page.add(
                 Result(Path(f"folder/{number}.png"), Path(f"out/{number}.png"), "done", number, thumbnails=pictures)
             )
-        report.add(Result(Path("x.png"), None, "failed", 1000, error=failed))
+        page.add(Result(Path("x.png"), None, "failed", 1000, error=failed))
     assert 26e6 < (tmp_path / "report.html").stat().st_size < 30e6
+
+
+def test_pages_of_very_many_files_have_pictures_of_the_first(results, monkeypatch):
+    monkeypatch.setattr(report, "_PICTURED", 2)
+    page = written(reversed(results))
+    assert [picture["alt"] for picture in page.all("img")] == ["Input", "Output"] * 2
+    assert "pictures of the first 2</p>" in page.text
+    assert "<dt>Size</dt><dd>64 × 48 → 128 × 96</dd>" in page.text
+
+
+def test_the_command_writes_it(results):
+    for name in FILES[:3]:
+        shutil.copy(SAMPLES / name, ".")
+    Path("damaged.png").write_bytes(b"")
+    files = [*FILES[:3], "damaged.png"]
+    command = [sys.executable, "-m", "upsample_cli", *files, "--scale", "2", "-o", "out/", "-j", "2", "-q"]
+    ended = subprocess.run([*command, "--report", "report.html"], capture_output=True, text=True, check=False)
+    assert ended.returncode == 5, ended.stderr
+    page = Page(Path("report.html"))
+    assert page.names == ["damaged.png", *FILES[:3]]
+    assert len(page.all("img")) == 6
+    assert "<code>upsample cat.jpg icon.png " in page.text
 
 
 def test_there_is_no_page_when_the_batch_breaks_off(tmp_path, results):
@@ -247,14 +272,14 @@ def test_what_cannot_be_written_is_refused_before_the_batch(path, kind, reason, 
 
 
 def test_a_disk_that_is_full_leaves_nothing(tmp_path, results, monkeypatch):
-    report = HtmlReport(tmp_path / "report.html")
+    page = HtmlReport(tmp_path / "report.html")
 
-    def fail(page):
+    def fail(file):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(report, "_write", fail)
-    with pytest.raises(OutputError, match="No space left"), report:
-        report.add(results[0])
+    monkeypatch.setattr(page, "_write", fail)
+    with pytest.raises(OutputError, match="No space left"), page:
+        page.add(results[0])
     assert not [path for path in tmp_path.iterdir() if path.suffix == ".html" or path.name.startswith(".")]
 
 

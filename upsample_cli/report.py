@@ -7,7 +7,7 @@ import tempfile
 import time
 from base64 import b64encode
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
 from string import Template
@@ -26,6 +26,7 @@ _TEMPLATES = Path(__file__).with_name("templates")
 _MARK = b'<meta name="generator" content="upsample '  # of pages that may be replaced: they are reports themselves
 _HEAD_BYTES = 1000
 _SUFFIXES = (".html", ".htm")
+_PICTURED = 4000  # files, of which a page has pictures: with more it would be too large for a browser
 _COMMAND = 600  # letters of it that are shown
 
 
@@ -95,6 +96,8 @@ class HtmlReport:
         self._totals.add(result)
         self._warned += bool(result.warnings)
         self._is_dry |= result.status == "planned"
+        if result.number >= _PICTURED:
+            result = replace(result, thumbnails=None)
         text = _encoded(self._entry.substitute(fields_of(result, self._target.parent)))
         try:
             start = self._waiting.tell()
@@ -158,6 +161,7 @@ class HtmlReport:
         totals = self._totals
         parts = [f"{totals.done} {'planned' if self._is_dry else 'done'}", f"{totals.skipped} skipped"]
         parts += [f"{totals.failed} failed", in_words(totals.bytes), duration(time.perf_counter() - self._began)]
+        parts += [f"pictures of the first {_PICTURED:,}"] if totals.total > _PICTURED else []
         return " · ".join(map(unbroken, parts))
 
     def _refused(self, error: OSError) -> OutputError:
