@@ -7,6 +7,7 @@ import pty
 import signal
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 
 import nibabel as nib
@@ -178,6 +179,26 @@ def test_a_closed_pipe_is_an_output_that_cannot_be_written(folder):
     result = process(folder, "-", "--scale", 8, data=sample("icon.png"), stdout=writer, code=4)
     os.close(writer)
     assert result.stderr == b"Error: the standard output cannot be written: Broken pipe\n"
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["INT", "TERM"])
+def test_an_interrupted_stream_leaves_nothing(folder, number, code):
+    temporary = folder.parent / "temporary"
+    waiting = subprocess.Popen(
+        command("-", "--scale", 2),
+        cwd=folder,
+        env=environment(TMPDIR=str(temporary)),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    deadline = time.monotonic() + 30
+    while not list(temporary.rglob("stdin")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    waiting.send_signal(number)
+    stdout, stderr = waiting.communicate(timeout=30)
+    assert (waiting.returncode, stdout) == (code, b"")
+    assert b"Traceback" not in stderr
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
