@@ -278,6 +278,21 @@ def test_workers_in_the_middle_of_large_files_stop_too(folder):
     assert names(folder / "out") == []
 
 
+def test_impatience_leaves_nothing_behind(folder):
+    for number in range(2):
+        sparse(folder / "in" / f"{number}.npy", LONG)
+    with ended_afterwards(start(folder, "-j", "2")) as process:
+        wait_until(lambda: len(unfinished(folder / "out")) == 2)
+        while process.poll() is None:
+            os.killpg(process.pid, signal.SIGINT)
+            time.sleep(0.01)
+        _, err = process.communicate(timeout=30)
+        assert in_group(process.pid) == []
+    assert process.returncode == 130
+    assert err.count("\n") == 2
+    assert names(folder / "out") == []
+
+
 def test_a_worker_that_is_killed_costs_its_file(folder):
     """As the kernel does where memory ends: the file is named, nothing of it is left, and the batch goes on."""
     sparse(folder / "in" / "a large.npy", LONG)
@@ -388,13 +403,14 @@ def test_a_terminal_sees_how_far_it_is_and_has_its_line_back(folder):
     leader, follower = pty.openpty()
     process = start(folder, "-j", "2", stderr=follower, env=environment(TERM="xterm", NO_COLOR=""))
     os.close(follower)
-    seen = b""
+    seen, interrupted = b"", False
     with ended_afterwards(process):
         try:
             while data := os.read(leader, 65536):
                 seen += data
-                if seen.count(b" left ") == 4:
+                if seen.count(b" left ") >= 4 and not interrupted:
                     os.killpg(process.pid, signal.SIGINT)
+                    interrupted = True
         except OSError:  # the other side is closed
             pass
         process.wait(timeout=30)

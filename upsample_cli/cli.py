@@ -63,6 +63,8 @@ def main(context: click.Context, /, **given: Any) -> None:
     format follows the output's suffix; spacing, affine and DPI follow the samples.
     """
     signal.signal(signal.SIGTERM, _terminate)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # and not ignored, as by nohup
+        signal.signal(signal.SIGINT, _interrupt)
     if os.environ.get("NO_COLOR"):
         context.color = False
     for stream in (sys.stdout, sys.stderr):
@@ -213,6 +215,11 @@ def _listeners(settings: Settings, stack: ExitStack) -> Iterator[Callable[[Resul
 def _fail(message: str, code: int) -> NoReturn:
     click.echo(click.style(message, fg="red"), err=True)  # which leaves out colours where there is no terminal
     sys.exit(code)
+
+
+def _interrupt(number: int, frame: object) -> NoReturn:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # impatience must not keep what is unfinished from being removed
+    raise KeyboardInterrupt
 
 
 def _terminate(number: int, frame: object) -> NoReturn:
