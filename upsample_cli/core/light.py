@@ -58,4 +58,4 @@ def in_linear_light(plain: Samples, dtype: np.dtype[Any], curves: Sequence[Curve
             pixels[..., channel] = np.searchsorted(table, pixels[..., channel], side="right")
         plain.store(x, out)
 
-    return replace(plain, load=load, store=store, pixel_axes=int(channels), direct=False)
+    return replace(plain, load=load, store=store, pixel_axes=int(channels), direct=False, plain=False)

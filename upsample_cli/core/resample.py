@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from . import _numpy
+from . import _numpy, kernel
 from .arrays import Array
 from .labels import Box, Step, elect
 from .samples import Samples
+from .threads import get_num_threads, share
 from .weights import Bands
 
 TILE_BYTES = (
@@ -22,6 +24,9 @@ TILE_BYTES = (
 _WIDE_TILE_BYTES = 32 << 20  # of what a row of a tile reads, where its bands are wide
 _WIDE_BAND = 8  # taps
 _ROW_ELEMENTS = 512  # rows of the fastest axes are not cut shorter than this
+_LONG_ROW = 1 << 15  # samples of output: longer rows are cut, so that what the compiled kernel keeps fits the cache
+_PRODUCTS_PER_THREAD = 1 << 18  # fewer are done sooner than another thread is woken
+_TASKS_PER_THREAD = 4  # so that all end at about the same time
 _GATHER_COST = 4.0  # time per element along the fastest axis, over the time along any other
 
 
@@ -34,7 +39,9 @@ class _Block:
     bands: Bands | None
 
 
-def resample(x: Array, bands: Sequence[Bands | None], out: Array, rules: Samples, threads: int = 1) -> None:
+def resample(
+    x: Array, bands: Sequence[Bands | None], out: Array, rules: Samples, threads: int | None = None
+) -> None:
     """Write to `out` the array `x` resampled along every axis that has a matrix.
 
     No intermediate array is larger than a few tiles, and no result depends on where the tiles lie: each value is the
@@ -45,19 +52,52 @@ def resample(x: Array, bands: Sequence[Bands | None], out: Array, rules: Samples
         bands: for each axis of `x` its matrix, or None where the axis stays as it is.
         out: the output, of the shape that the matrices give and of any strides.
         rules: how the samples are loaded, computed and stored.
-        threads: how many of them share the tiles.
+        threads: how many of them share the tiles; None for `get_num_threads`.
     """
     if out.size == 0:
         return
-    picks = all(matrix is None or matrix.picks for matrix in bands)
-    matrices = [matrix and matrix.astype(rules.weights) for matrix in bands]
-    order = _cheapest_order(matrices)
-    if not order:
+    if all(matrix is None for matrix in bands):
         np.copyto(out, x)
         return
-    tile_shape = _tile_shape(out.shape, matrices, rules.working.itemsize, rules.pixel_axes)
+    threads = _useful_threads(threads or get_num_threads(), bands, out)
+    share(_whole_rows(x, bands, out, rules, threads) or _in_tiles(x, bands, out, rules, threads), threads)
+
+
+def _useful_threads(threads: int, bands: Sequence[Bands | None], out: Array) -> int:
+    products = out.size * max(matrix.width for matrix in bands if matrix is not None)
+    return max(1, min(threads, products // _PRODUCTS_PER_THREAD))
+
+
+def _whole_rows(
+    x: Array, bands: Sequence[Bands | None], out: Array, rules: Samples, threads: int
+) -> list[Callable[[], None]]:
+    """Tasks of the compiled kernel, straight from `x` to `out`; none where it cannot do that."""
+    if not (rules.plain or _picks(bands)):
+        return []
+    axis, matrix = [(axis, matrix) for axis, matrix in enumerate(bands) if matrix is not None][-1]
+    length = max(1, _LONG_ROW // math.prod(out.shape[axis + 1 :]))
+    tasks: list[Callable[[], None]] = []
+    for block in _blocks(out.shape[axis], length, matrix):
+        lead = (slice(None),) * axis
+        part = [*bands[:axis], block.bands, *bands[axis + 1 :]]
+        work = kernel.work(x[*lead, block.read], part, out[*lead, block.out], rules.working)
+        if work is None:
+            return []
+        step = -(-work.rows // (1 if threads == 1 else threads * _TASKS_PER_THREAD))
+        for start in range(0, work.rows, step):
+            tasks.append(partial(work.run, start, min(start + step, work.rows)))
+    return tasks
+
+
+def _in_tiles(
+    x: Array, bands: Sequence[Bands | None], out: Array, rules: Samples, threads: int
+) -> list[Callable[[], None]]:
+    """Tasks that each make some tiles, by way of arrays of the working dtype."""
+    picks = _picks(bands)
+    order = _cheapest_order(bands)
+    tile_shape = _tile_shape(out.shape, bands, rules.working.itemsize, rules.pixel_axes)
     blocks = [
-        list(_blocks(size, step, matrix)) for size, step, matrix in zip(out.shape, tile_shape, matrices, strict=True)
+        list(_blocks(size, step, matrix)) for size, step, matrix in zip(out.shape, tile_shape, bands, strict=True)
     ]
     tiles = list(itertools.product(*blocks))
 
@@ -70,30 +110,41 @@ def resample(x: Array, bands: Sequence[Bands | None], out: Array, rules: Samples
                 steps = [(axis, matrix) for axis in order if (matrix := tile[axis].bands) is not None]
                 _make_tile(source, steps, target, rules, picks, scratch)
 
-    share = -(-len(tiles) // max(1, threads))
-    parts = [tiles[start : start + share] for start in range(0, len(tiles), share)]
-    if len(parts) == 1:
-        make(tiles)
-    else:
-        from concurrent.futures import ThreadPoolExecutor  # which small work need not wait for
+    step = -(-len(tiles) // threads)
+    return [partial(make, tiles[start : start + step]) for start in range(0, len(tiles), step)]
 
-        with ThreadPoolExecutor(len(parts)) as pool:
-            list(pool.map(make, parts))
+
+def _picks(bands: Sequence[Bands | None]) -> bool:
+    return all(matrix is None or matrix.picks for matrix in bands)
 
 
 def _make_tile(
     source: Array, steps: Sequence[Step], target: Array, rules: Samples, picks: bool, scratch: _numpy.Scratch
 ) -> None:
+    if rules.votes and not picks:
+        _elect(source, steps, target, rules.working, scratch)
+        return
+    if (picks or rules.plain) and _fuse_copies(source, steps, target, rules.working, scratch):
+        return
     if picks:
         _apply_all(source, steps, target, scratch)
-    elif rules.votes:
-        _elect(source, steps, target, rules.working, scratch)
     elif rules.direct:
         _apply_all(rules.load(source), steps, target, scratch)
     else:
         result = scratch.array("result", target.shape, rules.working)
         _apply_all(rules.load(source), steps, result, scratch)
         rules.store(result, target)
+
+
+def _fuse_copies(
+    source: Array, steps: Sequence[Step], target: Array, working: np.dtype[Any], scratch: _numpy.Scratch
+) -> bool:
+    """Let the compiled kernel do it with copies that lie in memory as it wants them; False where it cannot."""
+    result = target if target.flags.c_contiguous else scratch.array("result", target.shape, target.dtype)
+    done = _fuse(np.array(source, target.dtype, order="C"), sorted(steps), result, working, scratch)
+    if done and result is not target:
+        np.copyto(target, result)
+    return done
 
 
 def _elect(x: Array, steps: Sequence[Step], out: Array, working: np.dtype[Any], scratch: _numpy.Scratch) -> None:
@@ -106,14 +157,32 @@ def _elect(x: Array, steps: Sequence[Step], out: Array, working: np.dtype[Any], 
 
 
 def _apply_all(x: Array, steps: Sequence[Step], out: Array, scratch: _numpy.Scratch) -> None:
+    if _fuse(x, sorted(steps), out, x.dtype, scratch):
+        return
     for number, (axis, matrix) in enumerate(steps):
-        if number == len(steps) - 1:
-            y = out
-        else:
-            shape = (*x.shape[:axis], matrix.out_size, *x.shape[axis + 1 :])
-            y = scratch.array(f"axis {axis}", shape, x.dtype)
-        _numpy.apply(x, matrix, axis, y, scratch)
+        y = out if number == len(steps) - 1 else _between(x, axis, matrix, scratch)
+        _numpy.apply(x, matrix if matrix.picks else matrix.astype(x.real.dtype), axis, y, scratch)
         x = y
+
+
+def _fuse(x: Array, steps: Sequence[Step], out: Array, working: np.dtype[Any], scratch: _numpy.Scratch) -> bool:
+    """Let the compiled kernel resample along as many axes at once as it can; False where it cannot."""
+    bands: list[Bands | None] = [None] * x.ndim
+    for axis, matrix in steps:
+        bands[axis] = matrix
+    if (work := kernel.work(x, bands, out, working)) is not None:
+        work.run(0, work.rows)
+        return True
+    if len(steps) == 1 or not (x.dtype == working or _picks(bands)):
+        return False
+    (axis, matrix), *others = steps
+    y = _between(x, axis, matrix, scratch)
+    return _fuse(x, [(axis, matrix)], y, working, scratch) and _fuse(y, others, out, working, scratch)
+
+
+def _between(x: Array, axis: int, matrix: Bands, scratch: _numpy.Scratch) -> Array:
+    shape = (*x.shape[:axis], matrix.out_size, *x.shape[axis + 1 :])
+    return scratch.array(f"axis {axis}", shape, x.dtype)
 
 
 def _cheapest_order(bands: Sequence[Bands | None]) -> list[int]:

@@ -25,6 +25,7 @@ class Samples:
         pixel_axes: the number of last axes whose samples are computed together, and must not be parted.
         direct: whether results may be written to the output as they are computed, without `store`.
         votes: whether samples are labels, whose indicators are computed in place of their numbers.
+        plain: whether `load` and `store` do nothing but convert, which kernels can do as they go.
     """
 
     working: np.dtype[Any]
@@ -33,6 +34,7 @@ class Samples:
     pixel_axes: int = 0
     direct: bool = False
     votes: bool = False
+    plain: bool = False
 
     @property
     def weights(self) -> np.dtype[Any]:
@@ -61,7 +63,7 @@ def samples(dtype: np.dtype[Any], taps: int = 2) -> Samples:
         return x.astype(working, order="C")
 
     store = {"b": _store_bool, "i": _store_integers, "u": _store_integers}.get(dtype.kind, _store_floats)
-    return Samples(working, load, store, direct=working == dtype)
+    return Samples(working, load, store, direct=working == dtype, plain=True)
 
 
 def labels(dtype: np.dtype[Any], taps: int = 2) -> Samples:
@@ -72,7 +74,7 @@ def labels(dtype: np.dtype[Any], taps: int = 2) -> Samples:
     """
     if dtype.kind not in "biu":
         raise TypeError(f"labels are integers, not samples of dtype {dtype}")
-    return replace(samples(dtype), working=_working_dtype(np.dtype(np.float32), taps), votes=True)
+    return replace(samples(dtype), working=_working_dtype(np.dtype(np.float32), taps), votes=True, plain=False)
 
 
 def premultiplied(plain: Samples) -> Samples:
@@ -94,7 +96,7 @@ def premultiplied(plain: Samples) -> Samples:
         np.copyto(x[..., :-1], 0, where=alpha == 0)
         plain.store(x, out)
 
-    return replace(plain, load=load, store=store, pixel_axes=1, direct=False)
+    return replace(plain, load=load, store=store, pixel_axes=1, direct=False, plain=False)
 
 
 def _working_dtype(dtype: np.dtype[Any], taps: int) -> np.dtype[Any]:

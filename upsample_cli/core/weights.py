@@ -12,6 +12,7 @@ from .arrays import DTypeLike, FloatArray, IndexArray, WeightArray
 from .sampling import AxisMap
 
 _NUMBERED_BY_FLOAT32 = 2**24  # samples
+_ROUNDINGS = 1e-12  # of a sum of weights
 _LONGEST_PERIOD = 8  # output rows; 2×, 3×, 1.5×, 0.5× … repeat their weights sooner than that
 
 
@@ -39,6 +40,8 @@ class Bands:
             so that no NaN leaks out of it.
         growth: output samples per input sample of the whole axis, also where this is a part of its matrix: axes are
             resampled in an order that depends on it, and the order must be the same for a part and the whole.
+        blends: whether every row of the whole axis takes a share of one sample and the rest of the next, as in linear
+            interpolation: a kernel may compute such rows otherwise, and must do so in a part and the whole.
     """
 
     in_size: int
@@ -46,6 +49,7 @@ class Bands:
     taps: WeightArray
     count: IndexArray
     growth: float
+    blends: bool
 
     @classmethod
     def make(
@@ -58,7 +62,8 @@ class Bands:
         """The matrix of a whole axis, whose rows use all their taps unless `count` says otherwise."""
         if count is None:
             count = np.full(len(first), taps.shape[1], np.intp)
-        return cls(in_size, first, taps + 0.0, count, len(first) / in_size)  # no weight is −0: kernels share equal ones
+        taps = taps + 0.0  # no weight is −0: kernels share equal ones
+        return cls(in_size, first, taps, count, len(first) / in_size, _blends(taps, count))
 
     @property
     def out_size(self) -> int:
@@ -88,7 +93,8 @@ class Bands:
         """Output rows ``start:stop``, over an input that begins and ends as `reads` says: the same weights exactly."""
         low, high = self.reads(start, stop)
         part = slice(start, stop)
-        return Bands(high - low, self.first[part] - low, self.taps[part], self.count[part], self.growth)
+        first, taps, count = self.first[part] - low, self.taps[part], self.count[part]
+        return Bands(high - low, first, taps, count, self.growth, self.blends)
 
     def astype(self, dtype: DTypeLike) -> Bands:
         """The same matrix with weights of another precision."""
@@ -131,6 +137,12 @@ class Bands:
             if step > 0 and 2 * (high - low) > self.out_size:
                 return Phases(low, high, period, step)
         return None
+
+
+def _blends(taps: WeightArray, count: IndexArray) -> bool:
+    if taps.shape[1] != 2 or taps.min() < 0 or taps.max() > 1:
+        return False
+    return bool((np.abs(taps.sum(axis=1) - 1) < _ROUNDINGS).all() and (count[taps[:, 1] > 0] == 2).all())
 
 
 def linear_bands(axis: AxisMap) -> Bands:

@@ -1,0 +1,205 @@
+// The door to Python: everything that comes in is checked here, and nowhere behind it.
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "cpu.h"
+#include "problem.h"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+
+namespace upsample {
+
+Plan::~Plan() = default;
+
+namespace {
+
+constexpr std::int64_t most_elements = std::int64_t{1} << 48;  // of a row: products of sizes stay far from overflow
+
+struct Set {
+    std::string name;
+    Plan* (*make)(const Problem&);
+};
+
+// The instruction sets of this machine, the best one first.
+std::vector<Set> available_sets() {
+    std::vector<Set> sets;
+#if defined(UPSAMPLE_X86)
+    if (has_avx512()) sets.push_back({"avx512", make_avx512_plan});
+    if (has_avx2()) sets.push_back({"avx2", make_avx2_plan});
+#elif defined(UPSAMPLE_ARM64)
+    sets.push_back({"neon", make_neon_plan});
+#endif
+    sets.push_back({"baseline", make_baseline_plan});
+    return sets;
+}
+
+void require(bool holds, const char* what) {
+    if (!holds) throw std::invalid_argument(what);
+}
+
+struct SampleType {
+    const char* name;
+    Sample sample;
+    nb::dlpack::dtype dtype;
+};
+
+const SampleType& sample_type(const std::string& name) {
+    static const SampleType types[] = {
+        {"uint8", Sample::uint8, nb::dtype<std::uint8_t>()},    {"int8", Sample::int8, nb::dtype<std::int8_t>()},
+        {"uint16", Sample::uint16, nb::dtype<std::uint16_t>()}, {"int16", Sample::int16, nb::dtype<std::int16_t>()},
+        {"int32", Sample::int32, nb::dtype<std::int32_t>()},    {"float32", Sample::float32, nb::dtype<float>()},
+        {"float64", Sample::float64, nb::dtype<double>()},
+    };
+    for (const SampleType& type : types)
+        if (name == type.name) return type;
+    throw std::invalid_argument("samples of dtype " + name + " are unknown here");
+}
+
+using IndexArray = nb::ndarray<const std::int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using WeightArray = nb::ndarray<const double, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+using Matrix = std::tuple<std::int64_t, IndexArray, IndexArray, WeightArray>;  // size of input, first, count, taps
+
+Axis checked_axis(nb::handle matrix, Arithmetic arithmetic) {
+    const nb::tuple parts = nb::cast<nb::tuple>(matrix);
+    require(parts.size() == 4, "a matrix is (size of the input, first, count, taps)");
+    const auto first = nb::cast<IndexArray>(parts[1], false), count = nb::cast<IndexArray>(parts[2], false);
+    const auto taps = nb::cast<WeightArray>(parts[3], false);
+    Axis axis;
+    axis.in_size = nb::cast<std::int64_t>(parts[0]);
+    axis.out_size = static_cast<std::int64_t>(first.shape(0));
+    axis.width = static_cast<std::int64_t>(taps.shape(1));
+    axis.first = first.data();
+    axis.count = count.data();
+    axis.taps = taps.data();
+    require(axis.in_size > 0 && axis.in_size < most_elements, "an axis must have samples");
+    require(axis.out_size > 0, "an axis must have outputs");
+    require(count.shape(0) == first.shape(0) && taps.shape(0) == first.shape(0),
+            "first, count and taps must be as long as the output");
+    for (std::int64_t o = 0; o < axis.out_size; ++o) {
+        require(axis.count[o] >= 1 && axis.count[o] <= axis.width, "every output must have from one tap to the width");
+        require(axis.first[o] > -most_elements && axis.first[o] < most_elements, "a band lies too far outside");
+        if (arithmetic != Arithmetic::fixed || axis.count[o] == 1) continue;
+        const double weight = axis.taps[o * axis.width + 1];
+        require(axis.count[o] == 2 && weight >= 0 && weight <= 1, "fixed point needs pairs with weights in 0 to 1");
+    }
+    return axis;
+}
+
+// A plan and what arrays must be like that it is run on.
+class CheckedPlan {
+public:
+    CheckedPlan(const std::string& set, const std::string& arithmetic, const std::string& sample,
+                std::int64_t item_size, const nb::list& slow, nb::object fast, std::int64_t channels) {
+        static const char* const names[] = {"float32", "float64", "fixed", "copy"};
+        int number = 0;
+        while (number < 4 && arithmetic != names[number]) ++number;
+        require(number < 4, "the arithmetic is float32, float64, fixed or copy");
+        problem_.arithmetic = static_cast<Arithmetic>(number);
+        require(slow.size() <= 2, "at most two slow axes can be resampled at once");
+        require(channels > 0 && channels < most_elements, "there must be channels");
+        require(item_size > 0 && item_size <= 16, "a sample has 1 to 16 bytes");
+        if (problem_.arithmetic != Arithmetic::copy) {
+            problem_.sample = sample_type(sample).sample;
+            dtype_ = sample_type(sample).dtype;
+            require(item_size == dtype_.bits / 8, "the size of a sample does not fit its dtype");
+        }
+        for (nb::handle matrix : slow)
+            problem_.slow[problem_.slow_axes++] = checked_axis(matrix, problem_.arithmetic);
+        if (!fast.is_none()) {
+            problem_.resamples_rows = true;
+            problem_.fast = checked_axis(fast, problem_.arithmetic);
+        }
+        problem_.channels = channels;
+        problem_.item_size = item_size;
+        check_sizes();
+        for (const Set& candidate : available_sets())
+            if (candidate.name == set) plan_.reset(candidate.make(problem_));
+        require(plan_ != nullptr, "this machine has no such instruction set, or the set no such arithmetic");
+    }
+
+    void run(const nb::ndarray<nb::ro, nb::device::cpu>& x, const nb::ndarray<nb::device::cpu>& out,
+             std::int64_t start, std::int64_t stop) const {
+        Batch batch;
+        const int inner = problem_.slow_axes + (problem_.resamples_rows ? 1 : 0) + 1;
+        require(x.ndim() == out.ndim() && x.ndim() >= static_cast<std::size_t>(inner), "a wrong number of axes");
+        require(x.ndim() <= static_cast<std::size_t>(inner + most_batch_axes), "too many axes");
+        batch.axes = static_cast<int>(x.ndim()) - inner;
+        std::int64_t rows = 1;
+        for (int axis = 0; axis < batch.axes; ++axis) {
+            require(x.shape(axis) == out.shape(axis), "input and output differ in an axis that is not resampled");
+            batch.sizes[axis] = static_cast<std::int64_t>(x.shape(axis));
+            rows *= batch.sizes[axis];
+        }
+        for (int axis = 0; axis < problem_.slow_axes; ++axis) rows *= problem_.slow[axis].out_size;
+        require(0 <= start && start <= stop && stop <= rows, "rows beyond the output");
+        const Rows in = checked_rows(x, batch.axes, &Axis::in_size);
+        const Rows to = checked_rows(out, batch.axes, &Axis::out_size);
+        nb::gil_scoped_release release;
+        plan_->run(batch, in, to, start, stop);
+    }
+
+private:
+    void check_sizes() const {
+        for (const std::int64_t size : {problem_.fast.in_size, problem_.fast.out_size, problem_.fast.width})
+            require(size < most_elements / problem_.channels / problem_.item_size, "a row is too long");
+        for (const Axis& axis : problem_.slow)
+            require(axis.width < most_elements / (problem_.fast.in_size + 1) / problem_.channels, "too many taps");
+    }
+
+    template <class Array>
+    Rows checked_rows(const Array& array, int batch_axes, std::int64_t Axis::*size) const {
+        require(static_cast<std::int64_t>(array.itemsize()) == problem_.item_size, "samples of another size");
+        require(problem_.arithmetic == Arithmetic::copy || array.dtype() == dtype_, "samples of another dtype");
+        const auto check_size = [&](int axis, std::int64_t expected) {
+            require(static_cast<std::int64_t>(array.shape(axis)) == expected, "an axis is not as long as its matrix");
+        };
+        Rows rows;
+        rows.data = static_cast<char*>(const_cast<void*>(static_cast<const void*>(array.data())));
+        int axis = 0;
+        for (; axis < batch_axes; ++axis) rows.batch_strides[axis] = array.stride(axis) * problem_.item_size;
+        for (int number = 0; number < problem_.slow_axes; ++number, ++axis) {
+            check_size(axis, problem_.slow[number].*size);
+            rows.slow_strides[2 - problem_.slow_axes + number] = array.stride(axis) * problem_.item_size;
+        }
+        if (problem_.resamples_rows) {
+            check_size(axis, problem_.fast.*size);
+            require(array.stride(axis) == problem_.channels || array.shape(axis) == 1, "a row is not contiguous");
+            ++axis;
+        }
+        check_size(axis, problem_.channels);
+        require(array.stride(axis) == 1 || problem_.channels == 1, "channels are not contiguous");
+        return rows;
+    }
+
+    Problem problem_;
+    nb::dlpack::dtype dtype_{};
+    std::unique_ptr<Plan> plan_;
+};
+
+}  // namespace
+
+NB_MODULE(_compiled, module) {
+    module.doc() = "The compiled kernel; see core.kernel, which is its only user.";
+    module.def("sets", [] {
+        std::vector<std::string> names;
+        for (const Set& set : available_sets()) names.push_back(set.name);
+        return names;
+    });
+    nb::class_<CheckedPlan>(module, "Plan")
+        .def(nb::init<const std::string&, const std::string&, const std::string&, std::int64_t, const nb::list&,
+                      nb::object, std::int64_t>(),
+             "set"_a, "arithmetic"_a, "sample"_a, "item_size"_a, "slow"_a, "fast"_a.none(), "channels"_a)
+        .def("run", &CheckedPlan::run, nb::arg("x").noconvert(), nb::arg("out").noconvert(), "start"_a, "stop"_a);
+}
+
+}  // namespace upsample

@@ -1,0 +1,72 @@
+// The kernel, compiled once for each instruction set: UPSAMPLE_SET names it, the compiler's flags permit it. Everything
+// has its names in the namespace of the set, so that no linker takes what was compiled for another one, and nothing of
+// the standard library is used here but what the compiler puts in place or what lies in the library itself.
+#if defined(UPSAMPLE_AVX2) || defined(UPSAMPLE_AVX512)
+#include <immintrin.h>
+#elif defined(UPSAMPLE_NEON)
+#include <arm_neon.h>
+#endif
+
+#include <cmath>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <limits>
+#include <new>
+
+#include "problem.h"
+
+namespace upsample {
+namespace UPSAMPLE_SET {
+
+#include "memory.h"
+#include "numbers.h"
+#if defined(UPSAMPLE_AVX2)
+#include "simd_avx2.h"
+#elif defined(UPSAMPLE_AVX512)
+#include "simd_avx512.h"
+#elif defined(UPSAMPLE_NEON)
+#include "simd_neon.h"
+#else
+#include "simd_baseline.h"
+#endif
+#include "places.h"
+#include "sums.h"
+#include "transpose.h"
+
+#include "tables.h"
+
+#include "resampler.h"
+
+#include "picker.h"
+
+Plan* make_plan(const Problem& problem) {
+    if (problem.arithmetic == Arithmetic::copy) return new Picker(problem);
+    if (problem.arithmetic == Arithmetic::fixed)
+        return problem.sample == Sample::uint8 ? new Resampler<Fixed16, std::uint8_t>(problem) : nullptr;
+    const bool single = problem.arithmetic == Arithmetic::float32;
+    switch (problem.sample) {
+        case Sample::uint8: return single ? new Resampler<Float32, std::uint8_t>(problem) : nullptr;
+        case Sample::int8: return single ? new Resampler<Float32, std::int8_t>(problem) : nullptr;
+        case Sample::uint16:
+            if (single) return new Resampler<Float32, std::uint16_t>(problem);
+            return new Resampler<Float64, std::uint16_t>(problem);
+        case Sample::int16:
+            if (single) return new Resampler<Float32, std::int16_t>(problem);
+            return new Resampler<Float64, std::int16_t>(problem);
+        case Sample::int32: return single ? nullptr : new Resampler<Float64, std::int32_t>(problem);
+        case Sample::float32:
+            if (single) return new Resampler<Float32, float>(problem);
+            return new Resampler<Float64, float>(problem);
+        case Sample::float64: return single ? nullptr : new Resampler<Float64, double>(problem);
+    }
+    return nullptr;
+}
+
+}  // namespace UPSAMPLE_SET
+
+#define UPSAMPLE_JOIN(a, b, c) a##b##c
+#define UPSAMPLE_MAKER(set) UPSAMPLE_JOIN(make_, set, _plan)
+Plan* UPSAMPLE_MAKER(UPSAMPLE_SET)(const Problem& problem) { return UPSAMPLE_SET::make_plan(problem); }
+
+}  // namespace upsample

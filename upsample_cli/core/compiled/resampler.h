@@ -1,0 +1,238 @@
+// Resampling: rows are blended along the slow axes into one row, which is then resampled along the fast axis, so that
+// every output is written once and what lies between stays in the cache.
+#pragma once
+
+// Weighs rows along the fast axis. All three ways give the same bits.
+template <class F, class T>
+class RowResampler {
+public:
+    using Real = typename F::Real;
+    static constexpr int lanes = F::lanes;
+
+    void make(const Axis& axis, std::int64_t channels) {
+        table_.make(axis);
+        channels_ = channels;
+        groups_.make(table_, channels);
+        transposes_ = !F::fixed && groups_.scattered();
+    }
+
+    // Real numbers of a row in scratch: what bands read beyond its ends, and what vectors read beyond that.
+    std::int64_t padded_size() const {
+        const std::int64_t samples = table_.pad_before + table_.in_size + table_.pad_after;
+        return (samples * channels_ / lanes + 3) * lanes;
+    }
+    std::int64_t before() const { return table_.pad_before * channels_; }
+    std::int64_t rows_at_once() const { return transposes_ ? lanes : 1; }
+    std::int64_t scratch_size() const { return transposes_ ? padded_size() * lanes : 0; }
+
+    // Repeat the samples at both ends of a row of which the part inside is there.
+    void pad(Real* row) const {
+        const std::int64_t inside = before(), end = inside + table_.in_size * channels_;
+        for (std::int64_t i = inside - 1; i >= 0; --i) row[i] = row[i + channels_];
+        for (std::int64_t i = 0; i < table_.pad_after * channels_; ++i) row[end + i] = row[end + i - channels_];
+    }
+
+    // Make `count` outputs of as many rows, which lie padded_size() apart.
+    void run(const Real* rows, T* const* targets, std::int64_t count, Real* scratch) const {
+        if (transposes_ && count > lanes / 4) {
+            run_transposed(rows, targets, count, scratch);
+            return;
+        }
+        for (std::int64_t r = 0; r < count; ++r) {
+            const Real* const row = rows + r * padded_size();
+            if (table_.width == 2)
+                run_permuted<2>(row, targets[r]);
+            else if (table_.width == 4)
+                run_permuted<4>(row, targets[r]);
+            else
+                run_permuted<0>(row, targets[r]);
+        }
+    }
+
+private:
+    std::int64_t out_elements() const { return table_.out_size * channels_; }
+
+    template <int Taps>
+    void run_permuted(const Real* row, T* target) const {
+        const std::int64_t elements = out_elements();
+        for (std::int64_t g = 0; g < groups_.size(); ++g) {
+            const Group& group = groups_[g];
+            const std::int64_t begin = Groups<F>::begin(g, elements);
+            typename F::Vector v;
+            if (group.pattern < 0)
+                v = make_lanewise(row, begin, smaller(lanes, elements));
+            else if (Taps != 0 && group.count == Taps)
+                v = make_group<Taps>(row, group);
+            else
+                v = make_group<0>(row, group);
+            if (elements >= lanes)
+                F::store(target + begin, v);
+            else
+                store_short<F>(target, v, elements);
+        }
+    }
+
+    template <int Taps>
+    typename F::Vector make_group(const Real* row, const Group& group) const {
+        const std::int64_t count = Taps ? Taps : group.count;
+        const typename F::Index index = F::index(groups_.index(group));
+        const Real* const weights = groups_.weights(group);
+        const Real* const source = row + group.base;
+        const auto weight = [&](std::int64_t j) { return F::load(weights + j * lanes); };
+        if (group.two)
+            return sum<F>(count, weight, [&](std::int64_t j) { return F::permute_two(source + j * channels_, index); });
+        return sum<F>(count, weight, [&](std::int64_t j) { return F::permute(source + j * channels_, index); });
+    }
+
+    typename F::Vector make_lanewise(const Real* row, std::int64_t begin, std::int64_t size) const {
+        Real values[lanes] = {};
+        std::int64_t o = begin / channels_, channel = begin % channels_;
+        for (std::int64_t lane = 0; lane < size; ++lane) {
+            const Real* const source = row + (table_.first[o] + table_.pad_before) * channels_ + channel;
+            values[lane] = sum_one<F>(table_.count[o], table_.weights_of(o), source, channels_);
+            if (++channel == channels_) channel = 0, ++o;
+        }
+        return F::load(values);
+    }
+
+    // As many rows as a vector has lanes are turned, so that lanes are rows and taps follow each other in memory.
+    void run_transposed(const Real* rows, T* const* targets, std::int64_t count, Real* scratch) const {
+        if constexpr (!F::fixed) {
+            const std::int64_t size = padded_size();
+            for (std::int64_t i = 0; i < size; i += lanes) transpose<F>(rows + i, size, scratch + i * lanes, lanes);
+            Real block[lanes * lanes], turned[lanes * lanes];
+            std::int64_t filled = 0, done = 0;
+            for (std::int64_t o = 0; o < table_.out_size; ++o) {
+                const Real* const weights = table_.weights_of(o);
+                for (std::int64_t channel = 0; channel < channels_; ++channel) {
+                    const std::int64_t place = (table_.first[o] + table_.pad_before) * channels_ + channel;
+                    const Real* const source = scratch + place * lanes;
+                    F::store(block + filled * lanes,
+                             sum<F>(
+                                 table_.count[o], [&](std::int64_t j) { return F::set(weights[j]); },
+                                 [&](std::int64_t j) { return F::load(source + j * channels_ * lanes); }));
+                    if (++filled < lanes && done + filled < out_elements()) continue;
+                    transpose<F>(block, lanes, turned, lanes);
+                    for (std::int64_t r = 0; r < count; ++r) {
+                        const typename F::Vector v = F::load(turned + r * lanes);
+                        if (filled == lanes)
+                            F::store(targets[r] + done, v);
+                        else
+                            store_short<F>(targets[r] + done, v, filled);
+                    }
+                    done += filled;
+                    filled = 0;
+                }
+            }
+        }
+    }
+
+    Table<F> table_;
+    Groups<F> groups_;
+    std::int64_t channels_ = 1;
+    bool transposes_ = false;
+};
+
+template <class F, class T>
+class Resampler final : public Plan {
+public:
+    using Real = typename F::Real;
+
+    explicit Resampler(const Problem& problem)
+        : slow_axes_(problem.slow_axes), resamples_rows_(problem.resamples_rows), in_row_(problem.in_row()) {
+        for (int axis = 0; axis < slow_axes_; ++axis) slow_[2 - slow_axes_ + axis].make(problem.slow[axis]);
+        if (resamples_rows_) fast_.make(problem.fast, problem.channels);
+    }
+
+    void run(const Batch& batch, const Rows& in, const Rows& out, std::int64_t start,
+             std::int64_t stop) const override {
+        Scratch scratch(*this);
+        const std::int64_t at_once = resamples_rows_ ? fast_.rows_at_once() : 1;
+        T* targets[F::lanes];
+        for (std::int64_t begin = start; begin < stop; begin += at_once) {
+            const std::int64_t count = smaller(at_once, stop - begin);
+            for (std::int64_t r = 0; r < count; ++r) {
+                const Place place = place_of(begin + r, batch, in, out, slow_[0].out_size, slow_[1].out_size);
+                targets[r] = reinterpret_cast<T*>(row_of(place.batch_out, out, place.slow[0], place.slow[1]));
+                if (!resamples_rows_) {
+                    blend(place, in, targets[r], scratch);
+                    continue;
+                }
+                Real* const row = scratch.rows.data() + r * fast_.padded_size();
+                blend(place, in, row + fast_.before(), scratch);
+                fast_.pad(row);
+            }
+            if (resamples_rows_) fast_.run(scratch.rows.data(), targets, count, scratch.transposed.data());
+        }
+    }
+
+private:
+    // Of one run. Rows that are blended along the slowest axis are kept as long as outputs need them.
+    struct Scratch {
+        explicit Scratch(const Resampler& plan)
+            : kept(plan.slow_axes_ == 2 ? plan.slow_[1].width * plan.kept_size() : 0),
+              kept_number(plan.slow_[1].width),
+              kept_rows(plan.slow_[1].width),
+              sources(larger(plan.slow_[0].width, plan.slow_[1].width)),
+              rows(plan.resamples_rows_ ? plan.fast_.rows_at_once() * plan.fast_.padded_size() : 0),
+              transposed(plan.resamples_rows_ ? plan.fast_.scratch_size() : 0) {}
+
+        Buffer<Real> kept;
+        Buffer<std::int64_t> kept_number;  // of the row in each slot, counted from 1; 0 where there is none
+        Buffer<const Real*> kept_rows;
+        Buffer<const T*> sources;
+        Buffer<Real> rows, transposed;
+        bool fresh = true;
+    };
+
+    std::int64_t kept_size() const { return (in_row_ / F::lanes + 2) * F::lanes; }
+
+    static const T* source_of(const Place& place, const Rows& in, std::int64_t slower, std::int64_t faster) {
+        return reinterpret_cast<const T*>(row_of(place.batch_in, in, slower, faster));
+    }
+
+    template <class O>
+    void blend(const Place& place, const Rows& in, O* target, Scratch& scratch) const {
+        const Table<F>& table = slow_[1];
+        if (slow_axes_ == 2) {
+            blend_kept(place, in, target, scratch);
+        } else if (slow_axes_ == 1) {
+            const std::int64_t o = place.slow[1], count = table.count[o];
+            for (std::int64_t j = 0; j < count; ++j)
+                scratch.sources[j] = source_of(place, in, 0, clip(table.first[o] + j, table.in_size));
+            blend_rows<F>(scratch.sources.data(), table.weights_of(o), count, target, in_row_);
+        } else {
+            const T* const source = source_of(place, in, 0, 0);
+            const Real one = 1;
+            blend_rows<F>(&source, &one, 1, target, in_row_);
+        }
+    }
+
+    template <class O>
+    void blend_kept(const Place& place, const Rows& in, O* target, Scratch& scratch) const {
+        const Table<F>& slower = slow_[0];
+        const Table<F>& table = slow_[1];
+        const std::int64_t o = place.slow[0], inner = place.slow[1];
+        if (inner == 0 || scratch.fresh) {  // another plane
+            for (std::int64_t slot = 0; slot < table.width; ++slot) scratch.kept_number[slot] = 0;
+            scratch.fresh = false;
+        }
+        for (std::int64_t j = 0; j < table.count[inner]; ++j) {
+            const std::int64_t number = clip(table.first[inner] + j, table.in_size), slot = number % table.width;
+            Real* const row = scratch.kept.data() + slot * kept_size();
+            scratch.kept_rows[j] = row;
+            if (scratch.kept_number[slot] == number + 1) continue;
+            for (std::int64_t i = 0; i < slower.count[o]; ++i)
+                scratch.sources[i] = source_of(place, in, clip(slower.first[o] + i, slower.in_size), number);
+            blend_rows<F>(scratch.sources.data(), slower.weights_of(o), slower.count[o], row, in_row_);
+            scratch.kept_number[slot] = number + 1;
+        }
+        blend_rows<F>(scratch.kept_rows.data(), table.weights_of(inner), table.count[inner], target, in_row_);
+    }
+
+    int slow_axes_;
+    bool resamples_rows_;
+    std::int64_t in_row_;
+    Table<F> slow_[2];  // the last ones are used
+    RowResampler<F, T> fast_;
+};

@@ -1,0 +1,171 @@
+// Vectors of AVX2 with FMA.
+#pragma once
+
+struct Float32 {
+    using Real = float;
+    using Vector = __m256;
+    using Index = __m256i;
+    static constexpr int lanes = 8;
+    static constexpr bool fixed = false;
+    static constexpr int index_bytes = lanes;
+
+    static Vector load(const float* source) { return _mm256_loadu_ps(source); }
+    static Vector load(const std::uint8_t* source) { return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(load8(source))); }
+    static Vector load(const std::int8_t* source) { return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(load8(source))); }
+    static Vector load(const std::uint16_t* source) {
+        return _mm256_cvtepi32_ps(_mm256_cvtepu16_epi32(load16(source)));
+    }
+    static Vector load(const std::int16_t* source) { return _mm256_cvtepi32_ps(_mm256_cvtepi16_epi32(load16(source))); }
+
+    static void store(float* target, Vector v) { _mm256_storeu_ps(target, v); }
+    static void store(std::uint8_t* target, Vector v) {
+        store8(target, _mm_packus_epi16(words(rounded(v, 0, 255)), _mm_setzero_si128()));
+    }
+    static void store(std::int8_t* target, Vector v) {
+        store8(target, _mm_packs_epi16(words(rounded(v, -128, 127)), _mm_setzero_si128()));
+    }
+    static void store(std::uint16_t* target, Vector v) {
+        const __m256i level = rounded(v, 0, 65535);
+        store16(target, _mm_packus_epi32(_mm256_castsi256_si128(level), _mm256_extracti128_si256(level, 1)));
+    }
+    static void store(std::int16_t* target, Vector v) { store16(target, words(rounded(v, -32768, 32767))); }
+
+    static Vector set(float x) { return _mm256_set1_ps(x); }
+    static Vector multiply(Vector a, Vector b) { return _mm256_mul_ps(a, b); }
+    static Vector multiply_add(Vector a, Vector b, Vector sum) { return _mm256_fmadd_ps(a, b, sum); }
+    static float multiply_add(float a, float b, float sum) { return std::fma(a, b, sum); }
+
+    static void make_index(const std::uint8_t* lane, std::uint8_t* index) { std::memcpy(index, lane, lanes); }
+    static Index index(const std::uint8_t* at) { return _mm256_cvtepu8_epi32(load8(at)); }
+    static Vector permute(const float* source, Index index) {
+        return _mm256_permutevar8x32_ps(load(source), index);
+    }
+    static Vector permute_two(const float* source, Index index) {
+        const Vector low = permute(source, index), high = permute(source + lanes, index);
+        return _mm256_blendv_ps(low, high, _mm256_castsi256_ps(_mm256_slli_epi32(index, 28)));  // bit 3: the second
+    }
+
+private:
+    static __m256i rounded(Vector v, float lowest, float highest) {
+        return _mm256_cvtps_epi32(_mm256_min_ps(_mm256_max_ps(v, set(lowest)), set(highest)));
+    }
+    static __m128i words(__m256i v) { return _mm_packs_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1)); }
+    static __m128i load8(const void* source) { return _mm_loadl_epi64(static_cast<const __m128i*>(source)); }
+    static __m128i load16(const void* source) { return _mm_loadu_si128(static_cast<const __m128i*>(source)); }
+    static void store8(void* target, __m128i v) { _mm_storel_epi64(static_cast<__m128i*>(target), v); }
+    static void store16(void* target, __m128i v) { _mm_storeu_si128(static_cast<__m128i*>(target), v); }
+};
+
+struct Float64 {
+    using Real = double;
+    using Vector = __m256d;
+    using Index = __m256i;  // of halves of lanes: there is no permutation of doubles by a variable index
+    static constexpr int lanes = 4;
+    static constexpr bool fixed = false;
+    static constexpr int index_bytes = 2 * lanes;
+
+    static Vector load(const double* source) { return _mm256_loadu_pd(source); }
+    static Vector load(const float* source) { return _mm256_cvtps_pd(_mm_loadu_ps(source)); }
+    static Vector load(const std::uint16_t* source) { return _mm256_cvtepi32_pd(_mm_cvtepu16_epi32(load8(source))); }
+    static Vector load(const std::int16_t* source) { return _mm256_cvtepi32_pd(_mm_cvtepi16_epi32(load8(source))); }
+    static Vector load(const std::int32_t* source) {
+        return _mm256_cvtepi32_pd(_mm_loadu_si128(reinterpret_cast<const __m128i*>(source)));
+    }
+
+    static void store(double* target, Vector v) { _mm256_storeu_pd(target, v); }
+    static void store(float* target, Vector v) { _mm_storeu_ps(target, _mm256_cvtpd_ps(v)); }
+    static void store(std::uint16_t* target, Vector v) {
+        store8(target, _mm_packus_epi32(rounded(v, 0, 65535), _mm_setzero_si128()));
+    }
+    static void store(std::int16_t* target, Vector v) {
+        store8(target, _mm_packs_epi32(rounded(v, -32768, 32767), _mm_setzero_si128()));
+    }
+    static void store(std::int32_t* target, Vector v) {
+        _mm_storeu_si128(reinterpret_cast<__m128i*>(target), rounded(v, -2147483648.0, 2147483647.0));
+    }
+
+    static Vector set(double x) { return _mm256_set1_pd(x); }
+    static Vector multiply(Vector a, Vector b) { return _mm256_mul_pd(a, b); }
+    static Vector multiply_add(Vector a, Vector b, Vector sum) { return _mm256_fmadd_pd(a, b, sum); }
+    static double multiply_add(double a, double b, double sum) { return std::fma(a, b, sum); }
+
+    static void make_index(const std::uint8_t* lane, std::uint8_t* index) {
+        for (int i = 0; i < lanes; ++i) {
+            index[2 * i] = static_cast<std::uint8_t>(2 * lane[i]);
+            index[2 * i + 1] = static_cast<std::uint8_t>(2 * lane[i] + 1);
+        }
+    }
+    static Index index(const std::uint8_t* at) { return _mm256_cvtepu8_epi32(load8(at)); }
+    static Vector permute(const double* source, Index index) {
+        return _mm256_castps_pd(_mm256_permutevar8x32_ps(_mm256_castpd_ps(load(source)), index));
+    }
+    static Vector permute_two(const double* source, Index index) {
+        const Vector low = permute(source, index), high = permute(source + lanes, index);
+        return _mm256_blendv_pd(low, high, _mm256_castsi256_pd(_mm256_slli_epi64(index, 60)));  // bit 3: the second
+    }
+
+private:
+    static __m128i rounded(Vector v, double lowest, double highest) {
+        // max first: a lane is never NaN here, since integers alone are rounded
+        return _mm256_cvtpd_epi32(_mm256_min_pd(_mm256_max_pd(v, set(lowest)), set(highest)));
+    }
+    static __m128i load8(const void* source) { return _mm_loadl_epi64(static_cast<const __m128i*>(source)); }
+    static void store8(void* target, __m128i v) { _mm_storel_epi64(static_cast<__m128i*>(target), v); }
+};
+
+// Numbers of 16 bits with 7 behind the point.
+struct Fixed16 {
+    using Real = std::int16_t;
+    using Vector = __m256i;
+    using Index = __m256i;  // of bytes, counted through a vector
+    static constexpr int lanes = 16;
+    static constexpr bool fixed = true;
+    static constexpr int index_bytes = 2 * lanes;
+
+    static Vector load(const Real* source) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(source)); }
+    static Vector load(const std::uint8_t* source) {
+        const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(source));
+        return _mm256_slli_epi16(_mm256_cvtepu8_epi16(bytes), 7);
+    }
+    static void store(Real* target, Vector v) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(target), v); }
+    static void store(std::uint8_t* target, Vector v) {
+        const Vector odd = _mm256_and_si256(_mm256_srli_epi16(v, 7), set(1));
+        const Vector level = _mm256_srli_epi16(_mm256_add_epi16(_mm256_add_epi16(v, set(63)), odd), 7);
+        const __m128i bytes = _mm_packus_epi16(_mm256_castsi256_si128(level), _mm256_extracti128_si256(level, 1));
+        _mm_storeu_si128(reinterpret_cast<__m128i*>(target), bytes);
+    }
+    static Vector set(Real x) { return _mm256_set1_epi16(x); }
+    static Vector blend(Vector a, Vector b, Vector weight) {
+        return _mm256_add_epi16(a, _mm256_mulhrs_epi16(_mm256_sub_epi16(b, a), weight));
+    }
+    static void make_index(const std::uint8_t* lane, std::uint8_t* index) {
+        for (int i = 0; i < lanes; ++i) {
+            index[2 * i] = static_cast<std::uint8_t>(2 * lane[i]);
+            index[2 * i + 1] = static_cast<std::uint8_t>(2 * lane[i] + 1);
+        }
+    }
+    static Index index(const std::uint8_t* at) { return load(reinterpret_cast<const Real*>(at)); }
+    static Vector permute(const Real* source, Index index) {
+        return _mm256_or_si256(part(source, index, 0), part(source + 8, index, 16));
+    }
+    static Vector permute_two(const Real* source, Index index) {
+        return _mm256_or_si256(_mm256_or_si256(part(source, index, 0), part(source + 8, index, 16)),
+                               _mm256_or_si256(part(source + 16, index, 32), part(source + 24, index, 48)));
+    }
+
+private:
+    // The lanes whose bytes are `begin` to `begin` + 15, and zero in all others.
+    static Vector part(const Real* source, Index index, int begin) {
+        const Vector bytes = _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(source)));
+        const Vector local = _mm256_sub_epi8(index, _mm256_set1_epi8(static_cast<char>(begin)));
+        return _mm256_shuffle_epi8(bytes, _mm256_adds_epu8(local, _mm256_set1_epi8(0x70)));  // beyond 15: bit 7
+    }
+};
+
+struct Bytes {
+    static void shuffle(const std::uint8_t* source, const std::uint8_t* index, std::uint8_t* target) {
+        const __m128i v = _mm_loadu_si128(reinterpret_cast<const __m128i*>(source));
+        const __m128i i = _mm_loadu_si128(reinterpret_cast<const __m128i*>(index));
+        _mm_storeu_si128(reinterpret_cast<__m128i*>(target), _mm_shuffle_epi8(v, i));
+    }
+};

@@ -1,0 +1,146 @@
+// Vectors of AVX-512 (F, BW, DQ, VL).
+#pragma once
+
+struct Float32 {
+    using Real = float;
+    using Vector = __m512;
+    using Index = __m512i;
+    static constexpr int lanes = 16;
+    static constexpr bool fixed = false;
+    static constexpr int index_bytes = lanes;
+
+    static Vector load(const float* source) { return _mm512_loadu_ps(source); }
+    static Vector load(const std::uint8_t* source) { return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(load16(source))); }
+    static Vector load(const std::int8_t* source) { return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(load16(source))); }
+    static Vector load(const std::uint16_t* source) {
+        return _mm512_cvtepi32_ps(_mm512_cvtepu16_epi32(load32(source)));
+    }
+    static Vector load(const std::int16_t* source) {
+        return _mm512_cvtepi32_ps(_mm512_cvtepi16_epi32(load32(source)));
+    }
+
+    static void store(float* target, Vector v) { _mm512_storeu_ps(target, v); }
+    static void store(std::uint8_t* target, Vector v) { store16(target, _mm512_cvtepi32_epi8(rounded(v, 0, 255))); }
+    static void store(std::int8_t* target, Vector v) { store16(target, _mm512_cvtepi32_epi8(rounded(v, -128, 127))); }
+    static void store(std::uint16_t* target, Vector v) {
+        store32(target, _mm512_cvtepi32_epi16(rounded(v, 0, 65535)));
+    }
+    static void store(std::int16_t* target, Vector v) {
+        store32(target, _mm512_cvtepi32_epi16(rounded(v, -32768, 32767)));
+    }
+
+    static Vector set(float x) { return _mm512_set1_ps(x); }
+    static Vector multiply(Vector a, Vector b) { return _mm512_mul_ps(a, b); }
+    static Vector multiply_add(Vector a, Vector b, Vector sum) { return _mm512_fmadd_ps(a, b, sum); }
+    static float multiply_add(float a, float b, float sum) { return std::fma(a, b, sum); }
+
+    static void make_index(const std::uint8_t* lane, std::uint8_t* index) { std::memcpy(index, lane, lanes); }
+    static Index index(const std::uint8_t* at) { return _mm512_cvtepu8_epi32(load16(at)); }
+    static Vector permute(const float* source, Index index) { return _mm512_permutexvar_ps(index, load(source)); }
+    static Vector permute_two(const float* source, Index index) {
+        return _mm512_permutex2var_ps(load(source), index, load(source + lanes));
+    }
+
+private:
+    static __m512i rounded(Vector v, float lowest, float highest) {
+        return _mm512_cvtps_epi32(_mm512_min_ps(_mm512_max_ps(v, set(lowest)), set(highest)));
+    }
+    static __m128i load16(const void* source) { return _mm_loadu_si128(static_cast<const __m128i*>(source)); }
+    static __m256i load32(const void* source) { return _mm256_loadu_si256(static_cast<const __m256i*>(source)); }
+    static void store16(void* target, __m128i v) { _mm_storeu_si128(static_cast<__m128i*>(target), v); }
+    static void store32(void* target, __m256i v) { _mm256_storeu_si256(static_cast<__m256i*>(target), v); }
+};
+
+struct Float64 {
+    using Real = double;
+    using Vector = __m512d;
+    using Index = __m512i;
+    static constexpr int lanes = 8;
+    static constexpr bool fixed = false;
+    static constexpr int index_bytes = lanes;
+
+    static Vector load(const double* source) { return _mm512_loadu_pd(source); }
+    static Vector load(const float* source) { return _mm512_cvtps_pd(_mm256_loadu_ps(source)); }
+    static Vector load(const std::uint16_t* source) {
+        return _mm512_cvtepi32_pd(_mm256_cvtepu16_epi32(load16(source)));
+    }
+    static Vector load(const std::int16_t* source) { return _mm512_cvtepi32_pd(_mm256_cvtepi16_epi32(load16(source))); }
+    static Vector load(const std::int32_t* source) {
+        return _mm512_cvtepi32_pd(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(source)));
+    }
+
+    static void store(double* target, Vector v) { _mm512_storeu_pd(target, v); }
+    static void store(float* target, Vector v) { _mm256_storeu_ps(target, _mm512_cvtpd_ps(v)); }
+    static void store(std::uint16_t* target, Vector v) {
+        store16(target, _mm256_cvtepi32_epi16(rounded(v, 0, 65535)));
+    }
+    static void store(std::int16_t* target, Vector v) {
+        store16(target, _mm256_cvtepi32_epi16(rounded(v, -32768, 32767)));
+    }
+    static void store(std::int32_t* target, Vector v) {
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(target), rounded(v, -2147483648.0, 2147483647.0));
+    }
+
+    static Vector set(double x) { return _mm512_set1_pd(x); }
+    static Vector multiply(Vector a, Vector b) { return _mm512_mul_pd(a, b); }
+    static Vector multiply_add(Vector a, Vector b, Vector sum) { return _mm512_fmadd_pd(a, b, sum); }
+    static double multiply_add(double a, double b, double sum) { return std::fma(a, b, sum); }
+
+    static void make_index(const std::uint8_t* lane, std::uint8_t* index) { std::memcpy(index, lane, lanes); }
+    static Index index(const std::uint8_t* at) {
+        return _mm512_cvtepu8_epi64(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(at)));
+    }
+    static Vector permute(const double* source, Index index) { return _mm512_permutexvar_pd(index, load(source)); }
+    static Vector permute_two(const double* source, Index index) {
+        return _mm512_permutex2var_pd(load(source), index, load(source + lanes));
+    }
+
+private:
+    static __m256i rounded(Vector v, double lowest, double highest) {
+        return _mm512_cvtpd_epi32(_mm512_min_pd(_mm512_max_pd(v, set(lowest)), set(highest)));
+    }
+    static __m128i load16(const void* source) { return _mm_loadu_si128(static_cast<const __m128i*>(source)); }
+    static void store16(void* target, __m128i v) { _mm_storeu_si128(static_cast<__m128i*>(target), v); }
+};
+
+// Numbers of 16 bits with 7 behind the point.
+struct Fixed16 {
+    using Real = std::int16_t;
+    using Vector = __m512i;
+    using Index = __m512i;
+    static constexpr int lanes = 32;
+    static constexpr bool fixed = true;
+    static constexpr int index_bytes = lanes;
+
+    static Vector load(const Real* source) { return _mm512_loadu_si512(source); }
+    static Vector load(const std::uint8_t* source) {
+        return _mm512_slli_epi16(_mm512_cvtepu8_epi16(load32(source)), 7);
+    }
+    static void store(Real* target, Vector v) { _mm512_storeu_si512(target, v); }
+    static void store(std::uint8_t* target, Vector v) {
+        const Vector odd = _mm512_and_si512(_mm512_srli_epi16(v, 7), set(1));
+        const Vector level = _mm512_srli_epi16(_mm512_add_epi16(_mm512_add_epi16(v, set(63)), odd), 7);
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(target), _mm512_cvtepi16_epi8(level));
+    }
+    static Vector set(Real x) { return _mm512_set1_epi16(x); }
+    static Vector blend(Vector a, Vector b, Vector weight) {
+        return _mm512_add_epi16(a, _mm512_mulhrs_epi16(_mm512_sub_epi16(b, a), weight));
+    }
+    static void make_index(const std::uint8_t* lane, std::uint8_t* index) { std::memcpy(index, lane, lanes); }
+    static Index index(const std::uint8_t* at) { return _mm512_cvtepu8_epi16(load32(at)); }
+    static Vector permute(const Real* source, Index index) { return _mm512_permutexvar_epi16(index, load(source)); }
+    static Vector permute_two(const Real* source, Index index) {
+        return _mm512_permutex2var_epi16(load(source), index, load(source + lanes));
+    }
+
+private:
+    static __m256i load32(const void* source) { return _mm256_loadu_si256(static_cast<const __m256i*>(source)); }
+};
+
+struct Bytes {
+    static void shuffle(const std::uint8_t* source, const std::uint8_t* index, std::uint8_t* target) {
+        const __m128i v = _mm_loadu_si128(reinterpret_cast<const __m128i*>(source));
+        const __m128i i = _mm_loadu_si128(reinterpret_cast<const __m128i*>(index));
+        _mm_storeu_si128(reinterpret_cast<__m128i*>(target), _mm_shuffle_epi8(v, i));
+    }
+};

@@ -1,0 +1,105 @@
+// Vectors of any machine: arrays of four lanes, which compilers turn into what the machine has.
+#pragma once
+
+template <class RealType, int Lanes>
+struct Plain {
+    using Real = RealType;
+    struct Vector {
+        Real lane[Lanes];
+    };
+    struct Index {
+        const std::uint8_t* lane;
+    };
+    static constexpr int lanes = Lanes;
+    static constexpr bool fixed = false;
+    static constexpr int index_bytes = Lanes;
+
+    template <class T>
+    static Vector load(const T* source) {
+        Vector v;
+        for (int i = 0; i < lanes; ++i) v.lane[i] = static_cast<Real>(source[i]);
+        return v;
+    }
+    static void store(Real* target, Vector v) { std::memcpy(target, v.lane, sizeof v.lane); }
+    template <class T>
+    static void store(T* target, Vector v) {
+        for (int i = 0; i < lanes; ++i) target[i] = to_sample<T>(v.lane[i]);
+    }
+    static Vector set(Real x) {
+        Vector v;
+        for (int i = 0; i < lanes; ++i) v.lane[i] = x;
+        return v;
+    }
+    static Vector multiply(Vector a, Vector b) {
+        for (int i = 0; i < lanes; ++i) a.lane[i] *= b.lane[i];
+        return a;
+    }
+    static Vector multiply_add(Vector a, Vector b, Vector sum) {
+        for (int i = 0; i < lanes; ++i) sum.lane[i] += a.lane[i] * b.lane[i];
+        return sum;
+    }
+    static Real multiply_add(Real a, Real b, Real sum) { return sum + a * b; }
+    static void make_index(const std::uint8_t* lane, std::uint8_t* index) { std::memcpy(index, lane, lanes); }
+    static Index index(const std::uint8_t* at) { return {at}; }
+    static Vector permute(const Real* source, Index index) {
+        Vector v;
+        for (int i = 0; i < lanes; ++i) v.lane[i] = source[index.lane[i]];
+        return v;
+    }
+    static Vector permute_two(const Real* source, Index index) { return permute(source, index); }
+};
+
+using Float32 = Plain<float, 4>;
+using Float64 = Plain<double, 4>;
+
+// Numbers of 16 bits with 7 behind the point.
+struct Fixed16 {
+    using Real = std::int16_t;
+    static constexpr int lanes = 8;
+    struct Vector {
+        Real lane[lanes];
+    };
+    struct Index {
+        const std::uint8_t* lane;
+    };
+    static constexpr bool fixed = true;
+    static constexpr int index_bytes = lanes;
+
+    static Vector load(const Real* source) {
+        Vector v;
+        std::memcpy(v.lane, source, sizeof v.lane);
+        return v;
+    }
+    static Vector load(const std::uint8_t* source) {
+        Vector v;
+        for (int i = 0; i < lanes; ++i) v.lane[i] = static_cast<Real>(source[i] << 7);
+        return v;
+    }
+    static void store(Real* target, Vector v) { std::memcpy(target, v.lane, sizeof v.lane); }
+    static void store(std::uint8_t* target, Vector v) {
+        for (int i = 0; i < lanes; ++i) target[i] = to_level(v.lane[i]);
+    }
+    static Vector set(Real x) {
+        Vector v;
+        for (int i = 0; i < lanes; ++i) v.lane[i] = x;
+        return v;
+    }
+    static Vector blend(Vector a, Vector b, Vector weight) {
+        for (int i = 0; i < lanes; ++i) a.lane[i] = blend_fixed(a.lane[i], b.lane[i], weight.lane[i]);
+        return a;
+    }
+    static void make_index(const std::uint8_t* lane, std::uint8_t* index) { std::memcpy(index, lane, lanes); }
+    static Index index(const std::uint8_t* at) { return {at}; }
+    static Vector permute(const Real* source, Index index) {
+        Vector v;
+        for (int i = 0; i < lanes; ++i) v.lane[i] = source[index.lane[i]];
+        return v;
+    }
+    static Vector permute_two(const Real* source, Index index) { return permute(source, index); }
+};
+
+struct Bytes {
+    static void shuffle(const std::uint8_t* source, const std::uint8_t* index, std::uint8_t* target) {
+        for (int i = 0; i < 16; ++i) target[i] = source[index[i]];
+    }
+};

@@ -1,0 +1,10 @@
+// Turning a block of as many rows and columns as a vector has lanes.
+#pragma once
+
+template <class F>
+inline void transpose(const typename F::Real* source, std::int64_t source_stride, typename F::Real* target,
+                      std::int64_t target_stride) {
+    for (std::int64_t row = 0; row < F::lanes; ++row)
+        for (std::int64_t column = 0; column < F::lanes; ++column)
+            target[column * target_stride + row] = source[row * source_stride + column];
+}
