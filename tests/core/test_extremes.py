@@ -59,6 +59,7 @@ def test_opaque_colours_are_resized_as_colours_without_alpha(size):
         assert np.abs(weighted[..., :3].astype(int) - plain).max() <= 1
 
 
+@pytest.mark.usefixtures("reference")
 @pytest.mark.parametrize("shape", [(5_000,), (3, 4_000), (700, 3), (20, 600, 2)])
 @pytest.mark.parametrize("dtype", ["float32", "float64", "uint16", "complex64"])
 def test_rows_of_many_weights_have_the_same_bits_tap_by_tap_and_row_by_row(monkeypatch, shape, dtype):

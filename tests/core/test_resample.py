@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tests.oracles import cases, truth
 from tests.oracles.compare import assert_close, assert_rounded, assert_same_bits
 from upsample_cli import interpolate
-from upsample_cli.core import _numpy
+from upsample_cli.core import _numpy, kernel
 from upsample_cli.core import resample as resample_module
 from upsample_cli.core.modes import find_mode
 from upsample_cli.core.recipe import AxisTarget, make_recipe
@@ -41,17 +41,17 @@ def _bands(shape, sizes, mode="linear", dtype="float64", align_corners=False):
     return bands
 
 
-def _resample(x, bands, out=None):
+def _resample(x, bands, out=None, threads=None):
     if out is None:
         shape = [n if matrix is None else matrix.out_size for n, matrix in zip(x.shape, bands, strict=True)]
         out = np.empty(shape, x.dtype.newbyteorder("="))
     taps = max((matrix.width for matrix in bands if matrix is not None), default=1)
-    resample(x, bands, out, samples(x.dtype, taps))
+    resample(x, bands, out, samples(x.dtype, taps), threads)
     return out
 
 
-def _resize(x, sizes, **options):
-    return _resample(x, _bands(x.shape, sizes, dtype=x.dtype, **options))
+def _resize(x, sizes, threads=None, **options):
+    return _resample(x, _bands(x.shape, sizes, dtype=x.dtype, **options), threads=threads)
 
 
 def _integers(shape, dtype, seed=0):
@@ -302,27 +302,29 @@ def test_nan_is_no_reason_to_warn():
 
 
 @pytest.fixture
-def tiles(monkeypatch):
-    """Set the bytes of a tile, and count the applications of the kernel."""
+def tiles(monkeypatch, engine):
+    """Set the bytes of a tile and the length of a row, and count what the kernel is asked to do."""
     count = [0]
-    original = _numpy.apply
+    module, name = (kernel, "work") if engine == "compiled" else (_numpy, "apply")
+    original = getattr(module, name)
 
     def spy(*arguments):
         count[0] += 1
         return original(*arguments)
 
-    monkeypatch.setattr(_numpy, "apply", spy)
+    monkeypatch.setattr(module, name, spy)
 
     def of(size, row_elements=512):
         monkeypatch.setattr(resample_module, "TILE_BYTES", size)
         monkeypatch.setattr(resample_module, "_ROW_ELEMENTS", row_elements)
+        monkeypatch.setattr(resample_module, "_LONG_ROW", row_elements)
         count[0] = 0
         return count
 
     return of
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64", "uint8", "int16", "complex64"])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "uint8", "int16", "complex64", "float16", "int64"])
 @pytest.mark.parametrize(
     ("shape", "sizes"),
     [
@@ -338,7 +340,7 @@ def tiles(monkeypatch):
 )
 def test_tiles_never_change_a_bit(shape, sizes, dtype, tiles):
     x = (cases.noise(shape, "float64") * 100 + 100).astype(dtype)
-    count = tiles(1 << 30)
+    count = tiles(1 << 30, 1 << 30)
     whole = _resize(x, sizes)
     calls = count[0]
     for size, row in ((1 << 15, 512), (1 << 12, 16), (700, 1)):
@@ -350,12 +352,23 @@ def test_tiles_never_change_a_bit(shape, sizes, dtype, tiles):
 
 def test_tiles_never_change_a_nearest_sample(tiles):
     x = _integers((60, 70), "uint16")
-    tiles(1 << 30)
+    tiles(1 << 30, 1 << 30)
     whole = _resize(x, (101, 111), mode="nearest")
     tiles(1000, 1)
     assert_same_bits(_resize(x, (101, 111), mode="nearest"), whole)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "uint8", "int64"])
+@pytest.mark.parametrize(("shape", "sizes"), [((60, 70, 40), (90, 119, 80)), ((300_000,), (500_000,))])
+def test_threads_never_change_a_bit(shape, sizes, dtype, engine, monkeypatch):
+    x = _data(shape, dtype)
+    alone = _resize(x, sizes, threads=1)
+    monkeypatch.setattr(resample_module, "_PRODUCTS_PER_THREAD", 1)
+    for threads in (2, 3, 16):
+        assert_same_bits(_resize(x, sizes, threads=threads), alone)
+
+
+@pytest.mark.usefixtures("reference")
 def test_the_periodic_path_is_taken_in_whole_resizes_and_gives_the_same_bits(monkeypatch):
     taken = []
     original = _numpy._apply_periodic

@@ -12,7 +12,6 @@ from .arrays import DTypeLike, FloatArray, IndexArray, WeightArray
 from .sampling import AxisMap
 
 _NUMBERED_BY_FLOAT32 = 2**24  # samples
-_ROUNDINGS = 1e-12  # of a sum of weights
 _LONGEST_PERIOD = 8  # output rows; 2×, 3×, 1.5×, 0.5× … repeat their weights sooner than that
 
 
@@ -40,8 +39,8 @@ class Bands:
             so that no NaN leaks out of it.
         growth: output samples per input sample of the whole axis, also where this is a part of its matrix: axes are
             resampled in an order that depends on it, and the order must be the same for a part and the whole.
-        blends: whether every row of the whole axis takes a share of one sample and the rest of the next, as in linear
-            interpolation: a kernel may compute such rows otherwise, and must do so in a part and the whole.
+        blends: whether every row of the whole axis is known to take a share of one sample and the rest of the next: a
+            kernel may compute such rows in a way of their own, and must do so in a part and the whole.
     """
 
     in_size: int
@@ -58,12 +57,13 @@ class Bands:
         first: IndexArray,
         taps: WeightArray,
         count: IndexArray | None = None,
+        blends: bool = False,
     ) -> Bands:
         """The matrix of a whole axis, whose rows use all their taps unless `count` says otherwise."""
         if count is None:
             count = np.full(len(first), taps.shape[1], np.intp)
         taps = taps + 0.0  # no weight is −0: kernels share equal ones
-        return cls(in_size, first, taps, count, len(first) / in_size, _blends(taps, count))
+        return cls(in_size, first, taps, count, len(first) / in_size, blends)
 
     @property
     def out_size(self) -> int:
@@ -139,17 +139,11 @@ class Bands:
         return None
 
 
-def _blends(taps: WeightArray, count: IndexArray) -> bool:
-    if taps.shape[1] != 2 or taps.min() < 0 or taps.max() > 1:
-        return False
-    return bool((np.abs(taps.sum(axis=1) - 1) < _ROUNDINGS).all() and (count[taps[:, 1] > 0] == 2).all())
-
-
 def linear_bands(axis: AxisMap) -> Bands:
     """Linear interpolation between the two nearest samples; positions outside the input are moved to its edge."""
     source = np.maximum(axis.source(np.arange(axis.out_size, dtype=np.float64)), 0)
     first, fraction = _split(source, axis)
-    return Bands.make(axis.in_size, first, np.stack([1 - fraction, fraction], axis=1))
+    return Bands.make(axis.in_size, first, np.stack([1 - fraction, fraction], axis=1), blends=True)
 
 
 def _split(source: FloatArray, axis: AxisMap) -> tuple[IndexArray, FloatArray]:

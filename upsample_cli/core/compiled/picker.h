@@ -37,10 +37,10 @@ public:
     void run(const Batch& batch, const Rows& in, const Rows& out, std::int64_t start,
              std::int64_t stop) const override {
         const char *last_source = nullptr, *last_target = nullptr;
-        for (std::int64_t row = start; row < stop; ++row) {
-            const Place place = place_of(row, batch, in, out, slow_[0].out_size, slow_[1].out_size);
-            const char* const source = row_of(place.batch_in, in, slow_[0][place.slow[0]], slow_[1][place.slow[1]]);
-            char* const target = row_of(place.batch_out, out, place.slow[0], place.slow[1]);
+        Place place(batch, in, out, slow_[0].out_size, slow_[1].out_size, start);
+        for (std::int64_t row = start; row < stop; ++row, place.advance()) {
+            const char* const source = place.source(slow_[0][place.slow[0]], slow_[1][place.slow[1]]);
+            char* const target = place.target();
             if (source == last_source)
                 std::memcpy(target, last_target, static_cast<std::size_t>(out_bytes_));
             else

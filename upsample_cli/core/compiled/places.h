@@ -2,27 +2,47 @@
 #pragma once
 
 // An output row, by its numbers along the slow axes and by what its batch adds to addresses, in bytes.
-struct Place {
-    std::int64_t batch_in = 0, batch_out = 0;
-    std::int64_t slow[2] = {0, 0};
-};
-
-inline Place place_of(std::int64_t row, const Batch& batch, const Rows& in, const Rows& out, std::int64_t slower_size,
-                      std::int64_t faster_size) {
-    Place place;
-    place.slow[1] = row % faster_size;
-    row /= faster_size;
-    place.slow[0] = row % slower_size;
-    row /= slower_size;
-    for (int axis = batch.axes - 1; axis >= 0; --axis) {
-        const std::int64_t index = row % batch.sizes[axis];
-        row /= batch.sizes[axis];
-        place.batch_in += index * in.batch_strides[axis];
-        place.batch_out += index * out.batch_strides[axis];
+class Place {
+public:
+    Place(const Batch& batch, const Rows& in, const Rows& out, std::int64_t slower_size, std::int64_t faster_size,
+          std::int64_t row)
+        : batch_(batch), in_(in), out_(out), slower_size_(slower_size), faster_size_(faster_size) {
+        slow[1] = row % faster_size;
+        slow[0] = row / faster_size % slower_size;
+        go_to_batch(row / faster_size / slower_size);
     }
-    return place;
-}
 
-inline char* row_of(std::int64_t batch_offset, const Rows& rows, std::int64_t slower, std::int64_t faster) {
-    return rows.data + batch_offset + slower * rows.slow_strides[0] + faster * rows.slow_strides[1];
-}
+    void advance() {
+        if (++slow[1] < faster_size_) return;
+        slow[1] = 0;
+        if (++slow[0] < slower_size_) return;
+        slow[0] = 0;
+        go_to_batch(number_ + 1);
+    }
+
+    const char* source(std::int64_t slower, std::int64_t faster) const {
+        return in_.data + in_offset_ + slower * in_.slow_strides[0] + faster * in_.slow_strides[1];
+    }
+    char* target() const {
+        return out_.data + out_offset_ + slow[0] * out_.slow_strides[0] + slow[1] * out_.slow_strides[1];
+    }
+
+    std::int64_t slow[2];
+
+private:
+    void go_to_batch(std::int64_t number) {
+        number_ = number;
+        in_offset_ = out_offset_ = 0;
+        for (int axis = batch_.axes - 1; axis >= 0; --axis) {
+            const std::int64_t index = number % batch_.sizes[axis];
+            number /= batch_.sizes[axis];
+            in_offset_ += index * in_.batch_strides[axis];
+            out_offset_ += index * out_.batch_strides[axis];
+        }
+    }
+
+    const Batch& batch_;
+    const Rows &in_, &out_;
+    std::int64_t slower_size_, faster_size_;
+    std::int64_t number_ = 0, in_offset_ = 0, out_offset_ = 0;
+};

@@ -22,7 +22,7 @@ public:
         return (samples * channels_ / lanes + 3) * lanes;
     }
     std::int64_t before() const { return table_.pad_before * channels_; }
-    std::int64_t rows_at_once() const { return transposes_ ? lanes : 1; }
+    std::int64_t rows_at_once() const { return transposes_ ? lanes : 2; }
     std::int64_t scratch_size() const { return transposes_ ? padded_size() * lanes : 0; }
 
     // Repeat the samples at both ends of a row of which the part inside is there.
@@ -38,61 +38,87 @@ public:
             run_transposed(rows, targets, count, scratch);
             return;
         }
-        for (std::int64_t r = 0; r < count; ++r) {
-            const Real* const row = rows + r * padded_size();
-            if (table_.width == 2)
-                run_permuted<2>(row, targets[r]);
-            else if (table_.width == 4)
-                run_permuted<4>(row, targets[r]);
-            else
-                run_permuted<0>(row, targets[r]);
-        }
+        std::int64_t r = 0;
+        for (; r + 2 <= count; r += 2) make_rows<2>(rows + r * padded_size(), targets + r);
+        if (r < count) make_rows<1>(rows + r * padded_size(), targets + r);
     }
 
 private:
-    std::int64_t out_elements() const { return table_.out_size * channels_; }
+    template <int Rows>
+    void make_rows(const Real* rows, T* const* targets) const {
+        for (std::int64_t number = 0; number < groups_.run_count(); ++number) {
+            const Run& run = groups_.run(number);
+            switch (run.reach) {
+                case Reach::near: make_run<Rows, Reach::near>(run, rows, targets); break;
+                case Reach::vector: make_run<Rows, Reach::vector>(run, rows, targets); break;
+                case Reach::two: make_run<Rows, Reach::two>(run, rows, targets); break;
+                case Reach::lanewise:
+                    for (int r = 0; r < Rows; ++r) make_lanewise(run, rows + r * padded_size(), targets[r]);
+            }
+        }
+    }
 
-    template <int Taps>
-    void run_permuted(const Real* row, T* target) const {
-        const std::int64_t elements = out_elements();
-        for (std::int64_t g = 0; g < groups_.size(); ++g) {
+    template <int Rows, Reach reach>
+    void make_run(const Run& run, const Real* rows, T* const* targets) const {
+        if (run.count == 2)
+            make_run_of<Rows, reach, 2>(run, rows, targets);
+        else if (run.count == 4)
+            make_run_of<Rows, reach, 4>(run, rows, targets);
+        else
+            make_run_of<Rows, reach, 0>(run, rows, targets);
+    }
+
+    // Rows that are made together share what is read of the pattern.
+    template <int Rows, Reach reach, int Taps>
+    void make_run_of(const Run& run, const Real* rows, T* const* targets) const {
+        const std::int64_t count = Taps ? Taps : run.count, stride = padded_size();
+        for (std::int64_t g = run.begin; g < run.end; ++g) {
             const Group& group = groups_[g];
-            const std::int64_t begin = Groups<F>::begin(g, elements);
-            typename F::Vector v;
-            if (group.pattern < 0)
-                v = make_lanewise(row, begin, smaller(lanes, elements));
-            else if (Taps != 0 && group.count == Taps)
-                v = make_group<Taps>(row, group);
-            else
-                v = make_group<0>(row, group);
-            if (elements >= lanes)
-                F::store(target + begin, v);
-            else
-                store_short<F>(target, v, elements);
+            const std::int64_t begin = groups_.begin(g);
+            const typename F::Index index = F::index(groups_.index(group));
+            const Real* const weights = groups_.weights(group);
+            const auto weight = [&](std::int64_t j) { return F::load(weights + j * lanes); };
+            for (int r = 0; r < Rows; ++r) {
+                const Real* const source = rows + r * stride + group.base;
+                F::store(targets[r] + begin, sum<F>(count, weight, taps<reach>(source, index)));
+            }
         }
     }
 
-    template <int Taps>
-    typename F::Vector make_group(const Real* row, const Group& group) const {
-        const std::int64_t count = Taps ? Taps : group.count;
-        const typename F::Index index = F::index(groups_.index(group));
-        const Real* const weights = groups_.weights(group);
-        const Real* const source = row + group.base;
-        const auto weight = [&](std::int64_t j) { return F::load(weights + j * lanes); };
-        if (group.two)
-            return sum<F>(count, weight, [&](std::int64_t j) { return F::permute_two(source + j * channels_, index); });
-        return sum<F>(count, weight, [&](std::int64_t j) { return F::permute(source + j * channels_, index); });
+    // A function that gives the samples of tap j.
+    template <Reach reach>
+    auto taps(const Real* source, typename F::Index index) const {
+        if constexpr (reach == Reach::near) {
+            return [v = F::load(source), index, step = static_cast<int>(channels_)](std::int64_t j) {
+                return F::permute(v, F::shifted(index, static_cast<int>(j) * step));
+            };
+        } else {
+            return [source, index, step = channels_](std::int64_t j) {
+                const Real* const from = source + j * step;
+                if constexpr (reach == Reach::vector)
+                    return F::permute(F::load(from), index);
+                else
+                    return F::permute_two(F::load(from), F::load(from + lanes), index);
+            };
+        }
     }
 
-    typename F::Vector make_lanewise(const Real* row, std::int64_t begin, std::int64_t size) const {
-        Real values[lanes] = {};
-        std::int64_t o = begin / channels_, channel = begin % channels_;
-        for (std::int64_t lane = 0; lane < size; ++lane) {
-            const Real* const source = row + (table_.first[o] + table_.pad_before) * channels_ + channel;
-            values[lane] = sum_one<F>(table_.count[o], table_.weights_of(o), source, channels_);
-            if (++channel == channels_) channel = 0, ++o;
+    void make_lanewise(const Run& run, const Real* row, T* target) const {
+        const std::int64_t size = smaller(lanes, groups_.elements());
+        for (std::int64_t g = run.begin; g < run.end; ++g) {
+            const std::int64_t begin = groups_.begin(g);
+            Real values[lanes] = {};
+            std::int64_t o = begin / channels_, channel = begin % channels_;
+            for (std::int64_t lane = 0; lane < size; ++lane) {
+                const Real* const source = row + (table_.first[o] + table_.pad_before) * channels_ + channel;
+                values[lane] = sum_one<F>(table_.count[o], table_.weights_of(o), source, channels_);
+                if (++channel == channels_) channel = 0, ++o;
+            }
+            if (size == lanes)
+                F::store(target + begin, F::load(values));
+            else
+                store_short<F>(target, F::load(values), size);
         }
-        return F::load(values);
     }
 
     // As many rows as a vector has lanes are turned, so that lanes are rows and taps follow each other in memory.
@@ -111,7 +137,7 @@ private:
                              sum<F>(
                                  table_.count[o], [&](std::int64_t j) { return F::set(weights[j]); },
                                  [&](std::int64_t j) { return F::load(source + j * channels_ * lanes); }));
-                    if (++filled < lanes && done + filled < out_elements()) continue;
+                    if (++filled < lanes && done + filled < groups_.elements()) continue;
                     transpose<F>(block, lanes, turned, lanes);
                     for (std::int64_t r = 0; r < count; ++r) {
                         const typename F::Vector v = F::load(turned + r * lanes);
@@ -148,18 +174,18 @@ public:
              std::int64_t stop) const override {
         Scratch scratch(*this);
         const std::int64_t at_once = resamples_rows_ ? fast_.rows_at_once() : 1;
-        T* targets[F::lanes];
+        T* targets[larger(F::lanes, 2)];
+        Place place(batch, in, out, slow_[0].out_size, slow_[1].out_size, start);
         for (std::int64_t begin = start; begin < stop; begin += at_once) {
             const std::int64_t count = smaller(at_once, stop - begin);
-            for (std::int64_t r = 0; r < count; ++r) {
-                const Place place = place_of(begin + r, batch, in, out, slow_[0].out_size, slow_[1].out_size);
-                targets[r] = reinterpret_cast<T*>(row_of(place.batch_out, out, place.slow[0], place.slow[1]));
+            for (std::int64_t r = 0; r < count; ++r, place.advance()) {
+                targets[r] = reinterpret_cast<T*>(place.target());
                 if (!resamples_rows_) {
-                    blend(place, in, targets[r], scratch);
+                    blend(place, targets[r], scratch);
                     continue;
                 }
                 Real* const row = scratch.rows.data() + r * fast_.padded_size();
-                blend(place, in, row + fast_.before(), scratch);
+                blend(place, row + fast_.before(), scratch);
                 fast_.pad(row);
             }
             if (resamples_rows_) fast_.run(scratch.rows.data(), targets, count, scratch.transposed.data());
@@ -187,29 +213,29 @@ private:
 
     std::int64_t kept_size() const { return (in_row_ / F::lanes + 2) * F::lanes; }
 
-    static const T* source_of(const Place& place, const Rows& in, std::int64_t slower, std::int64_t faster) {
-        return reinterpret_cast<const T*>(row_of(place.batch_in, in, slower, faster));
+    static const T* source_of(const Place& place, std::int64_t slower, std::int64_t faster) {
+        return reinterpret_cast<const T*>(place.source(slower, faster));
     }
 
     template <class O>
-    void blend(const Place& place, const Rows& in, O* target, Scratch& scratch) const {
+    void blend(const Place& place, O* target, Scratch& scratch) const {
         const Table<F>& table = slow_[1];
         if (slow_axes_ == 2) {
-            blend_kept(place, in, target, scratch);
+            blend_kept(place, target, scratch);
         } else if (slow_axes_ == 1) {
             const std::int64_t o = place.slow[1], count = table.count[o];
             for (std::int64_t j = 0; j < count; ++j)
-                scratch.sources[j] = source_of(place, in, 0, clip(table.first[o] + j, table.in_size));
+                scratch.sources[j] = source_of(place, 0, clip(table.first[o] + j, table.in_size));
             blend_rows<F>(scratch.sources.data(), table.weights_of(o), count, target, in_row_);
         } else {
-            const T* const source = source_of(place, in, 0, 0);
+            const T* const source = source_of(place, 0, 0);
             const Real one = 1;
             blend_rows<F>(&source, &one, 1, target, in_row_);
         }
     }
 
     template <class O>
-    void blend_kept(const Place& place, const Rows& in, O* target, Scratch& scratch) const {
+    void blend_kept(const Place& place, O* target, Scratch& scratch) const {
         const Table<F>& slower = slow_[0];
         const Table<F>& table = slow_[1];
         const std::int64_t o = place.slow[0], inner = place.slow[1];
@@ -223,7 +249,7 @@ private:
             scratch.kept_rows[j] = row;
             if (scratch.kept_number[slot] == number + 1) continue;
             for (std::int64_t i = 0; i < slower.count[o]; ++i)
-                scratch.sources[i] = source_of(place, in, clip(slower.first[o] + i, slower.in_size), number);
+                scratch.sources[i] = source_of(place, clip(slower.first[o] + i, slower.in_size), number);
             blend_rows<F>(scratch.sources.data(), slower.weights_of(o), slower.count[o], row, in_row_);
             scratch.kept_number[slot] = number + 1;
         }

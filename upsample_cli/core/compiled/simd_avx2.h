@@ -37,12 +37,11 @@ struct Float32 {
 
     static void make_index(const std::uint8_t* lane, std::uint8_t* index) { std::memcpy(index, lane, lanes); }
     static Index index(const std::uint8_t* at) { return _mm256_cvtepu8_epi32(load8(at)); }
-    static Vector permute(const float* source, Index index) {
-        return _mm256_permutevar8x32_ps(load(source), index);
-    }
-    static Vector permute_two(const float* source, Index index) {
-        const Vector low = permute(source, index), high = permute(source + lanes, index);
-        return _mm256_blendv_ps(low, high, _mm256_castsi256_ps(_mm256_slli_epi32(index, 28)));  // bit 3: the second
+    static Index shifted(Index index, int places) { return _mm256_add_epi32(index, _mm256_set1_epi32(places)); }
+    static Vector permute(Vector v, Index index) { return _mm256_permutevar8x32_ps(v, index); }
+    static Vector permute_two(Vector low, Vector high, Index index) {
+        const Vector from_high = _mm256_castsi256_ps(_mm256_slli_epi32(index, 28));  // by bit 3
+        return _mm256_blendv_ps(permute(low, index), permute(high, index), from_high);
     }
 
 private:
@@ -96,12 +95,13 @@ struct Float64 {
         }
     }
     static Index index(const std::uint8_t* at) { return _mm256_cvtepu8_epi32(load8(at)); }
-    static Vector permute(const double* source, Index index) {
-        return _mm256_castps_pd(_mm256_permutevar8x32_ps(_mm256_castpd_ps(load(source)), index));
+    static Index shifted(Index index, int places) { return _mm256_add_epi32(index, _mm256_set1_epi32(2 * places)); }
+    static Vector permute(Vector v, Index index) {
+        return _mm256_castps_pd(_mm256_permutevar8x32_ps(_mm256_castpd_ps(v), index));
     }
-    static Vector permute_two(const double* source, Index index) {
-        const Vector low = permute(source, index), high = permute(source + lanes, index);
-        return _mm256_blendv_pd(low, high, _mm256_castsi256_pd(_mm256_slli_epi64(index, 60)));  // bit 3: the second
+    static Vector permute_two(Vector low, Vector high, Index index) {
+        const Vector from_high = _mm256_castsi256_pd(_mm256_slli_epi64(index, 60));  // by bit 3
+        return _mm256_blendv_pd(permute(low, index), permute(high, index), from_high);
     }
 
 private:
@@ -145,19 +145,23 @@ struct Fixed16 {
         }
     }
     static Index index(const std::uint8_t* at) { return load(reinterpret_cast<const Real*>(at)); }
-    static Vector permute(const Real* source, Index index) {
-        return _mm256_or_si256(part(source, index, 0), part(source + 8, index, 16));
+    static Index shifted(Index index, int places) {
+        return _mm256_add_epi8(index, _mm256_set1_epi8(static_cast<char>(2 * places)));
     }
-    static Vector permute_two(const Real* source, Index index) {
-        return _mm256_or_si256(_mm256_or_si256(part(source, index, 0), part(source + 8, index, 16)),
-                               _mm256_or_si256(part(source + 16, index, 32), part(source + 24, index, 48)));
+    static Vector permute(Vector v, Index index) {
+        return _mm256_or_si256(part<0x44>(v, index, 0), part<0xee>(v, index, 16));
+    }
+    static Vector permute_two(Vector low, Vector high, Index index) {
+        return _mm256_or_si256(_mm256_or_si256(part<0x44>(low, index, 0), part<0xee>(low, index, 16)),
+                               _mm256_or_si256(part<0x44>(high, index, 32), part<0xee>(high, index, 48)));
     }
 
 private:
-    // The lanes whose bytes are `begin` to `begin` + 15, and zero in all others.
-    static Vector part(const Real* source, Index index, int begin) {
-        const Vector bytes = _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(source)));
+    // The lanes that are taken from one half of `v`, of bytes `begin` to `begin` + 15, and zero in all others.
+    template <int Half>
+    static Vector part(Vector v, Index index, int begin) {
         const Vector local = _mm256_sub_epi8(index, _mm256_set1_epi8(static_cast<char>(begin)));
+        const Vector bytes = _mm256_permute4x64_epi64(v, Half);
         return _mm256_shuffle_epi8(bytes, _mm256_adds_epu8(local, _mm256_set1_epi8(0x70)));  // beyond 15: bit 7
     }
 };

@@ -7,7 +7,7 @@ struct Float32 {
     using Index = __m512i;
     static constexpr int lanes = 16;
     static constexpr bool fixed = false;
-    static constexpr int index_bytes = lanes;
+    static constexpr int index_bytes = 64;
 
     static Vector load(const float* source) { return _mm512_loadu_ps(source); }
     static Vector load(const std::uint8_t* source) { return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(load16(source))); }
@@ -34,11 +34,14 @@ struct Float32 {
     static Vector multiply_add(Vector a, Vector b, Vector sum) { return _mm512_fmadd_ps(a, b, sum); }
     static float multiply_add(float a, float b, float sum) { return std::fma(a, b, sum); }
 
-    static void make_index(const std::uint8_t* lane, std::uint8_t* index) { std::memcpy(index, lane, lanes); }
-    static Index index(const std::uint8_t* at) { return _mm512_cvtepu8_epi32(load16(at)); }
-    static Vector permute(const float* source, Index index) { return _mm512_permutexvar_ps(index, load(source)); }
-    static Vector permute_two(const float* source, Index index) {
-        return _mm512_permutex2var_ps(load(source), index, load(source + lanes));
+    static void make_index(const std::uint8_t* lane, std::uint8_t* index) {
+        _mm512_storeu_si512(index, _mm512_cvtepu8_epi32(load16(lane)));
+    }
+    static Index index(const std::uint8_t* at) { return _mm512_loadu_si512(at); }
+    static Index shifted(Index index, int places) { return _mm512_add_epi32(index, _mm512_set1_epi32(places)); }
+    static Vector permute(Vector v, Index index) { return _mm512_permutexvar_ps(index, v); }
+    static Vector permute_two(Vector low, Vector high, Index index) {
+        return _mm512_permutex2var_ps(low, index, high);
     }
 
 private:
@@ -57,7 +60,7 @@ struct Float64 {
     using Index = __m512i;
     static constexpr int lanes = 8;
     static constexpr bool fixed = false;
-    static constexpr int index_bytes = lanes;
+    static constexpr int index_bytes = 64;
 
     static Vector load(const double* source) { return _mm512_loadu_pd(source); }
     static Vector load(const float* source) { return _mm512_cvtps_pd(_mm256_loadu_ps(source)); }
@@ -86,13 +89,15 @@ struct Float64 {
     static Vector multiply_add(Vector a, Vector b, Vector sum) { return _mm512_fmadd_pd(a, b, sum); }
     static double multiply_add(double a, double b, double sum) { return std::fma(a, b, sum); }
 
-    static void make_index(const std::uint8_t* lane, std::uint8_t* index) { std::memcpy(index, lane, lanes); }
-    static Index index(const std::uint8_t* at) {
-        return _mm512_cvtepu8_epi64(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(at)));
+    static void make_index(const std::uint8_t* lane, std::uint8_t* index) {
+        const __m128i lanes8 = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(lane));
+        _mm512_storeu_si512(index, _mm512_cvtepu8_epi64(lanes8));
     }
-    static Vector permute(const double* source, Index index) { return _mm512_permutexvar_pd(index, load(source)); }
-    static Vector permute_two(const double* source, Index index) {
-        return _mm512_permutex2var_pd(load(source), index, load(source + lanes));
+    static Index index(const std::uint8_t* at) { return _mm512_loadu_si512(at); }
+    static Index shifted(Index index, int places) { return _mm512_add_epi64(index, _mm512_set1_epi64(places)); }
+    static Vector permute(Vector v, Index index) { return _mm512_permutexvar_pd(index, v); }
+    static Vector permute_two(Vector low, Vector high, Index index) {
+        return _mm512_permutex2var_pd(low, index, high);
     }
 
 private:
@@ -110,7 +115,7 @@ struct Fixed16 {
     using Index = __m512i;
     static constexpr int lanes = 32;
     static constexpr bool fixed = true;
-    static constexpr int index_bytes = lanes;
+    static constexpr int index_bytes = 64;
 
     static Vector load(const Real* source) { return _mm512_loadu_si512(source); }
     static Vector load(const std::uint8_t* source) {
@@ -126,11 +131,16 @@ struct Fixed16 {
     static Vector blend(Vector a, Vector b, Vector weight) {
         return _mm512_add_epi16(a, _mm512_mulhrs_epi16(_mm512_sub_epi16(b, a), weight));
     }
-    static void make_index(const std::uint8_t* lane, std::uint8_t* index) { std::memcpy(index, lane, lanes); }
-    static Index index(const std::uint8_t* at) { return _mm512_cvtepu8_epi16(load32(at)); }
-    static Vector permute(const Real* source, Index index) { return _mm512_permutexvar_epi16(index, load(source)); }
-    static Vector permute_two(const Real* source, Index index) {
-        return _mm512_permutex2var_epi16(load(source), index, load(source + lanes));
+    static void make_index(const std::uint8_t* lane, std::uint8_t* index) {
+        _mm512_storeu_si512(index, _mm512_cvtepu8_epi16(load32(lane)));
+    }
+    static Index index(const std::uint8_t* at) { return _mm512_loadu_si512(at); }
+    static Index shifted(Index index, int places) {
+        return _mm512_add_epi16(index, _mm512_set1_epi16(static_cast<short>(places)));
+    }
+    static Vector permute(Vector v, Index index) { return _mm512_permutexvar_epi16(index, v); }
+    static Vector permute_two(Vector low, Vector high, Index index) {
+        return _mm512_permutex2var_epi16(low, index, high);
     }
 
 private:

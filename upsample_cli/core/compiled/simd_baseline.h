@@ -9,6 +9,7 @@ struct Plain {
     };
     struct Index {
         const std::uint8_t* lane;
+        int shift;
     };
     static constexpr int lanes = Lanes;
     static constexpr bool fixed = false;
@@ -40,13 +41,21 @@ struct Plain {
     }
     static Real multiply_add(Real a, Real b, Real sum) { return sum + a * b; }
     static void make_index(const std::uint8_t* lane, std::uint8_t* index) { std::memcpy(index, lane, lanes); }
-    static Index index(const std::uint8_t* at) { return {at}; }
-    static Vector permute(const Real* source, Index index) {
-        Vector v;
-        for (int i = 0; i < lanes; ++i) v.lane[i] = source[index.lane[i]];
-        return v;
+    static Index index(const std::uint8_t* at) { return {at, 0}; }
+    static Index shifted(Index index, int places) { return {index.lane, index.shift + places}; }
+    static Vector permute(Vector v, Index index) {
+        Vector permuted;
+        for (int i = 0; i < lanes; ++i) permuted.lane[i] = v.lane[index.lane[i] + index.shift];
+        return permuted;
     }
-    static Vector permute_two(const Real* source, Index index) { return permute(source, index); }
+    static Vector permute_two(Vector low, Vector high, Index index) {
+        Vector permuted;
+        for (int i = 0; i < lanes; ++i) {
+            const int place = index.lane[i] + index.shift;
+            permuted.lane[i] = place < lanes ? low.lane[place] : high.lane[place - lanes];
+        }
+        return permuted;
+    }
 };
 
 using Float32 = Plain<float, 4>;
@@ -61,6 +70,7 @@ struct Fixed16 {
     };
     struct Index {
         const std::uint8_t* lane;
+        int shift;
     };
     static constexpr bool fixed = true;
     static constexpr int index_bytes = lanes;
@@ -89,13 +99,21 @@ struct Fixed16 {
         return a;
     }
     static void make_index(const std::uint8_t* lane, std::uint8_t* index) { std::memcpy(index, lane, lanes); }
-    static Index index(const std::uint8_t* at) { return {at}; }
-    static Vector permute(const Real* source, Index index) {
-        Vector v;
-        for (int i = 0; i < lanes; ++i) v.lane[i] = source[index.lane[i]];
-        return v;
+    static Index index(const std::uint8_t* at) { return {at, 0}; }
+    static Index shifted(Index index, int places) { return {index.lane, index.shift + places}; }
+    static Vector permute(Vector v, Index index) {
+        Vector permuted;
+        for (int i = 0; i < lanes; ++i) permuted.lane[i] = v.lane[index.lane[i] + index.shift];
+        return permuted;
     }
-    static Vector permute_two(const Real* source, Index index) { return permute(source, index); }
+    static Vector permute_two(Vector low, Vector high, Index index) {
+        Vector permuted;
+        for (int i = 0; i < lanes; ++i) {
+            const int place = index.lane[i] + index.shift;
+            permuted.lane[i] = place < lanes ? low.lane[place] : high.lane[place - lanes];
+        }
+        return permuted;
+    }
 };
 
 struct Bytes {

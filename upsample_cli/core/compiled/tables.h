@@ -45,13 +45,25 @@ private:
     }
 };
 
-// How a group of as many outputs as a vector has lanes is made: tap j is a permutation of the lanes that begin at
-// `base` + j * channels. Groups that repeat each other further on share a pattern.
+// A group is as many neighbouring outputs as a vector has lanes. Tap j of it is a permutation of the samples from
+// `base` + j * channels on. Groups that repeat each other further on share a pattern: the index and the weights.
 struct Group {
     std::int64_t base;     // in the padded row
-    std::int64_t pattern;  // offset of the index and the weights; negative where the group is made lane by lane
-    std::int64_t count;    // of taps
-    bool two;              // whether the lanes reach into a second vector
+    std::int64_t pattern;  // its offset in memory
+};
+
+enum class Reach {
+    near,      // all taps are in one vector
+    vector,    // the samples of each tap are in one vector
+    two,       // the samples of each tap are in two vectors
+    lanewise,  // no permutation reaches them, or the numbers of taps differ: made lane by lane
+};
+
+// Groups that follow each other and are made in the same way.
+struct Run {
+    std::int64_t begin, end;  // numbers of groups
+    std::int64_t count;       // of taps
+    Reach reach;
 };
 
 template <class F>
@@ -59,72 +71,92 @@ class Groups {
 public:
     using Real = typename F::Real;
     static constexpr int lanes = F::lanes;
-    static constexpr std::int64_t index_size = (F::index_bytes + 63) / 64 * 64;
 
     void make(const Table<F>& table, std::int64_t channels) {
-        const std::int64_t elements = table.out_size * channels;
-        count_ = (elements + lanes - 1) / lanes;
-        pattern_size_ = index_size + table.width * lanes * static_cast<std::int64_t>(sizeof(Real));
-        pattern_size_ = (pattern_size_ + 63) / 64 * 64;
-        groups_ = Buffer<Group>(count_);
+        elements_ = table.out_size * channels;
+        const std::int64_t size = (elements_ + lanes - 1) / lanes;
+        pattern_size_ = round_up(index_size + table.width * lanes * static_cast<std::int64_t>(sizeof(Real)));
+        groups_ = Buffer<Group>(size);
+        runs_ = Buffer<Run>(size);
         std::int64_t room = 1;
-        while (room < 2 * count_) room *= 2;
+        while (room < 2 * size) room *= 2;
         Buffer<std::int64_t> places(room);  // of patterns by their hash, counted from 1
-        Buffer<std::uint8_t> patterns(smaller(count_, most_patterns) * pattern_size_);
-        patterns_ = static_cast<Buffer<std::uint8_t>&&>(patterns);
-        for (std::int64_t g = 0; g < count_; ++g) {
-            groups_[g] = make_group(table, channels, begin(g, elements), smaller(lanes, elements));
-            if (groups_[g].pattern >= 0) share(groups_[g], places.data(), room);
+        patterns_ = Buffer<std::uint8_t>(smaller(size, most_patterns) * pattern_size_);
+        for (std::int64_t g = 0; g < size; ++g) {
+            Run run{g, g + 1, 0, Reach::lanewise};
+            groups_[g] = make_group(table, channels, begin(g), run);
+            if (run.reach != Reach::lanewise) share(groups_[g], places.data(), room);
+            Run* const last = run_count_ ? &runs_[run_count_ - 1] : nullptr;
+            if (last && last->reach == run.reach && last->count == run.count)
+                last->end = run.end;
+            else
+                runs_[run_count_++] = run;
         }
     }
 
-    static std::int64_t begin(std::int64_t g, std::int64_t elements) {
-        return larger(smaller(g * lanes, elements - lanes), 0);  // the last one overlaps the one before it
-    }
-
-    std::int64_t size() const { return count_; }
+    std::int64_t elements() const { return elements_; }
+    std::int64_t begin(std::int64_t g) const { return larger(smaller(g * lanes, elements_ - lanes), 0); }
+    std::int64_t run_count() const { return run_count_; }
+    const Run& run(std::int64_t number) const { return runs_[number]; }
     const Group& operator[](std::int64_t g) const { return groups_[g]; }
     const std::uint8_t* index(const Group& group) const { return patterns_.data() + group.pattern; }
     const Real* weights(const Group& group) const {
         return reinterpret_cast<const Real*>(patterns_.data() + group.pattern + index_size);
     }
-    // Whether most outputs read so far apart that permutations do not reach.
+
+    // Whether many outputs read so far apart that permutations do not reach.
     bool scattered() const {
-        std::int64_t lanewise = 0;
-        for (std::int64_t g = 0; g < count_; ++g) lanewise += groups_[g].pattern < 0;
-        return 4 * lanewise > count_;
+        std::int64_t all = 0, lanewise = 0;
+        for (std::int64_t number = 0; number < run_count_; ++number) {
+            const std::int64_t size = run(number).end - run(number).begin;
+            all += size;
+            if (run(number).reach == Reach::lanewise) lanewise += size;
+        }
+        return 4 * lanewise > all;
     }
 
 private:
+    static constexpr std::int64_t round_up(std::int64_t size) { return (size + 63) / 64 * 64; }
+    static constexpr std::int64_t index_size = round_up(F::index_bytes);
     static constexpr std::int64_t most_patterns = 1 << 16;
 
-    Group make_group(const Table<F>& table, std::int64_t channels, std::int64_t begin, std::int64_t size) {
-        std::int64_t position[lanes];
-        Group group{INT64_MAX, -1, table.count[begin / channels], false};
-        std::int64_t last = 0;
-        bool even = true;  // all rows have as many taps
-        std::int64_t o = begin / channels, channel = begin % channels;
+    Group make_group(const Table<F>& table, std::int64_t channels, std::int64_t begin, Run& run) {
+        const std::int64_t size = smaller(lanes, elements_);
+        std::int64_t place[lanes], last = 0, o = begin / channels, channel = begin % channels;
+        Group group{INT64_MAX, 0};
+        run.count = table.count[o];
+        bool even = size == lanes;  // all outputs have as many taps
         for (std::int64_t lane = 0; lane < size; ++lane) {
-            position[lane] = (table.first[o] + table.pad_before) * channels + channel;
-            group.base = smaller(group.base, position[lane]);
-            last = larger(last, position[lane]);
-            even &= table.count[o] == group.count;
+            place[lane] = (table.first[o] + table.pad_before) * channels + channel;
+            group.base = smaller(group.base, place[lane]);
+            last = larger(last, place[lane]);
+            even &= table.count[o] == run.count;
             if (++channel == channels) channel = 0, ++o;
         }
-        group.two = last - group.base >= lanes;
-        if (!even || last - group.base >= 2 * lanes || used_ == most_patterns) return group;
+        const std::int64_t span = last - group.base;
+        if (!even || span >= 2 * lanes || used_ == most_patterns) {
+            run.count = 0;
+            return group;
+        }
+        const bool near = span + (run.count - 1) * channels < lanes;
+        run.reach = near ? Reach::near : span < lanes ? Reach::vector : Reach::two;
         group.pattern = used_ * pattern_size_;
+        write_pattern(table, channels, begin, run.count, group, place);
+        return group;
+    }
+
+    void write_pattern(const Table<F>& table, std::int64_t channels, std::int64_t begin, std::int64_t count,
+                       const Group& group, const std::int64_t* place) {
         std::uint8_t* const pattern = patterns_.data() + group.pattern;
         std::memset(pattern, 0, static_cast<std::size_t>(pattern_size_));
-        std::uint8_t lane_numbers[lanes] = {};
+        std::uint8_t lane_numbers[lanes];
         Real* const weights = reinterpret_cast<Real*>(pattern + index_size);
-        for (std::int64_t lane = 0; lane < size; ++lane) {
-            lane_numbers[lane] = static_cast<std::uint8_t>(position[lane] - group.base);
+        for (std::int64_t lane = 0; lane < lanes; ++lane) {
+            lane_numbers[lane] = static_cast<std::uint8_t>(place[lane] - group.base);
             const Real* const row = table.weights_of((begin + lane) / channels);
-            for (std::int64_t j = 0; j < group.count; ++j) weights[j * lanes + lane] = row[j];
+            for (std::int64_t j = 0; j < count; ++j) weights[j * lanes + lane] = row[j];
         }
         F::make_index(lane_numbers, pattern);
-        return group;
     }
 
     // Let the group use an equal pattern that exists, or keep the one that was made for it.
@@ -148,7 +180,8 @@ private:
         places[place] = ++used_;
     }
 
-    std::int64_t count_ = 0, used_ = 0, pattern_size_ = 0;
+    std::int64_t elements_ = 0, run_count_ = 0, used_ = 0, pattern_size_ = 0;
     Buffer<Group> groups_;
+    Buffer<Run> runs_;
     Buffer<std::uint8_t> patterns_;
 };
