@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .companions import conv_transpose_weight, pixel_shuffle, pixel_unshuffle, pyramid
+    from .core.threads import get_num_threads, set_num_threads
     from .files import upsample_files
     from .functional import Upsample, UpsampleOptions, interpolate, upsample, upsample_vjp
     from .interop import jax_interpolate, torch_interpolate
@@ -19,11 +20,13 @@ __all__ = [
     "UpsampleOptions",
     "__version__",
     "conv_transpose_weight",
+    "get_num_threads",
     "interpolate",
     "jax_interpolate",
     "pixel_shuffle",
     "pixel_unshuffle",
     "pyramid",
+    "set_num_threads",
     "torch_interpolate",
     "upsample",
     "upsample_files",
@@ -34,6 +37,7 @@ __version__ = "0.1.0"
 _MODULES = {
     "functional": ("Upsample", "UpsampleOptions", "interpolate", "upsample", "upsample_vjp"),
     "companions": ("conv_transpose_weight", "pixel_shuffle", "pixel_unshuffle", "pyramid"),
+    "core.threads": ("get_num_threads", "set_num_threads"),
     "files": ("upsample_files",),
     "interop": ("jax_interpolate", "torch_interpolate"),
 }

@@ -76,8 +76,9 @@ def interpolate(
         scale_factor, mode, align_corners, recompute_scale_factor, antialias: as in `UpsampleOptions`.
 
     Returns:
-        A new C-contiguous array of shape (N, C, new sizes…) and of the input's dtype in native byte order.
-        Integers are rounded half to even and saturated.
+        A new array of shape (N, C, new sizes…) and of the input's dtype in native byte order. It is C-contiguous,
+        or has its channels last in memory where the input has, as in PyTorch. Integers are rounded half to even and
+        saturated.
 
     Raises:
         ValueError: the arguments contradict each other or the input's shape.
@@ -211,9 +212,19 @@ class _Resampling:
 
     @staticmethod
     def _apply(x: Array, bands: Sequence[Bands | None], shape: tuple[int, ...], rules: Samples) -> Array:
-        out = np.empty(shape, x.dtype.newbyteorder("="))
+        out = _empty(shape, x.dtype.newbyteorder("="), channels_last=_has_channels_last(x))
         resample(x, bands, out, rules)
         return out
+
+
+def _has_channels_last(x: Array) -> bool:
+    return bool(np.moveaxis(x, 1, -1).flags.c_contiguous and not x.flags.c_contiguous)
+
+
+def _empty(shape: tuple[int, ...], dtype: np.dtype[Any], channels_last: bool) -> Array:
+    if not channels_last:
+        return np.empty(shape, dtype)
+    return np.moveaxis(np.empty((shape[0], *shape[2:], shape[1]), dtype), -1, 1)
 
 
 def _options(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -25,7 +26,8 @@ except ImportError:  # it was built for another Python, or never
 _VARIABLE = "UPSAMPLE_KERNEL"
 _LONG_RUN = 256  # samples that stay together: from here on whole runs are blended, in place of permuted samples
 _MOST_BATCH_AXES = 32
-_LEAST_GROWTH_IN_FIXED_POINT = 0.5  # along the fastest axis: below it, float32 rows are turned to be weighed
+_MOST_BLENDS = 3  # in fixed point: each may be off by 2⁻⁷ of a level
+_LEAST_GROWTH_IN_FIXED_POINT = 0.5  # along the fastest axis; stronger shrinking is faster in float32
 _SAMPLES = {
     "float32": ("uint8", "int8", "uint16", "int16", "float32"),
     "float64": ("uint16", "int16", "int32", "float32", "float64"),
@@ -82,61 +84,87 @@ def work(x: Array, bands: Sequence[Bands | None], out: Array, working: np.dtype[
         working: the dtype in which to compute.
     """
     chosen = instruction_set()
-    resampled = [axis for axis, matrix in enumerate(bands) if matrix is not None]
-    arithmetic = _arithmetic(x.dtype, working, [bands[axis] for axis in resampled])
+    matrices = {axis: matrix for axis, matrix in enumerate(bands) if matrix is not None}
+    arithmetic = _arithmetic(x.dtype, working, list(matrices.values()))
     usable = x.dtype == out.dtype and x.dtype.isnative and x.flags.aligned and out.flags.aligned
     if chosen is None or arithmetic is None or not usable:
         return None
-    if x.dtype.kind == "c" and arithmetic != "copy":
-        x, out = _parts_of_complex(x), _parts_of_complex(out)
-        bands = [*bands, None]
-    trailing, run = _trailing(x, out, bands)
-    fast = resampled[-1] if run < _LONG_RUN or len(resampled) > 2 else None
-    slow = resampled[:-1] if fast is not None else resampled
-    batch = [axis for axis in range(x.ndim) if axis not in (*resampled, *trailing) and x.shape[axis] > 1]
-    if len(slow) > 2 or len(batch) > _MOST_BATCH_AXES or not _contiguous(fast, run, x, out):
-        return None
-    order = [*batch, *slow, *([fast] if fast is not None else [])]
     if arithmetic == "copy":
         x, out = (array.view(_COPIED_AS[array.itemsize]) for array in (x, out))
+    elif x.dtype.kind == "c":
+        x, out = _parts_of_complex(x), _parts_of_complex(out)
+    layout = _layout(x, out, list(matrices))
+    if layout is None:
+        return None
     plan = _compiled.Plan(
         chosen,
         arithmetic,
         x.dtype.name,
         x.itemsize,
-        [_tables(bands[axis]) for axis in slow],
-        None if fast is None else _tables(bands[fast]),
-        run,
+        [_tables(matrices[axis]) for axis in layout.slow],
+        _tables(matrices[layout.fast[0]]) if layout.fast else None,
+        layout.run,
     )
-    views = (_view(array, order, trailing, run) for array in (x, out))
-    return Work(plan, *views, inner_axes=1 if fast is None else 2)
+    return Work(plan, layout.view(x), layout.view(out), len(layout.fast) + 1)
 
 
 def _arithmetic(dtype: np.dtype[Any], working: np.dtype[Any], bands: Sequence[Bands]) -> str | None:
     """How the kernel computes, by what is the same for a part of an axis and all of it."""
     if all(matrix.picks for matrix in bands):
         return "copy" if dtype.itemsize in _COPIED_AS else None
-    if dtype == np.uint8 and len(bands) <= 3 and all(matrix.blends for matrix in bands):
-        if bands[-1].growth >= _LEAST_GROWTH_IN_FIXED_POINT:
-            return "fixed"
+    blends = len(bands) <= _MOST_BLENDS and all(matrix.blends for matrix in bands)
+    if dtype == np.uint8 and blends and bands[-1].growth >= _LEAST_GROWTH_IN_FIXED_POINT:
+        return "fixed"
     real = np.empty(0, working).real.dtype.name
     if dtype.kind == "c":
         return real if dtype == working and real in _SAMPLES else None
     return real if dtype.name in _SAMPLES.get(real, ()) else None
 
 
-def _parts_of_complex(x: Array) -> Array:
-    """The real and the imaginary part along a new last axis, over the same memory."""
-    real = x.real.dtype
-    strides = (*x.strides, real.itemsize)
-    return np.lib.stride_tricks.as_strided(x.view().real, (*x.shape, 2), strides, writeable=x.flags.writeable)
+@dataclass(frozen=True)
+class _Layout:
+    """The axes in the order of the kernel; those of one sample are in none of these lists.
+
+    Attributes:
+        batch: axes over which the work repeats.
+        slow: axes along which whole rows are blended.
+        fast: the axis along which rows are resampled, if any.
+        trailing: axes that are not resampled and whose samples lie together.
+        run: how many samples these are.
+    """
+
+    batch: list[int]
+    slow: list[int]
+    fast: list[int]
+    trailing: list[int]
+    run: int
+
+    def view(self, x: Array) -> Array:
+        """`x` with its axes in this order, the trailing ones as a single last one."""
+        order = [*self.batch, *self.slow, *self.fast]
+        dropped = [axis for axis in range(x.ndim) if axis not in (*order, *self.trailing)]
+        moved: Array = x.transpose(*dropped, *order, *self.trailing)[(0,) * len(dropped)]
+        return moved.reshape(*moved.shape[: len(order)], self.run)
 
 
-def _trailing(x: Array, out: Array, bands: Sequence[Bands | None]) -> tuple[list[int], int]:
+def _layout(x: Array, out: Array, resampled: Sequence[int]) -> _Layout | None:
+    trailing, run = _trailing(x, out, resampled)
+    slow, fast = list(resampled), []
+    if run < _LONG_RUN or len(resampled) > 2:
+        fast.append(slow.pop())
+        if any(y.shape[fast[0]] > 1 and y.strides[fast[0]] != run * y.itemsize for y in (x, out)):
+            return None
+    batch = [axis for axis in range(x.ndim) if axis not in (*resampled, *trailing) and x.shape[axis] > 1]
+    if len(slow) > 2 or len(batch) > _MOST_BATCH_AXES:
+        return None
+    return _Layout(batch, slow, fast, trailing, run)
+
+
+def _trailing(x: Array, out: Array, resampled: Sequence[int]) -> tuple[list[int], int]:
     """The axes that are not resampled and whose samples lie together in both arrays, and how many these are."""
     trailing: list[int] = []
     run = 1
-    left = [axis for axis, matrix in enumerate(bands) if matrix is None and x.shape[axis] > 1]
+    left = [axis for axis in range(x.ndim) if axis not in resampled and x.shape[axis] > 1]
     while found := [axis for axis in left if x.strides[axis] == out.strides[axis] == run * x.itemsize]:
         trailing.insert(0, found[0])
         left.remove(found[0])
@@ -144,17 +172,11 @@ def _trailing(x: Array, out: Array, bands: Sequence[Bands | None]) -> tuple[list
     return trailing, run
 
 
-def _contiguous(fast: int | None, run: int, *arrays: Array) -> bool:
-    return fast is None or all(
-        array.shape[fast] == 1 or array.strides[fast] == run * array.itemsize for array in arrays
-    )
-
-
-def _view(x: Array, order: Sequence[int], trailing: Sequence[int], run: int) -> Array:
-    """`x` with its axes in this order and the trailing ones as a single last one; those of one sample vanish."""
-    dropped = tuple(axis for axis in range(x.ndim) if axis not in (*order, *trailing))
-    moved = x.transpose(*dropped, *order, *trailing)[(0,) * len(dropped)]
-    return moved.reshape(*moved.shape[: len(order)], run)
+def _parts_of_complex(x: Array) -> Array:
+    """The real and the imaginary part along a new last axis, over the same memory."""
+    real: Array = x.real
+    strides = (*x.strides, real.itemsize)
+    return np.lib.stride_tricks.as_strided(real, (*x.shape, 2), strides, writeable=x.flags.writeable)
 
 
 def _tables(matrix: Bands) -> tuple[int, IndexArray, IndexArray, FloatArray]:

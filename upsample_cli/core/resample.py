@@ -25,7 +25,7 @@ _WIDE_TILE_BYTES = 32 << 20  # of what a row of a tile reads, where its bands ar
 _WIDE_BAND = 8  # taps
 _ROW_ELEMENTS = 512  # rows of the fastest axes are not cut shorter than this
 _LONG_ROW = 1 << 15  # samples of output: longer rows are cut, so that what the compiled kernel keeps fits the cache
-_PRODUCTS_PER_THREAD = 1 << 18  # fewer are done sooner than another thread is woken
+_PRODUCTS_PER_THREAD = 1 << 20  # fewer are done sooner than another thread is woken
 _TASKS_PER_THREAD = 4  # so that all end at about the same time
 _GATHER_COST = 4.0  # time per element along the fastest axis, over the time along any other
 
@@ -39,9 +39,7 @@ class _Block:
     bands: Bands | None
 
 
-def resample(
-    x: Array, bands: Sequence[Bands | None], out: Array, rules: Samples, threads: int | None = None
-) -> None:
+def resample(x: Array, bands: Sequence[Bands | None], out: Array, rules: Samples, threads: int | None = None) -> None:
     """Write to `out` the array `x` resampled along every axis that has a matrix.
 
     No intermediate array is larger than a few tiles, and no result depends on where the tiles lie: each value is the
@@ -84,8 +82,7 @@ def _whole_rows(
         if work is None:
             return []
         step = -(-work.rows // (1 if threads == 1 else threads * _TASKS_PER_THREAD))
-        for start in range(0, work.rows, step):
-            tasks.append(partial(work.run, start, min(start + step, work.rows)))
+        tasks.extend(partial(work.run, row, min(row + step, work.rows)) for row in range(0, work.rows, step))
     return tasks
 
 

@@ -198,7 +198,7 @@ NB_MODULE(_compiled, module) {
     nb::class_<CheckedPlan>(module, "Plan")
         .def(nb::init<const std::string&, const std::string&, const std::string&, std::int64_t, const nb::list&,
                       nb::object, std::int64_t>(),
-             "set"_a, "arithmetic"_a, "sample"_a, "item_size"_a, "slow"_a, "fast"_a.none(), "channels"_a)
+             "instruction_set"_a, "arithmetic"_a, "sample"_a, "item_size"_a, "slow"_a, "fast"_a.none(), "channels"_a)
         .def("run", &CheckedPlan::run, nb::arg("x").noconvert(), nb::arg("out").noconvert(), "start"_a, "stop"_a);
 }
 
