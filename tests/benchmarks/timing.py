@@ -1,0 +1,91 @@
+"""How the benchmarks measure: all peers in turn, in one process, so that a busy machine is busy for all of them."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+
+import numpy as np
+from peers import LIMITS, MODULES, PEERS, CannotError, Runner, as_array
+from work import Work, check, deviation
+
+Statistic = Callable[[list[float]], float]
+STATISTICS: dict[str, Statistic] = {"median": statistics.median, "minimum": min}
+_ENOUGH_RUNS = 3
+
+
+def prepare(work: Work, x: np.ndarray, names: Collection[str]) -> dict[str, Runner]:
+    """The runners of those of the peers that are installed and can do the work."""
+    runners = {}
+    for name in names:
+        try:
+            runners[name] = PEERS[name](work, x)
+        except (CannotError, ImportError):
+            continue
+    return runners
+
+
+def verify(work: Work, x: np.ndarray, runners: Mapping[str, Runner]) -> list[str]:
+    """Hold all answers against float64.
+
+    Returns:
+        What is to be said of peers that do something else.
+
+    Raises:
+        AssertionError: our own answer is not right.
+    """
+    exact = work.truth(x)
+    check(as_array(runners["upsample"]()), exact)
+    remarks = []
+    for name, run in runners.items():
+        if name != "upsample" and name not in LIMITS and (remark := deviation(as_array(run()), exact)):
+            remarks.append(f"{work.name}: {name} is {remark}")
+    return remarks
+
+
+def in_turn(runners: Mapping[str, Runner], rounds: int, seconds: float, statistic: Statistic) -> dict[str, float]:
+    """The time of each runner in seconds.
+
+    Args:
+        runners: by their names.
+        rounds: how often each of them runs.
+        seconds: that each may take in all, but for the first few runs.
+        statistic: what is made of the times of one runner.
+    """
+    times: dict[str, list[float]] = {name: [] for name in runners}
+    for _ in range(rounds):
+        for name, run in runners.items():
+            if len(times[name]) < _ENOUGH_RUNS or sum(times[name]) < seconds:
+                times[name].append(_once(run))
+    return {name: statistic(values) for name, values in times.items()}
+
+
+def _once(run: Runner) -> float:
+    start = time.perf_counter()
+    answer = run()
+    stop = time.perf_counter()
+    del answer  # to free its memory is nobody's work
+    return stop - start
+
+
+def machine() -> str:
+    """The processor, the versions of all peers, and our kernel."""
+    from upsample_cli.core import kernel
+
+    cpu = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        models = [line.partition(":")[2].strip() for line in info.read_text().splitlines() if "model name" in line]
+        cpu = models[0] if models else cpu
+    versions = [f"Python {platform.python_version()}", f"numpy {np.__version__}"]
+    for module in MODULES:
+        try:
+            versions.append(f"{module} {importlib.import_module(module).__version__}")
+        except ImportError:
+            versions.append(f"{module} not installed")
+    return f"{cpu}, {os.cpu_count()} CPUs; {', '.join(versions)}.\nupsample's kernel: {kernel.describe()}."
