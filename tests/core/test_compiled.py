@@ -1,0 +1,253 @@
+"""The kernel that is in use, driven through the door that all code uses, where a compiled one could go wrong.
+
+`test_compiled_sets` runs these tests with every instruction set of the machine.
+"""
+
+from __future__ import annotations
+
+import itertools
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.core.guarded import guarded
+from tests.core.tables import KINDS, applied, random_bands
+from tests.oracles.compare import assert_rounded, assert_same_bits
+from upsample_cli.core.modes import find_mode
+from upsample_cli.core.recipe import AxisTarget, make_recipe, widest
+from upsample_cli.core.resample import resample
+from upsample_cli.core.samples import samples
+from upsample_cli.core.weights import Bands
+
+NATIVE = ("float32", "float64", "uint8", "int8", "uint16", "int16")  # what a compiled kernel computes by itself
+DTYPES = (*NATIVE, "float16", "int32", "uint32", "bool", "complex64", "complex128", ">f4", ">f8", ">u2", ">i2")
+ULPS = 8  # of what the sum of the magnitudes may be
+MODES = [("linear", False), ("cubic", False), ("linear", True), ("lanczos", True), ("area", False), ("nearest", False)]
+
+
+def noise(rng, shape, dtype):
+    dtype = np.dtype(dtype)
+    if dtype.kind == "b":
+        return rng.integers(0, 2, shape).astype(dtype)
+    if dtype.kind in "iu":
+        limits = np.iinfo(dtype)
+        return rng.integers(limits.min, limits.max, shape, dtype.newbyteorder("="), endpoint=True).astype(dtype)
+    x = rng.standard_normal(shape)
+    return (x + 1j * rng.standard_normal(shape) if dtype.kind == "c" else x).astype(dtype)
+
+
+def taps_of(bands):
+    return max((matrix.width for matrix in bands if matrix is not None), default=1)
+
+
+def out_shape(x, bands):
+    return [n if matrix is None else matrix.out_size for n, matrix in zip(x.shape, bands, strict=True)]
+
+
+def resampled(x, bands, out=None, threads=1):
+    if out is None:
+        out = np.empty(out_shape(x, bands), x.dtype.newbyteorder("="))
+    resample(x, bands, out, samples(x.dtype, taps_of(bands)), threads)
+    return out
+
+
+def bands_of(mode, antialias, x, sizes):
+    """The matrices of a mode, for the axes that `sizes` names."""
+    chosen = find_mode(mode).antialiased() if antialias else find_mode(mode)
+    recipe = make_recipe([x.shape[axis] for axis in sizes], [*map(AxisTarget, sizes.values())], chosen, False, x.dtype)
+    bands = [None] * x.ndim
+    for axis, step in zip(sizes, recipe, strict=True):
+        bands[axis] = step.bands
+    assert widest(recipe) == taps_of(bands)
+    return bands
+
+
+def assert_right(actual, x, bands):
+    """The answer is that of float64 arithmetic, to the precision of its type."""
+    exact = applied(x, bands)
+    if x.dtype.kind == "b":
+        clear = np.abs(exact - 0.5) > 1 / 32
+        np.testing.assert_array_equal(actual[clear], exact[clear] > 0.5)
+    elif x.dtype.kind in "iu":
+        assert_rounded(actual, exact)
+    else:
+        largest = max(1e-30, float(np.abs(x).max(initial=0)))
+        unit = {2: 2.0**-11, 4: 2.0**-23, 8: 2.0**-52}[actual.real.dtype.itemsize]
+        np.testing.assert_allclose(actual.astype(exact.dtype), exact, rtol=0, atol=ULPS * unit * largest)
+
+
+@st.composite
+def problems(draw):
+    """A shape, what becomes of it, and a layout, as the arguments of `assemble`."""
+    ndim = draw(st.integers(1, 5))
+    shape = [draw(st.integers(1, 70 if axis == ndim - 1 else 6)) for axis in range(ndim)]
+    channels = draw(st.sampled_from([0, 1, 2, 3, 4, 5])) if ndim > 1 else 0
+    if channels:
+        shape[-1], shape[-2] = channels, draw(st.integers(1, 70))
+    resized = draw(st.lists(st.integers(0, ndim - 1 - bool(channels)), min_size=1, max_size=ndim, unique=True))
+    sizes = {axis: draw(st.integers(1, 70 if shape[axis] > 6 else 9)) for axis in resized}
+    widths = {axis: draw(st.sampled_from([1, 2, 2, 2, 3, 4, 6, 7, 13, 33])) for axis in resized}
+    return {
+        "shape": tuple(shape),
+        "sizes": sizes,
+        "widths": widths,
+        "kind": draw(st.sampled_from(KINDS)),
+        "dtype": draw(st.sampled_from(DTYPES)),
+        "order": draw(st.permutations(range(ndim))),
+        "steps": [draw(st.sampled_from([1, 1, 1, 2, -1, -3, 0])) for _ in range(ndim)],
+        "out_steps": [draw(st.sampled_from([1, 1, 1, 2, -1])) for _ in range(ndim)],
+        "threads": draw(st.sampled_from([1, 1, 2, 3])),
+        "seed": draw(st.integers(0, 2**32 - 1)),
+    }
+
+
+def strided(rng, shape, dtype, order, steps):
+    """Noise of the shape, whose axes lie in memory in the order and at the steps; a step of 0 repeats one sample."""
+    extents = [1 if steps[axis] == 0 else shape[axis] * abs(steps[axis]) for axis in order]
+    buffer = noise(rng, extents, dtype).transpose(np.argsort(order))
+    view = buffer[tuple(slice(None, None, step or None) for step in steps)]
+    return np.broadcast_to(view, shape)
+
+
+@settings(max_examples=250, deadline=None, derandomize=True)
+@given(problems())
+def test_any_table_on_any_layout(problem):
+    rng = np.random.default_rng(problem["seed"])
+    shape, steps, order = problem["shape"], problem["steps"], problem["order"]
+    x = strided(rng, shape, problem["dtype"], order, steps)
+    assert x.shape == shape
+    bands = [None] * x.ndim
+    for axis, size in problem["sizes"].items():
+        bands[axis] = random_bands(rng, shape[axis], size, problem["widths"][axis], problem["kind"])
+    whole_shape = [n * abs(step) for n, step in zip(out_shape(x, bands), problem["out_steps"], strict=True)]
+    buffer = np.full([whole_shape[axis] for axis in order], 77, x.dtype.newbyteorder("=")).transpose(np.argsort(order))
+    untouched = np.ones(buffer.shape, bool)
+    window = tuple(slice(None, None, step) for step in problem["out_steps"])
+    untouched[window] = False
+    before = x.copy()
+    resampled(x, bands, buffer[window], problem["threads"])
+    assert_right(buffer[window], x, bands)
+    assert (buffer[untouched] == np.array(77).astype(x.dtype)).all()
+    assert_same_bits(x, before)
+
+
+@pytest.mark.parametrize("channels", [0, 1, 2, 3, 4, 5])
+@pytest.mark.parametrize("dtype", NATIVE)
+def test_tails_of_every_length(dtype, channels):
+    rng = np.random.default_rng(channels)
+    for m in range(1, 71):
+        for n, mode in ((max(1, m // 2), "linear"), (m + 5, "linear"), (7, "cubic"), (m % 11 + 1, "nearest")):
+            x = noise(rng, (3, n, channels) if channels else (3, n), dtype)
+            bands = bands_of(mode, False, x, {0: 5, 1: m})
+            assert_right(resampled(x, bands), x, bands)
+
+
+@pytest.mark.parametrize("dtype", NATIVE)
+@pytest.mark.parametrize(("mode", "antialias"), MODES)
+def test_nothing_beyond_the_arrays_is_touched(mode, antialias, dtype):
+    rng = np.random.default_rng(1)
+    shapes = [((2, n), (3, m)) for n in (1, 2, 3, 15, 16, 17, 33, 64, 65, 100) for m in (1, 2, 31, 32, 33, 130)]
+    shapes += [((2, n, c), (3, m, c)) for n in (1, 5, 16, 21) for m in (2, 11, 32, 43) for c in (1, 2, 3, 4)]
+    shapes += [((2, 3, 17), (4, 5, 34)), ((1, 1, 1), (2, 2, 2)), ((3, 2, 40), (2, 4, 11))]
+    for (shape, size), at_end in itertools.product(shapes, (False, True)):
+        x, out = guarded(shape, dtype, at_end), guarded(size, dtype, at_end)
+        x[...] = noise(rng, shape, dtype)
+        bands = bands_of(mode, antialias, x, {axis: m for axis, m in enumerate(size) if m != shape[axis]})
+        assert_right(resampled(x, bands, out), x, bands)
+
+
+@pytest.mark.parametrize(("at_end", "beyond"), [(True, 1), (False, -1)])
+def test_guarded_arrays_are_guarded(at_end, beyond):
+    """In a process of its own, which reading the byte beside the array ends."""
+    script = f"""if True:
+        import numpy as np
+        from tests.core.guarded import guarded
+        x = guarded((3,), np.dtype("uint8"), {at_end})
+        assert x.sum() == 0
+        edge = x[-1:] if {at_end} else x[:1]
+        np.lib.stride_tricks.as_strided(edge, (2,), ({beyond},)).sum()
+    """
+    root = Path(__file__).resolve().parents[2]
+    child = subprocess.run([sys.executable, "-c", script], cwd=root, capture_output=True, check=False)
+    assert child.returncode == -signal.SIGSEGV, child.stderr
+
+
+@pytest.mark.parametrize("dtype", [*NATIVE, "float16", "int32", "complex64"])
+@pytest.mark.parametrize(("mode", "antialias"), MODES)
+def test_neither_threads_nor_slabs_change_a_bit(mode, antialias, dtype):
+    rng = np.random.default_rng(2)
+    for shape, size in (((23, 37), (41, 60)), ((40, 37, 3), (17, 75, 3)), ((9, 12, 20), (21, 24, 33))):
+        x = noise(rng, shape, dtype)
+        bands = bands_of(mode, antialias, x, {axis: m for axis, m in enumerate(size) if m != shape[axis]})
+        whole = resampled(x, bands)
+        for threads in (2, 3, 8):
+            assert_same_bits(resampled(x, bands, threads=threads), whole)
+        for axis, height in itertools.product(range(len(size)), (1, 7, 16)):
+            if bands[axis] is not None:
+                assert_same_bits(_in_slabs(x, bands, axis, height), whole)
+
+
+def _in_slabs(x, bands, axis, height):
+    """The same, in parts along one axis, as the pipeline makes them."""
+    matrix, lead, parts = bands[axis], (slice(None),) * axis, []
+    for start in range(0, matrix.out_size, height):
+        stop = min(start + height, matrix.out_size)
+        part = [*bands]
+        part[axis] = matrix.rows(start, stop)
+        rules = samples(x.dtype, taps_of(bands))
+        slab = x[(*lead, slice(*matrix.reads(start, stop)))]
+        out = np.empty(out_shape(slab, part), x.dtype)
+        resample(slab, part, out, rules)
+        parts.append(out)
+    return np.concatenate(parts, axis)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "complex64"])
+@pytest.mark.parametrize("special", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize(("mode", "antialias"), [way for way in MODES if way[0] != "nearest"])
+def test_nan_and_infinity_reach_what_reads_them_and_nothing_else(mode, antialias, special, dtype):
+    for shape, size in (((9, 21), (18, 42)), ((9, 40), (4, 17)), ((5, 6, 3), (7, 11, 3)), ((4, 5, 18), (8, 10, 36))):
+        for place in np.ndindex(*shape[:-1], 1):
+            place = (*place[:-1], (sum(place) * 5) % shape[-1])
+            x = np.ones(shape, dtype)
+            x[place] = special
+            bands = bands_of(mode, antialias, x, {axis: m for axis, m in enumerate(size) if m != shape[axis]})
+            np.testing.assert_array_equal(~np.isfinite(resampled(x, bands)), _reached(x, bands))
+
+
+def _reached(x, bands):
+    """Which outputs read a sample that is not finite, be its weight zero."""
+    reached = ~np.isfinite(x)
+    for axis, matrix in enumerate(bands):
+        if matrix is not None:
+            reading = Bands.make(matrix.in_size, matrix.first, np.ones(matrix.taps.shape), matrix.count)
+            reached = applied(reached, [reading if other == axis else None for other in range(x.ndim)]) > 0
+    return reached
+
+
+def test_taps_beyond_the_count_are_never_read():
+    x = np.array([1, 2, np.nan, 4], np.float32)
+    bands = Bands.make(4, np.array([0, 0, 3]), np.array([[0.5, 0.5, 9], [1, 9, 9], [1, 9, 9]]), np.array([2, 1, 1]))
+    assert resampled(x, [bands]).tolist() == [1.5, 1, 4]
+    assert resampled(np.stack([x] * 3), [None, bands]).tolist() == [[1.5, 1, 4]] * 3
+    assert resampled(np.stack([x] * 40, axis=1), [bands, None])[:, 39].tolist() == [1.5, 1, 4]
+
+
+@pytest.mark.parametrize("dtype", NATIVE)
+def test_axes_longer_than_any_block(dtype):
+    rng = np.random.default_rng(5)
+    for shape, sizes in (
+        ((2, 3000), {1: 7001}),
+        ((3000, 2), {0: 7001}),
+        ((2, 9001), {0: 3, 1: 1300}),
+        ((1, 5000, 3), {1: 333}),
+    ):
+        x = noise(rng, shape, dtype)
+        bands = bands_of("linear", True, x, sizes)
+        assert_right(resampled(x, bands), x, bands)
