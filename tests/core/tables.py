@@ -1,4 +1,4 @@
-"""Banded matrices as no mode makes them, and what they give in float64, by dense matrices."""
+"""Banded matrices as no mode makes them, and what they give in float64."""
 
 from __future__ import annotations
 
@@ -44,19 +44,16 @@ def _lobes(rng: np.random.Generator, count: np.ndarray, width: int) -> np.ndarra
     return lobes
 
 
-def dense(bands: Bands) -> np.ndarray:
-    """The matrix written out, from what `Bands` says of itself."""
-    matrix = np.zeros((bands.out_size, bands.in_size))
-    rows, taps = np.nonzero(np.arange(bands.width) < bands.count[:, None])
-    columns = np.clip(bands.first[rows] + taps, 0, bands.in_size - 1)
-    np.add.at(matrix, (rows, columns), bands.taps[rows, taps])
-    return matrix
-
-
 def applied(x: np.ndarray, bands: Sequence[Bands | None]) -> np.ndarray:
-    """`x` in float64, or complex128, resampled along every axis that has a matrix."""
+    """Finite `x` in float64, or complex128, resampled along every axis that has a matrix, as `Bands` says of itself."""
     y = x.astype(np.complex128 if x.dtype.kind == "c" else np.float64)
     for axis, matrix in enumerate(bands):
         if matrix is not None:
-            y = np.moveaxis(np.tensordot(dense(matrix), y, (1, axis)), 0, axis)
+            moved = np.moveaxis(y, axis, 0)
+            total = np.zeros((matrix.out_size, *moved.shape[1:]), y.dtype)
+            for tap in range(matrix.width):
+                rows = np.flatnonzero(tap < matrix.count)
+                columns = np.clip(matrix.first[rows] + tap, 0, matrix.in_size - 1)
+                total[rows] += matrix.taps[rows, tap].reshape(-1, *(1,) * (y.ndim - 1)) * moved[columns]
+            y = np.moveaxis(total, 0, axis)
     return y
