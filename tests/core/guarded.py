@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import math
 import mmap
+import sys
 from collections.abc import Sequence
 
 import numpy as np
@@ -15,20 +16,20 @@ _NOBODYS = 0  # PROT_NONE
 def guarded(shape: Sequence[int], dtype: np.dtype, at_end: bool) -> np.ndarray:
     """An array whose first byte follows, or whose last byte precedes, a page that may not be touched.
 
+    On Windows, which has another call for it, the page may be touched.
+
     Args:
         shape: of the array.
         dtype: of the array.
         at_end: whether it lies before such a page rather than behind it.
-
-    Raises:
-        OSError: the system does not protect pages.
     """
     size = math.prod(shape) * np.dtype(dtype).itemsize
     pages = -(-size // mmap.PAGESIZE)
     memory = mmap.mmap(-1, (pages + 2) * mmap.PAGESIZE)
     address = ctypes.addressof(ctypes.c_char.from_buffer(memory))
-    for page in (0, pages + 1):
-        _forbid(address + page * mmap.PAGESIZE)
+    if sys.platform != "win32":
+        for page in (0, pages + 1):
+            _forbid(address + page * mmap.PAGESIZE)
     offset = (pages + 1) * mmap.PAGESIZE - size if at_end else mmap.PAGESIZE
     return np.ndarray(shape, dtype, memory, offset)
 
