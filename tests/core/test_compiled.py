@@ -213,7 +213,8 @@ def test_guarded_arrays_are_guarded(at_end, beyond):
         np.lib.stride_tricks.as_strided(edge, (2,), ({beyond},)).sum()
     """
     root = Path(__file__).resolve().parents[2]
-    child = subprocess.run([sys.executable, "-c", script], cwd=root, capture_output=True, check=False)
+    program = f"import sys; sys.path.append({str(root)!r})\n{script}"
+    child = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
     assert child.returncode == -signal.SIGSEGV, child.stderr
 
 

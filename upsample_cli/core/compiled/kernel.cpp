@@ -13,6 +13,7 @@
 #include <cstring>
 #include <limits>
 #include <new>
+#include <type_traits>
 
 #include "problem.h"
 
@@ -32,6 +33,7 @@ namespace UPSAMPLE_SET {
 #endif
 #include "places.h"
 #include "sums.h"
+#include "pairs.h"
 #include "transpose.h"
 
 #include "tables.h"

@@ -167,6 +167,7 @@ public:
     explicit Resampler(const Problem& problem)
         : slow_axes_(problem.slow_axes), resamples_rows_(problem.resamples_rows), in_row_(problem.in_row()) {
         for (int axis = 0; axis < slow_axes_; ++axis) slow_[2 - slow_axes_ + axis].make(problem.slow[axis]);
+        if (in_pairs && slow_axes_ > 0) pairs_.make(problem.slow[0]);
         if (resamples_rows_) fast_.make(problem.fast, problem.channels);
     }
 
@@ -226,12 +227,24 @@ private:
             const std::int64_t o = place.slow[1], count = table.count[o];
             for (std::int64_t j = 0; j < count; ++j)
                 scratch.sources[j] = source_of(place, 0, clip(table.first[o] + j, table.in_size));
-            blend_rows<F>(scratch.sources.data(), table.weights_of(o), count, target, in_row_);
+            blend_sources(scratch.sources.data(), table, o, target);
         } else {
             const T* const source = source_of(place, 0, 0);
             const Real one = 1;
             blend_rows<F>(&source, &one, 1, target, in_row_);
         }
+    }
+
+    // Blend rows of the input, along the slowest axis.
+    template <class O>
+    void blend_sources(const T* const* sources, const Table<F>& table, std::int64_t o, O* target) const {
+        if constexpr (in_pairs) {
+            if (const float scale = pairs_.scale(o); scale != 0) {
+                blend_byte_pairs(sources, pairs_.pairs(o), scale, table.count[o], target, in_row_);
+                return;
+            }
+        }
+        blend_rows<F>(sources, table.weights_of(o), table.count[o], target, in_row_);
     }
 
     template <class O>
@@ -250,15 +263,18 @@ private:
             if (scratch.kept_number[slot] == number + 1) continue;
             for (std::int64_t i = 0; i < slower.count[o]; ++i)
                 scratch.sources[i] = source_of(place, clip(slower.first[o] + i, slower.in_size), number);
-            blend_rows<F>(scratch.sources.data(), slower.weights_of(o), slower.count[o], row, in_row_);
+            blend_sources(scratch.sources.data(), slower, o, row);
             scratch.kept_number[slot] = number + 1;
         }
         blend_rows<F>(scratch.kept_rows.data(), table.weights_of(inner), table.count[inner], target, in_row_);
     }
 
+    static constexpr bool in_pairs = std::is_same_v<T, std::uint8_t> && std::is_same_v<F, Float32>;
+
     int slow_axes_;
     bool resamples_rows_;
     std::int64_t in_row_;
     Table<F> slow_[2];  // the last ones are used
+    PairTable pairs_;    // of the slowest axis
     RowResampler<F, T> fast_;
 };

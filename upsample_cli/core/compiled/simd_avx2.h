@@ -1,6 +1,8 @@
 // Vectors of AVX2 with FMA.
 #pragma once
 
+#include "simd_x86.h"
+
 struct Float32 {
     using Real = float;
     using Vector = __m256;
@@ -53,6 +55,31 @@ private:
     static __m128i load16(const void* source) { return _mm_loadu_si128(static_cast<const __m128i*>(source)); }
     static void store8(void* target, __m128i v) { _mm_storel_epi64(static_cast<__m128i*>(target), v); }
     static void store16(void* target, __m128i v) { _mm_storeu_si128(static_cast<__m128i*>(target), v); }
+};
+
+// Sums of rows of bytes, two rows at a time, each row times a weight of 16 bits.
+struct BytePairs {
+    static constexpr int lanes = 16;
+
+    void add(const std::uint8_t* a, const std::uint8_t* b, std::int32_t weights) {
+        const __m256i x = _mm256_cvtepu8_epi16(load(a)), y = _mm256_cvtepu8_epi16(load(b));
+        const __m256i w = _mm256_set1_epi32(weights);
+        low_ = _mm256_add_epi32(low_, _mm256_madd_epi16(_mm256_unpacklo_epi16(x, y), w));
+        high_ = _mm256_add_epi32(high_, _mm256_madd_epi16(_mm256_unpackhi_epi16(x, y), w));
+    }
+    template <class O>
+    void store(O* target, float scale) const {  // the sums lie by turns of four
+        const __m256 factor = _mm256_set1_ps(scale);
+        const __m256i sums[] = {_mm256_permute2x128_si256(low_, high_, 0x20),
+                                _mm256_permute2x128_si256(low_, high_, 0x31)};
+        for (int i = 0; i < 2; ++i)
+            Float32::store(target + i * Float32::lanes, _mm256_mul_ps(_mm256_cvtepi32_ps(sums[i]), factor));
+    }
+
+private:
+    static __m128i load(const std::uint8_t* source) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(source)); }
+
+    __m256i low_ = _mm256_setzero_si256(), high_ = _mm256_setzero_si256();
 };
 
 struct Float64 {
@@ -163,13 +190,5 @@ private:
         const Vector local = _mm256_sub_epi8(index, _mm256_set1_epi8(static_cast<char>(begin)));
         const Vector bytes = _mm256_permute4x64_epi64(v, Half);
         return _mm256_shuffle_epi8(bytes, _mm256_adds_epu8(local, _mm256_set1_epi8(0x70)));  // beyond 15: bit 7
-    }
-};
-
-struct Bytes {
-    static void shuffle(const std::uint8_t* source, const std::uint8_t* index, std::uint8_t* target) {
-        const __m128i v = _mm_loadu_si128(reinterpret_cast<const __m128i*>(source));
-        const __m128i i = _mm_loadu_si128(reinterpret_cast<const __m128i*>(index));
-        _mm_storeu_si128(reinterpret_cast<__m128i*>(target), _mm_shuffle_epi8(v, i));
     }
 };

@@ -1,6 +1,8 @@
 // Vectors of AVX-512 (F, BW, DQ, VL).
 #pragma once
 
+#include "simd_x86.h"
+
 struct Float32 {
     using Real = float;
     using Vector = __m512;
@@ -52,6 +54,34 @@ private:
     static __m256i load32(const void* source) { return _mm256_loadu_si256(static_cast<const __m256i*>(source)); }
     static void store16(void* target, __m128i v) { _mm_storeu_si128(static_cast<__m128i*>(target), v); }
     static void store32(void* target, __m256i v) { _mm256_storeu_si256(static_cast<__m256i*>(target), v); }
+};
+
+// Sums of rows of bytes, two rows at a time, each row times a weight of 16 bits.
+struct BytePairs {
+    static constexpr int lanes = 32;
+
+    void add(const std::uint8_t* a, const std::uint8_t* b, std::int32_t weights) {
+        const __m512i x = _mm512_cvtepu8_epi16(load(a)), y = _mm512_cvtepu8_epi16(load(b));
+        const __m512i w = _mm512_set1_epi32(weights);
+        low_ = _mm512_add_epi32(low_, _mm512_madd_epi16(_mm512_unpacklo_epi16(x, y), w));
+        high_ = _mm512_add_epi32(high_, _mm512_madd_epi16(_mm512_unpackhi_epi16(x, y), w));
+    }
+    template <class O>
+    void store(O* target, float scale) const {  // the sums lie by turns of four
+        const __m512i first = _mm512_set_epi64(11, 10, 3, 2, 9, 8, 1, 0), second = _mm512_set_epi64(15, 14, 7, 6, 13, 12, 5, 4);
+        const __m512 factor = _mm512_set1_ps(scale);
+        const __m512i sums[] = {_mm512_permutex2var_epi64(low_, first, high_),
+                                _mm512_permutex2var_epi64(low_, second, high_)};
+        for (int i = 0; i < 2; ++i)
+            Float32::store(target + i * Float32::lanes, _mm512_mul_ps(_mm512_cvtepi32_ps(sums[i]), factor));
+    }
+
+private:
+    static __m256i load(const std::uint8_t* source) {
+        return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(source));
+    }
+
+    __m512i low_ = _mm512_setzero_si512(), high_ = _mm512_setzero_si512();
 };
 
 struct Float64 {
@@ -145,12 +175,4 @@ struct Fixed16 {
 
 private:
     static __m256i load32(const void* source) { return _mm256_loadu_si256(static_cast<const __m256i*>(source)); }
-};
-
-struct Bytes {
-    static void shuffle(const std::uint8_t* source, const std::uint8_t* index, std::uint8_t* target) {
-        const __m128i v = _mm_loadu_si128(reinterpret_cast<const __m128i*>(source));
-        const __m128i i = _mm_loadu_si128(reinterpret_cast<const __m128i*>(index));
-        _mm_storeu_si128(reinterpret_cast<__m128i*>(target), _mm_shuffle_epi8(v, i));
-    }
 };
