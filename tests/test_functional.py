@@ -310,3 +310,23 @@ def test_every_mode_that_a_refusal_names_is_accepted(x, mode):
         interpolate(x, size=4, mode=mode)
     for named in str(refusal.value).rpartition("use ")[2].split(" or "):
         assert interpolate(x, size=4, mode=named.strip("'")).shape == (*x.shape[:2], *(4,) * (x.ndim - 2))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "uint8", "int64"])
+@pytest.mark.parametrize("mode", [None, "nearest", "bicubic"])
+@pytest.mark.parametrize("channels", [2, 3, 300])
+def test_channels_that_lie_last_in_memory_stay_last(channels, mode, dtype):
+    x = (np.random.default_rng(0).random((2, channels, 7, 9)) * 200).astype(dtype)
+    last = np.moveaxis(np.ascontiguousarray(np.moveaxis(x, 1, -1)), -1, 1)
+    y, z = interpolate(x, size=(13, 20), mode=mode), interpolate(last, size=(13, 20), mode=mode)
+    assert y.flags.c_contiguous
+    assert np.moveaxis(z, 1, -1).flags.c_contiguous
+    np.testing.assert_array_equal(z, y)
+
+
+def test_the_gradient_of_channels_that_lie_last_does_too():
+    x = np.moveaxis(np.random.default_rng(0).random((2, 7, 9, 3)), -1, 1)
+    y, pullback = upsample_vjp(x, scale_factor=2)
+    gradient = pullback(y)
+    assert np.moveaxis(gradient, 1, -1).flags.c_contiguous
+    np.testing.assert_array_equal(gradient, pullback(np.ascontiguousarray(y)))

@@ -36,13 +36,14 @@ _SHAPES = [
 ]
 
 # Samples that differ, samples in all, and the samples among them that differ by more than 1, which both peers saturated
-# between the axes. Counted on noise of all levels, with torch 2.13 (AVX-512) and Pillow 13.0.
+# between the axes. Counted on noise of all levels, with torch 2.13 (AVX-512) and Pillow 13.0; the compiled kernel has a few
+# more of the first than the reference, next to ties.
 TORCH_DIFFERENCES = {  # by mode, antialias and align_corners
     ("bilinear", False, None): (2578, 12054, 0),
     ("bilinear", False, True): (1851, 12054, 0),
     ("bilinear", True, None): (2279, 12054, 0),
-    ("bicubic", False, None): (2899, 12054, 333),
-    ("bicubic", False, True): (2289, 12054, 233),
+    ("bicubic", False, None): (2905, 12054, 333),
+    ("bicubic", False, True): (2291, 12054, 233),
     ("bicubic", True, None): (2552, 12054, 112),
 }
 PILLOW_DIFFERENCES = {  # by mode, always antialiased

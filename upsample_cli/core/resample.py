@@ -24,7 +24,7 @@ TILE_BYTES = (
 _WIDE_TILE_BYTES = 32 << 20  # of what a row of a tile reads, where its bands are wide
 _WIDE_BAND = 8  # taps
 _ROW_ELEMENTS = 512  # rows of the fastest axes are not cut shorter than this
-_LONG_ROW = 1 << 15  # samples of output: longer rows are cut, so that what the compiled kernel keeps fits the cache
+_LONG_ROW = 1 << 13  # samples: longer rows are cut, so that what the compiled kernel keeps fits the cache
 _PRODUCTS_PER_THREAD = 1 << 20  # fewer are done sooner than another thread is woken
 _TASKS_PER_THREAD = 4  # so that all end at about the same time
 _GATHER_COST = 4.0  # time per element along the fastest axis, over the time along any other
@@ -73,7 +73,8 @@ def _whole_rows(
     if not (rules.plain or _picks(bands)):
         return []
     axis, matrix = [(axis, matrix) for axis, matrix in enumerate(bands) if matrix is not None][-1]
-    length = max(1, _LONG_ROW // math.prod(out.shape[axis + 1 :]))
+    samples = max(out.shape[axis], x.shape[axis]) * math.prod(out.shape[axis + 1 :])
+    length = max(1, out.shape[axis] * _LONG_ROW // samples)
     tasks: list[Callable[[], None]] = []
     for block in _blocks(out.shape[axis], length, matrix):
         lead = (slice(None),) * axis
