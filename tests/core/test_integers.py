@@ -36,8 +36,8 @@ _SHAPES = [
 ]
 
 # Samples that differ, samples in all, and the samples among them that differ by more than 1, which both peers saturated
-# between the axes. Counted on noise of all levels, with torch 2.13 (AVX-512) and Pillow 13.0; the compiled kernel has a few
-# more of the first than the reference, next to ties.
+# between the axes. Counted on noise of all levels, with torch 2.13 (AVX-512) and Pillow 13.0; the compiled kernel has a
+# few more of the first than the reference, next to ties.
 TORCH_DIFFERENCES = {  # by mode, antialias and align_corners
     ("bilinear", False, None): (2578, 12054, 0),
     ("bilinear", False, True): (1851, 12054, 0),
