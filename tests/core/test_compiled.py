@@ -175,13 +175,16 @@ def assert_part_has_the_same_bits(whole, x, bands, axis, begin, end):
 @pytest.mark.parametrize("channels", [0, 2, 3, 4, 5])
 @pytest.mark.parametrize("dtype", NATIVE)
 def test_tails_of_every_length(dtype, channels):
+    """In arrays that lie at either end of what may be touched."""
     rng = np.random.default_rng(channels)
     for m in range(1, 71):
         others = [(m + 5, "linear"), (7, "cubic"), (m % 11 + 1, "nearest")]
         for n, mode in ((max(1, m // 2), "linear"), others[(m + channels) % 3]):
-            x = noise(rng, (3, n, channels) if channels else (3, n), dtype)
+            pixel = (channels,) if channels else ()
+            x, out = (guarded(shape, np.dtype(dtype), m % 2 == 0) for shape in ((3, n, *pixel), (5, m, *pixel)))
+            x[...] = noise(rng, x.shape, dtype)
             bands = bands_of(mode, False, x, {0: 5, 1: m})
-            assert_right(resampled(x, bands), x, bands)
+            assert_right(resampled(x, bands, out), x, bands)
 
 
 @pytest.mark.parametrize("dtype", NATIVE)
@@ -190,8 +193,7 @@ def test_tails_of_every_length(dtype, channels):
 )
 def test_nothing_beyond_the_arrays_is_touched(mode, antialias, dtype):
     rng = np.random.default_rng(1)
-    shapes = [((2, n), (3, m)) for n in (1, 3, 16, 17, 65) for m in (1, 2, 31, 33)]
-    shapes += [((2, n, c), (3, m, c)) for n in (1, 5, 21) for m in (2, 11, 43) for c in (3, 4)]
+    shapes = [((2, n), (3, m)) for n in (1, 17, 65) for m in (1, 2, 33)]
     shapes += [((2, 3, 17), (4, 5, 34)), ((1, 1, 1), (2, 2, 2)), ((3, 2, 40), (2, 4, 11))]
     for (shape, size), at_end in itertools.product(shapes, (False, True)):
         x, out = guarded(shape, np.dtype(dtype), at_end), guarded(size, np.dtype(dtype), at_end)
@@ -212,9 +214,8 @@ def test_guarded_arrays_are_guarded(at_end, beyond):
         edge = x[-1:] if {at_end} else x[:1]
         np.lib.stride_tricks.as_strided(edge, (2,), ({beyond},)).sum()
     """
-    root = Path(__file__).resolve().parents[2]
-    program = f"import sys; sys.path.append({str(root)!r})\n{script}"
-    child = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+    child = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, check=False)
     assert child.returncode == -signal.SIGSEGV, child.stderr
 
 
