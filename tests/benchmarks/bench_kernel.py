@@ -12,7 +12,7 @@ import argparse
 from collections.abc import Iterator, Mapping
 
 from peers import ONE_THREAD, PEERS, set_threads
-from timing import STATISTICS, in_turn, machine, prepare, verify
+from timing import Measurement, machine, prepare, verify
 from work import Work
 
 _LIMIT = "allocate + fill"
@@ -119,15 +119,13 @@ def measure(work: Work, arguments: argparse.Namespace) -> tuple[dict[int, dict[s
     for threads in (1, 2):
         set_threads(threads)
         able = {name: run for name, run in runners.items() if threads == 1 or name not in ONE_THREAD}
-        times[threads] = in_turn(able, arguments.rounds, arguments.seconds, STATISTICS[arguments.statistic])
+        times[threads] = Measurement.of(arguments).in_turn(able, threads)
     return times, remarks
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="What the kernel costs beside its peers and the memory.")
-    parser.add_argument("--rounds", type=int, default=51, help="runs of each peer at most")
-    parser.add_argument("--seconds", type=float, default=1.0, help="time of each peer, after which it runs no more")
-    parser.add_argument("--statistic", choices=STATISTICS, default="median", help="what is made of the times")
+    Measurement.add_options(parser)
     parser.add_argument("--only", default="", help="only works whose name contains this")
     parser.add_argument("--peers", nargs="*", choices=PEERS, default=list(PEERS), help="only these beside upsample")
     arguments = parser.parse_args()

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 
 import numpy as np
 from peers import as_array, set_threads
-from timing import STATISTICS, in_turn, machine, prepare
+from timing import Measurement, machine, prepare
 from work import Work
 
 from upsample_cli.core.definition import row
@@ -90,7 +90,7 @@ def measure(work: Work, threads: int, arguments: argparse.Namespace) -> dict[str
     runners = prepare(work, x, _PEERS)
     set_threads(threads)
     verify(work, x, as_array(runners["upsample"]()))
-    return in_turn(runners, arguments.rounds, arguments.seconds, STATISTICS[arguments.statistic])
+    return Measurement.of(arguments).in_turn(runners, threads)
 
 
 def _table(works: Iterator[Work], counts: list[int], arguments: argparse.Namespace) -> None:
@@ -110,9 +110,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="How time grows with the size, the threads and the factor.")
     tables = ("sizes", "threads", "factors")
     parser.add_argument("tables", nargs="*", choices=tables, default=tables, help="all of them unless named")
-    parser.add_argument("--rounds", type=int, default=51, help="runs of each peer at most")
-    parser.add_argument("--seconds", type=float, default=0.5, help="time of each peer, after which it runs no more")
-    parser.add_argument("--statistic", choices=STATISTICS, default="median", help="what is made of the times")
+    Measurement.add_options(parser)
     arguments = parser.parse_args()
     print(machine())
     cores = os.cpu_count() or 1

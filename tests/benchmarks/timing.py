@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import os
 import platform
 import statistics
 import time
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +17,9 @@ from peers import LIMITS, MODULES, PEERS, CannotError, Runner, as_array
 from work import Work, check, deviation
 
 Statistic = Callable[[list[float]], float]
+Clock = Callable[[], float]
 STATISTICS: dict[str, Statistic] = {"median": statistics.median, "minimum": min}
+CLOCKS = {"wall": time.perf_counter, "processor": time.process_time}  # the second stands still while others run
 _ENOUGH_RUNS = 3
 
 
@@ -48,27 +52,49 @@ def verify(work: Work, x: np.ndarray, runners: Mapping[str, Runner]) -> list[str
     return remarks
 
 
-def in_turn(runners: Mapping[str, Runner], rounds: int, seconds: float, statistic: Statistic) -> dict[str, float]:
-    """The time of each runner in seconds.
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """How runners are timed.
 
-    Args:
-        runners: by their names.
+    Attributes:
         rounds: how often each of them runs.
         seconds: that each may take in all, but for the first few runs.
         statistic: what is made of the times of one runner.
+        clock: by which one thread is timed; several are timed by that on the wall.
     """
-    times: dict[str, list[float]] = {name: [] for name in runners}
-    for _ in range(rounds):
-        for name, run in runners.items():
-            if len(times[name]) < _ENOUGH_RUNS or sum(times[name]) < seconds:
-                times[name].append(_once(run))
-    return {name: statistic(values) for name, values in times.items()}
+
+    rounds: int
+    seconds: float
+    statistic: Statistic
+    clock: Clock
+
+    @staticmethod
+    def add_options(parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("--rounds", type=int, default=51, help="runs of each peer at most")
+        parser.add_argument("--seconds", type=float, default=1.0, help="time of each peer, after which it runs no more")
+        parser.add_argument("--statistic", choices=STATISTICS, default="median", help="what is made of the times")
+        parser.add_argument("--clock", choices=CLOCKS, default="wall", help="that of the processor for busy machines")
+
+    @classmethod
+    def of(cls, arguments: argparse.Namespace) -> Measurement:
+        statistic, clock = STATISTICS[arguments.statistic], CLOCKS[arguments.clock]
+        return cls(arguments.rounds, arguments.seconds, statistic, clock)
+
+    def in_turn(self, runners: Mapping[str, Runner], threads: int = 1) -> dict[str, float]:
+        """The time of each runner in seconds, by their names."""
+        clock = self.clock if threads == 1 else time.perf_counter
+        times: dict[str, list[float]] = {name: [] for name in runners}
+        for _ in range(self.rounds):
+            for name, run in runners.items():
+                if len(times[name]) < _ENOUGH_RUNS or sum(times[name]) < self.seconds:
+                    times[name].append(_once(run, clock))
+        return {name: self.statistic(values) for name, values in times.items()}
 
 
-def _once(run: Runner) -> float:
-    start = time.perf_counter()
+def _once(run: Runner, clock: Clock) -> float:
+    start = clock()
     answer = run()
-    stop = time.perf_counter()
+    stop = clock()
     del answer  # to free its memory is nobody's work
     return stop - start
 
