@@ -6,6 +6,8 @@ import os
 import re
 import shlex
 import signal
+import subprocess
+import sys
 import tempfile
 import warnings
 from pathlib import Path
@@ -20,6 +22,7 @@ from PIL import Image
 
 import upsample_cli
 from upsample_cli.cli import main
+from upsample_cli.core.kernel import describe
 from upsample_cli.options import EXAMPLES
 
 SAMPLES = Path(__file__).parents[1] / "sample_data"
@@ -135,7 +138,17 @@ def sample(folder):
 
 
 def test_version():
-    assert run("--version").stdout == f"upsample, version {upsample_cli.__version__}\n"
+    assert run("--version").stdout == f"upsample, version {upsample_cli.__version__}\nkernel: {describe()}\n"
+
+
+def test_a_kernel_that_is_not_there(folder):
+    """It is asked for by the environment, which a process reads once."""
+    env = {"UPSAMPLE_KERNEL": "abacus", "PYTHONPATH": str(Path(upsample_cli.__file__).parents[1])}
+    for arguments, code in ((["x.npy", "--scale", "2"], 2), (["--version"], 0)):
+        command = [sys.executable, "-m", "upsample_cli", *arguments]
+        result = subprocess.run(command, env=os.environ | env, capture_output=True, text=True, check=False, cwd=folder)
+        assert (result.returncode, result.stdout.count("\n")) == (code, 0 if code else 2)
+        assert "UPSAMPLE_KERNEL=abacus: this machine and installation have " in result.stdout + result.stderr
 
 
 @pytest.mark.parametrize("option", ["--help", "-h"])

@@ -293,9 +293,17 @@ def test_variables_that_are_no_defaults(tree, name):
     assert "200 → 400" in result.stderr
 
 
-def test_a_senseless_default_is_said_to_be_one(tree):
-    result = with_defaults("d/a.npy", "--scale", 2, code=2, UPSAMPLE_MODE="nonsense")
-    assert result.stderr.endswith("(the environment has UPSAMPLE_MODE)\n")
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("MODE", "nonsense"), ("THREADS", "many"), ("REGION", "1,2,3,4"), ("OVERWRITE", "perhaps"), ("FIT", "9")],
+)
+def test_a_senseless_default_is_said_to_be_one(tree, name, value):
+    variables = {f"UPSAMPLE_{name}": value} | ({"UPSAMPLE_SCALE": "2"} if name == "FIT" else {})
+    result = with_defaults("d/a.npy", *([] if name == "FIT" else ["--scale", 2]), code=2, **variables)
+    assert f"(the environment has {', '.join(sorted(variables, reverse=True))})" in result.stderr
+
+
+def test_what_the_command_line_says_is_not_blamed_on_the_environment(tree):
     assert "environment" not in with_defaults("d/a.npy", "--scale", 2, "--mode", "nonsense", code=2).stderr
 
 

@@ -212,7 +212,6 @@ def imported(folder, *arguments, code=0):
     ("arguments", "code"),
     [
         (["--help"], 0),
-        (["--version"], 0),
         (["--nonsense"], 2),
         (["x.png"], 2),
         (["x.png", "--scale", "two"], 2),

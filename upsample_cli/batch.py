@@ -115,9 +115,14 @@ def _with_requests(files: Sequence[Input], pairs: Sequence[Pair], request: Reque
 
 def _refuse_senseless(request: Request) -> None:
     """Refuse what makes sense for no file."""
-    from .plan import choose_mode  # which needs NumPy
+    from .core.kernel import instruction_set  # which needs NumPy
+    from .plan import choose_mode
 
     choose_mode(request)
+    try:
+        instruction_set()
+    except ValueError as error:
+        raise RequestError(str(error)) from error
 
 
 def _named(file: Input, request: Request, template: Template) -> Job:

@@ -35,6 +35,18 @@ _INTERRUPTED, _TERMINATED, _BUG = 130, 143, 1
 class _Command(click.Command):
     """A command whose help has its options under headings."""
 
+    def get_help_option(self, ctx: click.Context) -> click.Option | None:
+        option = super().get_help_option(ctx)
+        if option is not None:
+            option.allow_from_autoenv = False  # a variable called UPSAMPLE_HELP is nobody's wish for it
+        return option
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except click.BadParameter as error:
+            raise click.UsageError(error.format_message() + names_of_defaults(ctx), ctx) from None
+
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         for group, parameters in options.in_groups(self, ctx).items():
             with formatter.section(group):
@@ -43,7 +55,11 @@ class _Command(click.Command):
 
 @click.command(
     cls=_Command,
-    context_settings={"auto_envvar_prefix": options.ENVIRONMENT, "max_content_width": 100},
+    context_settings={
+        "auto_envvar_prefix": options.ENVIRONMENT,
+        "help_option_names": ["-h", "--help"],
+        "max_content_width": 100,
+    },
     epilog=options.epilog(),
 )
 @click.argument("inputs", metavar="INPUT...", nargs=-1, type=options.Files())
@@ -83,8 +99,8 @@ def _errors_as_text(context: click.Context, verbose: bool) -> Iterator[None]:
         _fail(f"Error: {error}{hint}", error.exit_code)
     except KeyboardInterrupt:
         _fail("Interrupted: unfinished outputs are removed", _INTERRUPTED)
-    except click.ClickException:
-        raise
+    except click.UsageError as error:
+        raise click.UsageError(error.format_message() + names_of_defaults(context), context) from None
     except Exception as error:
         if verbose:
             from traceback import format_exc  # for bugs alone

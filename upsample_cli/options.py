@@ -81,8 +81,8 @@ def in_groups(command: click.Command, context: click.Context) -> dict[str, list[
     """The options by the heading under which they stand, in their order."""
     groups: dict[str, list[click.Parameter]] = {}
     for parameter in command.get_params(context):
-        if isinstance(parameter, Option):
-            groups.setdefault(parameter.group, []).append(parameter)
+        if isinstance(parameter, click.Option):
+            groups.setdefault(getattr(parameter, "group", MESSAGES), []).append(parameter)  # Click's own has none
     return groups
 
 
@@ -292,7 +292,13 @@ def _about(name: str, *names: str, tell: Callable[[click.Context], str], **setti
 
 
 def _version(context: click.Context) -> str:
-    return f"upsample, version {__version__}"
+    from .core.kernel import describe  # which needs NumPy
+
+    try:
+        kernel = describe()
+    except ValueError as error:  # a variable asks for one that is not there
+        kernel = str(error)
+    return f"upsample, version {__version__}\nkernel: {kernel}"
 
 
 def _man_page(context: click.Context) -> str:
@@ -304,5 +310,4 @@ def _man_page(context: click.Context) -> str:
 about_options = _all_of(
     _about("--man", tell=_man_page, help="Print the man page: upsample --man | man -l -"),
     _about("--version", tell=_version, help="Print the version and the kernel that computes."),
-    _about("-h", "--help", tell=click.Context.get_help, help="Print this."),
 )
