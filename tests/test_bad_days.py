@@ -24,7 +24,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="signals, limits
 
 LONG = (400, 1500, 1500)  # of a sparse array whose resizing takes seconds
 _PR_CAPBSET_DROP, _READ_AND_WRITE_EVERYTHING = 24, (1, 2)  # of prctl; CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
-_SOON = 2.0  # seconds within which everything stops
+_SOON = 5.0  # seconds within which everything stops; two, on a machine that has nothing else to do
 
 
 @pytest.fixture
@@ -393,7 +393,36 @@ def test_a_directory_that_must_not_be_written(folder):
     assert err.count("Permission denied") == 3
 
 
-# --- terminals ---
+# --- those who listen ---
+
+
+def test_nobody_reads_what_people_are_told(folder):
+    """As in ``upsample … 2>&1 | head -1``: the work goes on."""
+    save_arrays(folder, 5)
+    reader, writer = os.pipe()
+    os.close(reader)
+    process = start(folder, "--progress", stderr=writer)
+    os.close(writer)
+    with ended_afterwards(process):
+        process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert len(names(folder / "out")) == 5
+
+
+def test_nobody_reads_what_programs_are_told(folder):
+    """As in ``upsample --json … | head -1``: then the work is for nothing, and stops."""
+    save_arrays(folder, 40, shape=(20, 60, 60))
+    reader, writer = os.pipe()
+    os.close(reader)
+    process = start(folder, "--json", "-j", "2", stdout=writer)
+    os.close(writer)
+    with ended_afterwards(process):
+        _, err = process.communicate(timeout=60)
+        assert in_group(process.pid) == []
+    assert process.returncode == 4
+    assert "Error: the standard output cannot be written: Broken pipe" in err
+    assert len(names(folder / "out")) < 40
+    assert not unfinished(folder / "out")
 
 
 def test_a_terminal_sees_how_far_it_is_and_has_its_line_back(folder):

@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections import Counter
+from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO
 
@@ -151,7 +152,8 @@ def write_out(text: str) -> None:
 
 def _say(text: str, colour: str | None = None) -> None:
     styled = text if colour is None or os.environ.get("NO_COLOR") else click.style(text, fg=colour)
-    click.echo(styled, err=True)  # which leaves out colours where there is no terminal
+    with suppress(OSError):  # nobody listens any more, which is no reason to stop
+        click.echo(styled, err=True)  # which leaves out colours where there is no terminal
 
 
 def _wants_display(progress: bool | None, quiet: bool) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
 
@@ -47,16 +48,19 @@ class Display:
         """Take the line away."""
         if self._is_shown:
             self._is_shown = False
-            self._stream.write(_ERASE)
-            self._stream.flush()
+            self._write(_ERASE)
 
     def _draw(self) -> None:
         now = time.monotonic()
         if now - self._began < _PATIENCE or now - self._drawn < _PERIOD:
             return
         self._drawn, self._is_shown = now, True
-        self._stream.write(f"{_ERASE}{_NO_WRAP}{self.line(now - self._began)}{_WRAP}")
-        self._stream.flush()
+        self._write(f"{_ERASE}{_NO_WRAP}{self.line(now - self._began)}{_WRAP}")
+
+    def _write(self, text: str) -> None:
+        with suppress(OSError):  # the terminal has gone
+            self._stream.write(text)
+            self._stream.flush()
 
     def line(self, seconds: float) -> str:
         """What is shown after so many seconds."""
