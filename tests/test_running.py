@@ -90,7 +90,7 @@ def told(result):
         if (summary := record[name]) is not None:
             affines = {frame: affine.tolist() for frame, affine in summary.grid.affines.items()}
             record[name] = (summary.grid.axes, affines, summary.dtype, summary.arrays)
-    return {name: value for name, value in record.items() if name not in ("seconds", "memory")}
+    return {name: value for name, value in record.items() if name != "seconds"}
 
 
 def test_results_and_files_do_not_depend_on_the_number_of_processes(files, folder):

@@ -15,12 +15,14 @@ from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from importlib import import_module
 from multiprocessing import get_context
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
+from . import formats
 from .errors import RequestError, UpsampleError
-from .limits import allow_cores, cores, machine_memory
+from .limits import allow_cores, cores, machine_memory, program_bytes
 from .pipeline import beyond_links
 from .plan import Plan
 from .results import Result
@@ -36,6 +38,7 @@ Connection: TypeAlias = Any  # of multiprocessing, which has another class for e
 _PATIENCE = 1.0  # seconds that a worker has to remove what it has not finished
 _PROGRESS_PERIOD = 0.1  # seconds between two messages of how far a job is
 _TERMINATED = 143
+_FIRST = 100  # jobs that tell which formats are read
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +57,20 @@ class _Progress:
 
 def run_in_processes(tasks: Sequence[Task], options: RunOptions) -> Generator[Result]:
     """Do numbered jobs in as many processes at a time as `options` say, and give the results as they end."""
+    if _may_fork():
+        _load_formats(tasks)
     pool = _Pool(min(options.processes or cores(), len(tasks)), options)
     try:
         yield from pool.results(tasks)
     finally:
         pool.stop()
+
+
+def _load_formats(tasks: Sequence[Task]) -> None:
+    """Import what the first jobs need, which all workers then share, and count the same memory of the program."""
+    for family in sorted({formats.family_of(job.input) for _, job in tasks[:_FIRST]}):
+        import_module(f"{formats.__name__}.{family}")
+    program_bytes()
 
 
 class _Worker:
