@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from dataclasses import replace
 
 import nibabel as nib
 import numpy as np
@@ -179,7 +178,7 @@ def test_what_exists_stays_when_its_successor_is_wrong(tmp_path):
     request = asked(verify=True, scale=2)
     with open_source(tmp_path / "in.npy", read_options(request)) as source:
         plan = make_plan(request, source, tmp_path / "in.npy", tmp_path / "out.npy")
-        plan = replace(plan, source_path=tmp_path / "other.npy")
+        plan = plan._replace(source_path=tmp_path / "other.npy")
         np.save(tmp_path / "other.npy", samples((9, 10), "float32")[::-1])
         with pytest.raises(OutputError, match="--verify"):
             run(plan, overwrite=True)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import TypeAlias
+from dataclasses import dataclass, field
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -22,8 +22,7 @@ INCH = UNITS[0]["in"]  # millimetres
 RASTER = "raster"  # the frame of the input's own voxels, for what a file says in pixels; it is no orientation
 
 
-@dataclass(frozen=True, slots=True)
-class Axis:
+class Axis(NamedTuple):
     """One axis of an array.
 
     Attributes:
@@ -47,14 +46,13 @@ class Axis:
             return self
         ratio = table[self.unit] / table[unit]
         spacing = None if self.spacing is None else self.spacing * ratio
-        return replace(self, spacing=spacing, unit=unit, origin=self.origin * ratio)
+        return self._replace(spacing=spacing, unit=unit, origin=self.origin * ratio)
 
     def resampled(self, axis_map: AxisMap) -> Axis:
         """The axis of the output samples of `axis_map`."""
         if self.spacing is None:
-            return replace(self, size=axis_map.out_size)
-        return replace(
-            self,
+            return self._replace(size=axis_map.out_size)
+        return self._replace(
             size=axis_map.out_size,
             spacing=self.spacing * axis_map.pitch,
             origin=self.origin + self.spacing * axis_map.b,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from . import __version__, formats
 from .core.modes import Mode, check_ndim, find_mode
@@ -30,8 +30,7 @@ if TYPE_CHECKING:
     from .core.light import Curve
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """What is done to one file.
 
     Attributes:
@@ -167,7 +166,7 @@ def make_resizing(
     changes = {name: step.map for name, step in recipe.items() if step.bands is not None}
     grid = before.grid.resampled(changes)
     history = _history(mode, recipe, request) if request.provenance else None
-    after = replace(before, grid=grid, levels=_level_shapes(before, grid.shape), history=history)
+    after = before._replace(grid=grid, levels=_level_shapes(before, grid.shape), history=history)
     rules = _rules(before, mode, recipe.values(), request, path)
     return Resizing(source, before, after, mode, tuple(recipe.get(name) for name in before.grid.names), rules)
 
@@ -252,7 +251,7 @@ def _levels(main: Resizing, request: Request, path: Path) -> list[Resizing]:
             coarse = a * axis.size / size  # over the same extent, whose edge lies half a sample before the first
             target = AxisTarget(size, 1 / coarse, exact=True, shift=b - (a - 1) / 2)
             recipe += make_recipe([before], [target], mode, False, main.before.dtype)
-        after = replace(main.after, grid=main.after.grid.resized(shape), levels=())
+        after = main.after._replace(grid=main.after.grid.resized(shape), levels=())
         taken = [step for step in recipe if step is not None]
         rules = _rules(main.before, mode, taken, request, path)
         resizings.append(Resizing(main.source, main.before, after, mode, tuple(recipe), rules))

@@ -6,7 +6,7 @@ import itertools
 import math
 from collections.abc import Generator, Iterator
 from contextlib import closing
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -23,8 +23,7 @@ _IN_FLIGHT = 3  # slabs: one is being made, one waits, one is used
 _TILES_PER_THREAD = 4  # of scratch
 
 
-@dataclass(frozen=True, slots=True)
-class Slab:
+class Slab(NamedTuple):
     """A part of the output, and the part of the input that it is made from.
 
     Both are ranges of rows of the array whose axes up to the slab axis are merged; `leads` of the leading axes'
@@ -43,8 +42,7 @@ class Slab:
     is_whole: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Resizing:
+class Resizing(NamedTuple):
     """What is done to one array.
 
     Attributes:
@@ -102,9 +100,9 @@ class Resizing:
     def within(self, limit: float, threads: int) -> Resizing:
         """The same, in slabs that keep its memory below `limit` as far as that is possible."""
         slab_bytes = int((limit - self.overhead(threads)) / _IN_FLIGHT)
-        fitting = replace(self, slab_bytes=max(1, min(_SLAB_BYTES, slab_bytes)))
+        fitting = self._replace(slab_bytes=max(1, min(_SLAB_BYTES, slab_bytes)))
         while fitting.memory(threads) > limit and fitting.slab_rows > 1:  # neighbours read some of the same rows
-            fitting = replace(fitting, slab_bytes=fitting.slab_bytes // 2)
+            fitting = fitting._replace(slab_bytes=fitting.slab_bytes // 2)
         return fitting
 
     def slabs(self) -> Iterator[Slab]:

@@ -146,7 +146,7 @@ def _planned(result: Result, plan: Plan) -> Result:
 
 
 def _carried_out(planned: Result, plan: Plan, options: RunOptions, progress: Callable[[float], None] | None) -> Result:
-    plan = replace(plan, threads=plan.request.threads or cores())  # in a batch fewer than it was planned for
+    plan = plan._replace(threads=plan.request.threads or cores())  # in a batch fewer than it was planned for
     watch = None
     if options.thumbnails:
         from .thumbnails import Watch  # which only the report wants

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -55,10 +55,9 @@ class Watch:
         self._after = [_Copy(plane, after.grid) for plane in planes]
         first = plan.main.source
         watched = _WatchedSource(first, self._before)
-        self.plan = replace(
-            plan,
-            resizings=tuple(replace(r, source=watched) if r.source is first else r for r in plan.resizings),
-            mains=tuple(replace(r, source=watched) if r.source is first else r for r in plan.mains),
+        self.plan = plan._replace(
+            resizings=tuple(r._replace(source=watched) if r.source is first else r for r in plan.resizings),
+            mains=tuple(r._replace(source=watched) if r.source is first else r for r in plan.mains),
             sink=_WatchedSink(plan.sink, self._after, plan.main.slab_axis),
         )
 

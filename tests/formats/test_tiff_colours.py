@@ -1,6 +1,5 @@
 """Colours and numbers of a TIFF file: interpolated as what they mean, and stored as they were."""
 
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -225,7 +224,7 @@ def test_a_codec_that_cannot_hold_the_result_is_replaced_aloud(tmp_path):
     path = tmp_path / "in.tif"
     tifffile.imwrite(path, samples((16, 16)), photometric="minisblack", compression="jpeg", metadata=None)
     with open_source(path, ReadOptions()) as source:
-        header = replace(source.header, dtype=np.dtype(np.float32))
+        header = source.header._replace(dtype=np.dtype(np.float32))
     sink = make_sink(tmp_path / "out.tif", [header], WriteOptions())
     assert sink.warnings == ["JPEG compression cannot hold this: Deflate takes its place"]
     sink.write([tmp_path / "out.tif"], iter([[np.full((16, 16), 0.5, np.float32)]]))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from ...geometry import Axis
 from .. import xmp
@@ -31,7 +30,7 @@ def of_a_picture(header: Header, metadata: Metadata, format_name: str) -> Said:
     items: list[tuple[str, object]] = [("EXIF", notes.exif), ("XMP", notes.xmp), ("comments", notes.comments)]
     items += [("the ICC profile", notes.icc), ("the resolution", notes.unit)]
     missing = [name for name, value in items if value and name not in known] + ([] if same else [*notes.extras])
-    warnings = lost(replace(header, extras=tuple(missing)), format_name)
+    warnings = lost(header._replace(extras=tuple(missing)), format_name)
     if not same:
         return notes._replace(own=None), warnings
     if format_name == "PNG":

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +38,7 @@ def encode(header: Header, path: Path, pair: bool) -> Encoded:
     target = dimensions(header, "NIfTI", 7, path, pixels)
     dtype, said = carried(header.dtype)
     raw = _new_header(header, target, dtype, path)
-    lost_here = lost(replace(header, scaling=None), "NIfTI", *target.lost, *generic_losses(header, pixels=pixels))
+    lost_here = lost(header._replace(scaling=None), "NIfTI", *target.lost, *generic_losses(header, pixels=pixels))
     return _encoded(raw, [], header.history, pair, dtype, target.order, (*said, *lost_here))
 
 
