@@ -5,6 +5,8 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from tests.test_cli import SAMPLES, refuse, run
 from upsample_cli.errors import RequestError
@@ -48,6 +50,14 @@ def found(names, *rules):
 )
 def test_what_belongs_to_an_image_is_found_by_its_name(rule, image, other):
     assert found([image], rule) == [(image, "cubic", None), (other, "label", image)]
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])  # a directory that is only entered
+@given(st.text(st.characters(exclude_characters="/\0"), max_size=9), st.sampled_from(["", "d/", "/d/e/"]))
+def test_there_and_back_is_the_same_name(stem, parent):
+    name = f"{parent}x{stem}_T1w.nii.gz"
+    (_, (other, _, image)) = found([name], BIDS)
+    assert (image, found([other], BIDS)) == (name, [(other, "label", name)])
 
 
 @pytest.mark.parametrize("name", ["sub-1_T2w.nii.gz", "sub-1_T1w.nii", "_T1w.nii.gz/x.png", "sub-1_T1w.nii.gz.bak"])

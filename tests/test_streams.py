@@ -124,6 +124,11 @@ def test_what_is_no_file_leaves_the_output_empty(folder, data, says):
     assert err.count("\n") == 1
 
 
+def test_what_content_does_not_tell_the_option_does():
+    _, err = stream("-", "--scale", 2, "--format", "npy", data=b"text", code=3)
+    assert err.startswith("Error: stdin.npy: ")
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [

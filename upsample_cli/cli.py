@@ -113,7 +113,7 @@ def _run(settings: Settings, request: Request) -> int:
     """Do what was asked for, and give the exit code."""
     from .streams import standard_streams
 
-    with standard_streams(settings.inputs, settings.destination, settings.dry_run) as streams:
+    with standard_streams(settings.inputs, settings.destination, settings.suffix, settings.dry_run) as streams:
         jobs = _jobs(settings, request, streams)
         with ExitStack() as stack:
             feedback = stack.enter_context(_feedback(settings, len(jobs)))
@@ -156,10 +156,10 @@ def _template(settings: Settings, streams: Streams) -> Template:
     from .naming import Template
 
     if settings.compare is None:
-        return Template(settings.destination, settings.format, streams.stdout)
+        return Template(settings.destination, settings.suffix, streams.stdout)
     from .comparison import DEFAULT_NAME  # which few ask for, as all that follows
 
-    return Template(settings.destination, settings.format, streams.stdout, default=DEFAULT_NAME)
+    return Template(settings.destination, settings.suffix, streams.stdout, default=DEFAULT_NAME)
 
 
 def _listed(settings: Settings) -> list[str]:

@@ -37,7 +37,7 @@ class Template:
 
         Args:
             output: what the user asked for.
-            suffix: what ``{ext}`` stands for, such as ``png``, or None for the input's own.
+            suffix: what ``{ext}`` stands for, such as ``.png``, or None for the input's own.
             stdout: the name, without a suffix, of what becomes the standard output, if that is the output.
             default: the template of a name, of which there is no need in a directory unless it changes the suffix.
 
@@ -45,14 +45,16 @@ class Template:
             RequestError: it is none of these.
         """
         self.output = output
-        self._suffix = None if suffix is None else f".{suffix.lstrip('.')}"
+        self._suffix = suffix
         self._text = _text(output, default) if stdout is None else _literal(stdout) + "{ext}"
         self.fields, literal = self._parse()
         self.is_single = stdout is not None or not self.fields
         self.folder = os.path.dirname(literal) or None if self.fields else None  # noqa: PTH120 a part of a name
         self.makes_folders = "subdir" in self.fields
         if suffix is not None and "ext" not in self.fields:
-            raise RequestError(f"--format {suffix}: has no meaning with --output {output}, whose name says its format")
+            raise RequestError(
+                f"--format {suffix[1:]}: has no meaning with --output {output}, whose name says its format"
+            )
 
     def name(self, file: Input, request: Request) -> Path:
         """The name of the output of `file`, which is opened only if a field stands for what it holds.

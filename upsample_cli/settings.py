@@ -49,6 +49,11 @@ class Settings(NamedTuple):
         return STREAM if self.output is None and self.inputs == (STREAM,) else self.output
 
     @property
+    def suffix(self) -> str | None:
+        """What names of the format that is asked for end with, however it is written: ``png`` or ``.png``."""
+        return None if self.format is None else f".{self.format.lstrip('.')}"
+
+    @property
     def existing(self) -> Existing:
         """What is done where an output exists."""
         if self.overwrite:

@@ -34,8 +34,16 @@ class Streams(NamedTuple):
 
 
 @contextmanager
-def standard_streams(inputs: Sequence[str], output: str | None, dry_run: bool = False) -> Iterator[Streams]:
+def standard_streams(
+    inputs: Sequence[str], output: str | None, suffix: str | None = None, dry_run: bool = False
+) -> Iterator[Streams]:
     """Names of temporary files in place of the ``-`` among the `inputs`, or as `output`.
+
+    Args:
+        inputs: names of the inputs.
+        output: what the user wants the outputs to be called.
+        suffix: of the standard input, where its content does not tell.
+        dry_run: whether nothing is going to be written.
 
     Raises:
         RequestError: a stream is a terminal.
@@ -54,13 +62,13 @@ def standard_streams(inputs: Sequence[str], output: str | None, dry_run: bool = 
 
     with TemporaryDirectory(prefix="upsample-") as folder:
         if STREAM in inputs:
-            received = _receive(Path(folder))
+            received = _receive(Path(folder), suffix)
             inputs = [received if name == STREAM else name for name in inputs]
         stdout = f"{folder}/stdout" if output == STREAM else None
         yield Streams(inputs, stdout, lambda result: _deliver(result, Path(folder)))
 
 
-def _receive(folder: Path) -> str:
+def _receive(folder: Path, suffix: str | None) -> str:
     """Store the standard input in `folder`, under a name that tells its format."""
     from shutil import copyfileobj
 
@@ -74,7 +82,7 @@ def _receive(folder: Path) -> str:
             copyfileobj(sys.stdin.buffer, file)
     except OSError as error:
         raise InputError(f"-: the standard input cannot be stored in {folder.parent}: {error.strerror}") from error
-    return str(path.rename(folder / f"stdin{suffix_of(path)}"))
+    return str(path.rename(folder / f"stdin{suffix_of(path) or suffix or ''}"))
 
 
 def _deliver(result: Result, folder: Path) -> Result:
