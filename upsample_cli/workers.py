@@ -7,6 +7,7 @@ and sends the result. When its connection ends, so does the worker.
 
 from __future__ import annotations
 
+import ctypes
 import signal
 import sys
 import threading
@@ -38,6 +39,8 @@ Connection: TypeAlias = Any  # of multiprocessing, which has another class for e
 _PATIENCE = 1.0  # seconds that a worker has to remove what it has not finished
 _PROGRESS_PERIOD = 0.1  # seconds between two messages of how far a job is
 _TERMINATED = 143
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of malloc.h
+_LARGEST_KEPT, _KEPT = 32 << 20, 64 << 20  # bytes: of a single piece, which is glibc's limit, and of all together
 _FIRST = 100  # jobs that tell which formats are read
 
 
@@ -250,6 +253,7 @@ def _serve(connection: Connection, not_mine: Sequence[Connection], options: RunO
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears of it, and says what to do
     signal.signal(signal.SIGTERM, _end)
     _take_signals()
+    _keep_memory()
     for other in not_mine:  # or nobody would notice when the parent ends
         other.close()
     with suppress(EOFError, OSError):
@@ -283,6 +287,17 @@ class _Conversation:
         if now - self._told >= _PROGRESS_PERIOD:
             self._told = now
             self._connection.send(_Progress(part))
+
+
+def _keep_memory() -> None:
+    """Let this process keep memory that is free for its next job, as far as its C library can be told so.
+
+    To give back the memory of a picture and to get it again, page by page, takes as long as to encode a JPEG.
+    """
+    with suppress(OSError, TypeError, AttributeError):  # only glibc has these
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(_M_MMAP_THRESHOLD, _LARGEST_KEPT)
+        mallopt(_M_TRIM_THRESHOLD, _KEPT)
 
 
 def _end(number: int, frame: object) -> NoReturn:
