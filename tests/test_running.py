@@ -4,6 +4,7 @@ import inspect
 import os
 import pickle
 import signal
+import subprocess
 import sys
 import time
 from contextlib import closing
@@ -15,6 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.test_cli_process import command, environment
 from upsample_cli import errors, limits, pipeline, running, workers
 from upsample_cli.batch import Job
 from upsample_cli.errors import InputError, InternalError, OutputError, RequestError, UpsampleError
@@ -190,6 +192,17 @@ def test_workers_end_with_the_jobs_or_when_nobody_wants_more():
     assert children() == before
 
 
+def test_one_job_does_not_import_what_several_need():
+    save("a.npy", "b.npy")
+    for names, several in ((["a.npy"], False), (["a.npy", "b.npy"], True)):
+        arguments = command(*names, "--scale", "2", "-o", "out/", "-q", "--overwrite", python=["-X", "importtime"])
+        done = subprocess.run(arguments, env=environment(), capture_output=True, text=True, check=True, timeout=60)
+        imported = {line.split("|")[-1].strip() for line in done.stderr.splitlines()}
+        assert "upsample_cli.running" in imported
+        assert ("multiprocessing" in imported) == ("upsample_cli.workers" in imported) == several
+        assert not imported & {"json", "concurrent.futures", "upsample_cli.progress", "upsample_cli.json_lines"}
+
+
 @LINUX
 def test_one_job_has_no_worker(monkeypatch):
     def run(plan, **settings):
@@ -294,7 +307,14 @@ def test_jobs_that_fit_into_memory_do_not_wait(monkeypatch):
 
 @pytest.mark.parametrize(
     ("cores", "count", "processes", "threads"),
-    [(8, 2, None, [4, 4]), (8, 1, None, [8]), (2, 5, None, [1, 1, 1, 1]), (8, 3, 2, [4, 4]), (1, 2, 4, [1, 1])],
+    [
+        (8, 2, None, [4, 4]),
+        (8, 1, None, [8]),
+        (2, 5, None, [1, 1, 1, 1]),
+        (8, 3, 2, [4, 4]),
+        (8, 3, 9, [3]),
+        (1, 2, 4, [1, 1]),
+    ],
     ids=str,
 )
 def test_cores_are_shared_among_the_jobs_that_there_are(monkeypatch, cores, count, processes, threads):

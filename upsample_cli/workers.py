@@ -145,7 +145,7 @@ class _Pool:
         while waiting and (worker := self._idle()) is not None:
             at_once = min(self._count, len(self._busy()) + len(waiting))
             task = waiting.popleft()
-            worker.hand(task, max(1, self._cores // at_once), self._share)
+            worker.hand(task, max(1, round(self._cores / at_once)), self._share)
             self._tell(task, 0.0)
 
     def _idle(self) -> _Worker | None:
