@@ -79,8 +79,7 @@ class Plan(NamedTuple):
         """The predicted peak of the working memory, in bytes."""
         resizing = max(resizing.memory(self.threads) for resizing in self.resizings)
         output = max(size_in_bytes(main.after) for main in self.mains)
-        gathered = min(self.sink.copies, 1.0) * output
-        return self.whole + math.ceil(max(gathered + resizing, self.sink.copies * output))
+        return self.whole + math.ceil(max(_gathered(self.sink, self.resizings) + resizing, self.sink.copies * output))
 
 
 def read_options(request: Request) -> ReadOptions:
@@ -104,13 +103,14 @@ def make_plan(request: Request, source: Source, source_path: Path, output_path: 
     ]
     options = WriteOptions(request.quality, request.compress_level)
     sink = formats.make_sink(output_path, [main.after for main in mains], options)
+    mains = [main.in_one_slab() if main.source.copies >= 1 and sink.copies >= 1 else main for main in mains]
     resizings = [r for main in mains for r in (main, *(_levels(main, request, source_path) if sink.pyramids else ()))]
     warnings = [w for part in sources for w in part.warnings]
     warnings += [w for main in mains for w in _of_labels(main, request)] + sink.warnings
     for main, wanted in zip(mains, targets, strict=True):
         warnings += [*_aliasing(main), *_other_spacing(main, wanted)]
     whole = program_bytes() + sum(part.copies * size_in_bytes(part.header) for part in sources)
-    gathered = min(sink.copies, 1.0) * max(size_in_bytes(main.after) for main in mains)
+    gathered = _gathered(sink, mains)
     plan = Plan(
         source_path=source_path,
         output_path=output_path,
@@ -125,6 +125,11 @@ def make_plan(request: Request, source: Source, source_path: Path, output_path: 
     refuse_more_than_memory(plan.memory, limit, source_path)
     refuse_more_than_disk(plan.output_bytes, sink.compresses, output_path)
     return plan
+
+
+def _gathered(sink: Sink, resizings: Sequence[Resizing]) -> float:
+    """The bytes in which a sink gathers slabs, where there are several."""
+    return max(0.0 if one.is_one_slab else min(sink.copies, 1.0) * size_in_bytes(one.after) for one in resizings)
 
 
 def choose_mode(request: Request, has_labels: bool = False) -> Mode:

@@ -20,7 +20,7 @@ from .limits import TABLE_BYTES
 
 _SLAB_BYTES = 32 << 20  # of input and output together, where there is memory for them
 _IN_FLIGHT = 3  # slabs: one is being made, one waits, one is used
-_TILES_PER_THREAD = 4  # of scratch
+_TILES_PER_THREAD = 2  # of scratch
 
 
 class Slab(NamedTuple):
@@ -51,7 +51,7 @@ class Resizing(NamedTuple):
         mode: how samples are weighed.
         recipe: for each axis of the array what is done along it, or None where it was not addressed.
         rules: how samples are loaded, computed and stored.
-        slab_bytes: of input and output together, that a slab may have.
+        slab_bytes: of input and output together, that a slab may have; None for what was measured to be best.
     """
 
     source: Source
@@ -60,7 +60,7 @@ class Resizing(NamedTuple):
     mode: Mode
     recipe: tuple[AxisRecipe | None, ...]
     rules: Samples
-    slab_bytes: int = _SLAB_BYTES
+    slab_bytes: int | None = None
 
     @property
     def slab_axis(self) -> int:
@@ -72,10 +72,11 @@ class Resizing(NamedTuple):
     def slab_rows(self) -> int:
         """How many rows of the slab axis are made at a time."""
         rows = math.prod(self.after.grid.shape[: self.slab_axis + 1])
-        return max(
-            1,
-            min(_SLAB_BYTES, self.slab_bytes) * rows // max(1, size_in_bytes(self.before) + size_in_bytes(self.after)),
-        )
+        return max(1, self._slab_bytes * rows // max(1, size_in_bytes(self.before) + size_in_bytes(self.after)))
+
+    @property
+    def _slab_bytes(self) -> int:
+        return _SLAB_BYTES if self.slab_bytes is None else self.slab_bytes
 
     @property
     def is_one_slab(self) -> bool:
@@ -85,11 +86,13 @@ class Resizing(NamedTuple):
     def memory(self, threads: int) -> int:
         """The predicted peak of the working memory while slabs are made, besides what formats hold, in bytes."""
         rows_before, rows_after = (math.prod(h.grid.shape[: self.slab_axis + 1]) for h in (self.before, self.after))
-        row_before, row_after = size_in_bytes(self.before) // rows_before, size_in_bytes(self.after) // rows_after
+        before, after = size_in_bytes(self.before), size_in_bytes(self.after)
+        if self.source.copies >= 1:  # what is read are views of what the source holds
+            before = 0
+        row_before, row_after = before // rows_before, after // rows_after
         first = list(itertools.takewhile(lambda slab: slab.leads.start == 0, self.slabs()))
         slab = max(len(s.leads) * (len(s.reads) * row_before + len(s.rows) * row_after) for s in first)
-        everything = size_in_bytes(self.before) + size_in_bytes(self.after)
-        return min(_IN_FLIGHT * slab, everything) + self.overhead(threads)
+        return min(_IN_FLIGHT * slab, before + after) + self.overhead(threads)
 
     def overhead(self, threads: int) -> int:
         """The part of `memory` that does not depend on the slabs."""
@@ -97,12 +100,16 @@ class Resizing(NamedTuple):
         working = size_in_bytes(self.after) // self.after.dtype.itemsize * self.rules.working.itemsize
         return tables + threads * _TILES_PER_THREAD * min(TILE_BYTES, working)
 
+    def in_one_slab(self) -> Resizing:
+        """The same, made at once: for what is held as a whole before and after, which slabs would only add to."""
+        return self._replace(slab_bytes=size_in_bytes(self.before) + size_in_bytes(self.after))
+
     def within(self, limit: float, threads: int) -> Resizing:
         """The same, in slabs that keep its memory below `limit` as far as that is possible."""
         slab_bytes = int((limit - self.overhead(threads)) / _IN_FLIGHT)
-        fitting = self._replace(slab_bytes=max(1, min(_SLAB_BYTES, slab_bytes)))
+        fitting = self._replace(slab_bytes=max(1, min(self._slab_bytes, slab_bytes)))
         while fitting.memory(threads) > limit and fitting.slab_rows > 1:  # neighbours read some of the same rows
-            fitting = fitting._replace(slab_bytes=fitting.slab_bytes // 2)
+            fitting = fitting._replace(slab_bytes=fitting._slab_bytes // 2)
         return fitting
 
     def slabs(self) -> Iterator[Slab]:

@@ -26,7 +26,7 @@ _GREY = {np.dtype(bool): "1", np.dtype("u1"): "L", np.dtype("u2"): "I;16", np.dt
 _OF_PNG = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")
 _WORK = {"WEBP": 17.0, "AVIF": 36.0, "GIF": 6.0}  # measured: bytes of memory for a pixel
 _WORK_OF_QUANTISATION = 14.0
-_WORK_FOR_A_BYTE = {"PNG": 1.2}  # of other formats: what goes into the file
+_WORK_FOR_A_BYTE = {"PNG": 0.6}  # of other formats: what goes into the file
 _OF_PILLOW = 1.8  # and Pillow's picture
 
 

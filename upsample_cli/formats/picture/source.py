@@ -68,12 +68,13 @@ class PictureSource(InMemory):
     def _read_header(self, options: ReadOptions) -> Header:
         self._kind, notes, opaque = self._look()
         notes, self._orientation = _with_facts(notes)
-        self.copies = 3.4 if self._orientation in _UPRIGHT else 2.4  # Pillow's picture, the array, and it upright
         self._frames = len(notes.animation.durations) if notes.animation is not None else 1
         mode, said = choose_mode(self._kind, self._png, options.keep_indices, self._frames > 1, opaque)
         if mode is None:
             raise InputError(f"is a picture of mode {self._kind.mode}, which is not supported", self._path)
         self._mode = mode
+        self.copies = 1.5 if self._is_plain_png() else 2.4  # the file or Pillow's picture, and the array
+        self.copies += self._orientation in _UPRIGHT
         self.warnings += [*notes.warnings, *said]
         if options.axes is not None:
             self.warnings.append("--axes is ignored: a picture names its axes")
@@ -176,7 +177,7 @@ class PictureSource(InMemory):
         """The samples as they lie in the file."""
         if self._png is None:
             return self._converted()
-        if self._png.depth == 8 and self._mode == self._kind.mode in _PLAIN:
+        if self._is_plain_png():
             import imagecodecs  # takes half of Pillow's time
 
             return np.asarray(imagecodecs.png_decode(self._path.read_bytes()))
@@ -188,6 +189,10 @@ class PictureSource(InMemory):
             levels = np.asarray(self._image.convert("L"))[..., None]
             return np.concatenate([levels, apng.opacity(levels, self._png)], axis=-1)
         return self._converted()
+
+    def _is_plain_png(self) -> bool:
+        """Whether the samples are to be resized as they lie in the file, in 8 bits."""
+        return self._png is not None and self._png.depth == 8 and self._mode == self._kind.mode in _PLAIN
 
     def _converted(self) -> Array:
         """The picture at hand in the mode in which it is resized."""

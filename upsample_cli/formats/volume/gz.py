@@ -39,15 +39,15 @@ def write(file: BinaryIO, pieces: Iterable[memoryview], level: int | None) -> No
     library: Any = isal_zlib if level in _ISAL_LEVELS else zlib_ng
     checksum = size = 0
 
-    def blocks() -> Iterator[tuple[memoryview | bytes, bytes]]:
+    def blocks() -> Iterator[tuple[bytes, bytes]]:
         nonlocal checksum, size
         before = b""
         for block in _blocks(pieces):
             checksum, size = isal_zlib.crc32(block, checksum), size + len(block)
             yield block, before
-            before = bytes(block[-_WINDOW:])
+            before = block[-_WINDOW:]
 
-    def compressed(item: tuple[memoryview | bytes, bytes]) -> bytes:
+    def compressed(item: tuple[bytes, bytes]) -> bytes:
         block, before = item
         coder = library.compressobj(
             level, zlib.DEFLATED, _RAW, 8, zlib.Z_DEFAULT_STRATEGY, *([before] if before else [])
@@ -60,7 +60,7 @@ def write(file: BinaryIO, pieces: Iterable[memoryview], level: int | None) -> No
     file.write(_LAST_BLOCK + struct.pack("<II", checksum, size & 0xFFFFFFFF))
 
 
-def _blocks(pieces: Iterable[memoryview]) -> Iterator[memoryview | bytes]:
+def _blocks(pieces: Iterable[memoryview]) -> Iterator[bytes]:
     """The same bytes, cut anew into blocks of one size."""
     rest = bytearray()
     for piece in pieces:
@@ -74,7 +74,7 @@ def _blocks(pieces: Iterable[memoryview]) -> Iterator[memoryview | bytes]:
             rest.clear()
         whole = begin + (len(piece) - begin) // _BLOCK * _BLOCK
         for start in range(begin, whole, _BLOCK):
-            yield piece[start : start + _BLOCK]
+            yield bytes(piece[start : start + _BLOCK])  # a copy, so that the piece can go before it is compressed
         rest += piece[whole:]
     if rest:
         yield bytes(rest)
