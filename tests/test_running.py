@@ -126,6 +126,19 @@ def test_a_result_tells_what_was_done(files):
     assert result.memory > 2 * 2 * 8 * 10 * 8
 
 
+def test_an_output_may_be_taken_away_at_once(monkeypatch):
+    """As by a program that waits for it."""
+    publish = Unfinished.publish
+
+    def published(self, overwrite):
+        publish(self, overwrite)
+        Path("out/a.npy").rename("taken.npy")
+
+    monkeypatch.setattr(Unfinished, "publish", published)
+    (result,) = ended(save("a.npy"))
+    assert (result.status, result.bytes) == ("done", Path("taken.npy").stat().st_size)
+
+
 def test_a_dry_run_writes_nothing(files):
     results = ended(files, dry_run=True, processes=2)
     assert contents("out") == {}
@@ -207,7 +220,7 @@ def test_one_job_does_not_import_what_several_need():
 def test_one_job_has_no_worker(monkeypatch):
     def run(plan, **settings):
         Path("who").write_text(str(os.getpid()))
-        pipeline.run(plan, **settings)
+        return pipeline.run(plan, **settings)
 
     monkeypatch.setattr(running, "run", run)
     assert [result.status for result in run_jobs(save("a.npy"), RunOptions(4))] == ["done"]
@@ -222,7 +235,7 @@ def test_a_worker_that_is_killed_costs_its_file(monkeypatch):
                 os.kill(os.getpid(), signal.SIGKILL)
         if plan.source_path.stem == "5":
             os._exit(7)
-        pipeline.run(plan, **settings)
+        return pipeline.run(plan, **settings)
 
     monkeypatch.setattr(running, "run", run)
     results = ended(save(*(f"{number}.npy" for number in range(9))), processes=2)
@@ -281,7 +294,7 @@ def at_work(monkeypatch, jobs, **options):
         Path(f"seen/{plan.source_path.stem}").write_text(str(len(list(Path("busy").iterdir()))))
         time.sleep(0.05)
         Path(f"busy/{os.getpid()}").unlink()
-        original(plan, **settings)
+        return original(plan, **settings)
 
     for name in ("busy", "seen"):
         Path(name).mkdir(exist_ok=True)
@@ -322,7 +335,7 @@ def test_cores_are_shared_among_the_jobs_that_there_are(monkeypatch, cores, coun
 
     def run(plan, **settings):
         Path(f"threads/{plan.source_path.stem}").write_text(f"{plan.threads} {limits.cores()}")
-        save(plan.output_path)
+        return 0
 
     monkeypatch.setattr(running, "run", run)
     monkeypatch.setattr(workers, "cores", lambda: cores)
@@ -337,7 +350,7 @@ def test_cores_are_shared_among_the_jobs_that_there_are(monkeypatch, cores, coun
 def test_threads_that_are_asked_for_are_taken(monkeypatch):
     def run(plan, **settings):
         assert plan.threads == 3
-        save(plan.output_path)
+        return 0
 
     monkeypatch.setattr(running, "run", run)
     jobs = [replace(one, request=replace(TWICE, threads=3)) for one in save("a.npy", "b.npy")]
@@ -364,7 +377,7 @@ def test_what_comes_into_being_meanwhile_is_skipped_if_what_exists_is(monkeypatc
     def run(plan, **settings):
         if plan.source_path.stem == "a":
             plan.output_path.write_bytes(b"of another run")
-        pipeline.run(plan, **settings)
+        return pipeline.run(plan, **settings)
 
     monkeypatch.setattr(running, "run", run)
     jobs = save("a.npy", "b.npy", "c.npy")

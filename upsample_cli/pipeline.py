@@ -14,7 +14,7 @@ from .plan import Plan
 from .unfinished import Unfinished
 
 
-def run(plan: Plan, *, overwrite: bool = False, progress: Callable[[float], None] | None = None) -> None:
+def run(plan: Plan, *, overwrite: bool = False, progress: Callable[[float], None] | None = None) -> int:
     """Do what `plan` says, while its source is open.
 
     The output appears under its final name complete or not at all; what goes wrong leaves no file behind.
@@ -23,6 +23,9 @@ def run(plan: Plan, *, overwrite: bool = False, progress: Callable[[float], None
         plan: the plan.
         overwrite: whether the output may replace what exists by the time that it is complete.
         progress: is told, after each slab that has been used, which part of the output is made.
+
+    Returns:
+        The size of the output in bytes.
 
     Raises:
         InputError: the source cannot be read to its end.
@@ -36,7 +39,9 @@ def run(plan: Plan, *, overwrite: bool = False, progress: Callable[[float], None
                 from .verify import verify  # which few ask for
 
                 verify(plan, output.paths[0])
+            size = sum(path.stat().st_size for path in output.paths)  # later, others may have taken it away
             output.publish(overwrite)
+            return size
     except FileExistsError as error:
         raise OutputError("has come into being meanwhile; --overwrite replaces it", plan.output_path) from error
     except OSError as error:

@@ -153,8 +153,7 @@ def _carried_out(planned: Result, plan: Plan, options: RunOptions, progress: Cal
 
         watch = Watch(plan)
         plan = watch.plan
-    run(plan, overwrite=options.overwrite, progress=progress)
-    written = sum(path.stat().st_size for path in formats.parts(plan.output_path))
+    written = run(plan, overwrite=options.overwrite, progress=progress)
     thumbnails = None if watch is None else watch.thumbnails()
     return replace(planned, status="done", bytes=written, thumbnails=thumbnails)
 

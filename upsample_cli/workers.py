@@ -72,7 +72,8 @@ def run_in_processes(tasks: Sequence[Task], options: RunOptions) -> Generator[Re
 def _load_formats(tasks: Sequence[Task]) -> None:
     """Import what the first jobs need, which all workers then share, and count the same memory of the program."""
     for family in sorted({formats.family_of(job.input) for _, job in tasks[:_FIRST]}):
-        import_module(f"{formats.__name__}.{family}")
+        with suppress(ImportError):  # of which each worker tells for its own file
+            import_module(f"{formats.__name__}.{family}")
     program_bytes()
 
 
