@@ -79,8 +79,13 @@ def test_a_directory_that_may_not_be_made_costs_its_files(tree, monkeypatch):
     assert result.stderr == "Error: out: the directory cannot be made: Permission denied\n"
 
 
-def test_an_output_directory_that_is_not_there_is_not_made(tree):
-    refuse("-r", "d", "--scale", 2, "-o", "uot/", code=4, says=("uot", "does not exist; make it first"))
+@pytest.mark.parametrize("arguments", [("-r", "d"), ("d/a.npy",)], ids=" ".join)
+def test_an_output_directory_is_made_where_there_is_a_place_for_it(tree, arguments):
+    run(*arguments, "--scale", 2, "-o", "new/", "-q")
+    assert "a.npy" in files(tree / "new")
+    refuse(*arguments, "--scale", 2, "-o", "uot/new/", code=4, says=("uot", "does not exist; make it first"))
+    run(*arguments, "--scale", 2, "-o", "plan/", "--dry-run")
+    assert not (tree / "plan").exists()
 
 
 def test_a_directory_is_not_searched_unless_it_is_said(tree):

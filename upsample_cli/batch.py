@@ -136,14 +136,14 @@ def _named(file: Input, request: Request, template: Template) -> Job:
 
 
 def _refuse_missing_folders(template: Template, jobs: Iterable[Job]) -> None:
-    """Refuse directories that do not exist, which may be misspelt; only those of ``{subdir}`` are made.
+    """Refuse directories that do not exist, which may be misspelt; only the output directory itself is made.
 
     Raises:
         OutputError: one does not.
     """
     folders: Iterable[str] = {os.path.dirname(job.output): None for job in jobs}  # noqa: PTH120 likewise
     if template.makes_folders:
-        folders = [template.folder or ""]
+        folders = [os.path.dirname((template.folder or "").rstrip("/"))]  # noqa: PTH120 in which it is made
     for folder in folders:
         if not os.path.isdir(folder or "."):  # noqa: PTH112 a name may be too long
             raise OutputError("the directory does not exist; make it first", Path(folder))
