@@ -381,6 +381,20 @@ def test_long_work_shows_how_far_it_is(clock):
     assert screen(stream)[-1] == ""
 
 
+def test_files_that_are_skipped_tell_nothing_of_the_rate(monkeypatch, clock):
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    with Feedback(1000) as feedback:
+        for _ in range(990):
+            feedback.show(skipped())
+        clock[0] += 2
+        feedback.show(done())
+        clock[0] += 2
+        feedback.progress(Job(Path("c.tif"), Path("out"), TWICE), 0.0)
+        assert "1/10  0.25 files/s  36.0 s left  c.tif" in screen(terminal)[-1]
+
+
 def test_a_big_file_alone_has_a_bar(clock):
     stream = Terminal()
     display = Display(1, stream)

@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from contextlib import suppress
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TextIO
+from typing import TYPE_CHECKING, Any, Self, TextIO
 
 import click
 
@@ -88,7 +88,7 @@ class Feedback:
         elif self._dry_run:
             self._show_plan(result)
         if self._display is not None:
-            self._display.end(result.input)
+            (self._display.leave_out if result.status == "skipped" else self._display.end)(result.input)
 
     def _show_failure(self, result: Result) -> None:
         _say(one_line(result), "red")
@@ -119,8 +119,10 @@ class Feedback:
             self._display.clear()
         if kind is None and self._planned:
             results = sorted(self._planned, key=lambda result: result.number)
-            for line in table(results, _width(sys.stdout)):
-                write_out(line)
+            heading, *lines = table(results, _width(sys.stdout))
+            write_out(_styled(heading, bold=True))
+            for line, result in zip(lines, results, strict=True):
+                write_out(_styled(line, fg="red") if result.status == "failed" else line)
         if self._total > 1 and not self._quiet and kind is not OutputError:
             self._show_summary()
 
@@ -151,9 +153,13 @@ def write_out(text: str) -> None:
 
 
 def _say(text: str, colour: str | None = None) -> None:
-    styled = text if colour is None or os.environ.get("NO_COLOR") else click.style(text, fg=colour)
     with suppress(OSError):  # nobody listens any more, which is no reason to stop
-        click.echo(styled, err=True)  # which leaves out colours where there is no terminal
+        click.echo(text if colour is None else _styled(text, fg=colour), err=True)
+
+
+def _styled(text: str, **style: Any) -> str:
+    """The text in colours, which `click.echo` leaves out where there is no terminal."""
+    return text if os.environ.get("NO_COLOR") else click.style(text, **style)
 
 
 def _wants_display(progress: bool | None, quiet: bool) -> bool:

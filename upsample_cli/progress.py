@@ -44,6 +44,11 @@ class Display:
         self._ended += 1
         self._draw()
 
+    def leave_out(self, path: Path) -> None:
+        """Note that there is nothing to do for a file, which tells nothing of how long others take."""
+        self._parts.pop(path, None)
+        self._total -= 1
+
     def clear(self) -> None:
         """Take the line away."""
         if self._is_shown:
