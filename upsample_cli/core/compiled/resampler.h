@@ -34,9 +34,11 @@ public:
 
     // Make `count` outputs of as many rows, which lie padded_size() apart.
     void run(const Real* rows, T* const* targets, std::int64_t count, Real* scratch) const {
-        if (transposes_ && count > lanes / 4) {
-            run_transposed(rows, targets, count, scratch);
-            return;
+        if constexpr (!F::fixed) {
+            if (transposes_ && count > lanes / 4) {
+                run_transposed(rows, targets, count, scratch);
+                return;
+            }
         }
         std::int64_t r = 0;
         for (; r + 2 <= count; r += 2) make_rows<2>(rows + r * padded_size(), targets + r);
@@ -71,29 +73,32 @@ private:
     // Rows that are made together share what is read of the pattern.
     template <int Rows, Reach reach, int Taps>
     void make_run_of(const Run& run, const Real* rows, T* const* targets) const {
-        const std::int64_t count = Taps ? Taps : run.count, stride = padded_size();
-        for (std::int64_t g = run.begin; g < run.end; ++g) {
-            const Group& group = groups_[g];
-            const std::int64_t begin = groups_.begin(g);
-            const typename F::Index index = F::index(groups_.index(group));
-            const Real* const weights = groups_.weights(group);
+        const std::int64_t count = Taps ? Taps : run.count, end = run.end, stride = padded_size(), channels = channels_;
+        const typename Groups<F>::View groups = groups_.view();  // a copy, which the compiler knows not to be written to
+        T* to[Rows];
+        for (int r = 0; r < Rows; ++r) to[r] = targets[r];
+        for (std::int64_t g = run.begin; g < end; ++g) {
+            const Group group = groups[g];
+            const std::int64_t begin = groups.begin(g);
+            const typename F::Index index = F::index(groups.index(group));
+            const Real* const weights = groups.weights(group);
             const auto weight = [&](std::int64_t j) { return F::load(weights + j * lanes); };
             for (int r = 0; r < Rows; ++r) {
                 const Real* const source = rows + r * stride + group.base;
-                F::store(targets[r] + begin, sum<F>(count, weight, taps<reach>(source, index)));
+                F::store(to[r] + begin, sum<F>(count, weight, taps<reach>(source, index, channels)));
             }
         }
     }
 
     // A function that gives the samples of tap j.
     template <Reach reach>
-    auto taps(const Real* source, typename F::Index index) const {
+    static auto taps(const Real* source, typename F::Index index, std::int64_t channels) {
         if constexpr (reach == Reach::near) {
-            return [v = F::load(source), index, step = static_cast<int>(channels_)](std::int64_t j) {
+            return [v = F::load(source), index, step = static_cast<int>(channels)](std::int64_t j) {
                 return F::permute(v, F::shifted(index, static_cast<int>(j) * step));
             };
         } else {
-            return [source, index, step = channels_](std::int64_t j) {
+            return [source, index, step = channels](std::int64_t j) {
                 const Real* const from = source + j * step;
                 if constexpr (reach == Reach::vector)
                     return F::permute(F::load(from), index);
@@ -106,7 +111,7 @@ private:
     void make_lanewise(const Run& run, const Real* row, T* target) const {
         const std::int64_t size = smaller(lanes, groups_.elements());
         for (std::int64_t g = run.begin; g < run.end; ++g) {
-            const std::int64_t begin = groups_.begin(g);
+            const std::int64_t begin = groups_.view().begin(g);
             Real values[lanes] = {};
             std::int64_t o = begin / channels_, channel = begin % channels_;
             for (std::int64_t lane = 0; lane < size; ++lane) {
@@ -121,35 +126,45 @@ private:
         }
     }
 
-    // As many rows as a vector has lanes are turned, so that lanes are rows and taps follow each other in memory.
+    // As many rows as a vector has lanes are turned, so that lanes are rows and taps follow each other in memory. Each
+    // block of them is turned just before it is needed, while it is in the nearest cache.
     void run_transposed(const Real* rows, T* const* targets, std::int64_t count, Real* scratch) const {
-        if constexpr (!F::fixed) {
-            const std::int64_t size = padded_size();
-            for (std::int64_t i = 0; i < size; i += lanes) transpose<F>(rows + i, size, scratch + i * lanes, lanes);
-            Real block[lanes * lanes], turned[lanes * lanes];
-            std::int64_t filled = 0, done = 0;
-            for (std::int64_t o = 0; o < table_.out_size; ++o) {
-                const Real* const weights = table_.weights_of(o);
-                for (std::int64_t channel = 0; channel < channels_; ++channel) {
-                    const std::int64_t place = (table_.first[o] + table_.pad_before) * channels_ + channel;
-                    const Real* const source = scratch + place * lanes;
-                    F::store(block + filled * lanes,
-                             sum<F>(
-                                 table_.count[o], [&](std::int64_t j) { return F::set(weights[j]); },
-                                 [&](std::int64_t j) { return F::load(source + j * channels_ * lanes); }));
-                    if (++filled < lanes && done + filled < groups_.elements()) continue;
-                    transpose<F>(block, lanes, turned, lanes);
-                    for (std::int64_t r = 0; r < count; ++r) {
-                        const typename F::Vector v = F::load(turned + r * lanes);
-                        if (filled == lanes)
-                            F::store(targets[r] + done, v);
-                        else
-                            store_short<F>(targets[r] + done, v, filled);
-                    }
-                    done += filled;
-                    filled = 0;
-                }
+        Real block[lanes * lanes];
+        std::int64_t turned_size = 0, begin = 0, filled = 0;
+        for (std::int64_t o = 0; o < table_.out_size; ++o) {
+            const std::int64_t first = (table_.first[o] + table_.pad_before) * channels_;
+            for (; turned_size < first + table_.count[o] * channels_; turned_size += lanes)
+                transpose<F>(rows + turned_size, padded_size(), scratch + turned_size * lanes, lanes);
+            for (std::int64_t channel = 0; channel < channels_; ++channel) {
+                F::store(block + filled * lanes, sum_of_rows(o, scratch + (first + channel) * lanes));
+                if (++filled < lanes && begin + filled < groups_.elements()) continue;
+                store_transposed(block, filled, targets, count, begin);
+                begin += filled;
+                filled = 0;
             }
+        }
+    }
+
+    // Output o of as many rows as a vector has lanes, of a channel whose samples begin at `source`.
+    typename F::Vector sum_of_rows(std::int64_t o, const Real* source) const {
+        const Real* const weights = table_.weights_of(o);
+        const std::int64_t step = channels_ * lanes;
+        return sum<F>(
+            table_.count[o], [=](std::int64_t j) { return F::set(weights[j]); },
+            [=](std::int64_t j) { return F::load(source + j * step); });
+    }
+
+    // Write `size` outputs of `count` rows, from `begin` on.
+    static void store_transposed(const Real* block, std::int64_t size, T* const* targets, std::int64_t count,
+                                 std::int64_t begin) {
+        Real turned_block[lanes * lanes];
+        transpose<F>(block, lanes, turned_block, lanes);
+        for (std::int64_t r = 0; r < count; ++r) {
+            const typename F::Vector v = F::load(turned_block + r * lanes);
+            if (size == lanes)
+                F::store(targets[r] + begin, v);
+            else
+                store_short<F>(targets[r] + begin, v, size);
         }
     }
 

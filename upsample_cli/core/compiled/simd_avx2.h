@@ -59,27 +59,35 @@ private:
 
 // Sums of rows of bytes, two rows at a time, each row times a weight of 16 bits.
 struct BytePairs {
-    static constexpr int lanes = 16;
+    static constexpr int lanes = 32;
 
     void add(const std::uint8_t* a, const std::uint8_t* b, std::int32_t weights) {
-        const __m256i x = _mm256_cvtepu8_epi16(load(a)), y = _mm256_cvtepu8_epi16(load(b));
+        const __m256i x = load(a), y = load(b), zero = _mm256_setzero_si256();
+        const __m256i low = _mm256_unpacklo_epi8(x, y), high = _mm256_unpackhi_epi8(x, y);
         const __m256i w = _mm256_set1_epi32(weights);
-        low_ = _mm256_add_epi32(low_, _mm256_madd_epi16(_mm256_unpacklo_epi16(x, y), w));
-        high_ = _mm256_add_epi32(high_, _mm256_madd_epi16(_mm256_unpackhi_epi16(x, y), w));
+        sums_[0] = _mm256_add_epi32(sums_[0], _mm256_madd_epi16(_mm256_unpacklo_epi8(low, zero), w));
+        sums_[1] = _mm256_add_epi32(sums_[1], _mm256_madd_epi16(_mm256_unpackhi_epi8(low, zero), w));
+        sums_[2] = _mm256_add_epi32(sums_[2], _mm256_madd_epi16(_mm256_unpacklo_epi8(high, zero), w));
+        sums_[3] = _mm256_add_epi32(sums_[3], _mm256_madd_epi16(_mm256_unpackhi_epi8(high, zero), w));
     }
     template <class O>
-    void store(O* target, float scale) const {  // the sums lie by turns of four
-        const __m256 factor = _mm256_set1_ps(scale);
-        const __m256i sums[] = {_mm256_permute2x128_si256(low_, high_, 0x20),
-                                _mm256_permute2x128_si256(low_, high_, 0x31)};
-        for (int i = 0; i < 2; ++i)
-            Float32::store(target + i * Float32::lanes, _mm256_mul_ps(_mm256_cvtepi32_ps(sums[i]), factor));
+    void store(O* target, float scale) const {  // every sum holds four of sixteen elements, twice
+        store_scaled(target, _mm256_permute2x128_si256(sums_[0], sums_[1], 0x20), scale);
+        store_scaled(target + 8, _mm256_permute2x128_si256(sums_[2], sums_[3], 0x20), scale);
+        store_scaled(target + 16, _mm256_permute2x128_si256(sums_[0], sums_[1], 0x31), scale);
+        store_scaled(target + 24, _mm256_permute2x128_si256(sums_[2], sums_[3], 0x31), scale);
     }
 
 private:
-    static __m128i load(const std::uint8_t* source) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(source)); }
+    static __m256i load(const std::uint8_t* source) {
+        return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(source));
+    }
+    template <class O>
+    static void store_scaled(O* target, __m256i sum, float scale) {
+        Float32::store(target, _mm256_mul_ps(_mm256_cvtepi32_ps(sum), _mm256_set1_ps(scale)));
+    }
 
-    __m256i low_ = _mm256_setzero_si256(), high_ = _mm256_setzero_si256();
+    __m256i sums_[4] = {};
 };
 
 struct Float64 {

@@ -58,30 +58,36 @@ private:
 
 // Sums of rows of bytes, two rows at a time, each row times a weight of 16 bits.
 struct BytePairs {
-    static constexpr int lanes = 32;
+    static constexpr int lanes = 64;
 
     void add(const std::uint8_t* a, const std::uint8_t* b, std::int32_t weights) {
-        const __m512i x = _mm512_cvtepu8_epi16(load(a)), y = _mm512_cvtepu8_epi16(load(b));
+        const __m512i x = _mm512_loadu_si512(a), y = _mm512_loadu_si512(b), zero = _mm512_setzero_si512();
+        const __m512i low = _mm512_unpacklo_epi8(x, y), high = _mm512_unpackhi_epi8(x, y);
         const __m512i w = _mm512_set1_epi32(weights);
-        low_ = _mm512_add_epi32(low_, _mm512_madd_epi16(_mm512_unpacklo_epi16(x, y), w));
-        high_ = _mm512_add_epi32(high_, _mm512_madd_epi16(_mm512_unpackhi_epi16(x, y), w));
+        sums_[0] = _mm512_add_epi32(sums_[0], _mm512_madd_epi16(_mm512_unpacklo_epi8(low, zero), w));
+        sums_[1] = _mm512_add_epi32(sums_[1], _mm512_madd_epi16(_mm512_unpackhi_epi8(low, zero), w));
+        sums_[2] = _mm512_add_epi32(sums_[2], _mm512_madd_epi16(_mm512_unpacklo_epi8(high, zero), w));
+        sums_[3] = _mm512_add_epi32(sums_[3], _mm512_madd_epi16(_mm512_unpackhi_epi8(high, zero), w));
     }
     template <class O>
-    void store(O* target, float scale) const {  // the sums lie by turns of four
-        const __m512i first = _mm512_set_epi64(11, 10, 3, 2, 9, 8, 1, 0), second = _mm512_set_epi64(15, 14, 7, 6, 13, 12, 5, 4);
-        const __m512 factor = _mm512_set1_ps(scale);
-        const __m512i sums[] = {_mm512_permutex2var_epi64(low_, first, high_),
-                                _mm512_permutex2var_epi64(low_, second, high_)};
-        for (int i = 0; i < 2; ++i)
-            Float32::store(target + i * Float32::lanes, _mm512_mul_ps(_mm512_cvtepi32_ps(sums[i]), factor));
+    void store(O* target, float scale) const {  // every sum holds four of sixteen elements, four times
+        const __m512i even01 = _mm512_shuffle_i32x4(sums_[0], sums_[1], 0x88);
+        const __m512i odd01 = _mm512_shuffle_i32x4(sums_[0], sums_[1], 0xdd);
+        const __m512i even23 = _mm512_shuffle_i32x4(sums_[2], sums_[3], 0x88);
+        const __m512i odd23 = _mm512_shuffle_i32x4(sums_[2], sums_[3], 0xdd);
+        store_scaled(target, _mm512_shuffle_i32x4(even01, even23, 0x88), scale);
+        store_scaled(target + 16, _mm512_shuffle_i32x4(odd01, odd23, 0x88), scale);
+        store_scaled(target + 32, _mm512_shuffle_i32x4(even01, even23, 0xdd), scale);
+        store_scaled(target + 48, _mm512_shuffle_i32x4(odd01, odd23, 0xdd), scale);
     }
 
 private:
-    static __m256i load(const std::uint8_t* source) {
-        return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(source));
+    template <class O>
+    static void store_scaled(O* target, __m512i sum, float scale) {
+        Float32::store(target, _mm512_mul_ps(_mm512_cvtepi32_ps(sum), _mm512_set1_ps(scale)));
     }
 
-    __m512i low_ = _mm512_setzero_si512(), high_ = _mm512_setzero_si512();
+    __m512i sums_[4] = {};
 };
 
 struct Float64 {

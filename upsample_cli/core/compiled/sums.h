@@ -53,18 +53,26 @@ inline void store_short(T* target, typename F::Vector v, std::int64_t size) {
     std::memcpy(target, samples, static_cast<std::size_t>(size) * sizeof(T));
 }
 
-// target = the sum of `count` rows, each times its weight. Taps is the count where the compiler is to know it, or 0.
+// target = the sum of `Taps` rows, or of `count` where that is 0, each times its weight.
 template <int Taps, class F, class T, class O>
-inline void blend_rows_of(const T* const* rows, const typename F::Real* weights, std::int64_t any_count, O* target,
-                          std::int64_t size) {
-    const std::int64_t count = Taps ? Taps : any_count;
-    const auto weight = [&](std::int64_t j) { return F::set(weights[j]); };
+inline void blend_rows_of(const T* const* any_rows, const typename F::Real* any_weights, std::int64_t any_count,
+                          O* target, std::int64_t size) {
+    constexpr bool known = Taps > 0;
+    const std::int64_t count = known ? Taps : any_count;
+    const T* rows[known ? Taps : 1] = {};  // copies, which the compiler knows not to be written to
+    typename F::Vector weights[known ? Taps : 1] = {};
+    for (int j = 0; j < Taps; ++j) {
+        rows[j] = any_rows[j];
+        weights[j] = F::set(any_weights[j]);
+    }
+    const auto row = [&](std::int64_t j) { return known ? rows[j] : any_rows[j]; };
+    const auto weight = [&](std::int64_t j) { return known ? weights[j] : F::set(any_weights[j]); };
     const auto make = [&](std::int64_t i) {
-        F::store(target + i, sum<F>(count, weight, [&](std::int64_t j) { return F::load(rows[j] + i); }));
+        F::store(target + i, sum<F>(count, weight, [&](std::int64_t j) { return F::load(row(j) + i); }));
     };
     for_vectors<F>(size, make, [&] {
-        store_short<F>(
-            target, sum<F>(count, weight, [&](std::int64_t j) { return load_short<F>(rows[j], size); }), size);
+        const auto sample = [&](std::int64_t j) { return load_short<F>(row(j), size); };
+        store_short<F>(target, sum<F>(count, weight, sample), size);
     });
 }
 

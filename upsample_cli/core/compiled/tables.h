@@ -84,7 +84,7 @@ public:
         patterns_ = Buffer<std::uint8_t>(smaller(size, most_patterns) * pattern_size_);
         for (std::int64_t g = 0; g < size; ++g) {
             Run run{g, g + 1, 0, Reach::lanewise};
-            groups_[g] = make_group(table, channels, begin(g), run);
+            groups_[g] = make_group(table, channels, view().begin(g), run);
             if (run.reach != Reach::lanewise) share(groups_[g], places.data(), room);
             Run* const last = run_count_ ? &runs_[run_count_ - 1] : nullptr;
             if (last && last->reach == run.reach && last->count == run.count)
@@ -94,15 +94,25 @@ public:
         }
     }
 
+    // What is needed to make groups.
+    struct View {
+        const Group* groups;
+        const std::uint8_t* patterns;
+        std::int64_t elements;
+
+        const Group& operator[](std::int64_t g) const { return groups[g]; }
+        // Of the outputs of a group; the last group overlaps the one before it.
+        std::int64_t begin(std::int64_t g) const { return larger(smaller(g * lanes, elements - lanes), 0); }
+        const std::uint8_t* index(const Group& group) const { return patterns + group.pattern; }
+        const Real* weights(const Group& group) const {
+            return reinterpret_cast<const Real*>(patterns + group.pattern + index_size);
+        }
+    };
+    View view() const { return {groups_.data(), patterns_.data(), elements_}; }
+
     std::int64_t elements() const { return elements_; }
-    std::int64_t begin(std::int64_t g) const { return larger(smaller(g * lanes, elements_ - lanes), 0); }
     std::int64_t run_count() const { return run_count_; }
     const Run& run(std::int64_t number) const { return runs_[number]; }
-    const Group& operator[](std::int64_t g) const { return groups_[g]; }
-    const std::uint8_t* index(const Group& group) const { return patterns_.data() + group.pattern; }
-    const Real* weights(const Group& group) const {
-        return reinterpret_cast<const Real*>(patterns_.data() + group.pattern + index_size);
-    }
 
     // Whether many outputs read so far apart that permutations do not reach.
     bool scattered() const {
