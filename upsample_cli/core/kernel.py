@@ -9,9 +9,8 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -28,9 +27,10 @@ _LONG_RUN = 256  # samples that stay together: from here on whole runs are blend
 _MOST_BATCH_AXES = 32
 _MOST_BLENDS = 3  # in fixed point: each may be off by 2⁻⁷ of a level
 _LEAST_GROWTH_IN_FIXED_POINT = 0.5  # along the fastest axis; stronger shrinking is faster in float32
+_ARITHMETIC = {"f4": "float32", "c8": "float32", "f8": "float64", "c16": "float64"}  # by the dtype in which to compute
 _SAMPLES = {
-    "float32": ("uint8", "int8", "uint16", "int16", "float32"),
-    "float64": ("uint16", "int16", "int32", "float32", "float64"),
+    "float32": ("u1", "i1", "u2", "i2", "f4"),
+    "float64": ("u2", "i2", "i4", "f4", "f8"),
 }
 _COPIED_AS = {1: "u1", 2: "u2", 4: "u4", 8: "u8", 16: "c16"}  # by size
 
@@ -99,7 +99,7 @@ def work(x: Array, bands: Sequence[Bands | None], out: Array, working: np.dtype[
     plan = _compiled.Plan(
         chosen,
         arithmetic,
-        x.dtype.name,
+        _short_name(x.dtype),
         x.itemsize,
         [_tables(matrices[axis]) for axis in layout.slow],
         _tables(matrices[layout.fast[0]]) if layout.fast else None,
@@ -115,14 +115,16 @@ def _arithmetic(dtype: np.dtype[Any], working: np.dtype[Any], bands: Sequence[Ba
     blends = len(bands) <= _MOST_BLENDS and all(matrix.blends for matrix in bands)
     if dtype == np.uint8 and blends and bands[-1].growth >= _LEAST_GROWTH_IN_FIXED_POINT:
         return "fixed"
-    real = np.empty(0, working).real.dtype.name
-    if dtype.kind == "c":
-        return real if dtype == working and real in _SAMPLES else None
-    return real if dtype.name in _SAMPLES.get(real, ()) else None
+    arithmetic = _ARITHMETIC.get(_short_name(working))
+    known = dtype == working if dtype.kind == "c" else _short_name(dtype) in _SAMPLES.get(arithmetic or "", ())
+    return arithmetic if known else None
 
 
-@dataclass(frozen=True)
-class _Layout:
+def _short_name(dtype: np.dtype[Any]) -> str:
+    return f"{dtype.kind}{dtype.itemsize}"  # the dtype's own name takes ten times as long to make
+
+
+class _Layout(NamedTuple):
     """The axes in the order of the kernel; those of one sample are in none of these lists.
 
     Attributes:

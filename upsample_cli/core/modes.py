@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -27,8 +27,7 @@ from .weights import (
 _SMALL_2D = 128  # PyTorch has kernels of their own for pictures whose output height and width add up to no more
 
 
-@dataclass(frozen=True, slots=True)
-class Circumstances:
+class Circumstances(NamedTuple):
     """What PyTorch's CPU kernels let their arithmetic depend on, besides the sizes of the axis at hand.
 
     Attributes:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -30,8 +30,7 @@ class AxisTarget:
     shift: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class AxisRecipe:
+class AxisRecipe(NamedTuple):
     """What is done along one axis.
 
     Attributes:
@@ -71,6 +70,6 @@ def make_recipe(
         yields = mode.factor.yields(in_size, target.size, circumstances) and not target.exact
         factor = None if yields or mode.factor is Factor.IS_IGNORED else target.scale_factor
         axis = axis_map(in_size, target.size, factor, align_corners)
-        axis = replace(axis, align_corners=axis.align_corners and mode.moves_to_corners, shift=target.shift)
+        axis = axis._replace(align_corners=axis.align_corners and mode.moves_to_corners, shift=target.shift)
         recipe.append(AxisRecipe(axis, None if axis.is_identity else mode.bands(axis, circumstances)))
     return recipe

@@ -5,18 +5,19 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from . import _numpy, kernel
 from .arrays import Array
-from .labels import Box, Step, elect
 from .samples import Samples
 from .threads import get_num_threads, share
 from .weights import Bands
+
+if TYPE_CHECKING:
+    from .labels import Box, Step
 
 TILE_BYTES = (
     2 << 20
@@ -30,8 +31,7 @@ _TASKS_PER_THREAD = 4  # so that all end at about the same time
 _GATHER_COST = 4.0  # time per element along the fastest axis, over the time along any other
 
 
-@dataclass(frozen=True, slots=True)
-class _Block:
+class _Block(NamedTuple):
     """A range of the output along one axis, the range of the input that it reads, and the weights between them."""
 
     out: slice
@@ -150,6 +150,8 @@ def _elect(x: Array, steps: Sequence[Step], out: Array, working: np.dtype[Any], 
         votes = scratch.array("votes", out[reach].shape, working)
         _apply_all(indicator.astype(working), inner, votes, scratch)
         return votes
+
+    from .labels import elect  # which few resamplings need
 
     elect(x, steps, out, interpolate)
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from .arrays import FloatArray
 
 
-@dataclass(frozen=True, slots=True)
-class AxisMap:
+class AxisMap(NamedTuple):
     """The sampling map ``src = a·dst + b`` of one axis, in samples of that axis.
 
     The weights and the geometry are both made from it, so they cannot disagree.

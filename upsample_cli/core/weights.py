@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,8 +16,7 @@ _NUMBERED_BY_FLOAT32 = 2**24  # samples
 _LONGEST_PERIOD = 8  # output rows; 2×, 3×, 1.5×, 0.5× … repeat their weights sooner than that
 
 
-@dataclass(frozen=True)
-class Phases:
+class Phases(NamedTuple):
     """Rows ``start:stop`` of a banded matrix whose weights repeat: row ``o + period`` reads `step` samples further."""
 
     start: int
@@ -203,8 +203,7 @@ def area_bands(axis: AxisMap) -> Bands:
     return Bands.make(axis.in_size, first, inside / count[:, None], count)
 
 
-@dataclass(frozen=True, slots=True)
-class Filter:
+class Filter(NamedTuple):
     """A kernel of interpolation that can be stretched.
 
     Attributes:

@@ -55,10 +55,10 @@ struct SampleType {
 
 const SampleType& sample_type(const std::string& name) {
     static const SampleType types[] = {
-        {"uint8", Sample::uint8, nb::dtype<std::uint8_t>()},    {"int8", Sample::int8, nb::dtype<std::int8_t>()},
-        {"uint16", Sample::uint16, nb::dtype<std::uint16_t>()}, {"int16", Sample::int16, nb::dtype<std::int16_t>()},
-        {"int32", Sample::int32, nb::dtype<std::int32_t>()},    {"float32", Sample::float32, nb::dtype<float>()},
-        {"float64", Sample::float64, nb::dtype<double>()},
+        {"u1", Sample::uint8, nb::dtype<std::uint8_t>()},    {"i1", Sample::int8, nb::dtype<std::int8_t>()},
+        {"u2", Sample::uint16, nb::dtype<std::uint16_t>()}, {"i2", Sample::int16, nb::dtype<std::int16_t>()},
+        {"i4", Sample::int32, nb::dtype<std::int32_t>()},    {"f4", Sample::float32, nb::dtype<float>()},
+        {"f8", Sample::float64, nb::dtype<double>()},
     };
     for (const SampleType& type : types)
         if (name == type.name) return type;
