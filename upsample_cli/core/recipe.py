@@ -66,10 +66,13 @@ def make_recipe(
         raise ValueError(f"sizes must be positive, got {tuple(in_sizes)} → {tuple(t.size for t in targets)}")
     circumstances = Circumstances.of(dtype, [target.size for target in targets])
     recipe = []
+    known: dict[AxisMap, Bands] = {}  # square pictures have two axes alike
     for in_size, target in zip(in_sizes, targets, strict=True):
         yields = mode.factor.yields(in_size, target.size, circumstances) and not target.exact
         factor = None if yields or mode.factor is Factor.IS_IGNORED else target.scale_factor
         axis = axis_map(in_size, target.size, factor, align_corners)
         axis = axis._replace(align_corners=axis.align_corners and mode.moves_to_corners, shift=target.shift)
-        recipe.append(AxisRecipe(axis, None if axis.is_identity else mode.bands(axis, circumstances)))
+        if not axis.is_identity and axis not in known:
+            known[axis] = mode.bands(axis, circumstances)
+        recipe.append(AxisRecipe(axis, known.get(axis)))
     return recipe

@@ -76,7 +76,8 @@ def _whole_rows(
     samples = max(out.shape[axis], x.shape[axis]) * math.prod(out.shape[axis + 1 :])
     length = max(1, out.shape[axis] * _LONG_ROW // samples)
     tasks: list[Callable[[], None]] = []
-    for block in _blocks(out.shape[axis], length, matrix):
+    whole = _Block(slice(None), slice(None), matrix)
+    for block in [whole] if length >= out.shape[axis] else _blocks(out.shape[axis], length, matrix):
         lead = (slice(None),) * axis
         part = [*bands[:axis], block.bands, *bands[axis + 1 :]]
         work = kernel.work(x[*lead, block.read], part, out[*lead, block.out], rules.working)

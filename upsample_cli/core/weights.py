@@ -143,7 +143,10 @@ def linear_bands(axis: AxisMap) -> Bands:
     """Linear interpolation between the two nearest samples; positions outside the input are moved to its edge."""
     source = np.maximum(axis.source(np.arange(axis.out_size, dtype=np.float64)), 0)
     first, fraction = _split(source, axis)
-    return Bands.make(axis.in_size, first, np.stack([1 - fraction, fraction], axis=1), blends=True)
+    taps = np.empty((axis.out_size, 2))
+    np.subtract(1, fraction, out=taps[:, 0])
+    taps[:, 1] = fraction
+    return Bands.make(axis.in_size, first, taps, blends=True)
 
 
 def _split(source: FloatArray, axis: AxisMap) -> tuple[IndexArray, FloatArray]:
@@ -155,7 +158,7 @@ def _split(source: FloatArray, axis: AxisMap) -> tuple[IndexArray, FloatArray]:
     """
     rounded = source.astype(np.float32) if axis.in_size <= _NUMBERED_BY_FLOAT32 else source
     first = np.minimum(np.floor(rounded), axis.in_size - 1)
-    return first.astype(np.intp), np.clip(source - first, 0, 1)
+    return first.astype(np.intp), np.minimum(np.maximum(source - first, 0), 1)
 
 
 def nearest_bands(axis: AxisMap, precision: type[np.floating]) -> Bands:

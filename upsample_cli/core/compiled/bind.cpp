@@ -85,13 +85,17 @@ Axis checked_axis(nb::handle matrix, Arithmetic arithmetic) {
     require(axis.out_size > 0, "an axis must have outputs");
     require(count.shape(0) == first.shape(0) && taps.shape(0) == first.shape(0),
             "first, count and taps must be as long as the output");
+    bool counts = true, places = true, shares = true;
     for (std::int64_t o = 0; o < axis.out_size; ++o) {
-        require(axis.count[o] >= 1 && axis.count[o] <= axis.width, "every output must have from one tap to the width");
-        require(axis.first[o] > -most_elements && axis.first[o] < most_elements, "a band lies too far outside");
-        if (arithmetic != Arithmetic::fixed || axis.count[o] == 1) continue;
-        const double weight = axis.taps[o * axis.width + 1];
-        require(axis.count[o] == 2 && weight >= 0 && weight <= 1, "fixed point needs pairs with weights in 0 to 1");
+        counts &= axis.count[o] >= 1 && axis.count[o] <= axis.width;
+        places &= axis.first[o] > -most_elements && axis.first[o] < most_elements;
+        if (!counts || arithmetic != Arithmetic::fixed || axis.count[o] == 1) continue;
+        const double second = axis.taps[o * axis.width + 1];
+        shares &= axis.count[o] == 2 && second >= 0 && second <= 1;
     }
+    require(counts, "every output must have from one tap to the width");
+    require(places, "a band lies too far outside");
+    require(shares, "fixed point needs pairs with weights in 0 to 1");
     return axis;
 }
 

@@ -34,7 +34,7 @@ private:
         Real* const row = weights.data() + o * width;
         if constexpr (F::fixed) {
             if (count[o] < 2) return;
-            const long weight = std::lround(taps[1] * 32768);
+            const int weight = static_cast<int>(taps[1] * 32768 + 0.5);
             if (weight < 32768)
                 row[1] = static_cast<Real>(weight);
             else  // all of the second sample: it becomes the first
@@ -161,10 +161,12 @@ private:
         std::memset(pattern, 0, static_cast<std::size_t>(pattern_size_));
         std::uint8_t lane_numbers[lanes];
         Real* const weights = reinterpret_cast<Real*>(pattern + index_size);
+        std::int64_t o = begin / channels, channel = begin % channels;
         for (std::int64_t lane = 0; lane < lanes; ++lane) {
             lane_numbers[lane] = static_cast<std::uint8_t>(place[lane] - group.base);
-            const Real* const row = table.weights_of((begin + lane) / channels);
+            const Real* const row = table.weights_of(o);
             for (std::int64_t j = 0; j < count; ++j) weights[j * lanes + lane] = row[j];
+            if (++channel == channels) channel = 0, ++o;
         }
         F::make_index(lane_numbers, pattern);
     }
