@@ -32,7 +32,7 @@ def random_bands(rng: np.random.Generator, in_size: int, out_size: int, width: i
     taps /= taps.sum(axis=1, keepdims=True)
     if kind == "lobed":
         taps += _lobes(rng, count, width)
-    return Bands.make(in_size, first, taps, count)
+    return Bands.make(in_size, first, taps, count, blends=kind == "positive" and width <= 2)
 
 
 def _lobes(rng: np.random.Generator, count: np.ndarray, width: int) -> np.ndarray:

@@ -172,6 +172,22 @@ def assert_part_has_the_same_bits(whole, x, bands, axis, begin, end):
     assert_same_bits(out, np.ascontiguousarray(whole[(*lead, slice(start, stop))]))
 
 
+def test_every_pair_of_bytes_is_blended_as_the_contract_says():
+    """With weights of all kinds, along the fastest axis and along another one."""
+    pairs = np.stack(np.meshgrid(np.arange(256), np.arange(256)), axis=-1).reshape(-1, 2).astype(np.uint8)
+    for x, axis in ((pairs, 1), (np.ascontiguousarray(pairs.T), 0)):
+        bands = bands_of("linear", False, x, {axis: 37})
+        assert_right(resampled(x, bands), x, bands)
+
+
+@pytest.mark.parametrize("sizes", [(9, 13, 50), (17, 20, 31), (26, 26, 26), (5, 40, 41)])
+def test_bytes_that_are_blended_along_three_axes(sizes):
+    """Their roundings add up, and stay below what the contract allows."""
+    x = np.random.default_rng(4).choice(np.array([0, 1, 254, 255], np.uint8), (13, 13, 13))
+    bands = bands_of("linear", False, x, dict(enumerate(sizes)))
+    assert_right(resampled(x, bands), x, bands)
+
+
 @pytest.mark.parametrize("channels", [0, 2, 3, 4, 5])
 @pytest.mark.parametrize("dtype", NATIVE)
 def test_tails_of_every_length(dtype, channels):
