@@ -1,4 +1,4 @@
-"""How time grows: ``python tests/benchmarks/bench_scaling.py [sizes] [threads] [factors]``.
+"""How time grows: ``python tests/benchmarks/bench_scaling.py [--tables sizes threads factors]``.
 
 sizes: from a thousand output elements to a thousand million, as far as the memory goes. threads: from one to twice the
 number of cores. factors: from 0.1 to 16, antialiased where they shrink. A few hundred elements of every answer, the
@@ -23,6 +23,7 @@ from upsample_cli.core.definition import row
 from upsample_cli.core.modes import find_mode
 from upsample_cli.core.sampling import axis_map
 
+_TABLES = ("sizes", "threads", "factors")
 _SAMPLED = 200  # output pixels
 _PEERS = ("upsample", "torch", "torch via float32", "OpenCV", "allocate + fill")
 _MEMORY_PER_BYTE = 3  # of input and output: a peer's answer may be a second array
@@ -108,8 +109,7 @@ def _table(works: Iterator[Work], counts: list[int], arguments: argparse.Namespa
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="How time grows with the size, the threads and the factor.")
-    tables = ("sizes", "threads", "factors")
-    parser.add_argument("tables", nargs="*", choices=tables, default=tables, help="all of them unless named")
+    parser.add_argument("--tables", nargs="+", choices=_TABLES, default=_TABLES, help="only these")
     Measurement.add_options(parser)
     arguments = parser.parse_args()
     print(machine())
