@@ -57,7 +57,8 @@ def _noise(shape, dtype):
     """All levels, and runs of the lowest and of the highest one, where kernels overshoot most."""
     limits = np.iinfo(dtype)
     x = np.random.default_rng([*shape]).integers(limits.min, limits.max, (1, 2, *shape), dtype, endpoint=True)
-    x[:, 1] = np.where(x[:, 1] > (limits.min + limits.max) // 2, limits.max, limits.min)
+    lowest, highest = np.array([limits.min, limits.max], dtype)
+    x[:, 1] = np.where(x[:, 1] > (limits.min + limits.max) // 2, highest, lowest)
     return x
 
 
