@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator, Mapping
 
-from peers import ONE_THREAD, PEERS, set_threads
+from peers import PEERS, set_threads
 from timing import Measurement, machine, prepare, verify
 from work import Work
 
@@ -115,12 +115,7 @@ def measure(work: Work, arguments: argparse.Namespace) -> tuple[dict[int, dict[s
     runners = prepare(work, x, ["upsample", *arguments.peers, _LIMIT])
     set_threads(1)
     remarks = verify(work, x, runners)
-    times = {}
-    for threads in (1, 2):
-        set_threads(threads)
-        able = {name: run for name, run in runners.items() if threads == 1 or name not in ONE_THREAD}
-        times[threads] = Measurement.of(arguments).in_turn(able, threads)
-    return times, remarks
+    return Measurement.of(arguments).in_turn(runners, (1, 2) if arguments.clock == "wall" else (1,)), remarks
 
 
 def main() -> None:
@@ -142,8 +137,9 @@ def main() -> None:
     works = {work.name: work for work in WORKS}
     print("\nOne thread, ns per output element (times as long as upsample):\n")
     print(table(times[1], {name: judged(works[name], row) for name, row in times[1].items()}))
-    print("\nTwo threads; last, how much faster they are than one:\n")
-    print(table(times[2], {name: gained(times[1][name], row) for name, row in times[2].items()}))
+    if times[2]:
+        print("\nTwo threads; last, how much faster they are than one:\n")
+        print(table(times[2], {name: gained(times[1][name], row) for name, row in times[2].items()}))
     print("", *remarks, sep="\n")
 
 

@@ -22,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 from bench_kernel import WORKS
-from peers import PEERS, set_threads
+from peers import PEERS
 from timing import Measurement, machine
 from work import Work
 
@@ -77,7 +77,7 @@ def parts(work: Work, measurement: Measurement) -> tuple[float, float, float] | 
         "kernel": at_hand,
         "cached": lambda: [cached() for _ in range(_REPEATS)],
     }
-    seconds = measurement.in_turn(runners)
+    seconds = measurement.in_turn(runners)[1]
     call, whole = (seconds[name] / work.elements * 1e9 for name in ("call", "kernel"))
     instructions = seconds["cached"] / _REPEATS / few.elements * 1e9
     return instructions, max(0.0, whole - instructions), max(0.0, call - whole)
@@ -123,7 +123,6 @@ def main() -> None:
         run_counted(arguments.counted_by, arguments.names)
         return
     print(machine(), end="\n\n")
-    set_threads(1)
     works = [work for work in WORKS if arguments.only in work.name]
     counts = count(works) if arguments.count else {}
     print("| work | instructions, ns | bandwidth, ns | fresh memory and call, ns | instructions per element (AVX2) |")

@@ -86,12 +86,13 @@ def verify(work: Work, x: np.ndarray, answer: np.ndarray) -> None:
         assert off <= (0.5 + 1 / 32 if x.dtype.kind in "iu" else 1e-6), f"{work.name} is off by {off} at {pixel}"
 
 
-def measure(work: Work, threads: int, arguments: argparse.Namespace) -> dict[str, float]:
+def measure(work: Work, thread_counts: list[int], arguments: argparse.Namespace) -> dict[int, dict[str, float]]:
     x = work.input()
     runners = prepare(work, x, _PEERS)
-    set_threads(threads)
-    verify(work, x, as_array(runners["upsample"]()))
-    return Measurement.of(arguments).in_turn(runners, threads)
+    for count in thread_counts:
+        set_threads(count)
+        verify(work, x, as_array(runners["upsample"]()))
+    return Measurement.of(arguments).in_turn(runners, thread_counts)
 
 
 def _table(works: Iterator[Work], counts: list[int], arguments: argparse.Namespace) -> None:
@@ -101,8 +102,7 @@ def _table(works: Iterator[Work], counts: list[int], arguments: argparse.Namespa
             print(f"| {work.name} | | needs {_MEMORY_PER_BYTE * work.bytes / 1e9:.0f} GB of memory |")
             continue
         larger = max(work.elements, math.prod(work.shape))
-        for threads in counts:
-            times = measure(work, threads, arguments)
+        for threads, times in measure(work, counts, arguments).items():
             cells = [f"{times[peer] / larger * 1e9:.3f}" if peer in times else "" for peer in _PEERS]
             print(f"| {work.name} | {threads} | " + " | ".join(cells) + " |", flush=True)
 

@@ -8,12 +8,12 @@ import os
 import platform
 import statistics
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from peers import LIMITS, MODULES, PEERS, CannotError, Runner, as_array
+from peers import LIMITS, MODULES, ONE_THREAD, PEERS, CannotError, Runner, as_array, set_threads
 from work import Work, check, deviation
 
 Statistic = Callable[[list[float]], float]
@@ -60,7 +60,7 @@ class Measurement:
         rounds: how often each of them runs.
         seconds: that each may take in all, but for the first few runs.
         statistic: what is made of the times of one runner.
-        clock: by which one thread is timed; several are timed by that on the wall.
+        clock: by which one thread is timed; several are timed by the one on the wall.
     """
 
     rounds: int
@@ -80,15 +80,27 @@ class Measurement:
         statistic, clock = STATISTICS[arguments.statistic], CLOCKS[arguments.clock]
         return cls(arguments.rounds, arguments.seconds, statistic, clock)
 
-    def in_turn(self, runners: Mapping[str, Runner], threads: int = 1) -> dict[str, float]:
-        """The time of each runner in seconds, by their names."""
-        clock = self.clock if threads == 1 else time.perf_counter
-        times: dict[str, list[float]] = {name: [] for name in runners}
+    def in_turn(
+        self, runners: Mapping[str, Runner], thread_counts: Sequence[int] = (1,)
+    ) -> dict[int, dict[str, float]]:
+        """The time of each runner in seconds, by the number of threads and by their names.
+
+        Peers that have one thread whatever one tells them run with one.
+        """
+        times: dict[int, dict[str, list[float]]] = {count: {} for count in thread_counts}
         for _ in range(self.rounds):
-            for name, run in runners.items():
-                if len(times[name]) < _ENOUGH_RUNS or sum(times[name]) < self.seconds:
-                    times[name].append(_once(run, clock))
-        return {name: self.statistic(values) for name, values in times.items()}
+            for count in thread_counts:
+                set_threads(count)
+                clock = self.clock if count == 1 else time.perf_counter
+                for name, run in runners.items():
+                    if count > 1 and name in ONE_THREAD:
+                        continue
+                    own = times[count].setdefault(name, [])
+                    if len(own) < _ENOUGH_RUNS or sum(own) < self.seconds:
+                        own.append(_once(run, clock))
+        return {
+            count: {name: self.statistic(own) for name, own in of_count.items()} for count, of_count in times.items()
+        }
 
 
 def _once(run: Runner, clock: Clock) -> float:
