@@ -1,12 +1,10 @@
 // The door to Python: everything that comes in is checked here, and nowhere behind it.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
-#include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
 #include <memory>
-#include <optional>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -67,8 +65,8 @@ const SampleType& sample_type(const std::string& name) {
 
 using IndexArray = nb::ndarray<const std::int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using WeightArray = nb::ndarray<const double, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
-using Matrix = std::tuple<std::int64_t, IndexArray, IndexArray, WeightArray>;  // size of input, first, count, taps
 
+// Of a tuple (size of the input, first, count, taps).
 Axis checked_axis(nb::handle matrix, Arithmetic arithmetic) {
     const nb::tuple parts = nb::cast<nb::tuple>(matrix);
     require(parts.size() == 4, "a matrix is (size of the input, first, count, taps)");

@@ -13,7 +13,7 @@ public:
         table_.make(axis);
         channels_ = channels;
         groups_.make(table_, channels);
-        transposes_ = !F::fixed && groups_.scattered();
+        transposes_ = !F::fixed && groups_.scattered() && padded_size() * lanes <= most_transposed;
     }
 
     // Real numbers of a row in scratch: what bands read beyond its ends, and what vectors read beyond that.
@@ -46,6 +46,8 @@ public:
     }
 
 private:
+    static constexpr std::int64_t most_transposed = 1 << 19;  // numbers; more would not stay in any cache
+
     template <int Rows>
     void make_rows(const Real* rows, T* const* targets) const {
         for (std::int64_t number = 0; number < groups_.run_count(); ++number) {

@@ -81,7 +81,7 @@ public:
         std::int64_t room = 1;
         while (room < 2 * size) room *= 2;
         Buffer<std::int64_t> places(room);  // of patterns by their hash, counted from 1
-        patterns_ = Buffer<std::uint8_t>(smaller(size, most_patterns) * pattern_size_);
+        if (table.width <= most_taps) patterns_ = Buffer<std::uint8_t>(smaller(size, most_patterns) * pattern_size_);
         for (std::int64_t g = 0; g < size; ++g) {
             Run run{g, g + 1, 0, Reach::lanewise};
             groups_[g] = make_group(table, channels, view().begin(g), run);
@@ -128,23 +128,23 @@ public:
 private:
     static constexpr std::int64_t round_up(std::int64_t size) { return (size + 63) / 64 * 64; }
     static constexpr std::int64_t index_size = round_up(F::index_bytes);
-    static constexpr std::int64_t most_patterns = 1 << 16;
+    static constexpr std::int64_t most_patterns = 1 << 16, most_taps = 64;
 
     Group make_group(const Table<F>& table, std::int64_t channels, std::int64_t begin, Run& run) {
         const std::int64_t size = smaller(lanes, elements_);
         std::int64_t place[lanes], last = 0, o = begin / channels, channel = begin % channels;
         Group group{INT64_MAX, 0};
         run.count = table.count[o];
-        bool even = size == lanes;  // all outputs have as many taps
+        bool permutable = size == lanes && table.width <= most_taps;  // and all outputs have as many taps
         for (std::int64_t lane = 0; lane < size; ++lane) {
             place[lane] = (table.first[o] + table.pad_before) * channels + channel;
             group.base = smaller(group.base, place[lane]);
             last = larger(last, place[lane]);
-            even &= table.count[o] == run.count;
+            permutable &= table.count[o] == run.count;
             if (++channel == channels) channel = 0, ++o;
         }
         const std::int64_t span = last - group.base;
-        if (!even || span >= 2 * lanes || used_ == most_patterns) {
+        if (!permutable || span >= 2 * lanes || used_ == most_patterns) {
             run.count = 0;
             return group;
         }
