@@ -83,7 +83,8 @@ class VolumeSink:
         if self.compresses:
             from . import gz
 
-            gz.write(file, pieces, self._level)
+            size = math.prod(self._shape) * self._volume.dtype.itemsize
+            gz.write(file, pieces, gz.default_level(size) if self._level is None else self._level)
         else:
             for piece in pieces:
                 file.write(piece)
