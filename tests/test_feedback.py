@@ -4,7 +4,6 @@ import io
 import json
 import os
 import re
-from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -98,7 +97,7 @@ def test_plans_of_many_files_are_a_table():
 
 @pytest.mark.parametrize("width", [200, 120, 80, 40, 12])
 def test_a_table_fits_a_terminal_by_its_longest_names(width):
-    long = replace(PLANNED, input=Path("in/begin" + "x" * 150 + "end.tif"))
+    long = PLANNED._replace(input=Path("in/begin" + "x" * 150 + "end.tif"))
     lines = table([PLANNED, long, failed()], width)
     assert max(map(len, lines)) <= width
     if width >= 120:

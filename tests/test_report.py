@@ -11,7 +11,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote_to_bytes
 
@@ -170,7 +169,7 @@ def test_a_dry_run_has_plans_and_no_pictures(tmp_path, monkeypatch):
 
 
 def test_a_file_that_could_not_be_shown_has_its_sizes(results):
-    page = written([replace(results[0], thumbnails=Thumbnails())])
+    page = written([results[0]._replace(thumbnails=Thumbnails())])
     assert "<dt>Size</dt><dd>451 × 300 → 902 × 600</dd>" in page.text
     assert not page.all("img")
 
@@ -314,7 +313,7 @@ def browser():
 @pytest.fixture
 def opened(browser, results):
     """Opens a report in a window of some size, light or dark."""
-    written([replace(result, seconds=10.0 - number) for number, result in enumerate(results)])
+    written([result._replace(seconds=10.0 - number) for number, result in enumerate(results)])
 
     def open_in(width=1280, height=900, scheme="light", path="report.html"):
         screen = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
@@ -379,7 +378,7 @@ def test_the_browser_sorts(opened, results):
 
 
 def test_names_are_sorted_as_people_count(opened, results):
-    written([replace(results[0], input=Path(name)) for name in ("b10.png", "b9.png", "a.png")], "names.html")
+    written([results[0]._replace(input=Path(name)) for name in ("b10.png", "b9.png", "a.png")], "names.html")
     assert sorted_by(opened(path="names.html"), "name") == ["a.png", "b9.png", "b10.png"]
 
 
@@ -469,7 +468,7 @@ def test_pictures_have_the_proportions_of_the_world(opened):
 
 
 def test_a_thousand_files_open(opened, results):
-    many = [replace(result, number=10 * k + result.number) for k in range(100) for result in results]
+    many = [result._replace(number=10 * k + result.number) for k in range(100) for result in results]
     written(many, "many.html")
     driver = opened(path="many.html")
     assert driver.find_element("id", "count").text == "1000 files"

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from contextlib import closing
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel as nib
@@ -86,7 +86,7 @@ def files(folder):
 
 def told(result):
     """What does not depend on the moment."""
-    record = {field.name: getattr(result, field.name) for field in fields(result)}
+    record = result._asdict()
     record["error"] = None if result.error is None else (type(result.error), str(result.error), result.error.path)
     for name in ("before", "after"):
         if (summary := record[name]) is not None:
@@ -96,7 +96,7 @@ def told(result):
 
 
 def test_results_and_files_do_not_depend_on_the_number_of_processes(files, folder):
-    singles = [replace(result, number=n) for n, one in enumerate(files) for result in ended([one])]
+    singles = [result._replace(number=n) for n, one in enumerate(files) for result in ended([one])]
     assert [result.status for result in singles] == [*["done"] * 9, "failed", "failed", "skipped", "failed"]
     expected = contents("out")
     assert len(expected) == 9
@@ -201,7 +201,7 @@ def test_workers_end_with_the_jobs_or_when_nobody_wants_more():
         assert len(children() - before) == 3
     assert children() == before
     assert 1 <= len(contents("out")) < 20
-    ended([replace(one, output=one.output.with_suffix(".tif")) for one in jobs], processes=3)
+    ended([one._replace(output=one.output.with_suffix(".tif")) for one in jobs], processes=3)
     assert children() == before
 
 
@@ -353,7 +353,7 @@ def test_threads_that_are_asked_for_are_taken(monkeypatch):
         return 0
 
     monkeypatch.setattr(running, "run", run)
-    jobs = [replace(one, request=replace(TWICE, threads=3)) for one in save("a.npy", "b.npy")]
+    jobs = [one._replace(request=replace(TWICE, threads=3)) for one in save("a.npy", "b.npy")]
     assert {result.status for result in ended(jobs)} == {"done"}
 
 
@@ -404,7 +404,7 @@ def test_thumbnails_are_made_where_they_are_wanted(files):
 # --- the report ---
 
 DONE = Result(Path("a"), Path("b"), "done", bytes=3)
-PLANNED = replace(DONE, status="planned")
+PLANNED = DONE._replace(status="planned")
 SKIPPED = Result(Path("a"), Path("b"), "skipped", reason="exists")
 UNREAD = Result(Path("a"), Path("b"), "failed", error=InputError("is empty", Path("a")))
 UNWRITTEN = Result(Path("a"), Path("b"), "failed", error=OutputError("cannot be written", Path("b")))

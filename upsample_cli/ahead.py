@@ -7,9 +7,8 @@ import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from itertools import chain, islice
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from .limits import cores
 
@@ -21,13 +20,11 @@ _PATIENCE = 1.0  # seconds that an item which is no longer wanted is waited for
 _GLANCE = 0.05  # seconds after which a thread that has to wait looks whether it still shall
 
 
-@dataclass(frozen=True, slots=True)
-class _Item(Generic[T]):
+class _Item(NamedTuple, Generic[T]):
     value: T
 
 
-@dataclass(frozen=True, slots=True)
-class _End:
+class _End(NamedTuple):
     error: BaseException | None
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -18,8 +17,7 @@ if TYPE_CHECKING:
     from .pairs import Pair
 
 
-@dataclass(frozen=True)
-class Job:
+class Job(NamedTuple):
     """One input and the name of its output.
 
     Attributes:
@@ -94,7 +92,7 @@ def with_folders(jobs: Iterable[Job]) -> Iterator[Job]:
         folder = os.path.dirname(job.output)  # noqa: PTH120 paths are slow where they are many
         if job.skip is None and job.error is None and folder not in errors:
             errors[folder] = _make_folder(Path(folder))
-        yield replace(job, error=job.error or errors.get(folder))
+        yield job._replace(error=job.error or errors.get(folder))
 
 
 def _make_folder(folder: Path) -> OutputError | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
@@ -138,16 +137,16 @@ def _settled(item: _Located, existing: Existing) -> Job:
     there = [place for place in item.outputs if place.status is not None]
     for place in item.outputs:
         if problem := _obstacle(place):
-            return replace(item.job, error=OutputError(problem, place.path))
+            return item.job._replace(error=OutputError(problem, place.path))
     if there and existing == "refuse":
         raise OutputError(
             "exists; --overwrite replaces it, --skip-existing leaves it, --newer replaces what is older than its input",
             there[0].path,
         )
     if there and existing == "skip":
-        return replace(item.job, skip="exists")
+        return item.job._replace(skip="exists")
     if there and existing == "newer" and _is_up_to_date(item):
-        return replace(item.job, skip="is newer than its input")
+        return item.job._replace(skip="is newer than its input")
     return item.job
 
 

@@ -107,8 +107,8 @@ def compare_jobs(
             except Exception as failure:
                 error = InternalError.of(failure, job.input)
             if error is not None:
-                result = replace(result, status="failed", reason=None, error=error)
-        yield replace(result, number=number, seconds=time.perf_counter() - began)
+                result = result._replace(status="failed", reason=None, error=error)
+        yield result._replace(number=number, seconds=time.perf_counter() - began)
 
 
 def compare(job: Job, variants: Sequence[Variant], region: Region | None = None, *, overwrite: bool = False) -> Result:

@@ -57,8 +57,8 @@ def _target(step: AxisRecipe, wanted: AxisTarget, size: int) -> AxisTarget:
     """What an axis of `size` samples is asked for, to have the grid of an image's axis, of which `wanted` was asked."""
     axis = step.map
     if axis.align_corners or axis.a == axis.in_size / axis.out_size or wanted.scale_factor is None:
-        return replace(wanted, size=axis.out_size, scale_factor=None)
-    return replace(wanted, scale_factor=wanted.scale_factor * (axis.in_size / size), exact=True)
+        return wanted._replace(size=axis.out_size, scale_factor=None)
+    return wanted._replace(scale_factor=wanted.scale_factor * (axis.in_size / size), exact=True)
 
 
 def _refuse_elsewhere(grid: Grid, image: Grid, align_corners: bool, image_path: Path, path: Path) -> None:

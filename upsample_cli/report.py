@@ -7,7 +7,7 @@ import tempfile
 import time
 from base64 import b64encode
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from string import Template
@@ -97,7 +97,7 @@ class HtmlReport:
         self._warned += bool(result.warnings)
         self._is_dry |= result.status == "planned"
         if result.number >= _PICTURED:
-            result = replace(result, thumbnails=None)
+            result = result._replace(thumbnails=None)
         text = _encoded(self._entry.substitute(fields_of(result, self._target.parent)))
         try:
             start = self._waiting.tell()

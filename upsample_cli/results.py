@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from .errors import UpsampleError
 
@@ -17,8 +17,7 @@ Status: TypeAlias = Literal["planned", "done", "skipped", "failed"]
 SOME_FAILED = 5  # what the command exits with after several files of which some failed
 
 
-@dataclass(frozen=True)
-class Summary:
+class Summary(NamedTuple):
     """What a file holds.
 
     Attributes:
@@ -32,8 +31,7 @@ class Summary:
     arrays: int = 1
 
 
-@dataclass(frozen=True)
-class Result:
+class Result(NamedTuple):
     """What became of one input.
 
     Attributes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -101,7 +101,7 @@ def run_job(
     error: UpsampleError | None = None
     try:
         if options.skip_existing and _exists(job):
-            return replace(result, status="skipped", reason=EXISTS)
+            return result._replace(status="skipped", reason=EXISTS)
         with formats.open_source(job.input, read_options(job.request)) as source:
             plan = make_plan(job.request, source, job.input, job.output)
             result = _planned(result, plan)
@@ -116,10 +116,10 @@ def run_job(
     except Exception as failure:
         error = InternalError.of(failure, job.input)
     if isinstance(error, OutputError) and options.skip_existing and _exists(job):
-        return replace(result, status="skipped", reason=EXISTS, bytes=0)
+        return result._replace(status="skipped", reason=EXISTS, bytes=0)
     if error is not None:
-        result = replace(result, status="failed", error=error, bytes=0)
-    return replace(result, seconds=time.perf_counter() - began)
+        result = result._replace(status="failed", error=error, bytes=0)
+    return result._replace(seconds=time.perf_counter() - began)
 
 
 def _not_done(number: int, job: Job) -> Result:
@@ -133,8 +133,7 @@ def _exists(job: Job) -> bool:
 
 
 def _planned(result: Result, plan: Plan) -> Result:
-    return replace(
-        result,
+    return result._replace(
         before=Summary(plan.before.grid, plan.before.dtype.name, len(plan.mains)),
         after=Summary(plan.after.grid, plan.after.dtype.name, len(plan.mains)),
         mode=_mode_name(plan),
@@ -155,7 +154,7 @@ def _carried_out(planned: Result, plan: Plan, options: RunOptions, progress: Cal
         plan = watch.plan
     written = run(plan, overwrite=options.overwrite, progress=progress)
     thumbnails = None if watch is None else watch.thumbnails()
-    return replace(planned, status="done", bytes=written, thumbnails=thumbnails)
+    return planned._replace(status="done", bytes=written, thumbnails=thumbnails)
 
 
 def _mode_name(plan: Plan) -> str:

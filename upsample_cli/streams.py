@@ -6,7 +6,6 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -91,10 +90,10 @@ def _deliver(result: Result, folder: Path) -> Result:
     if result.output is not None and result.output.parent == folder:
         if result.status == "done":
             _send(result.output)
-        result = replace(result, output=stream)
+        result = result._replace(output=stream)
     if result.error is not None:
         result.error.args = tuple(str(part).replace(f"{folder}/", "") for part in result.error.args)
-    return replace(result, input=stream) if result.input.parent == folder else result
+    return result._replace(input=stream) if result.input.parent == folder else result
 
 
 def _send(path: Path) -> None:

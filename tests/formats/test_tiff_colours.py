@@ -1,6 +1,5 @@
 """Colours and numbers of a TIFF file: interpolated as what they mean, and stored as they were."""
 
-
 import numpy as np
 import pytest
 import tifffile

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,8 +12,7 @@ from .sampling import AxisMap, axis_map
 from .weights import Bands
 
 
-@dataclass(frozen=True, slots=True)
-class AxisTarget:
+class AxisTarget(NamedTuple):
     """What is asked of one axis.
 
     Attributes:
