@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.test_cli import listing
-from upsample_cli.batch import Job, make_batch
+from upsample_cli.batch.inputs import Selection
+from upsample_cli.batch.jobs import Job, make_batch
+from upsample_cli.batch.naming import Template
 from upsample_cli.errors import InputError, OutputError, RequestError
-from upsample_cli.inputs import Selection
-from upsample_cli.naming import Template
 from upsample_cli.request import PerAxis, Request
 
 TWICE = Request(scale=PerAxis.parse("2", "--scale"))

@@ -9,8 +9,8 @@ import pytest
 from click.testing import CliRunner
 
 from tests.test_cli import SAMPLES, listing, refuse, run
+from upsample_cli.batch.lists import read_list
 from upsample_cli.cli import main
-from upsample_cli.lists import read_list
 
 
 @pytest.fixture(autouse=True)

@@ -15,16 +15,16 @@ from PIL import Image
 
 from tests.formats.examples import made
 from tests.formats.through import asked, planned, upsampled, whole
-from upsample_cli import excerpt
-from upsample_cli.batch import Job
-from upsample_cli.comparison import Variant, compare, compare_jobs, parse_variants
-from upsample_cli.detail import most_detailed
+from upsample_cli.batch.jobs import Job
+from upsample_cli.comparison import excerpt
+from upsample_cli.comparison.comparing import Variant, compare, compare_jobs, parse_variants
+from upsample_cli.comparison.detail import most_detailed
+from upsample_cli.comparison.excerpt import choose_window, excerpts
+from upsample_cli.comparison.regions import Region
 from upsample_cli.errors import InputError, OutputError, RequestError
-from upsample_cli.excerpt import choose_window, excerpts
 from upsample_cli.formats import npy, open_source
 from upsample_cli.plan import make_plan, read_options
-from upsample_cli.planes import plane_of
-from upsample_cli.regions import Region
+from upsample_cli.report.planes import plane_of
 
 SAMPLES = Path(__file__).parent.parent / "sample_data"
 FOUR = parse_variants("nearest,linear,cubic,lanczos")

@@ -10,21 +10,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from upsample_cli import feedback as feedback_module
-from upsample_cli import progress as progress_module
-from upsample_cli.batch import Job
+from upsample_cli.batch.jobs import Job
+from upsample_cli.batch.results import Report, Result, Summary
+from upsample_cli.batch.running import RunOptions, run_jobs
+from upsample_cli.command import feedback as feedback_module
+from upsample_cli.command import progress as progress_module
+from upsample_cli.command.feedback import Feedback
+from upsample_cli.command.json_lines import VERSION, json_line
+from upsample_cli.command.progress import Display
+from upsample_cli.command.wording import duration, one_line, summary, table, whole_plan
 from upsample_cli.errors import InputError, InternalError, OutputError
-from upsample_cli.feedback import Feedback
 from upsample_cli.geometry import Axis, Grid
-from upsample_cli.json_lines import VERSION, json_line
-from upsample_cli.progress import Display
 from upsample_cli.request import PerAxis, Request
-from upsample_cli.results import Report, Result, Summary
-from upsample_cli.running import RunOptions, run_jobs
-from upsample_cli.wording import duration, one_line, summary, table, whole_plan
 
 TWICE = Request(scale=PerAxis.parse("2", "--scale"))
-SCHEMA = json.loads(files("upsample_cli").joinpath("results.schema.json").read_text())
+SCHEMA = json.loads(files("upsample_cli.command").joinpath("results.schema.json").read_text())
 
 BEFORE = Summary(Grid((Axis("t", 4, 2.0, "s"), Axis("y", 3, 2.0, "mm"), Axis("x", 5, 1.0, "mm"))), "uint8")
 AFTER = Summary(Grid((Axis("t", 4, 2.0, "s"), Axis("y", 6, 1.0, "mm"), Axis("x", 10, 0.5, "mm"))), "uint8")

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from upsample_cli.batch.inputs import SUFFIXES, Selection, find_inputs
+from upsample_cli.batch.lists import FailedList, read_list
+from upsample_cli.batch.results import Result
 from upsample_cli.errors import InputError, RequestError
-from upsample_cli.inputs import SUFFIXES, Selection, find_inputs
-from upsample_cli.lists import FailedList, read_list
-from upsample_cli.results import Result
 
 
 @pytest.fixture(autouse=True)

@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.test_cli import SAMPLES, refuse, run
+from upsample_cli.batch.inputs import Input
+from upsample_cli.batch.pairs import Pair, with_pairs
 from upsample_cli.errors import RequestError
-from upsample_cli.inputs import Input
-from upsample_cli.pairs import Pair, with_pairs
 from upsample_cli.request import PerAxis, Request
 
 TWICE = Request(scale=PerAxis.parse("2", "--scale"), mode="cubic", antialias=True)

@@ -18,14 +18,14 @@ import numpy as np
 import pytest
 
 from tests.formats.through import asked
-from upsample_cli import report
-from upsample_cli.batch import Job
+from upsample_cli.batch.jobs import Job
+from upsample_cli.batch.results import Result
+from upsample_cli.batch.running import RunOptions, run_job
 from upsample_cli.errors import InputError, OutputError, RequestError
-from upsample_cli.report import HtmlReport
-from upsample_cli.results import Result
-from upsample_cli.running import RunOptions, run_job
-from upsample_cli.thumbnails import Thumbnails
-from upsample_cli.views import View
+from upsample_cli.report import page as report
+from upsample_cli.report.page import HtmlReport
+from upsample_cli.report.thumbnails import Thumbnails
+from upsample_cli.report.views import View
 
 SAMPLES = Path(__file__).parent.parent / "sample_data"
 FILES = ("cat.jpg", "icon.png", "bilevel.png", "brain.nii.gz", "labels.nii.gz", "stack_imagej.tif", "signal.npy")

@@ -17,12 +17,13 @@ import pytest
 from PIL import Image
 
 from tests.test_cli_process import command, environment
-from upsample_cli import errors, limits, pipeline, running, workers
-from upsample_cli.batch import Job
+from upsample_cli import errors, limits, pipeline
+from upsample_cli.batch import running, workers
+from upsample_cli.batch.jobs import Job
+from upsample_cli.batch.results import Report, Result
+from upsample_cli.batch.running import RunOptions, run_jobs
 from upsample_cli.errors import InputError, InternalError, OutputError, RequestError, UpsampleError
 from upsample_cli.request import PerAxis, Request
-from upsample_cli.results import Report, Result
-from upsample_cli.running import RunOptions, run_jobs
 from upsample_cli.unfinished import Unfinished, sweep_after
 
 TWICE = Request(scale=PerAxis.parse("2", "--scale"))
@@ -211,9 +212,14 @@ def test_one_job_does_not_import_what_several_need():
         arguments = command(*names, "--scale", "2", "-o", "out/", "-q", "--overwrite", python=["-X", "importtime"])
         done = subprocess.run(arguments, env=environment(), capture_output=True, text=True, check=True, timeout=60)
         imported = {line.split("|")[-1].strip() for line in done.stderr.splitlines()}
-        assert "upsample_cli.running" in imported
-        assert ("multiprocessing" in imported) == ("upsample_cli.workers" in imported) == several
-        assert not imported & {"json", "concurrent.futures", "upsample_cli.progress", "upsample_cli.json_lines"}
+        assert "upsample_cli.batch.running" in imported
+        assert ("multiprocessing" in imported) == ("upsample_cli.batch.workers" in imported) == several
+        assert not imported & {
+            "json",
+            "concurrent.futures",
+            "upsample_cli.command.progress",
+            "upsample_cli.command.json_lines",
+        }
 
 
 @LINUX

@@ -19,8 +19,8 @@ from PIL import Image
 
 from tests.test_cli import SAMPLES, listing
 from tests.test_cli_process import command, environment
+from upsample_cli.batch.sniffing import suffix_of
 from upsample_cli.cli import main
-from upsample_cli.sniffing import suffix_of
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="descriptors and terminals are those of POSIX")
 

@@ -9,14 +9,15 @@ from PIL import Image
 
 from tests.formats.examples import EXAMPLES, made
 from tests.formats.through import asked
-from upsample_cli import formats, resizing, thumbnails
-from upsample_cli.display import Look, contrast, label_colours
+from upsample_cli import formats, resizing
 from upsample_cli.formats.base import Header
 from upsample_cli.formats.volume import gz
 from upsample_cli.geometry import Axis, Grid
 from upsample_cli.pipeline import run
 from upsample_cli.plan import make_plan, read_options
-from upsample_cli.thumbnails import Watch
+from upsample_cli.report import thumbnails
+from upsample_cli.report.display import Look, contrast, label_colours
+from upsample_cli.report.thumbnails import Watch
 
 SHOWN = [example for example in EXAMPLES if example.id != "npy-axes-t-C"]  # which has no axis that is resized
 SIDES = ("before", "after")

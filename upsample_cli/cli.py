@@ -16,18 +16,18 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from . import options
+from .command import options
+from .command.settings import Settings, make_settings, names_of_defaults
 from .errors import RequestError, UpsampleError
-from .settings import Settings, make_settings, names_of_defaults
 
 if TYPE_CHECKING:
-    from .batch import Batch, Job
-    from .feedback import Feedback
-    from .naming import Template
-    from .pairs import Pair
+    from .batch.jobs import Batch, Job
+    from .batch.naming import Template
+    from .batch.pairs import Pair
+    from .batch.results import Result
+    from .batch.streams import Streams
+    from .command.feedback import Feedback
     from .request import Request
-    from .results import Result
-    from .streams import Streams
 
 _INTERRUPTED, _TERMINATED, _BUG = 130, 143, 1
 
@@ -111,7 +111,7 @@ def _errors_as_text(context: click.Context, verbose: bool) -> Iterator[None]:
 
 def _run(settings: Settings, request: Request) -> int:
     """Do what was asked for, and give the exit code."""
-    from .streams import standard_streams
+    from .batch.streams import standard_streams
 
     with standard_streams(settings.inputs, settings.destination, settings.suffix, settings.dry_run) as streams:
         jobs = _jobs(settings, request, streams)
@@ -126,8 +126,8 @@ def _run(settings: Settings, request: Request) -> int:
 
 
 def _jobs(settings: Settings, request: Request, streams: Streams) -> Sequence[Job]:
-    from .batch import make_batch, with_folders
-    from .inputs import Selection
+    from .batch.inputs import Selection
+    from .batch.jobs import make_batch, with_folders
 
     template = _template(settings, streams)
     batch = make_batch(
@@ -153,11 +153,11 @@ def _tell_what_is_found(batch: Batch) -> None:
 
 
 def _template(settings: Settings, streams: Streams) -> Template:
-    from .naming import Template
+    from .batch.naming import Template
 
     if settings.compare is None:
         return Template(settings.destination, settings.suffix, streams.stdout)
-    from .comparison import DEFAULT_NAME  # which few ask for, as all that follows
+    from .comparison.comparing import DEFAULT_NAME  # which few ask for, as all that follows
 
     return Template(settings.destination, settings.suffix, streams.stdout, default=DEFAULT_NAME)
 
@@ -165,7 +165,7 @@ def _template(settings: Settings, streams: Streams) -> Template:
 def _listed(settings: Settings) -> list[str]:
     if settings.files_from is None:
         return []
-    from .lists import read_list
+    from .batch.lists import read_list
 
     return read_list(settings.files_from)
 
@@ -173,13 +173,13 @@ def _listed(settings: Settings) -> list[str]:
 def _pairs(settings: Settings) -> list[Pair]:
     if not settings.pair:
         return []
-    from .pairs import Pair
+    from .batch.pairs import Pair
 
     return [Pair.parse(rule) for rule in settings.pair]
 
 
 def _feedback(settings: Settings, total: int) -> Feedback:
-    from .feedback import Feedback
+    from .command.feedback import Feedback
 
     return Feedback(
         total,
@@ -194,12 +194,12 @@ def _feedback(settings: Settings, total: int) -> Feedback:
 def _results(settings: Settings, request: Request, jobs: Sequence[Job], feedback: Feedback) -> Generator[Result]:
     overwrite = settings.existing in ("overwrite", "newer")
     if settings.compare is not None:
-        from .comparison import compare_jobs, parse_variants
-        from .regions import Region
+        from .comparison.comparing import compare_jobs, parse_variants
+        from .comparison.regions import Region
 
         region = None if settings.region is None else Region.parse(settings.region)
         return compare_jobs(jobs, parse_variants(settings.compare), region, overwrite=overwrite)
-    from .running import RunOptions, run_jobs
+    from .batch.running import RunOptions, run_jobs
 
     options = RunOptions(
         processes=settings.jobs,
@@ -216,13 +216,13 @@ def _results(settings: Settings, request: Request, jobs: Sequence[Job], feedback
 def _listeners(settings: Settings, stack: ExitStack) -> Iterator[Callable[[Result], None]]:
     """What else is told each result, and ends with `stack`."""
     if settings.failed_to is not None:
-        from .lists import FailedList
+        from .batch.lists import FailedList
 
         yield stack.enter_context(FailedList(settings.failed_to)).add
     if settings.report is not None:
         import shlex
 
-        from .report import HtmlReport
+        from .report.page import HtmlReport
 
         command = shlex.join(["upsample", *sys.argv[1:]])
         yield stack.enter_context(HtmlReport(Path(settings.report), command, settings.overwrite)).add

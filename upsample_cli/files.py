@@ -7,13 +7,13 @@ from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from .batch import Job, make_batch, with_folders
-from .collisions import Existing
-from .inputs import Selection
-from .naming import Template
+from .batch.collisions import Existing
+from .batch.inputs import Selection
+from .batch.jobs import Job, make_batch, with_folders
+from .batch.naming import Template
+from .batch.results import Result
+from .batch.running import RunOptions, run_jobs
 from .request import PerAxis, Request
-from .results import Result
-from .running import RunOptions, run_jobs
 
 Name: TypeAlias = str | os.PathLike[str]
 

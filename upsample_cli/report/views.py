@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw
 
-from .core.arrays import Array
+from ..core.arrays import Array
+from ..geometry import Grid
 from .display import Look, contrast, real
-from .geometry import Grid
 from .planes import Plane, extent
 
 _BOX = (312.0, 195.0)  # width and height of a single view on the page, which fits the narrowest of phones

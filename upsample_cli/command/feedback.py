@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, Self, TextIO
 
 import click
 
-from .errors import InternalError, OutputError, shown
-from .results import Report, Result
+from ..batch.results import Report, Result
+from ..errors import InternalError, OutputError, shown
 from .wording import one_line, summary, table, whole_plan
 
 if TYPE_CHECKING:
-    from .batch import Job
+    from ..batch.jobs import Job
     from .progress import Display
 
 _SCREEN = 20  # files whose lines are seen at a glance, so that failures among them need not be repeated

@@ -10,16 +10,16 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import formats
-from .errors import InternalError, OutputError, RequestError, UpsampleError
-from .limits import cores
-from .pipeline import run
-from .plan import Plan, make_plan, read_options
+from .. import formats
+from ..errors import InternalError, OutputError, RequestError, UpsampleError
+from ..limits import cores
+from ..pipeline import run
+from ..plan import Plan, make_plan, read_options
+from ..unfinished import sweep
 from .results import Result, Summary
-from .unfinished import sweep
 
 if TYPE_CHECKING:
-    from .batch import Job
+    from .jobs import Job
 
 EXISTS = "exists"  # why a job is skipped
 _BY_COUNT = {"linear": {2: "bilinear", 3: "trilinear"}, "cubic": {2: "bicubic"}}
@@ -148,7 +148,7 @@ def _carried_out(planned: Result, plan: Plan, options: RunOptions, progress: Cal
     plan = plan._replace(threads=plan.request.threads or cores())  # in a batch fewer than it was planned for
     watch = None
     if options.thumbnails:
-        from .thumbnails import Watch  # which only the report wants
+        from ..report.thumbnails import Watch  # which only the report wants
 
         watch = Watch(plan)
         plan = watch.plan

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
 
-from .errors import shown
+from ..errors import shown
 from .wording import duration
 
 _PATIENCE = 0.5  # seconds of work that are not worth a display

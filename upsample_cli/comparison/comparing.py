@@ -15,26 +15,26 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from . import formats
+from .. import formats
+from ..batch.results import Result, Summary
+from ..core.modes import find_mode
+from ..errors import InternalError, OutputError, RequestError, UpsampleError, shown
+from ..formats.base import Source
+from ..geometry import Grid
+from ..limits import program_bytes, refuse_more_than_memory, working_memory
+from ..plan import make_resizing, read_options
+from ..report.display import Look
+from ..report.planes import sample_aspect
+from ..request import MODES, Request
+from ..resizing import Resizing, size_in_bytes
+from ..targets import find_targets
+from ..unfinished import Unfinished, sweep
 from .contact_sheet import Panel, contact_sheet
-from .core.modes import find_mode
-from .display import Look
-from .errors import InternalError, OutputError, RequestError, UpsampleError, shown
 from .excerpt import Excerpt, Window, choose_window, excerpts
-from .formats.base import Source
-from .geometry import Grid
-from .limits import program_bytes, refuse_more_than_memory, working_memory
-from .plan import make_resizing, read_options
-from .planes import sample_aspect
 from .regions import Region
-from .request import MODES, Request
-from .resizing import Resizing, size_in_bytes
-from .results import Result, Summary
-from .targets import find_targets
-from .unfinished import Unfinished, sweep
 
 if TYPE_CHECKING:
-    from .batch import Job
+    from ..batch.jobs import Job
 
 DEFAULT_NAME = "{stem}_comparison.png"
 _PANEL = 320  # pixels, to which the width of smaller details is enlarged, each sample to a square

@@ -16,11 +16,11 @@ from typing import Self
 
 import numpy as np
 
-from .core.arrays import Array, IndexArray
+from ..core.arrays import Array, IndexArray
+from ..formats.base import Sink, Source
+from ..geometry import Axis, Grid
+from ..plan import Plan
 from .display import Look
-from .formats.base import Sink, Source
-from .geometry import Axis, Grid
-from .plan import Plan
 from .planes import Plane, planes_of
 from .views import Picture, View, curve_of, most_pixels, views_of
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from .errors import RequestError
-from .geometry import Grid
+from ..errors import RequestError
+from ..geometry import Grid
 
 _FORMS = "write X,Y,W,H in samples of the input, or x=10:60,y=0:50,z=12"
 

@@ -10,9 +10,9 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from .errors import RequestError
+from ..errors import RequestError
+from ..request import MODES, Onto, Request
 from .inputs import Input, Spelling
-from .request import MODES, Onto, Request
 
 _WITHOUT_ANTIALIASING = ("nearest", "nearest-exact", "area")
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .core.arrays import Array
-from .geometry import SPATIAL, Grid
+from ..core.arrays import Array
+from ..geometry import SPATIAL, Grid
 
 _ANATOMY = {"xy": "axial", "xz": "coronal", "yz": "sagittal"}  # by the axes of the world
 _THIN = 1 / 8  # of its width or height, up to which a stack is shown by its middle alone

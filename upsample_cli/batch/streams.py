@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from .errors import InputError, OutputError, RequestError
+from ..errors import InputError, OutputError, RequestError
 
 if TYPE_CHECKING:
     from .results import Result

@@ -21,17 +21,17 @@ from multiprocessing import get_context
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
-from . import formats
-from .errors import RequestError, UpsampleError
-from .limits import allow_cores, cores, machine_memory, program_bytes
-from .pipeline import beyond_links
-from .plan import Plan
+from .. import formats
+from ..errors import RequestError, UpsampleError
+from ..limits import allow_cores, cores, machine_memory, program_bytes
+from ..pipeline import beyond_links
+from ..plan import Plan
+from ..unfinished import sweep_after
 from .results import Result
 from .running import RunOptions, run_job
-from .unfinished import sweep_after
 
 if TYPE_CHECKING:
-    from .batch import Job
+    from .jobs import Job
 
 Task: TypeAlias = "tuple[int, Job]"
 Connection: TypeAlias = Any  # of multiprocessing, which has another class for each system

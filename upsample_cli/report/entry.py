@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from .errors import shown
-from .geometry import SPATIAL, Grid
-from .limits import in_words
-from .results import Result, Summary
-from .wording import duration
+from ..batch.results import Result, Summary
+from ..command.wording import duration
+from ..errors import shown
+from ..geometry import SPATIAL, Grid
+from ..limits import in_words
 
 if TYPE_CHECKING:
     from .views import View

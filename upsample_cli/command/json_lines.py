@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from .results import Result, Summary
+from ..batch.results import Result, Summary
 
 VERSION = 1  # of the schema; new fields leave it as it is, since readers pass over what they do not know
 

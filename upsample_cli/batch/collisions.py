@@ -8,12 +8,12 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
-from . import formats
-from .errors import OutputError, RequestError, shown
+from .. import formats
+from ..errors import OutputError, RequestError, shown
 from .inputs import Spelling
 
 if TYPE_CHECKING:
-    from .batch import Job
+    from .jobs import Job
 
 Existing: TypeAlias = Literal["refuse", "overwrite", "skip", "newer"]  # what is done where an output exists
 Identity: TypeAlias = tuple[int, int] | tuple[str, str]

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from .errors import InputError, OutputError
+from ..errors import InputError, OutputError
 
 if TYPE_CHECKING:
     from .results import Result
@@ -59,7 +59,7 @@ class FailedList:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Write the list, even of a batch that has been interrupted."""
-        from .unfinished import Unfinished
+        from ..unfinished import Unfinished
 
         end = b"\0" if any(b"\n" in name for name in self._names) else b"\n"
         try:

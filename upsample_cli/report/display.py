@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from .core.arrays import Array, ByteArray
-from .formats.base import Header
+from ..core.arrays import Array, ByteArray
+from ..formats.base import Header
 
 _TAILS = (0.5, 99.5)  # percentiles that become black and white
 _SRGB = (b"sRGB", b"s\0R\0G\0B")  # in profiles of version 2 and 4

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import click
 from click.types import StringParamType
 
-from . import __version__
-from .request import LABEL_KERNELS, MODES
+from .. import __version__
+from ..request import LABEL_KERNELS, MODES
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -292,7 +292,7 @@ def _about(name: str, *names: str, tell: Callable[[click.Context], str], **setti
 
 
 def _version(context: click.Context) -> str:
-    from .core.kernel import describe  # which needs NumPy
+    from ..core.kernel import describe  # which needs NumPy
 
     try:
         kernel = describe()

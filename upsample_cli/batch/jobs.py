@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from ..errors import OutputError, RequestError, UpsampleError
+from ..request import Request
 from .collisions import Existing, settle
-from .errors import OutputError, RequestError, UpsampleError
 from .inputs import Input, Selection, find_inputs
 from .naming import DEFAULT_NAME, Template
-from .request import Request
 
 if TYPE_CHECKING:
     from .pairs import Pair
@@ -113,8 +113,8 @@ def _with_requests(files: Sequence[Input], pairs: Sequence[Pair], request: Reque
 
 def _refuse_senseless(request: Request) -> None:
     """Refuse what makes sense for no file."""
-    from .core.kernel import instruction_set  # which needs NumPy
-    from .plan import choose_mode
+    from ..core.kernel import instruction_set  # which needs NumPy
+    from ..plan import choose_mode
 
     choose_mode(request)
     try:

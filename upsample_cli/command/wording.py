@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from .errors import shown
-from .limits import in_words
-from .results import Report, Result, Summary
+from ..batch.results import Report, Result, Summary
+from ..errors import shown
+from ..limits import in_words
 
 if TYPE_CHECKING:
-    from .geometry import Axis, Grid
+    from ..geometry import Axis, Grid
 
 _HEADINGS = ("INPUT", "OUTPUT", "SIZE", "SPACING", "TYPE", "MODE", "BYTES", "MEMORY")
 _NAMES = 2  # the first columns

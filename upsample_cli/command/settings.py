@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 from click.core import ParameterSource
 
+from ..batch.streams import STREAM
+from ..request import TARGETS, PerAxis, Request, parse_bytes
 from .options import ENVIRONMENT
-from .request import TARGETS, PerAxis, Request, parse_bytes
-from .streams import STREAM
 
 if TYPE_CHECKING:
-    from .collisions import Existing
+    from ..batch.collisions import Existing
 
 _RIVALS = (TARGETS, ("overwrite", "skip_existing", "newer"), ("compare", "mode"))  # of which one can be given
 

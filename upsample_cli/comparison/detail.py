@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .core.arrays import Array, FloatArray
+from ..core.arrays import Array, FloatArray
 
 _CELLS = 4  # along each side of a window: the steps in which it is moved
 _DISTANCES = (1, 2, 4, 8)  # samples

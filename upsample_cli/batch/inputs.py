@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePath
 from typing import NamedTuple
 
-from . import formats
-from .errors import InputError, RequestError
+from .. import formats
+from ..errors import InputError, RequestError
 
 SUFFIXES = (  # of files that are looked for in directories: of all families, and of what Pillow reads by itself
     *formats.SUFFIXES,

@@ -14,13 +14,13 @@ from string import Template
 from types import TracebackType
 from typing import IO, Self
 
-from . import __version__
-from .errors import OutputError, RequestError
-from .limits import in_words
-from .report_entry import counted, fields_of, unbroken
-from .results import Report, Result
-from .unfinished import Unfinished, sweep
-from .wording import duration
+from .. import __version__
+from ..batch.results import Report, Result
+from ..command.wording import duration
+from ..errors import OutputError, RequestError
+from ..limits import in_words
+from ..unfinished import Unfinished, sweep
+from .entry import counted, fields_of, unbroken
 
 _TEMPLATES = Path(__file__).with_name("templates")
 _MARK = b'<meta name="generator" content="upsample '  # of pages that may be replaced: they are reports themselves

@@ -9,17 +9,17 @@ from pathlib import Path
 
 import numpy as np
 
-from .core.arrays import Array
-from .core.resample import resample
-from .core.sampling import AxisMap
-from .core.weights import Bands
+from ..core.arrays import Array
+from ..core.resample import resample
+from ..core.sampling import AxisMap
+from ..core.weights import Bands
+from ..errors import InputError
+from ..formats.base import Source
+from ..limits import cores
+from ..report.planes import Plane, plane_of, sample_aspect
+from ..resizing import Resizing
 from .detail import most_detailed
-from .errors import InputError
-from .formats.base import Source
-from .limits import cores
-from .planes import Plane, plane_of, sample_aspect
 from .regions import Region
-from .resizing import Resizing
 
 _SIDES = (160, 120)  # columns and rows of the output, if they are square, of a window that is found
 _READ_BYTES = 16 << 20  # that are read at a time

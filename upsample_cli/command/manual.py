@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import click
 
-from . import __version__
+from .. import __version__
 from .options import ENVIRONMENT, EXAMPLES, EXIT_CODES, in_groups
 
 _SPECIAL = {"\\": "\\e", "-": "\\-", "'": "\\(aq", "`": "\\(ga", "^": "\\(ha", "~": "\\(ti", '"': "\\(dq"}

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
-from .errors import UpsampleError
+from ..errors import UpsampleError
 
 if TYPE_CHECKING:
-    from .geometry import Grid
-    from .thumbnails import Thumbnails
+    from ..geometry import Grid
+    from ..report.thumbnails import Thumbnails
 
 Status: TypeAlias = Literal["planned", "done", "skipped", "failed"]
 

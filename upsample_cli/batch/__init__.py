@@ -1,0 +1,1 @@
+"""From inputs to jobs, and from jobs to results."""

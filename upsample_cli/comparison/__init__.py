@@ -1,0 +1,1 @@
+"""One detail in several modes, side by side."""
