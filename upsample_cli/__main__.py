@@ -20,7 +20,7 @@ def run() -> NoReturn:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # of NumPy, for matrix products, which we never need
     gc.set_threshold(_COLLECT_AFTER)
     if "_UPSAMPLE_COMPLETE" in os.environ:
-        pass  # which makes itself known to Click
+        from .command import completion  # noqa: F401 which makes itself known to Click
     from .cli import main
 
     code: object = 0
