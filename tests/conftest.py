@@ -6,12 +6,6 @@ import sys
 from pathlib import Path
 
 _root = Path(__file__).resolve().parents[1]
-_path = list(sys.path)
-sys.path[:] = [entry for entry in _path if Path(entry).resolve() != _root]
-try:
-    importlib.import_module("upsample_cli")  # from here on every import of its modules finds this one
-    os.environ["PYTHONSAFEPATH"] = "1"  # so do the processes that tests start
-except ModuleNotFoundError:  # it is not installed at all
-    pass
-finally:
-    sys.path[:] = _path
+sys.path.sort(key=lambda entry: Path(entry).resolve() == _root)  # last, also for workers, which take the path over
+importlib.import_module("upsample_cli")  # from here on every import of its modules finds this one
+os.environ["PYTHONSAFEPATH"] = "1"  # so do the processes that tests start

@@ -252,8 +252,8 @@ def test_a_list_of_failures_is_read_again(folder, names):
     (folder / "failed").write_text("of the last run")
     with FailedList("failed") as failed:
         failed.add(Result(Path("fine.png"), Path("out.png"), "done"))
-        for name in names:
-            failed.add(Result(Path(name), None, "failed"))
+        for number, name in reversed(list(enumerate(names))):  # as they may end
+            failed.add(Result(Path(name), None, "failed", number))
         assert (folder / "failed").read_text() == "of the last run"
     assert read_list("failed") == names
     assert [path.name for path in folder.iterdir()] == ["failed"]

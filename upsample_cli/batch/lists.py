@@ -29,17 +29,17 @@ def read_list(name: str) -> list[str]:
 
 
 class FailedList:
-    """A list of the inputs that have failed, written at the end; an empty one where none has."""
+    """A list of the inputs that have failed, in their order, written at the end; an empty one where none has."""
 
     def __init__(self, name: str) -> None:
         """Prepare to write a list called `name`, in place of the last one."""
         self._path = Path(name)
-        self._names: list[bytes] = []
+        self._names: dict[int, bytes] = {}
 
     def add(self, result: Result) -> None:
         """Take `result` into account."""
         if result.status == "failed":
-            self._names.append(os.fsencode(result.input))
+            self._names[result.number] = os.fsencode(result.input)
 
     def __enter__(self) -> Self:
         """Make sure that there is a place for it, before the first file is touched.
@@ -61,10 +61,11 @@ class FailedList:
         """Write the list, even of a batch that has been interrupted."""
         from ..unfinished import Unfinished
 
-        end = b"\0" if any(b"\n" in name for name in self._names) else b"\n"
+        names = [self._names[number] for number in sorted(self._names)]
+        end = b"\0" if any(b"\n" in name for name in names) else b"\n"
         try:
             with Unfinished([self._path.resolve()]) as output:
-                output.paths[0].write_bytes(b"".join(name + end for name in self._names))
+                output.paths[0].write_bytes(b"".join(name + end for name in names))
                 output.publish(overwrite=True)
         except OSError as failure:
             raise OutputError(f"--failed-to: cannot be written: {failure.strerror}", self._path) from failure
