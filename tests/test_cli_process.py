@@ -280,6 +280,7 @@ def interrupt(folder, output, number, keep=False):
         (signal.SIGINT, 130, "out.tif"),
         (signal.SIGTERM, 143, "out.nii.gz"),
         (signal.SIGTERM, 143, "out.hdr"),
+        (signal.SIGHUP, 129, "out.tif"),  # as when a terminal is closed
     ],
     ids=lambda value: value.name if isinstance(value, signal.Signals) else str(value),
 )
@@ -434,6 +435,14 @@ def test_a_plan_into_a_full_disk(folder):
     with Path("/dev/full").open("wb") as full:
         arguments = [SAMPLES / "signal.npy", "--scale", 2, "-o", "out.npy", "--dry-run"]
         run(folder, *arguments, code=4, capture_output=False, stdout=full, stderr=subprocess.PIPE)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("option", ["--help", "--version", "--man"])
+def test_what_is_only_told_onto_a_full_disk(folder, option):
+    with Path("/dev/full").open("wb") as full:
+        result = run(folder, option, code=4, capture_output=False, stdout=full, stderr=subprocess.PIPE)
+    assert result.stderr == "Error: the standard output cannot be written: No space left on device\n"
 
 
 # --- two at a time ---

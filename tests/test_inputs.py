@@ -11,7 +11,7 @@ from PIL import Image
 from upsample_cli.batch.inputs import SUFFIXES, Selection, find_inputs
 from upsample_cli.batch.lists import FailedList, read_list
 from upsample_cli.batch.results import Result
-from upsample_cli.errors import InputError, RequestError
+from upsample_cli.errors import InputError, OutputError, RequestError
 
 
 @pytest.fixture(autouse=True)
@@ -249,11 +249,21 @@ def test_a_list_that_is_not_there():
     ids=ascii,
 )
 def test_a_list_of_failures_is_read_again(folder, names):
-    (folder / "failed").write_text("of the last run")
-    with FailedList("failed") as failed:
+    (folder / "failed").write_text("failed")
+    with FailedList("failed", [Path("fine.png"), *map(Path, names)]) as failed:
         failed.add(Result(Path("fine.png"), Path("out.png"), "done"))
-        for number, name in reversed(list(enumerate(names))):  # as they may end
-            failed.add(Result(Path(name), None, "failed", number))
-        assert (folder / "failed").read_text() == "of the last run"
+        for number, name in reversed(list(enumerate(names))[:-1]):  # as they may end; the last one is not reached
+            failed.add(Result(Path(name), None, "failed", number + 1))
+        assert (folder / "failed").read_text() == "failed"
     assert read_list("failed") == names
     assert [path.name for path in folder.iterdir()] == ["failed"]
+
+
+def test_a_list_of_failures_replaces_no_other_file(folder):
+    (folder / "notes").write_text("precious")
+    with pytest.raises(OutputError, match=r"^notes: --failed-to: exists and is no list"), FailedList("notes", []):
+        pass
+    assert (folder / "notes").read_text() == "precious"
+    with FailedList("notes", [], overwrite=True):
+        pass
+    assert (folder / "notes").read_bytes() == b""

@@ -19,19 +19,29 @@ def run() -> NoReturn:
     """
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # of NumPy, for matrix products, which we never need
     gc.set_threshold(_COLLECT_AFTER)
-    if "_UPSAMPLE_COMPLETE" in os.environ:
-        from .command import completion  # noqa: F401 which makes itself known to Click
-    from .cli import main
-
     code: object = 0
     try:
-        main()
+        _main()
     except SystemExit as end:
         code = end.code
+    except KeyboardInterrupt:  # before the command could say what becomes of it
+        code = 130
+    except OSError as error:  # as of --help onto a full disk
+        with suppress(OSError):
+            sys.stderr.write(f"Error: the standard output cannot be written: {error.strerror}\n")
+        code = 4
     for stream in filter(None, (sys.stdout, sys.stderr)):  # None where it was closed from the beginning
         with suppress(OSError):  # a pipe that nobody reads any more
             stream.flush()
     os._exit(code if isinstance(code, int) else int(code is not None))
+
+
+def _main() -> None:
+    if "_UPSAMPLE_COMPLETE" in os.environ:
+        from .command import completion  # noqa: F401 which makes itself known to Click
+    from .cli import main
+
+    main()
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from .command.feedback import Feedback
     from .request import Request
 
-_INTERRUPTED, _TERMINATED, _BUG = 130, 143, 1
+_INTERRUPTED, _BUG = 130, 1
 
 
 class _Command(click.Command):
@@ -78,7 +78,9 @@ def main(context: click.Context, /, **given: Any) -> None:
     INPUT is a file, a quoted pattern, a directory with -r, or - for the standard input; one or more of them. The
     format follows the output's suffix; spacing, affine and DPI follow the samples.
     """
-    signal.signal(signal.SIGTERM, _terminate)
+    for ending in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, ending) and signal.getsignal(getattr(signal, ending)) is signal.SIG_DFL:
+            signal.signal(getattr(signal, ending), _terminate)
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # and not ignored, as by nohup
         signal.signal(signal.SIGINT, _interrupt)
     if os.environ.get("NO_COLOR"):
@@ -117,7 +119,7 @@ def _run(settings: Settings, request: Request) -> int:
         jobs = _jobs(settings, request, streams)
         with ExitStack() as stack:
             feedback = stack.enter_context(_feedback(settings, len(jobs)))
-            listeners = [feedback.show, *_listeners(settings, stack)]
+            listeners = [feedback.show, *_listeners(settings, jobs, stack)]
             results = stack.enter_context(closing(_results(settings, request, jobs, feedback)))
             for result in map(streams.deliver, results):
                 for listener in listeners:
@@ -213,12 +215,14 @@ def _results(settings: Settings, request: Request, jobs: Sequence[Job], feedback
     return run_jobs(jobs, options)
 
 
-def _listeners(settings: Settings, stack: ExitStack) -> Iterator[Callable[[Result], None]]:
+def _listeners(settings: Settings, jobs: Sequence[Job], stack: ExitStack) -> Iterator[Callable[[Result], None]]:
     """What else is told each result, and ends with `stack`."""
+    if settings.dry_run:  # which writes nothing
+        return
     if settings.failed_to is not None:
         from .batch.lists import FailedList
 
-        yield stack.enter_context(FailedList(settings.failed_to)).add
+        yield stack.enter_context(FailedList(settings.failed_to, [job.input for job in jobs], settings.overwrite)).add
     if settings.report is not None:
         import shlex
 
@@ -239,4 +243,4 @@ def _interrupt(number: int, frame: object) -> NoReturn:
 
 
 def _terminate(number: int, frame: object) -> NoReturn:
-    sys.exit(_TERMINATED)  # unwinds, so that unfinished outputs are removed
+    sys.exit(128 + number)  # unwinds, so that unfinished outputs are removed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -29,17 +30,18 @@ def read_list(name: str) -> list[str]:
 
 
 class FailedList:
-    """A list of the inputs that have failed, in their order, written at the end; an empty one where none has."""
+    """A list of the inputs that are left in the end, in their order: that have failed, or were never reached."""
 
-    def __init__(self, name: str) -> None:
-        """Prepare to write a list called `name`, in place of the last one."""
+    def __init__(self, name: str, inputs: Iterable[Path], overwrite: bool = False) -> None:
+        """Prepare to write a list called `name`, in place of the last one, or where `overwrite` of any file."""
         self._path = Path(name)
-        self._names: dict[int, bytes] = {}
+        self._overwrite = overwrite
+        self._left = {number: os.fsencode(path) for number, path in enumerate(inputs)}
 
     def add(self, result: Result) -> None:
         """Take `result` into account."""
-        if result.status == "failed":
-            self._names[result.number] = os.fsencode(result.input)
+        if result.status != "failed":
+            del self._left[result.number]
 
     def __enter__(self) -> Self:
         """Make sure that there is a place for it, before the first file is touched.
@@ -53,6 +55,10 @@ class FailedList:
             raise OutputError("--failed-to: is called like a picture; give the name of a list", self._path)
         if self._path.is_dir() or not self._path.parent.is_dir():
             raise OutputError("--failed-to: there is no place for a file of this name", self._path)
+        if self._path.exists() and not self._overwrite:
+            names = read_list(str(self._path))
+            if names and not os.path.lexists(names[0]):
+                raise OutputError("--failed-to: exists and is no list of files; --overwrite replaces it", self._path)
         return self
 
     def __exit__(
@@ -61,7 +67,7 @@ class FailedList:
         """Write the list, even of a batch that has been interrupted."""
         from ..unfinished import Unfinished
 
-        names = [self._names[number] for number in sorted(self._names)]
+        names = self._left.values()
         end = b"\0" if any(b"\n" in name for name in names) else b"\n"
         try:
             with Unfinished([self._path.resolve()]) as output:

@@ -251,7 +251,9 @@ def _ended_by(code: int) -> str:
 
 def _serve(connection: Connection, not_mine: Sequence[Connection], options: RunOptions, share: float) -> None:
     """Do what comes through `connection`, until it ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears of it, and says what to do
+    for heard in ("SIGINT", "SIGHUP"):  # by the parent, too, which says what to do
+        if hasattr(signal, heard):
+            signal.signal(getattr(signal, heard), signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _end)
     _take_signals()
     _keep_memory()

@@ -135,7 +135,7 @@ def compare(job: Job, variants: Sequence[Variant], region: Region | None = None,
         found = excerpts(source, resizings, window)
         arrays, warnings = 1 + len(source.others), tuple(source.warnings)
     look = Look.of(resizings[0].before, [found[0].input], any(resizing.mode.votes for resizing in resizings))
-    sheet = _sheet(shown(Path(job.input.name)), variants, resizings, found, window, look)
+    sheet = _sheet(job.input, variants, resizings, found, window, look)
     written = _save(sheet, job.output, overwrite)
     first = resizings[0]
     return Result(
@@ -165,13 +165,17 @@ def _refuse_too_large(resizing: Resizing, window: Window, path: Path) -> None:
         for name in (window.plane.columns, window.plane.rows)
         if name is not None
     ]
+    _refuse_large_panel(sides, path)
+
+
+def _refuse_large_panel(sides: Sequence[int], path: Path) -> None:
     if math.prod(sides) > _LARGEST_PANEL:
         size = " x ".join(map(str, sides))
         raise RequestError(f"--region: it would be shown in {size} pixels; ask for a smaller one", path)
 
 
 def _sheet(
-    name: str,
+    path: Path,
     variants: Sequence[Variant],
     resizings: Sequence[Resizing],
     found: Sequence[Excerpt],
@@ -182,11 +186,12 @@ def _sheet(
     assert window.plane.rows is not None
     aspect = sample_aspect(resizings[0].after.grid, window.plane.columns, window.plane.rows)
     times = max(1, round(_PANEL / max(images[0].width, images[0].height * aspect)))
+    _refuse_large_panel([images[0].width * times, round(images[0].height * times * aspect)], path)
     panels = [
         Panel(variant.text, _change(resizing), _enlarged(image, times, times * aspect))
         for variant, resizing, image in zip(variants, resizings, images, strict=True)
     ]
-    return contact_sheet(_shortened(name), _where(window, resizings[0].before.grid), panels)
+    return contact_sheet(_shortened(shown(Path(path.name))), _where(window, resizings[0].before.grid), panels)
 
 
 def _enlarged(image: Image.Image, across: int, down: float) -> Image.Image:

@@ -110,7 +110,8 @@ def contrast(planes: Sequence[Array], tails: tuple[float, float] = _TAILS) -> tu
     finite = np.concatenate([v[np.isfinite(v)] for v in values]) if values else np.empty(0)
     if not finite.size:
         return 0.0, 1.0
-    low, high = (float(value) for value in np.percentile(finite, tails))
+    with np.errstate(over="ignore", invalid="ignore"):  # between the largest numbers there are
+        low, high = (float(value) for value in np.percentile(finite, tails))
     if high <= low:  # nearly all are equal
         low, high = float(finite.min()), float(finite.max())
     return (low, high) if high > low else (low - 0.5, low + 0.5)

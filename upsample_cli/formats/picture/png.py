@@ -58,6 +58,7 @@ class Structure(NamedTuple):
         key: the grey level or colour that is transparent, or ().
         frames: of an animation: the control chunk of each, and where its compressed samples lie in the file.
         spare_image: whether the default image is none of the frames.
+        interlaced: whether coarse samples come before fine ones.
     """
 
     size: tuple[int, int]
@@ -67,6 +68,7 @@ class Structure(NamedTuple):
     key: tuple[int, ...] = ()
     frames: tuple[Frame, ...] = ()
     spare_image: bool = False
+    interlaced: bool = False
 
     @property
     def kind(self) -> Kind:
@@ -94,7 +96,7 @@ def read(file: BinaryIO) -> tuple[Structure, Notes]:
     by_name = {chunk.name: chunk.data for chunk in reversed(chunks)}
     if len(by_name.get(b"IHDR", b"")) != 13:
         raise ValueError("its header is damaged")
-    width, height, depth, colour_type = struct.unpack_from(">IIBB", by_name[b"IHDR"])
+    width, height, depth, colour_type, _, _, interlace = struct.unpack_from(">IIBBBBB", by_name[b"IHDR"])
     if depth not in _DEPTHS.get(colour_type, ()) or not width or not height:
         raise ValueError(f"its header says {depth} bits of colour type {colour_type}, {width}×{height}")
     animated = b"acTL" in by_name and len(frames) > 1
@@ -106,6 +108,7 @@ def read(file: BinaryIO) -> tuple[Structure, Notes]:
         _key(by_name, colour_type),
         frames if animated else (),
         spare_image and b"acTL" in by_name and len(frames) > 0,
+        interlace != 0,
     )
     return structure, _notes(chunks, by_name, structure)
 

@@ -191,8 +191,10 @@ class PictureSource(InMemory):
         return self._converted()
 
     def _is_plain_png(self) -> bool:
-        """Whether the samples are to be resized as they lie in the file, in 8 bits."""
-        return self._png is not None and self._png.depth == 8 and self._mode == self._kind.mode in _PLAIN
+        """Whether the samples are to be resized as they lie in the file, in 8 bits, row by row."""
+        if self._png is None or self._png.depth != 8 or self._png.interlaced:  # of which libpng warns
+            return False
+        return self._mode == self._kind.mode in _PLAIN
 
     def _converted(self) -> Array:
         """The picture at hand in the mode in which it is resized."""
