@@ -354,7 +354,7 @@ def test_samples_of_every_type_are_shown(kind, tmp_path):
 
 def test_samples_that_are_shown_very_high_are_refused(tmp_path):
     path = tmp_path / "in.png"
-    Image.fromarray(np.zeros((30, 45), np.uint8)).save(path)
+    Image.fromarray(np.zeros((300, 450), np.uint8)).save(path, dpi=(72, 72))  # so that samples have a shape
     request = asked(size="2000000x2")
     with pytest.raises(RequestError, match=r"--region: it would be shown in \d+ x \d+ pixels"):
         compare(Job(path, tmp_path / "out.png", request), parse_variants("linear,cubic"))

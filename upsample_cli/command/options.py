@@ -34,6 +34,7 @@ EXIT_CODES = {
     3: "an input cannot be read",
     4: "an output cannot be written, exists, or cannot hold the result",
     5: "some of several files failed",
+    129: "the terminal was closed",
     130: "interrupted",
     143: "terminated",
 }
