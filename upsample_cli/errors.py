@@ -59,6 +59,21 @@ class InternalError(UpsampleError):
         return failure
 
 
+def as_failure(error: Exception, path: Path, remedy: str) -> UpsampleError:
+    """What is told of the file `path` when `error` has ended the work on it.
+
+    Args:
+        error: whatever was raised.
+        path: the file.
+        remedy: what to do where memory is short.
+    """
+    if isinstance(error, UpsampleError):
+        return error
+    if isinstance(error, MemoryError):
+        return RequestError(f"there is not enough memory for this; {remedy}", path)
+    return InternalError.of(error, path)
+
+
 def shown(path: Path) -> str:
     """The path as it is said to people: on one line, and with nothing that a terminal cannot print."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(path))

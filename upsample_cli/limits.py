@@ -7,6 +7,7 @@ import os
 from functools import cache
 from pathlib import Path
 
+from .core import threads
 from .errors import OutputError, RequestError
 
 TABLE_BYTES = 400  # measured: of weights and indices for each sample along an axis, while they are made
@@ -77,10 +78,8 @@ def allow_cores(count: int | None) -> None:
 
 
 def cores() -> int:
-    """How many cores this process may use."""
-    if _allowed_cores is not None:
-        return _allowed_cores
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """How many cores this process may use, of those that the system lets it use."""
+    return threads.cores() if _allowed_cores is None else _allowed_cores
 
 
 def working_memory() -> float:

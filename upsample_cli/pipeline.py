@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
-from pathlib import Path
 
 from . import formats
 from .ahead import ahead
 from .errors import OutputError
 from .formats.base import Array
 from .plan import Plan
-from .unfinished import Unfinished
+from .unfinished import Unfinished, beyond_links
 
 
 def run(plan: Plan, *, overwrite: bool = False, progress: Callable[[float], None] | None = None) -> int:
@@ -64,8 +63,3 @@ def _arrays(plan: Plan, progress: Callable[[float], None] | None) -> Generator[I
         results = resizing.results(plan.threads)
         with closing(results if resizing.is_one_slab else ahead(results)) as slabs:
             yield watched(slabs)
-
-
-def beyond_links(path: Path) -> Path:
-    """The file that a symbolic link stands for, so that the link survives."""
-    return path.resolve() if path.is_symlink() else path

@@ -143,3 +143,8 @@ def _publish(path: Path, target: Path, overwrite: bool) -> None:
         else:
             return
     path.replace(target)
+
+
+def beyond_links(path: Path) -> Path:
+    """The file that a symbolic link stands for, so that the link survives."""
+    return path.resolve() if path.is_symlink() else path

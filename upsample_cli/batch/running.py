@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .. import formats
-from ..errors import InternalError, OutputError, RequestError, UpsampleError
+from ..errors import OutputError, UpsampleError, as_failure
 from ..limits import cores
 from ..pipeline import run
 from ..plan import Plan, make_plan, read_options
@@ -109,12 +109,8 @@ def run_job(
                 if begin is not None:
                     begin(plan)
                 result = _carried_out(result, plan, options, progress)
-    except UpsampleError as failure:
-        error = failure
-    except MemoryError:
-        error = RequestError("there is not enough memory for this; ask for less", job.input)
     except Exception as failure:
-        error = InternalError.of(failure, job.input)
+        error = as_failure(failure, job.input, "ask for less")
     if isinstance(error, OutputError) and options.skip_existing and _exists(job):
         return result._replace(status="skipped", reason=EXISTS, bytes=0)
     if error is not None:

@@ -24,9 +24,8 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 from .. import formats
 from ..errors import RequestError, UpsampleError
 from ..limits import allow_cores, cores, machine_memory, program_bytes
-from ..pipeline import beyond_links
 from ..plan import Plan
-from ..unfinished import sweep_after
+from ..unfinished import beyond_links, sweep_after
 from .results import Result
 from .running import RunOptions, run_job
 

@@ -18,7 +18,7 @@ from PIL import Image
 from .. import formats
 from ..batch.results import Result, Summary
 from ..core.modes import find_mode
-from ..errors import InternalError, OutputError, RequestError, UpsampleError, shown
+from ..errors import OutputError, RequestError, as_failure, shown
 from ..formats.base import Source
 from ..geometry import Grid
 from ..limits import program_bytes, refuse_more_than_memory, working_memory
@@ -28,7 +28,7 @@ from ..report.planes import sample_aspect
 from ..request import MODES, Request
 from ..resizing import Resizing, size_in_bytes
 from ..targets import find_targets
-from ..unfinished import Unfinished, sweep
+from ..unfinished import Unfinished, beyond_links, sweep
 from .contact_sheet import Panel, contact_sheet
 from .excerpt import Excerpt, Window, choose_window, excerpts
 from .regions import Region
@@ -100,12 +100,8 @@ def compare_jobs(
             try:
                 if error is None:
                     result = compare(job, variants, region, overwrite=overwrite)
-            except UpsampleError as failure:
-                error = failure
-            except MemoryError:
-                error = RequestError("there is not enough memory for this; ask for a smaller --region", job.input)
             except Exception as failure:
-                error = InternalError.of(failure, job.input)
+                error = as_failure(failure, job.input, "ask for a smaller --region")
             if error is not None:
                 result = result._replace(status="failed", reason=None, error=error)
         yield result._replace(number=number, seconds=time.perf_counter() - began)
@@ -206,7 +202,7 @@ def _shortened(name: str) -> str:
 def _save(sheet: Image.Image, path: Path, overwrite: bool) -> int:
     """Write a sheet, complete or not at all; gives its size in bytes."""
     try:
-        with Unfinished([path.resolve() if path.is_symlink() else path]) as file:
+        with Unfinished([beyond_links(path)]) as file:
             sheet.save(file.paths[0], "PNG")
             size = file.paths[0].stat().st_size
             file.publish(overwrite)

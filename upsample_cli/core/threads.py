@@ -24,7 +24,7 @@ def get_num_threads() -> int:
         return _number
     given = os.environ.get(_VARIABLE)
     if not given:
-        return _cores()
+        return cores()
     if not given.isdecimal() or int(given) < 1:
         raise ValueError(f"{_VARIABLE} must be a positive whole number, got {given!r}")
     return int(given)
@@ -66,7 +66,8 @@ def share(tasks: Iterable[Callable[[], None]], threads: int) -> None:
             helper.result()
 
 
-def _cores() -> int:
+def cores() -> int:
+    """How many cores this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -19,7 +19,7 @@ from ..batch.results import Report, Result
 from ..command.wording import duration
 from ..errors import OutputError, RequestError
 from ..limits import in_words
-from ..unfinished import Unfinished, sweep
+from ..unfinished import Unfinished, beyond_links, sweep
 from .entry import counted, fields_of, unbroken
 
 _TEMPLATES = Path(__file__).with_name("templates")
@@ -72,7 +72,7 @@ class HtmlReport:
         if self._path.suffix.lower() not in _SUFFIXES:  # but perhaps that of the next argument
             raise RequestError("--report wants a name that ends with .html", self._path)
         try:
-            self._target = self._path.resolve() if self._path.is_symlink() else self._path
+            self._target = beyond_links(self._path)
             self._replaces |= _is_report(self._target)
             if self._target.is_dir():
                 raise OutputError("is a directory; --report wants the name of a file", self._path)

@@ -10,11 +10,11 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from ..base import Array
-from .png import SIGNATURE, Chunk, Structure, packed
-from .record import Palette
+from .png import BACKGROUND, Chunk, Structure, packed
+from .record import PNG_SIGNATURE, Palette
 
 _PLANES: dict[str, Any] = {"L": 0, "I;16": 0, "LA": [0, 3], "RGB": slice(3), "RGBA": slice(4)}  # of RGBA
-_BACKGROUND, _PREVIOUS = 1, 2  # what takes the place of a frame
+_PREVIOUS = 2  # takes the place of a frame
 _OVER = 1  # it lies over what is there, and does not replace it
 
 
@@ -33,7 +33,7 @@ def frames(file: BinaryIO, structure: Structure, mode: str) -> Iterator[Array]:
         before = region.copy() if dispose == _PREVIOUS else None
         region[...] = _over(samples, region, opaque) if blend == _OVER else samples
         yield canvas[..., _PLANES[mode]].copy()
-        if dispose == _BACKGROUND:
+        if dispose == BACKGROUND:
             region[...] = 0
         elif before is not None:
             region[...] = before
@@ -41,7 +41,7 @@ def frames(file: BinaryIO, structure: Structure, mode: str) -> Iterator[Array]:
 
 def _alone(file: BinaryIO, structure: Structure, size: tuple[int, int], parts: Iterable[tuple[int, int]]) -> bytes:
     """A frame as a picture of its own."""
-    file.seek(len(SIGNATURE))
+    file.seek(len(PNG_SIGNATURE))
     header = file.read(25)[8:21]
     chunks = [Chunk(b"IHDR", struct.pack(">II", *size) + header[8:])]
     if structure.palette is not None:
@@ -49,7 +49,7 @@ def _alone(file: BinaryIO, structure: Structure, size: tuple[int, int], parts: I
     for offset, length in parts:
         file.seek(offset)
         chunks.append(Chunk(b"IDAT", file.read(length)))
-    return SIGNATURE + b"".join(packed(chunk) for chunk in (*chunks, Chunk(b"IEND", b"")))
+    return PNG_SIGNATURE + b"".join(packed(chunk) for chunk in (*chunks, Chunk(b"IEND", b"")))
 
 
 def decode(data: bytes, structure: Structure) -> Array:

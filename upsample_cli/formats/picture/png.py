@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
 from .. import xmp
-from .record import EXIF_PREFIX, Animation, Kind, Metadata, Notes, Palette
+from .record import EXIF_PREFIX, PNG_SIGNATURE, Animation, Kind, Metadata, Notes, Palette
 
-SIGNATURE = b"\x89PNG\r\n\x1a\n"
 COLOUR_TYPES = {"1": 0, "L": 0, "I;16": 0, "LA": 4, "RGB": 2, "RGBA": 6, "P": 3}
 BEFORE_PALETTE = (b"cHRM", b"gAMA", b"iCCP", b"sRGB", b"cICP", b"mDCV", b"cLLI", b"sBIT")
 _TEXT = (b"tEXt", b"zTXt", b"iTXt")
@@ -26,7 +25,7 @@ _RAW_PROFILES = {  # ImageMagick's way to put what had no chunk of its own into 
 }
 _MODES = {0: "L", 2: "RGB", 3: "P", 4: "LA", 6: "RGBA"}  # Pillow's, of colour types
 _DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
-_BACKGROUND = 1  # takes the place of a frame
+BACKGROUND = 1  # takes the place of a frame
 _LARGEST_TEXT = 64 << 20  # bytes, when inflated
 
 
@@ -83,7 +82,7 @@ class Structure(NamedTuple):
         if self.colour_type in (4, 6) or self.key or (self.palette and self.palette.opacity):
             return False
         covers = struct.unpack_from(">II", self.frames[0][0], 4) == self.size
-        return covers and all(control[24] != _BACKGROUND for control, _ in self.frames)
+        return covers and all(control[24] != BACKGROUND for control, _ in self.frames)
 
 
 def read(file: BinaryIO) -> tuple[Structure, Notes]:
@@ -138,7 +137,7 @@ def _taken_apart(file: BinaryIO) -> tuple[list[Chunk], tuple[Frame, ...], bool]:
 
 def heads(file: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
     """The name of each chunk, and where its data lie, up to the last one that is there."""
-    file.seek(len(SIGNATURE))
+    file.seek(len(PNG_SIGNATURE))
     offset = file.tell()
     while len(head := file.read(8)) == 8:
         length, name = struct.unpack(">I4s", head)

@@ -14,8 +14,8 @@ from .. import xmp
 from ..base import Array
 from .deflating import deflated, quick_strategy
 from .pixels import to_image
-from .png import BEFORE_PALETTE, COLOUR_TYPES, SIGNATURE, Chunk, heads, packed
-from .record import INDEXED, Animation, Palette, Picture
+from .png import BEFORE_PALETTE, COLOUR_TYPES, Chunk, heads, packed
+from .record import INDEXED, PNG_SIGNATURE, Animation, Palette, Picture
 
 _ALL_FILTERS = 0xF8  # libpng chooses for each row
 _LARGEST_INTEGER = 2**31 - 1
@@ -31,7 +31,7 @@ def write(file: BinaryIO, frames: Array, picture: Picture) -> None:
     """
     depth = 16 if frames.dtype.itemsize == 2 else picture.bits
     header = struct.pack(">IIBBBBB", *picture.size, depth, COLOUR_TYPES[picture.mode], 0, 0, 0)
-    file.write(SIGNATURE + packed(Chunk(b"IHDR", header)))
+    file.write(PNG_SIGNATURE + packed(Chunk(b"IHDR", header)))
     chunks = _chunks(picture)
     for chunk in chunks:
         if chunk.name in BEFORE_PALETTE and not chunk.behind:

@@ -10,6 +10,7 @@ from ..base import WriteOptions
 CHANNELS = {"LA": 2, "RGB": 3, "RGBA": 4, "CMYK": 4}
 ALPHA = ("LA", "RGBA")
 INDEXED = "P"
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 EXIF_PREFIX = b"Exif\0\0"  # in JPEG, and left there by some who write EXIF elsewhere
 
 

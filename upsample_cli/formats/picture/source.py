@@ -14,7 +14,7 @@ from ...errors import InputError
 from ...geometry import Axis, Grid
 from ..base import Array, Header, InMemory, ReadOptions
 from .modes import choose_mode, kept_bits
-from .record import ALPHA, CHANNELS, INDEXED, Animation, Kind, Metadata, Notes, Palette
+from .record import ALPHA, CHANNELS, INDEXED, PNG_SIGNATURE, Animation, Kind, Metadata, Notes, Palette
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -31,7 +31,6 @@ _UPRIGHT: dict[int, Callable[[Array], Array]] = {  # what undoes the orientation
     7: lambda rows: rows[::-1, ::-1].swapaxes(0, 1),
     8: lambda rows: rows[:, ::-1].swapaxes(0, 1),
 }
-_PNG = b"\x89PNG\r\n\x1a\n"
 _JPEG = ("JPEG", "MPO")  # as Pillow calls what has one picture, and what has several
 _PLAIN = ("L", "LA", "RGB", "RGBA")
 _TURNED = (5, 6, 7, 8)  # the orientations in which width and height change places
@@ -102,7 +101,7 @@ class PictureSource(InMemory):
     def _look(self) -> tuple[Kind, Notes, bool]:
         """What kind of picture it is, what it says, and whether no pixel of an animation can be transparent."""
         with self._path.open("rb") as file:  # of the formats' modules only one is needed, and imported
-            if file.read(len(_PNG)) == _PNG:
+            if file.read(len(PNG_SIGNATURE)) == PNG_SIGNATURE:
                 from . import png
 
                 self._png, notes = png.read(file)
