@@ -18,7 +18,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from tests.test_cli_process import TEMPORARY, command, environment, no_more_than, sparse
+from tests.test_cli_process import INTERRUPTED, TEMPORARY, command, environment, no_more_than, sparse
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="signals, limits and /proc are those of Linux")
 
@@ -61,13 +61,17 @@ def unfinished(folder):
     return [path for path in folder.iterdir() if TEMPORARY.fullmatch(path.name)]
 
 
+def finished_names(folder):
+    return [name for name in names(folder) if not TEMPORARY.fullmatch(name)]
+
+
 def in_group(group):
     """The processes of a group that have not ended."""
     found = []
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
             fields = path.read_text().rpartition(")")[2].split()
-        except OSError:
+        except OSError:  # it has ended meanwhile
             continue
         if int(fields[2]) == group and fields[0] != "Z":
             found.append(int(path.parent.name))
@@ -244,7 +248,7 @@ def test_an_interrupted_batch_stops_and_is_completed_by_the_next(undisturbed, fo
     """Within two seconds, without workers left behind; what is finished stays, what is not leaves nothing."""
     shutil.copytree(undisturbed / "in", folder / "in", dirs_exist_ok=True)
     with ended_afterwards(start(folder, "-j", "3")) as process:
-        wait_until(lambda: len(names(folder / "out")) - len(unfinished(folder / "out")) >= 3)
+        wait_until(lambda: len(finished_names(folder / "out")) >= 3)
         began = time.monotonic()
         (os.killpg if to_all else os.kill)(process.pid, number)
         out, err = process.communicate(timeout=30)
@@ -281,7 +285,7 @@ def test_workers_in_the_middle_of_large_files_stop_too(folder):
 def test_impatience_leaves_nothing_behind(folder):
     for number in range(2):
         sparse(folder / "in" / f"{number}.npy", LONG)
-    with ended_afterwards(start(folder, "-j", "2")) as process:
+    with ended_afterwards(start(folder, "-j", "2", env=environment(PYTHONWARNINGS=INTERRUPTED))) as process:
         wait_until(lambda: len(unfinished(folder / "out")) == 2)
         while process.poll() is None:
             os.killpg(process.pid, signal.SIGINT)
@@ -298,7 +302,7 @@ def test_a_worker_that_is_killed_costs_its_file(folder):
     sparse(folder / "in" / "a large.npy", LONG)
     save_arrays(folder, 6)
     with ended_afterwards(start(folder, "-j", "2")) as process:
-        wait_until(lambda: len(names(folder / "out")) == 7)
+        wait_until(lambda: len(finished_names(folder / "out")) == 6 and len(unfinished(folder / "out")) == 1)
         (left,) = unfinished(folder / "out")
         (worker,) = [number for number in in_group(process.pid) if holds(number, left)]
         os.kill(worker, signal.SIGKILL)

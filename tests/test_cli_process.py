@@ -246,6 +246,9 @@ def test_a_job_imports_its_own_library_alone(folder, name, libraries):
 
 # --- signals ---
 
+# Not of files that nobody closed: a signal may come between the opening of one and the ``with`` that closes it.
+INTERRUPTED = "default,ignore::ResourceWarning"
+
 
 def interrupt(folder, output, number, keep=False):
     """Start a long job, send a signal as soon as it writes, and return the process's code and words."""
@@ -253,7 +256,7 @@ def interrupt(folder, output, number, keep=False):
     process = subprocess.Popen(
         command("long.npy", "--scale", "1.5,1.5,0.5", "-o", output),
         cwd=folder,
-        env=environment(),
+        env=environment(PYTHONWARNINGS=INTERRUPTED),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
@@ -286,10 +289,58 @@ def interrupt(folder, output, number, keep=False):
 )
 def test_an_interrupted_job_leaves_nothing(folder, number, code, output):
     returned, stderr = interrupt(folder, output, number)
-    assert returned == code
+    assert returned == code, stderr
     assert "Traceback" not in stderr
     assert stderr.count("\n") <= 1
     assert names_in(folder) == ["long.npy"]
+
+
+BADLY_TIMED = """
+import signal, sys, weakref
+from upsample_cli import __main__, unfinished
+
+method = sys.argv.pop(1)
+usual = getattr(unfinished.Unfinished, method)
+
+class Thing:
+    pass
+
+def badly_timed(self, *arguments):
+    setattr(unfinished.Unfinished, method, usual)
+    if method == "__exit__":
+        signal.raise_signal(signal.SIGTERM)
+    else:
+        thing = Thing()
+        reference = weakref.ref(thing, lambda _: signal.raise_signal(signal.SIGTERM))
+        del thing  # Python prints what is raised here, and forgets it
+    return usual(self, *arguments)
+
+setattr(unfinished.Unfinished, method, badly_timed)
+__main__.run()
+"""
+
+
+@pytest.mark.parametrize(
+    ("method", "left"),
+    [("__enter__", ["in.npy"]), ("__exit__", ["in.npy", "out.npy"])],
+    ids=["lost", "while-it-is-removed"],
+)
+def test_a_badly_timed_signal_is_heeded_all_the_same(folder, method, left):
+    """One whose exception Python has lost, and one that keeps a complete output's other name from being removed."""
+    np.save(folder / "in.npy", np.zeros((3, 4), np.uint8))
+    arguments = [method, "in.npy", "--scale", "2", "-o", "out.npy", "-q"]
+    done = subprocess.run(
+        [sys.executable, "-c", BADLY_TIMED, *arguments],
+        cwd=folder,
+        env=environment(PYTHONWARNINGS=INTERRUPTED),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 128 + signal.SIGTERM, done.stderr
+    assert names_in(folder) == left
+    assert ("Exception ignored" in done.stderr) == (method == "__enter__")
 
 
 def test_an_interrupted_overwrite_keeps_the_old_file(folder):

@@ -8,6 +8,8 @@ import sys
 from contextlib import suppress
 from typing import NoReturn
 
+from . import interruption
+
 _COLLECT_AFTER = 100_000  # objects: the libraries that are loaded are no garbage to look for
 
 
@@ -30,6 +32,10 @@ def run() -> NoReturn:
         with suppress(OSError):
             sys.stderr.write(f"Error: the standard output cannot be written: {error.strerror}\n")
         code = 4
+    if interruption.is_told():
+        from .unfinished import remove_all
+
+        remove_all()
     for stream in filter(None, (sys.stdout, sys.stderr)):  # None where it was closed from the beginning
         with suppress(OSError):  # a pipe that nobody reads any more
             stream.flush()

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 import os
-import signal
 import sys
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from . import interruption
 from .command import options
 from .command.settings import Settings, make_settings, names_of_defaults
 from .errors import RequestError, UpsampleError
@@ -78,11 +78,7 @@ def main(context: click.Context, /, **given: Any) -> None:
     INPUT is a file, a quoted pattern, a directory with -r, or - for the standard input; one or more of them. The
     format follows the output's suffix; spacing, affine and DPI follow the samples.
     """
-    for ending in ("SIGTERM", "SIGHUP"):
-        if hasattr(signal, ending) and signal.getsignal(getattr(signal, ending)) is signal.SIG_DFL:
-            signal.signal(getattr(signal, ending), _terminate)
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # and not ignored, as by nohup
-        signal.signal(signal.SIGINT, _interrupt)
+    interruption.listen()
     if os.environ.get("NO_COLOR"):
         context.color = False
     for stream in (sys.stdout, sys.stderr):
@@ -235,12 +231,3 @@ def _listeners(settings: Settings, jobs: Sequence[Job], stack: ExitStack) -> Ite
 def _fail(message: str, code: int) -> NoReturn:
     click.echo(click.style(message, fg="red"), err=True)  # which leaves out colours where there is no terminal
     sys.exit(code)
-
-
-def _interrupt(number: int, frame: object) -> NoReturn:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # impatience must not keep what is unfinished from being removed
-    raise KeyboardInterrupt
-
-
-def _terminate(number: int, frame: object) -> NoReturn:
-    sys.exit(128 + number)  # unwinds, so that unfinished outputs are removed

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
 
-from . import formats
+from . import formats, interruption
 from .ahead import ahead
 from .errors import OutputError
 from .formats.base import Array
@@ -56,6 +56,7 @@ def _arrays(plan: Plan, progress: Callable[[float], None] | None) -> Generator[I
         for slab in slabs:
             made += slab.nbytes
             yield slab
+            interruption.look()
             if progress is not None:
                 progress(made / plan.output_bytes)
 

@@ -20,6 +20,7 @@ except ImportError:  # Windows, where a file that is open cannot be removed anyw
     fcntl = None  # type: ignore[assignment]
 
 _NAME = re.compile(r"\.upsample-[0-9a-f]{12}\.tmp(\..*)?")
+_writing: list[Unfinished] = []
 _OLD_ENOUGH = 10.0  # seconds, in which whoever makes a file has locked it
 
 
@@ -44,6 +45,7 @@ class Unfinished:
         Raises:
             OSError: a file cannot be made.
         """
+        _writing.append(self)
         try:
             for path in self.paths:
                 descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
@@ -77,8 +79,15 @@ class Unfinished:
         for path in (*self.paths, *self._published):
             with suppress(OSError):
                 path.unlink()
-        for descriptor in self._locks:
-            os.close(descriptor)
+        while self._locks:
+            os.close(self._locks.pop())
+        _writing.remove(self)
+
+
+def remove_all() -> None:
+    """Remove what this process has not published, when it ends: a signal may have come while that was being done."""
+    for unfinished in tuple(_writing):
+        unfinished.__exit__(None, None, None)
 
 
 def sweep(folder: Path) -> None:

@@ -19,13 +19,13 @@ from dataclasses import dataclass, replace
 from importlib import import_module
 from multiprocessing import get_context
 from multiprocessing.connection import wait
-from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from .. import formats
+from .. import formats, interruption
 from ..errors import RequestError, UpsampleError
 from ..limits import allow_cores, cores, machine_memory, program_bytes
 from ..plan import Plan
-from ..unfinished import beyond_links, sweep_after
+from ..unfinished import beyond_links, remove_all, sweep_after
 from .results import Result
 from .running import RunOptions, run_job
 
@@ -37,7 +37,6 @@ Connection: TypeAlias = Any  # of multiprocessing, which has another class for e
 
 _PATIENCE = 1.0  # seconds that a worker has to remove what it has not finished
 _PROGRESS_PERIOD = 0.1  # seconds between two messages of how far a job is
-_TERMINATED = 143
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of malloc.h
 _LARGEST_KEPT, _KEPT = 32 << 20, 64 << 20  # bytes: of a single piece, which is glibc's limit, and of all together
 _FIRST = 100  # jobs that tell which formats are read
@@ -133,6 +132,7 @@ class _Pool:
         self._hand_out(waiting)
         while busy := self._busy():
             heard = wait([worker.connection for worker in busy])
+            interruption.look()
             for worker in busy:
                 if worker.connection in heard and (result := self._listen(worker)) is not None:
                     self._hand_out(waiting)
@@ -250,21 +250,21 @@ def _ended_by(code: int) -> str:
 
 def _serve(connection: Connection, not_mine: Sequence[Connection], options: RunOptions, share: float) -> None:
     """Do what comes through `connection`, until it ends."""
-    for heard in ("SIGINT", "SIGHUP"):  # by the parent, too, which says what to do
-        if hasattr(signal, heard):
-            signal.signal(getattr(signal, heard), signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, _end)
+    interruption.listen_as_worker()
     _take_signals()
     _keep_memory()
     for other in not_mine:  # or nobody would notice when the parent ends
         other.close()
-    with suppress(EOFError, OSError):
-        while True:
-            number, job, threads = connection.recv()
-            conversation = _Conversation(connection, share, threads)
-            result = run_job(number, job, options, conversation.progress, conversation.begin)
-            allow_cores(None)  # so that the next plan is that of a single file
-            connection.send(result)
+    try:
+        with suppress(EOFError, OSError):
+            while True:
+                number, job, threads = connection.recv()
+                conversation = _Conversation(connection, share, threads)
+                result = run_job(number, job, options, conversation.progress, conversation.begin)
+                allow_cores(None)  # so that the next plan is that of a single file
+                connection.send(result)
+    finally:
+        remove_all()
 
 
 class _Conversation:
@@ -300,11 +300,6 @@ def _keep_memory() -> None:
         mallopt = ctypes.CDLL(None).mallopt
         mallopt(_M_MMAP_THRESHOLD, _LARGEST_KEPT)
         mallopt(_M_TRIM_THRESHOLD, _KEPT)
-
-
-def _end(number: int, frame: object) -> NoReturn:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one must not come between
-    sys.exit(_TERMINATED)
 
 
 def _may_fork() -> bool:
