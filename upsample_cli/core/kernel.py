@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -32,6 +32,7 @@ _SAMPLES = {
     "float32": ("u1", "i1", "u2", "i2", "f4"),
     "float64": ("u2", "i2", "i4", "f4", "f8"),
 }
+_PLANS_KEPT, _MOST_TAPS_KEPT = 8, 1 << 16  # for the next picture of the same size; a few megabytes at most
 _COPIED_AS = {1: "u1", 2: "u2", 4: "u4", 8: "u8", 16: "c16"}  # by size
 
 
@@ -96,16 +97,30 @@ def work(x: Array, bands: Sequence[Bands | None], out: Array, working: np.dtype[
     layout = _layout(x, out, list(matrices))
     if layout is None:
         return None
-    plan = _compiled.Plan(
-        chosen,
-        arithmetic,
-        _short_name(x.dtype),
-        x.itemsize,
-        [_tables(matrices[axis]) for axis in layout.slow],
-        _tables(matrices[layout.fast[0]]) if layout.fast else None,
-        layout.run,
-    )
+    slow, fast = (tuple(matrices[axis] for axis in axes) for axes in (layout.slow, layout.fast))
+    small = sum(matrix.taps.size for matrix in (*slow, *fast)) <= _MOST_TAPS_KEPT
+    make = _kept_plan if small else _make_plan
+    plan = make(chosen, arithmetic, _short_name(x.dtype), x.itemsize, slow, fast, layout.run)
     return Work(plan, layout.view(x), layout.view(out), len(layout.fast) + 1)
+
+
+def _make_plan(
+    chosen: str,
+    arithmetic: str,
+    sample: str,
+    item_size: int,
+    slow: tuple[Bands, ...],
+    fast: tuple[Bands, ...],
+    run: int,
+) -> Any:
+    """The tables of the compiled kernel, which any threads may use at the same time."""
+    tables = [_tables(matrix) for matrix in fast]
+    return _compiled.Plan(
+        chosen, arithmetic, sample, item_size, [_tables(m) for m in slow], tables[0] if tables else None, run
+    )
+
+
+_kept_plan = lru_cache(_PLANS_KEPT)(_make_plan)
 
 
 def _arithmetic(dtype: np.dtype[Any], working: np.dtype[Any], bands: Sequence[Bands]) -> str | None:

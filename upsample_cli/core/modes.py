@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -107,11 +108,17 @@ class Mode:
             raise ValueError(f"mode {self.name!r} has no antialiasing; {able} have")
         return replace(
             self,
-            bands=lambda axis, circumstances: filter_bands(axis, kernel),
+            bands=_stretched(kernel),
             factor=Factor.YIELDS_IF_EQUAL,
             moves_to_corners=False,
             aliases=False,
         )
+
+
+@cache
+def _stretched(kernel: Filter) -> Callable[[AxisMap, Circumstances], Bands]:
+    """The same function for the same kernel, so that what it has made is found again."""
+    return lambda axis, circumstances: filter_bands(axis, kernel)
 
 
 def _linear(axis: AxisMap, circumstances: Circumstances) -> Bands:

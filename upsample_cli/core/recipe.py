@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,6 +11,9 @@ import numpy as np
 from .modes import Circumstances, Factor, Mode
 from .sampling import AxisMap, axis_map
 from .weights import Bands
+
+_KEPT = 16  # matrices, for the next picture of the same size
+_LONGEST_KEPT = 1 << 14  # samples along an axis
 
 
 class AxisTarget(NamedTuple):
@@ -71,6 +75,14 @@ def make_recipe(
         axis = axis_map(in_size, target.size, factor, align_corners)
         axis = axis._replace(align_corners=axis.align_corners and mode.moves_to_corners, shift=target.shift)
         if not axis.is_identity and axis not in known:
-            known[axis] = mode.bands(axis, circumstances)
+            longest = max(axis.in_size, axis.out_size)
+            known[axis] = (_bands if longest > _LONGEST_KEPT else _kept_bands)(mode, axis, circumstances)
         recipe.append(AxisRecipe(axis, known.get(axis)))
     return recipe
+
+
+def _bands(mode: Mode, axis: AxisMap, circumstances: Circumstances) -> Bands:
+    return mode.bands(axis, circumstances)
+
+
+_kept_bands = lru_cache(_KEPT)(_bands)
