@@ -17,8 +17,10 @@ from upsample_cli.cli import main
 def folder(tmp_path, monkeypatch):
     """An empty working directory, and an environment without defaults."""
     monkeypatch.chdir(tmp_path)
-    for name in [name for name in os.environ if name.startswith("UPSAMPLE_") or name in ("NO_COLOR", "FORCE_COLOR")]:
-        monkeypatch.delenv(name)
+    for name in tuple(os.environ):
+        is_default = name.startswith("UPSAMPLE_") and name != "UPSAMPLE_KERNEL"  # which is the same for every test
+        if is_default or name in ("NO_COLOR", "FORCE_COLOR"):
+            monkeypatch.delenv(name)
     before = signal.getsignal(signal.SIGTERM)
     yield tmp_path
     signal.signal(signal.SIGTERM, before)
