@@ -65,12 +65,12 @@ class FailedList:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Write the list, even of a batch that has been interrupted."""
-        from ..unfinished import Unfinished
+        from ..unfinished import Unfinished, beyond_links
 
         names = self._left.values()
         end = b"\0" if any(b"\n" in name for name in names) else b"\n"
         try:
-            with Unfinished([self._path.resolve()]) as output:
+            with Unfinished([beyond_links(self._path)]) as output:
                 output.paths[0].write_bytes(b"".join(name + end for name in names))
                 output.publish(overwrite=True)
         except OSError as failure:

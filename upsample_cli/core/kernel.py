@@ -97,8 +97,9 @@ def work(x: Array, bands: Sequence[Bands | None], out: Array, working: np.dtype[
     layout = _layout(x, out, list(matrices))
     if layout is None:
         return None
-    slow, fast = (tuple(matrices[axis] for axis in axes) for axes in (layout.slow, layout.fast))
-    small = sum(matrix.taps.size for matrix in (*slow, *fast)) <= _MOST_TAPS_KEPT
+    slow = tuple(matrices[axis] for axis in layout.slow)
+    fast = matrices[layout.fast[0]] if layout.fast else None
+    small = sum(matrix.taps.size for matrix in matrices.values()) <= _MOST_TAPS_KEPT
     make = _kept_plan if small else _make_plan
     plan = make(chosen, arithmetic, _short_name(x.dtype), x.itemsize, slow, fast, layout.run)
     return Work(plan, layout.view(x), layout.view(out), len(layout.fast) + 1)
@@ -110,14 +111,12 @@ def _make_plan(
     sample: str,
     item_size: int,
     slow: tuple[Bands, ...],
-    fast: tuple[Bands, ...],
+    fast: Bands | None,
     run: int,
 ) -> Any:
     """The tables of the compiled kernel, which any threads may use at the same time."""
-    tables = [_tables(matrix) for matrix in fast]
-    return _compiled.Plan(
-        chosen, arithmetic, sample, item_size, [_tables(m) for m in slow], tables[0] if tables else None, run
-    )
+    tables = [_tables(matrix) for matrix in slow]
+    return _compiled.Plan(chosen, arithmetic, sample, item_size, tables, None if fast is None else _tables(fast), run)
 
 
 _kept_plan = lru_cache(_PLANS_KEPT)(_make_plan)
