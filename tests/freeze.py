@@ -1,7 +1,10 @@
 """Record what the installed command does to every example file, and compare two such records.
 
-    python tests/freeze.py record before.json
+    python tests/freeze.py record before.json examples
+    python tests/freeze.py record after.json examples
     python tests/freeze.py compare before.json after.json
+
+The first command also makes the folder of example files, some of which hold the time at which they were made.
 
 A record holds, for each command, its exit code, its JSON lines without times and memory, and the SHA-256 of every file
 that it wrote. Use it around a change that is not meant to change results. The wording of messages is recorded, and
@@ -67,20 +70,26 @@ _CHANGING = ("seconds", "memory")  # fields of a JSON line that differ from run 
 _MESSAGES = ("error", "warnings", "reason")
 
 
-def record() -> dict[str, Any]:
-    """What every command of the tables does."""
+def make_examples(folder: Path) -> None:
+    """Write every example of the tests, and the sample data."""
     from tests.formats.examples import EXAMPLES
 
+    for number, example in enumerate(EXAMPLES):
+        place = folder / f"{number:03}"
+        place.mkdir(parents=True)
+        example.make(place / f"{number:03}{example.suffix}")
+    ignored = shutil.ignore_patterns("*.py", "pictures", "*.md")
+    shutil.copytree(ROOT / "sample_data", folder / "samples", ignore=ignored)
+
+
+def record(examples: Path) -> dict[str, Any]:
+    """What every command of the tables does to the files in the folder `examples`, which is made if it is missing."""
+    if not examples.exists():
+        make_examples(examples)
     work = Path(tempfile.mkdtemp(prefix="freeze-"))
     try:
-        inputs = work / "in"
-        for number, example in enumerate(EXAMPLES):
-            folder = inputs / f"{number:03}"
-            folder.mkdir(parents=True)
-            example.make(folder / f"{number:03}{example.suffix}")
-        data = work / "data"
-        shutil.copytree(ROOT / "sample_data", data, ignore=shutil.ignore_patterns("*.py", "pictures", "*.md"))
-        shutil.copytree(data, inputs / "samples")
+        shutil.copytree(examples, work / "in")
+        shutil.copytree(examples / "samples", work / "data")
         found: dict[str, Any] = {}
         for name, options in BATCHES.items():
             out = work / "out"
@@ -107,7 +116,7 @@ def _run(arguments: list[str], work: Path, out: Path) -> dict[str, Any]:
         if path.is_file()
     }
     shutil.rmtree(out, ignore_errors=True)
-    return {"exit_code": done.returncode, "lines": lines, "files": files, "stderr": done.stderr.splitlines()}
+    return {"exit_code": done.returncode, "lines": lines, "files": files, "stderr": sorted(done.stderr.splitlines())}
 
 
 def differences(before: dict[str, Any], after: dict[str, Any], messages: bool) -> list[str]:
@@ -120,9 +129,9 @@ def differences(before: dict[str, Any], after: dict[str, Any], messages: bool) -
             continue
         if old["exit_code"] != new["exit_code"]:
             found.append(f"{name}: exit code {old['exit_code']}, now {new['exit_code']}")
-        for path in sorted(old["files"].keys() | new["files"].keys()):
-            if old["files"].get(path) != new["files"].get(path):
-                found.append(f"{name}: {path} has other bytes, or exists in one record only")
+        paths = sorted(old["files"].keys() | new["files"].keys())
+        changed = [path for path in paths if old["files"].get(path) != new["files"].get(path)]
+        found += [f"{name}: {path} has other bytes, or exists in one record only" for path in changed]
         found += [f"{name}: {text}" for text in _line_differences(old["lines"], new["lines"], messages)]
         if messages and old["stderr"] != new["stderr"]:
             found += [f"{name}: stderr: {a!r}, now {b!r}" for a, b in zip(old["stderr"], new["stderr"], strict=False)]
@@ -154,14 +163,16 @@ def main() -> int:
     """Record, or compare."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("record").add_argument("file", type=Path)
+    recorded = commands.add_parser("record")
+    recorded.add_argument("file", type=Path)
+    recorded.add_argument("examples", type=Path)
     compare = commands.add_parser("compare")
     compare.add_argument("before", type=Path)
     compare.add_argument("after", type=Path)
     compare.add_argument("--messages", action="store_true")
     given = parser.parse_args()
     if given.command == "record":
-        given.file.write_text(json.dumps(record(), indent=1))
+        given.file.write_text(json.dumps(record(given.examples), indent=1))
         return 0
     found = differences(json.loads(given.before.read_text()), json.loads(given.after.read_text()), given.messages)
     print("\n".join([*found, f"{len(found)} differences"]))

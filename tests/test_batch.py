@@ -12,11 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.test_cli import listing
+from upsample_cli.batch.existing import Existing
 from upsample_cli.batch.inputs import Selection
-from upsample_cli.batch.jobs import Job, make_batch
+from upsample_cli.batch.job import Job
+from upsample_cli.batch.make import make_batch
 from upsample_cli.batch.naming import Template
 from upsample_cli.errors import InputError, OutputError, RequestError
-from upsample_cli.request import PerAxis, Request
+from upsample_cli.resize.request import PerAxis, Request
 
 TWICE = Request(scale=PerAxis.parse("2", "--scale"))
 
@@ -36,7 +38,9 @@ def save(*names, shape=(3, 4)):
 
 
 def make_jobs(inputs, output=None, *, existing="refuse", request=TWICE, **selection):
-    return make_batch(Selection(inputs, **selection), Template(output), request, existing=existing).jobs
+    return make_batch(
+        Selection(inputs, **selection), Template(output), request, existing=Existing(existing), create_folders=False
+    ).jobs
 
 
 def outputs(inputs, output=None, **settings):

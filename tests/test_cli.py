@@ -21,8 +21,8 @@ from click.testing import CliRunner
 from PIL import Image
 
 import upsample_cli
-from upsample_cli.cli import main
-from upsample_cli.command.options import EXAMPLES
+from upsample_cli.cli.command import main
+from upsample_cli.cli.options import EXAMPLES
 from upsample_cli.core.kernel import describe
 
 SAMPLES = Path(__file__).parents[1] / "sample_data"
@@ -1205,7 +1205,7 @@ def test_a_bug_is_said_to_be_one_and_shows_its_traceback_if_asked(folder, sample
     def stumble(*_):
         raise ZeroDivisionError("of all things")
 
-    monkeypatch.setattr("upsample_cli.batch.running.make_plan", stumble)
+    monkeypatch.setattr("upsample_cli.batch.worker.make_plan", stumble)
     before = listing(folder)
     result = run(sample("icon.png"), "--scale", 2, code=1)
     assert "This is a bug: ZeroDivisionError: of all things" in result.stderr

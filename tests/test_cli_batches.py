@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from tests.test_cli import SAMPLES, listing, refuse, run
 from upsample_cli.batch.lists import read_list
-from upsample_cli.cli import main
+from upsample_cli.cli.command import main
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,7 @@ import pytest
 from tests.oracles import cases
 from tests.oracles.compare import assert_close, assert_same_bits
 from upsample_cli import interpolate
-from upsample_cli.companions import conv_transpose_weight, pixel_shuffle, pixel_unshuffle, pyramid
+from upsample_cli.api.layers import conv_transpose_weight, pixel_shuffle, pixel_unshuffle, pyramid
 
 try:
     import torch

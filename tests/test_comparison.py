@@ -15,16 +15,17 @@ from PIL import Image
 
 from tests.formats.examples import made
 from tests.formats.through import asked, planned, upsampled, whole
-from upsample_cli.batch.jobs import Job
-from upsample_cli.comparison import excerpt
-from upsample_cli.comparison.comparing import Variant, compare, compare_jobs, parse_variants
-from upsample_cli.comparison.detail import most_detailed
-from upsample_cli.comparison.excerpt import choose_window, excerpts
-from upsample_cli.comparison.regions import Region
+from upsample_cli.batch.job import Job
+from upsample_cli.compare import crop
+from upsample_cli.compare.crop import choose_window, crops
+from upsample_cli.compare.region import Region
+from upsample_cli.compare.run import Variant, compare, compare_jobs, parse_variants
+from upsample_cli.compare.saliency import best_window
 from upsample_cli.errors import InputError, OutputError, RequestError
 from upsample_cli.formats import npy, open_source
-from upsample_cli.plan import make_plan, read_options
-from upsample_cli.report.planes import plane_of
+from upsample_cli.preview.planes import plane_of
+from upsample_cli.resize.mode import read_options
+from upsample_cli.resize.plan import make_plan
 
 SAMPLES = Path(__file__).parent.parent / "sample_data"
 FOUR = parse_variants("nearest,linear,cubic,lanczos")
@@ -77,7 +78,7 @@ def test_an_excerpt_is_a_part_of_the_output(which, mode, tmp_path):
     with open_source(path, read_options(request)) as source:
         resizing = make_plan(request, source, path, output.with_suffix(".npy")).main
         window = choose_window(source, resizing, Region.parse(region), path)
-        (found,) = excerpts(source, [resizing], window)
+        (found,) = crops(source, [resizing], window)
     grid = resizing.after.grid
     centres = [centre(step, part) for step, part in zip(resizing.recipe, window.ranges, strict=True)]
     shown = {window.plane.columns, window.plane.rows}
@@ -92,7 +93,7 @@ def test_an_excerpt_is_a_part_of_the_output(which, mode, tmp_path):
 
 def centre(step, samples):
     """The outputs whose centres lie within the extent of some samples, found one by one."""
-    if step is None or step.bands is None:
+    if step is None or step.matrix is None:
         return list(samples)
     at = [step.map.a * number + step.map.b for number in range(step.map.out_size)]
     inside = [number for number, x in enumerate(at) if samples.start - 0.5 <= x < samples.stop - 0.5]
@@ -121,7 +122,7 @@ def test_a_volume_is_cut_across_the_axis_that_grows_least():
     for scale, lying in (("2", "z"), ("z=4", "y"), ("z=4,y=2,x=3", "y"), ("x=3", "z"), ("x=3,z=1.5", "y")):
         plan = planned(SAMPLES / "brain.nii.gz", scale=scale)
         with open_source(SAMPLES / "brain.nii.gz", read_options(plan.request)) as source:
-            window = choose_window(source, plan.main, None, SAMPLES / "brain.nii.gz")
+            window = choose_window(source, plan.first, None, SAMPLES / "brain.nii.gz")
         assert {window.plane.columns, window.plane.rows} == set("xyz") - {lying}, scale
 
 
@@ -152,7 +153,7 @@ def test_the_region_that_is_found_has_the_detail():
     grey = np.full((300, 400), 128, np.uint8)
     grey[200:240, 300:350] = rng.integers(0, 2, (40, 50)) * 255
     grey[::2] += 1  # as grainy everywhere
-    row, column = most_detailed(lambda start, stop: grey[start:stop], grey.shape, (40, 50))
+    row, column = best_window(lambda start, stop: grey[start:stop], grey.shape, (40, 50))
     assert row == 200
     assert abs(column - 300) <= 50 / 4  # the steps in which it is looked for
 
@@ -163,7 +164,7 @@ def test_detail_is_found_in_every_type(dtype):
     rows[40:48:2, 8:16:2] = 1
     if dtype == "float32":
         rows[:8], rows[8] = np.nan, np.inf  # about which nothing is known
-    row, column = most_detailed(lambda start, stop: rows[start:stop], (64, 64), (16, 16))
+    row, column = best_window(lambda start, stop: rows[start:stop], (64, 64), (16, 16))
     assert row <= 40 <= row + 16
     assert column <= 8 <= column + 16
 
@@ -172,7 +173,7 @@ def test_labels_differ_or_they_do_not():
     labels = np.zeros((40, 80), np.uint16)
     labels[:, :40] = 1000 * (np.arange(40) // 20)  # two large numbers, one border
     labels[::2, 60:70] = 1
-    assert most_detailed(lambda start, stop: labels[start:stop], labels.shape, (40, 20), labels=True)[1] >= 50
+    assert best_window(lambda start, stop: labels[start:stop], labels.shape, (40, 20), labels=True)[1] >= 50
 
 
 def test_of_a_large_file_only_the_region_is_read(tmp_path, monkeypatch):
@@ -190,15 +191,15 @@ def test_of_a_large_file_only_the_region_is_read(tmp_path, monkeypatch):
 
 
 def test_a_slice_along_the_slowest_axis_holds_no_more_than_the_slice(tmp_path, monkeypatch):
-    monkeypatch.setattr(excerpt, "_READ_BYTES", 10_000)
+    monkeypatch.setattr(crop, "_READ_BYTES", 10_000)
     volume = np.arange(60 * 50 * 40, dtype=np.int32).reshape(60, 50, 40)
     np.save(tmp_path / "in.npy", volume)
     read = []
     monkeypatch.setattr(npy.NpySource, "read", counted(npy.NpySource.read, read))
     plan = planned(tmp_path / "in.npy", scale="z=2")
     with open_source(tmp_path / "in.npy", read_options(plan.request)) as source:
-        window = choose_window(source, plan.main, Region.parse("y=7,x=0:40,z=0:60"), tmp_path / "in.npy")
-        (found,) = excerpts(source, [plan.main], window)
+        window = choose_window(source, plan.first, Region.parse("y=7,x=0:40,z=0:60"), tmp_path / "in.npy")
+        (found,) = crops(source, [plan.first], window)
     assert max(read) * 50 * 40 * 4 <= 10_000
     np.testing.assert_array_equal(found.input, volume[:, 7])
     assert found.output.shape == (120, 40)

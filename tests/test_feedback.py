@@ -10,21 +10,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from upsample_cli.batch.jobs import Job
-from upsample_cli.batch.results import Report, Result, Summary
-from upsample_cli.batch.running import RunOptions, run_jobs
-from upsample_cli.command import feedback as feedback_module
-from upsample_cli.command import progress as progress_module
-from upsample_cli.command.feedback import Feedback
-from upsample_cli.command.json_lines import VERSION, json_line
-from upsample_cli.command.progress import Display
-from upsample_cli.command.wording import duration, one_line, summary, table, whole_plan
+from upsample_cli.batch.job import Job
+from upsample_cli.batch.result import Report, Result, Summary
+from upsample_cli.batch.run import ExecutionOptions, run_jobs
+from upsample_cli.cli import console as feedback_module
+from upsample_cli.cli import progress as progress_module
+from upsample_cli.cli.console import Console
+from upsample_cli.cli.json_lines import VERSION, json_line
+from upsample_cli.cli.progress import Display
+from upsample_cli.cli.result_text import format_duration, one_line, summary, table, whole_plan
 from upsample_cli.errors import InputError, InternalError, OutputError
 from upsample_cli.geometry import Axis, Grid
-from upsample_cli.request import PerAxis, Request
+from upsample_cli.resize.request import PerAxis, Request
 
 TWICE = Request(scale=PerAxis.parse("2", "--scale"))
-SCHEMA = json.loads(files("upsample_cli.command").joinpath("results.schema.json").read_text())
+SCHEMA = json.loads(files("upsample_cli.cli").joinpath("results.schema.json").read_text())
 
 BEFORE = Summary(Grid((Axis("t", 4, 2.0, "s"), Axis("y", 3, 2.0, "mm"), Axis("x", 5, 1.0, "mm"))), "uint8")
 AFTER = Summary(Grid((Axis("t", 4, 2.0, "s"), Axis("y", 6, 1.0, "mm"), Axis("x", 10, 0.5, "mm"))), "uint8")
@@ -114,7 +114,7 @@ def test_a_table_fits_a_terminal_by_its_longest_names(width):
     ],
 )
 def test_durations(seconds, text):
-    assert duration(seconds) == text
+    assert format_duration(seconds) == text
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_the_summary_ends_in_numbers_of_files(results, options, lines):
 
 def told(capsys, results, total=None, **settings):
     """What goes to stdout and to stderr, as lines."""
-    with Feedback(len(results) if total is None else total, **settings) as feedback:
+    with Console(len(results) if total is None else total, **settings) as feedback:
         for result in results:
             feedback.show(result)
     captured = capsys.readouterr()
@@ -196,7 +196,7 @@ def test_failures_among_many_files_are_repeated_in_the_order_of_the_inputs(capsy
 
 
 def test_a_batch_that_is_interrupted_tells_how_far_it_came(capsys):
-    feedback = Feedback(5)
+    feedback = Console(5)
     feedback.show(done())
     feedback.__exit__(KeyboardInterrupt, None, None)
     assert capsys.readouterr().err.splitlines()[-1] == "1 done, 0 skipped, 0 failed, 4 not reached"
@@ -323,7 +323,7 @@ def test_json_of_real_files(tmp_path, monkeypatch, valid):
     np.save("a.npy", np.zeros((3, 4, 5), np.float32))
     np.save("odd\udcff.npy", np.zeros(3, np.complex64))
     jobs = [Job(Path(name), Path(f"out-{name}"), TWICE) for name in ("a.npy", "odd\udcff.npy", "none.npy")]
-    records = [valid(json_line(result)) for job in jobs for result in run_jobs([job], RunOptions())]
+    records = [valid(json_line(result)) for job in jobs for result in run_jobs([job], ExecutionOptions())]
     assert [record["status"] for record in records] == ["done", "done", "failed"]
     assert records[0]["after"]["shape"] == [6, 8, 10]
     assert records[0]["bytes"] == (tmp_path / "out-a.npy").stat().st_size
@@ -384,7 +384,7 @@ def test_files_that_are_skipped_tell_nothing_of_the_rate(monkeypatch, clock):
     terminal = Terminal()
     monkeypatch.setattr("sys.stderr", terminal)
     monkeypatch.setenv("TERM", "xterm")
-    with Feedback(1000) as feedback:
+    with Console(1000) as feedback:
         for _ in range(990):
             feedback.show(skipped())
         clock[0] += 2
@@ -428,7 +428,7 @@ def test_lines_are_not_mixed_with_the_display(monkeypatch, clock, capsys):
     monkeypatch.setattr("sys.stderr", terminal)
     monkeypatch.setenv("TERM", "xterm")
     job = Job(Path("c.tif"), Path("out"), TWICE)
-    with Feedback(3) as feedback:
+    with Console(3) as feedback:
         clock[0] += 1
         feedback.show(done("a.tif"))
         clock[0] += 1
@@ -460,7 +460,7 @@ def test_the_display_is_for_terminals(monkeypatch, clock, terminal, term, settin
     stream.isatty = lambda: terminal
     monkeypatch.setattr("sys.stderr", stream)
     monkeypatch.setenv("TERM", term)
-    with Feedback(2, **settings) as feedback:
+    with Console(2, **settings) as feedback:
         clock[0] += 1
         feedback.show(done())
     assert ("1/2" in stream.getvalue()) == shows
@@ -471,7 +471,7 @@ def test_colours_are_for_terminals_and_only_where_they_are_wanted(monkeypatch, n
     stream = Terminal()
     monkeypatch.setattr("sys.stderr", stream)
     monkeypatch.setenv("NO_COLOR", no_color)
-    with Feedback(1, progress=False) as feedback:
+    with Console(1, progress=False) as feedback:
         feedback.show(failed())
     assert ("\x1b[31m" in stream.getvalue()) == colours
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.oracles import cases
 from tests.oracles.compare import assert_close, assert_same_bits
 from upsample_cli import interpolate, upsample_vjp
-from upsample_cli.functional import UpsampleOptions
+from upsample_cli.api.functional import UpsampleOptions
 
 LAW = settings(deadline=None, derandomize=True, max_examples=250)
 _LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}

@@ -10,8 +10,9 @@ import pytest
 
 from tests.oracles import cases
 from tests.oracles.compare import assert_close, assert_same_bits
-from upsample_cli import interop, interpolate, upsample_vjp
-from upsample_cli.functional import UpsampleOptions
+from upsample_cli import interpolate, upsample_vjp
+from upsample_cli.api import autodiff
+from upsample_cli.api.functional import UpsampleOptions
 
 OPTIONS = {
     1: [
@@ -41,7 +42,7 @@ def _input(ndim, dtype="float64"):
 
 
 def test_importing_the_adapters_imports_neither_library():
-    code = "import sys, upsample_cli.interop; sys.exit(bool({'torch', 'jax'} & set(sys.modules)))"
+    code = "import sys, upsample_cli.api.autodiff; sys.exit(bool({'torch', 'jax'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
@@ -57,7 +58,7 @@ def torch():
 def test_torchs_gradcheck_passes(torch, ndim, options):
     for dtype in (torch.float64, torch.complex128):
         x = torch.from_numpy(_input(ndim)).to(dtype).requires_grad_()
-        assert torch.autograd.gradcheck(lambda x: interop.torch_interpolate(x, options), (x,))
+        assert torch.autograd.gradcheck(lambda x: autodiff.torch_interpolate(x, options), (x,))
 
 
 @pytest.mark.parametrize(("ndim", "options"), CALLS)
@@ -65,7 +66,7 @@ def test_torchs_gradcheck_passes(torch, ndim, options):
 def test_torch_tensors_give_the_bits_of_arrays(torch, ndim, options, dtype):
     x = _input(ndim, dtype)
     tensor = torch.from_numpy(x).requires_grad_()
-    output = interop.torch_interpolate(tensor, options)
+    output = autodiff.torch_interpolate(tensor, options)
     expected, pullback = upsample_vjp(x, options)
     assert_same_bits(output.detach().numpy(), expected)
     gradient = cases.cotangent(expected.shape, dtype)
@@ -80,9 +81,9 @@ def test_neither_the_tensor_nor_the_result_is_copied(torch, monkeypatch):
         output, pullback = upsample_vjp(x, options)
         return seen.extend([x, output]) or output, lambda g: seen.append(g) or seen.append(pullback(g)) or seen[-1]
 
-    monkeypatch.setattr(interop, "upsample_vjp", spy)
+    monkeypatch.setattr(autodiff, "upsample_vjp", spy)
     x = torch.rand(1, 2, 5, requires_grad=True)
-    output = interop.torch_interpolate(x, UpsampleOptions(size=9))
+    output = autodiff.torch_interpolate(x, UpsampleOptions(size=9))
     gradient = torch.rand(1, 2, 9)
     (result,) = torch.autograd.grad(output, x, gradient)
     assert len(seen) == 4
@@ -93,7 +94,7 @@ def test_neither_the_tensor_nor_the_result_is_copied(torch, monkeypatch):
 def test_torch_tensors_of_any_strides_and_expanded_gradients_work(torch):
     x = torch.rand(1, 5, 4, 3, dtype=torch.float64).permute(0, 3, 1, 2).requires_grad_()
     options = UpsampleOptions(size=(9, 7), mode="bilinear")
-    interop.torch_interpolate(x, options).sum().backward()  # the gradient of a sum is expanded from one number
+    autodiff.torch_interpolate(x, options).sum().backward()  # the gradient of a sum is expanded from one number
     reference = x.detach().clone().requires_grad_()
     torch.nn.functional.interpolate(reference, size=(9, 7), mode="bilinear").sum().backward()
     assert_close(x.grad.numpy(), reference.grad.numpy())
@@ -106,7 +107,7 @@ def test_inside_a_network_the_gradient_is_torchs(torch):
     options = UpsampleOptions(scale_factor=1.7, mode="bilinear")
     gradients = []
     for resize in (
-        lambda x: interop.torch_interpolate(x, options),
+        lambda x: autodiff.torch_interpolate(x, options),
         lambda x: torch.nn.functional.interpolate(x, scale_factor=1.7, mode="bilinear"),
     ):
         x = torch.from_numpy(_input(2)).requires_grad_()
@@ -117,7 +118,7 @@ def test_inside_a_network_the_gradient_is_torchs(torch):
 
 def test_second_derivatives_are_refused_in_place_of_being_zero(torch):
     x = torch.rand(1, 1, 4, requires_grad=True)
-    y = (interop.torch_interpolate(x, UpsampleOptions(size=7)) ** 2).sum()
+    y = (autodiff.torch_interpolate(x, UpsampleOptions(size=7)) ** 2).sum()
     (gradient,) = torch.autograd.grad(y, x, create_graph=True)
     with pytest.raises(RuntimeError, match="once_differentiable"):
         gradient.sum().backward()
@@ -127,7 +128,7 @@ def test_second_derivatives_are_refused_in_place_of_being_zero(torch):
 def test_what_is_no_differentiable_tensor_is_refused(torch, wrong):
     x = torch.zeros((1, 1, 4), dtype=torch.int32) if wrong == "integers" else np.zeros((1, 1, 4))
     with pytest.raises((TypeError, AttributeError)):
-        interop.torch_interpolate(x, UpsampleOptions(size=7))
+        autodiff.torch_interpolate(x, UpsampleOptions(size=7))
 
 
 # JAX
@@ -147,9 +148,9 @@ def test_jax_gives_the_numbers_of_arrays_and_their_gradient(jax, ndim, options, 
     expected, pullback = upsample_vjp(x, options)
     weights = cases.cotangent(expected.shape)
     wrap = jax.jit if jit else lambda function: function
-    output = wrap(lambda x: interop.jax_interpolate(x, options))(jax.numpy.asarray(x))
+    output = wrap(lambda x: autodiff.jax_interpolate(x, options))(jax.numpy.asarray(x))
     assert_same_bits(np.asarray(output), expected)
-    gradient = wrap(jax.grad(lambda x: (interop.jax_interpolate(x, options) * weights).sum()))(jax.numpy.asarray(x))
+    gradient = wrap(jax.grad(lambda x: (autodiff.jax_interpolate(x, options) * weights).sum()))(jax.numpy.asarray(x))
     assert_close(np.asarray(gradient), pullback(weights))
 
 
@@ -157,17 +158,17 @@ def test_jax_checks_the_gradient_by_differences(jax):
     from jax.test_util import check_grads
 
     options = UpsampleOptions(size=9, mode="cubic")
-    check_grads(lambda x: interop.jax_interpolate(x, options) ** 2, (jax.numpy.asarray(_input(1)),), 1, modes=["rev"])
+    check_grads(lambda x: autodiff.jax_interpolate(x, options) ** 2, (jax.numpy.asarray(_input(1)),), 1, modes=["rev"])
 
 
 def test_jax_keeps_float32(jax):
     x = _input(2, "float32")
     options = UpsampleOptions(size=(9, 3), mode="bilinear")
-    output = interop.jax_interpolate(jax.numpy.asarray(x), options)
+    output = autodiff.jax_interpolate(jax.numpy.asarray(x), options)
     assert_same_bits(np.asarray(output), interpolate(x, options))
 
 
 def test_jax_takes_a_list_of_sizes_too(jax):
     x = _input(2)
-    output = interop.jax_interpolate(jax.numpy.asarray(x), UpsampleOptions(size=[9, 3], mode="bilinear"))
+    output = autodiff.jax_interpolate(jax.numpy.asarray(x), UpsampleOptions(size=[9, 3], mode="bilinear"))
     assert_same_bits(np.asarray(output), interpolate(x, size=[9, 3]))

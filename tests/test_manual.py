@@ -8,8 +8,8 @@ import click
 import pytest
 
 from tests.test_cli import run
-from upsample_cli.cli import main
-from upsample_cli.command.options import EXAMPLES, EXIT_CODES
+from upsample_cli.cli.command import main
+from upsample_cli.cli.options import EXAMPLES, EXIT_CODES
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from tests.test_cli import SAMPLES, refuse, run
 from upsample_cli.batch.inputs import Input
 from upsample_cli.batch.pairs import Pair, with_pairs
 from upsample_cli.errors import RequestError
-from upsample_cli.request import PerAxis, Request
+from upsample_cli.resize.request import PerAxis, Request
 
 TWICE = Request(scale=PerAxis.parse("2", "--scale"), mode="cubic", antialias=True)
 BIDS = "*_T1w.nii.gz=*_dseg.nii.gz:label"
@@ -27,7 +27,9 @@ def folder(tmp_path, monkeypatch):
 def found(names, *rules):
     """Each file with its mode, and its image if it has one."""
     files = with_pairs([Input(Path(name)) for name in names], [Pair.parse(rule) for rule in rules], TWICE)
-    return [(str(file.path), wanted.mode, wanted.onto and str(wanted.onto.image)) for file, wanted in files]
+    return [
+        (str(file.path), wanted.mode, wanted.paired_image and str(wanted.paired_image.path)) for file, wanted in files
+    ]
 
 
 # --- rules ---

@@ -13,11 +13,12 @@ from tests.formats.examples import BY_ID, samples
 from tests.formats.through import asked, upsampled, whole
 from tests.oracles.compare import assert_same_bits
 from upsample_cli import formats, interpolate
-from upsample_cli import resizing as resizing_module
 from upsample_cli.errors import InputError, OutputError
 from upsample_cli.formats.base import ReadOptions
-from upsample_cli.pipeline import run
-from upsample_cli.plan import make_plan, read_options
+from upsample_cli.resize import array_plan as array_plan_module
+from upsample_cli.resize.mode import read_options
+from upsample_cli.resize.plan import make_plan
+from upsample_cli.resize.run import run_plan
 
 LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}
 
@@ -50,7 +51,7 @@ def interpolated(array, axes, resized, **options):
 def slabs_made(monkeypatch):
     """The slabs of the last plan that ran."""
     made = []
-    slabs = resizing_module.Resizing.slabs
+    slabs = array_plan_module.ArrayPlan.slabs
 
     def counted(plan):
         made.clear()
@@ -58,7 +59,7 @@ def slabs_made(monkeypatch):
             made.append(slab)
             yield slab
 
-    monkeypatch.setattr(resizing_module.Resizing, "slabs", counted)
+    monkeypatch.setattr(array_plan_module.ArrayPlan, "slabs", counted)
     return made
 
 
@@ -96,11 +97,13 @@ def test_slabs_of_any_size_give_the_same_bytes(tmp_path, monkeypatch, slabs_made
     (tmp_path / "whole").mkdir()
     plan = upsampled(path, tmp_path / "whole" / f"out{example.suffix}", scale=scale)
     assert len(slabs_made) == 1
-    total = sum(math.prod(header.grid.shape) * header.dtype.itemsize for header in (plan.before, plan.after))
+    total = sum(
+        math.prod(header.grid.shape) * header.dtype.itemsize for header in (plan.first.before, plan.first.after)
+    )
     counts = []
-    monkeypatch.setattr(resizing_module.Resizing, "in_one_slab", lambda self: self)
+    monkeypatch.setattr(array_plan_module.ArrayPlan, "unsliced", lambda self: self)
     for number, share in enumerate((40, 7, 2.5, 1.6)):
-        monkeypatch.setattr(resizing_module, "_SLAB_BYTES", max(1, int(total / share)))
+        monkeypatch.setattr(array_plan_module, "_SLAB_BYTES", max(1, int(total / share)))
         folder = tmp_path / str(number)
         folder.mkdir()
         upsampled(path, folder / f"out{example.suffix}", scale=scale)
@@ -173,14 +176,14 @@ def test_a_source_that_fails_leaves_everything_as_it_was(tmp_path, monkeypatch, 
         for target in (out, out.with_suffix(".img")):
             target.write_bytes(b"precious")
     before = in_folder(tmp_path)
-    monkeypatch.setattr(resizing_module, "_SLAB_BYTES", 1)
-    monkeypatch.setattr(resizing_module.Resizing, "in_one_slab", lambda self: self)
+    monkeypatch.setattr(array_plan_module, "_SLAB_BYTES", 1)
+    monkeypatch.setattr(array_plan_module.ArrayPlan, "unsliced", lambda self: self)
     request = asked(scale="2")
     with formats.open_source(path, read_options(request)) as source:
         plan = make_plan(request, source, path, out)
         fail_later(monkeypatch, type(source), "read", error, after=3)
         with pytest.raises(type(error)):
-            run(plan, overwrite=exists)
+            run_plan(plan, source, overwrite=exists)
     assert in_folder(tmp_path) == before
 
 
@@ -208,7 +211,7 @@ def test_a_sink_that_fails_leaves_everything_as_it_was(tmp_path, name, error):
         plan.sink.write = write
         expected = OutputError if isinstance(error, OSError) else type(error)
         with pytest.raises(expected) as caught:
-            run(plan, overwrite=True)
+            run_plan(plan, source, overwrite=True)
     if expected is OutputError:
         assert str(caught.value) == f"{out}: cannot be written: No space left on device"
         assert caught.value.exit_code == 4
@@ -230,9 +233,9 @@ def test_what_comes_into_being_meanwhile_is_not_replaced(tmp_path, monkeypatch, 
             part.write_bytes(b"precious")
         before = in_folder(tmp_path)
         with pytest.raises(OutputError, match=r"meanwhile; --overwrite replaces it"):
-            run(plan)
+            run_plan(plan, source)
         assert in_folder(tmp_path) == before
-        run(plan, overwrite=True)
+        run_plan(plan, source, overwrite=True)
     assert set(in_folder(tmp_path)) == set(before)
     assert out.read_bytes() != b"precious"
 

@@ -6,13 +6,13 @@ import pytest
 from PIL import Image
 
 from tests.formats.through import asked, planned
-from upsample_cli import limits
-from upsample_cli import plan as plan_module
-from upsample_cli import resizing as resizing_module
-from upsample_cli.core.recipe import AxisTarget
+from upsample_cli.core.axis_plan import AxisTarget
 from upsample_cli.errors import InputError, OutputError, RequestError
 from upsample_cli.geometry import Axis, Grid
-from upsample_cli.targets import find_targets
+from upsample_cli.resize import array_plan as array_plan_module
+from upsample_cli.resize import plan as plan_module
+from upsample_cli.resize.targets import find_targets
+from upsample_cli.runtime import resources
 
 GRID = Grid((Axis("t", 4, 2.0, "s"), Axis("z", 10, 3.0, "mm"), Axis("y", 20, 1.0, "mm"), Axis("x", 30, 0.5, "mm")))
 
@@ -20,7 +20,7 @@ GRID = Grid((Axis("t", 4, 2.0, "s"), Axis("z", 10, 3.0, "mm"), Axis("y", 20, 1.0
 @pytest.fixture(autouse=True)
 def _a_small_program(monkeypatch):
     """This process has run other tests."""
-    monkeypatch.setattr(plan_module, "program_bytes", lambda: 60 * 10**6)
+    monkeypatch.setattr(plan_module, "baseline_bytes", lambda: 60 * 10**6)
 
 
 def array(folder, shape, dtype="uint8", name="in.npy"):
@@ -130,13 +130,13 @@ def test_like_takes_the_sizes_of_another_file(tmp_path):
     ids=str,
 )
 def test_slabs_cover_the_output_once_and_in_order(tmp_path, monkeypatch, options, per_slab):
-    monkeypatch.setattr(resizing_module, "_SLAB_BYTES", per_slab)
+    monkeypatch.setattr(array_plan_module, "_SLAB_BYTES", per_slab)
     plan = planned(array(tmp_path, (3, 4, 7, 6, 5)), **options)
-    axis = plan.main.slab_axis
-    before, after = plan.before.grid.shape, plan.after.grid.shape
+    axis = plan.first.slab_axis
+    before, after = plan.first.before.grid.shape, plan.first.after.grid.shape
     leads = int(np.prod(after[:axis]))
     assert before[:axis] == after[:axis]
-    slabs = list(plan.main.slabs())
+    slabs = list(plan.first.slabs())
     rows = [lead * after[axis] + row for slab in slabs for lead in slab.leads for row in slab.rows]
     assert rows == list(range(leads * after[axis]))
     for slab in slabs:
@@ -155,13 +155,13 @@ def test_slabs_cover_the_output_once_and_in_order(tmp_path, monkeypatch, options
 )
 def test_slabs_lie_along_the_slowest_axis_that_changes(tmp_path, scale, axis):
     plan = planned(array(tmp_path, (3, 4, 7, 6, 5)), scale=scale)
-    assert plan.before.grid.names[plan.main.slab_axis] == axis
+    assert plan.first.before.grid.names[plan.first.slab_axis] == axis
 
 
 def test_the_rows_that_a_slab_reads(tmp_path, monkeypatch):
     """Worked out by hand: twice the samples, rows 0 and 1 lie before and after the middle of sample 0, and so on."""
     path = array(tmp_path, (4, 10))
-    monkeypatch.setattr(resizing_module, "_SLAB_BYTES", 50)  # a row of the output takes 20 bytes, its input 5
+    monkeypatch.setattr(array_plan_module, "_SLAB_BYTES", 50)  # a row of the output takes 20 bytes, its input 5
     found = [(slab.rows, slab.reads) for slab in planned(path, scale="2").main.slabs()]
     assert found == [
         (range(0, 2), range(0, 2)),
@@ -173,7 +173,7 @@ def test_the_rows_that_a_slab_reads(tmp_path, monkeypatch):
 
 def test_several_leads_go_together_while_they_fit(tmp_path, monkeypatch):
     path = array(tmp_path, (5, 2, 10, 10))
-    monkeypatch.setattr(resizing_module, "_SLAB_BYTES", 4 * 500)  # 100 bytes become 400
+    monkeypatch.setattr(array_plan_module, "_SLAB_BYTES", 4 * 500)  # 100 bytes become 400
     slabs = list(planned(path, scale="y=2,x=2", axes="tcyx").main.slabs())
     assert [slab.leads for slab in slabs] == [range(0, 4), range(4, 8), range(8, 10)]
     assert Counter((slab.rows, slab.reads) for slab in slabs) == {(range(20), range(10)): 3}
@@ -200,7 +200,7 @@ def test_absurd_sizes_are_refused_with_the_bytes_they_need(tmp_path, options, sa
 def test_what_does_not_fit_into_memory_is_refused(tmp_path, monkeypatch):
     path = tmp_path / "in.png"
     Image.new("L", (1000, 1000)).save(path)
-    monkeypatch.setattr(limits, "machine_memory", lambda: 400e6)
+    monkeypatch.setattr(resources, "machine_memory", lambda: 400e6)
     with pytest.raises(
         RequestError,
         match=r"this needs [234]\d\d\.\d MB of memory, and 100\.0 MB are allowed; --max-memory 0\.\dG allows it",
@@ -210,7 +210,7 @@ def test_what_does_not_fit_into_memory_is_refused(tmp_path, monkeypatch):
 
 def test_what_does_not_fit_onto_the_disk_is_refused(tmp_path, monkeypatch):
     path = array(tmp_path, (100, 100))
-    monkeypatch.setattr(limits, "_free_bytes", lambda folder: 39_999)
+    monkeypatch.setattr(resources, "_free_bytes", lambda folder: 39_999)
     with pytest.raises(OutputError, match=r"out-in\.npy: the output needs 40\.0 kB, and 40\.0 kB are free"):
         planned(path, scale="2")
 
@@ -218,7 +218,7 @@ def test_what_does_not_fit_onto_the_disk_is_refused(tmp_path, monkeypatch):
 def test_huge_files_are_planned_from_their_headers(tmp_path):
     path = sparse(tmp_path, (4_000_000, 1_000, 1_000))  # 4 TB
     plan = planned(path, tmp_path / "out.npy", scale="0.1")
-    assert plan.after.grid.shape == (400_000, 100, 100)
+    assert plan.first.after.grid.shape == (400_000, 100, 100)
     assert plan.output_bytes == 4_000_000_000
     assert plan.memory < 400e6
 
@@ -312,7 +312,7 @@ def test_an_untouched_axis_keeps_its_geometry():
 def test_where_a_factor_leaves_the_size_geometry_follows_what_is_done(mode, spacing, origin):
     grid = Grid((Axis("x", 3, 2.0, "mm"),))
     request = asked(scale="1.3", mode=mode)
-    recipe = plan_module.make_recipe(
+    recipe = plan_module.plan_axes(
         [3], [find_targets(request, grid, Path("a"))["x"]], plan_module.find_mode(mode), False, np.dtype("f4")
     )
     moved = grid.resampled({"x": recipe[0].map})["x"]

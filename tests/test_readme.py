@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from upsample_cli import errors
-from upsample_cli.cli import main
+from upsample_cli.cli.command import main
 from upsample_cli.core.modes import MODES
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")

@@ -18,14 +18,14 @@ import numpy as np
 import pytest
 
 from tests.formats.through import asked
-from upsample_cli.batch.jobs import Job
-from upsample_cli.batch.results import Result
-from upsample_cli.batch.running import RunOptions, run_job
+from upsample_cli.batch.job import Job
+from upsample_cli.batch.result import Result
+from upsample_cli.batch.run import ExecutionOptions, run_job
 from upsample_cli.errors import InputError, OutputError, RequestError
+from upsample_cli.preview.tap import Thumbnails
+from upsample_cli.preview.views import View
 from upsample_cli.report import page as report
 from upsample_cli.report.page import HtmlReport
-from upsample_cli.report.thumbnails import Thumbnails
-from upsample_cli.report.views import View
 
 SAMPLES = Path(__file__).parent.parent / "sample_data"
 FILES = ("cat.jpg", "icon.png", "bilevel.png", "brain.nii.gz", "labels.nii.gz", "stack_imagej.tif", "signal.npy")
@@ -63,7 +63,7 @@ def batch(tmp_path_factory):
     (folder / "damaged.png").write_bytes(b"\x89PNG\r\n\x1a\nxx")
     with contextlib.chdir(folder):
         jobs = [Job(Path(name), Path("out", name), asked(scale=2)) for name in (*FILES, ODD, "damaged.png")]
-        found = [run_job(number, job, RunOptions(thumbnails=True)) for number, job in enumerate(jobs)]
+        found = [run_job(number, job, ExecutionOptions(thumbnails=True)) for number, job in enumerate(jobs)]
     return [*found, Result(Path("old.png"), Path("out/old.png"), "skipped", number=len(found), reason="exists")]
 
 
@@ -161,7 +161,7 @@ def test_links_are_seen_from_the_page(results):
 def test_a_dry_run_has_plans_and_no_pictures(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     shutil.copy(SAMPLES / "cat.jpg", tmp_path)
-    page = written([run_job(0, Job(Path("cat.jpg"), Path("out.jpg"), asked(scale=2)), RunOptions(dry_run=True))])
+    page = written([run_job(0, Job(Path("cat.jpg"), Path("out.jpg"), asked(scale=2)), ExecutionOptions(dry_run=True))])
     assert not page.all("img")
     assert "<h1>1 file planned</h1>" in page.text
     assert "<dt>Size</dt><dd>451 × 300 → 902 × 600</dd>" in page.text
@@ -326,24 +326,24 @@ def opened(browser, results):
     return open_in
 
 
-def shown(driver):
+def printable(driver):
     script = "return [...document.querySelectorAll('.entry:not([hidden])')].map((entry) => entry.dataset.name)"
     return driver.execute_script(script)
 
 
 def chosen(driver, selector):
     driver.execute_script("document.querySelector(arguments[0]).click()", selector)
-    return shown(driver)
+    return printable(driver)
 
 
 def sorted_by(driver, key):
     driver.find_element("css selector", f"#sort option[value={key}]").click()
-    return shown(driver)
+    return printable(driver)
 
 
 def test_the_browser_filters(opened):
     driver = opened()
-    everything = shown(driver)
+    everything = printable(driver)
     assert everything[0] == "damaged.png"
     assert len(everything) == 10
     assert chosen(driver, "input[value=failed]") == ["damaged.png"]
@@ -352,17 +352,17 @@ def test_the_browser_filters(opened):
     assert chosen(driver, "input[value=all]") == everything
     find = driver.find_element("id", "find")
     find.send_keys("TRILINEAR  brain")
-    assert shown(driver) == ["brain.nii.gz"]
+    assert printable(driver) == ["brain.nii.gz"]
     assert driver.find_element("id", "count").text == "1 of 10 files"
     find.send_keys("nothing of the kind")
-    assert shown(driver) == []
+    assert printable(driver) == []
     driver.find_element("id", "clear").click()
-    assert shown(driver) == everything
+    assert printable(driver) == everything
 
 
 def test_the_browser_sorts(opened, results):
     driver = opened()
-    first = shown(driver)
+    first = printable(driver)
     assert sorted_by(driver, "name") == sorted(first)
     assert sorted_by(driver, "seconds") == [*FILES, first[-2], "damaged.png", "old.png"]
     assert sorted_by(driver, "samples")[0] == "cat.jpg"
@@ -371,7 +371,7 @@ def test_the_browser_sorts(opened, results):
     reverse = driver.find_element("id", "reverse")
     before = sorted_by(driver, "name")
     reverse.click()
-    assert shown(driver) == before[::-1]
+    assert printable(driver) == before[::-1]
     assert reverse.get_attribute("aria-pressed") == "true"
     reverse.click()
     assert sorted_by(driver, "order") == first
@@ -456,7 +456,7 @@ def test_every_control_has_a_name_and_can_be_reached_by_keyboard(opened):
     assert driver.switch_to.active_element.get_attribute("id") == "find"
     driver.switch_to.active_element.send_keys(Keys.SHIFT + Keys.TAB)
     driver.switch_to.active_element.send_keys(Keys.ARROW_RIGHT)
-    assert shown(driver) == ["damaged.png"]
+    assert printable(driver) == ["damaged.png"]
 
 
 def test_pictures_have_the_proportions_of_the_world(opened):

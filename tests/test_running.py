@@ -17,14 +17,18 @@ import pytest
 from PIL import Image
 
 from tests.test_cli_process import command, environment
-from upsample_cli import errors, limits, pipeline
-from upsample_cli.batch import running, workers
-from upsample_cli.batch.jobs import Job
-from upsample_cli.batch.results import Report, Result
-from upsample_cli.batch.running import RunOptions, run_jobs
+from upsample_cli import errors
+from upsample_cli.batch import pool, worker
+from upsample_cli.batch.existing import Existing
+from upsample_cli.batch.job import ExecutionOptions, Job
+from upsample_cli.batch.result import Report, Result
+from upsample_cli.batch.run import run_jobs
+from upsample_cli.core import threads
 from upsample_cli.errors import InputError, InternalError, OutputError, RequestError, UpsampleError
-from upsample_cli.request import PerAxis, Request
-from upsample_cli.unfinished import Unfinished, sweep_after
+from upsample_cli.resize.request import PerAxis, Request
+from upsample_cli.resize.run import run_plan
+from upsample_cli.runtime import resources
+from upsample_cli.runtime.atomic import AtomicOutput, remove_stale_of
 
 TWICE = Request(scale=PerAxis.parse("2", "--scale"))
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
@@ -40,7 +44,7 @@ def folder(tmp_path, monkeypatch):
 @pytest.fixture(autouse=True)
 def forks(monkeypatch):
     """Whatever threads the tests' own runner has; so workers are what is monkeypatched here."""
-    monkeypatch.setattr(workers, "_may_fork", lambda: sys.platform == "linux")
+    monkeypatch.setattr(pool, "_may_fork", lambda: sys.platform == "linux")
 
 
 def job(name, output=None, **settings):
@@ -55,7 +59,7 @@ def save(*names, shape=(3, 4)):
 
 def ended(jobs, **options):
     """The results in the order of the jobs."""
-    return sorted(run_jobs(jobs, RunOptions(**options)), key=lambda result: result.number)
+    return sorted(run_jobs(jobs, ExecutionOptions(**options)), key=lambda result: result.number)
 
 
 def contents(folder):
@@ -111,14 +115,14 @@ def test_results_and_files_do_not_depend_on_the_number_of_processes(files, folde
 
 def test_workers_that_are_not_copies_of_this_process(files, monkeypatch):
     """As on other systems than Linux, and where this process has threads."""
-    monkeypatch.setattr(workers, "_may_fork", lambda: False)
+    monkeypatch.setattr(pool, "_may_fork", lambda: False)
     statuses = [result.status for result in ended(files[:4] + files[-3:], processes=2)]
     assert statuses == ["done"] * 4 + ["failed", "skipped", "failed"]
 
 
 def test_a_result_tells_what_was_done(files):
     result = next(result for result in ended(files) if result.input.name == "1.nii.gz")
-    assert (result.status, result.mode, result.working, result.error) == ("done", "trilinear", "float32", None)
+    assert (result.status, result.mode, result.compute_dtype, result.error) == ("done", "trilinear", "float32", None)
     assert [result.before.grid.shape, result.after.grid.shape] == [(4, 5, 4), (8, 10, 8)]
     assert [axis.spacing for axis in result.after.grid.axes] == [1.5, 1.0, 0.5]
     assert (result.before.dtype, result.after.dtype, result.after.arrays) == ("int16", "int16", 1)
@@ -129,13 +133,13 @@ def test_a_result_tells_what_was_done(files):
 
 def test_an_output_may_be_taken_away_at_once(monkeypatch):
     """As by a program that waits for it."""
-    publish = Unfinished.publish
+    publish = AtomicOutput.publish
 
     def published(self, overwrite):
         publish(self, overwrite)
         Path("out/a.npy").rename("taken.npy")
 
-    monkeypatch.setattr(Unfinished, "publish", published)
+    monkeypatch.setattr(AtomicOutput, "publish", published)
     (result,) = ended(save("a.npy"))
     assert (result.status, result.bytes) == ("done", Path("taken.npy").stat().st_size)
 
@@ -158,7 +162,7 @@ def test_a_lack_of_memory_and_a_bug_are_said_of_the_file(monkeypatch, count):
     def fail(plan, **settings):
         raise {"a": MemoryError, "b": ZeroDivisionError}[plan.source_path.stem]("here")
 
-    monkeypatch.setattr(running, "run", fail)
+    monkeypatch.setattr(run, "run", fail)
     jobs = save("a.npy", "b.npy")
     a, b = ended(jobs) if count == 2 else [*ended(jobs[:1]), *ended(jobs[1:])]
     assert (type(a.error), type(b.error)) == (RequestError, InternalError)
@@ -187,7 +191,7 @@ def test_all_errors_are_known_here():
 
 def test_results_come_as_they_end():
     jobs = save("a.npy", "b.npy", "c.npy")
-    with closing(run_jobs(jobs, RunOptions(1))) as results:
+    with closing(run_jobs(jobs, ExecutionOptions(1))) as results:
         first = next(results)
         assert first.output.exists()
     assert len(contents("out")) < 3
@@ -197,7 +201,7 @@ def test_results_come_as_they_end():
 def test_workers_end_with_the_jobs_or_when_nobody_wants_more():
     jobs = save(*(f"{number}.npy" for number in range(20)))
     before = children()
-    with closing(run_jobs(jobs, RunOptions(3))) as results:
+    with closing(run_jobs(jobs, ExecutionOptions(3))) as results:
         next(results)
         assert len(children() - before) == 3
     assert children() == before
@@ -212,38 +216,38 @@ def test_one_job_does_not_import_what_several_need():
         arguments = command(*names, "--scale", "2", "-o", "out/", "-q", "--overwrite", python=["-X", "importtime"])
         done = subprocess.run(arguments, env=environment(), capture_output=True, text=True, check=True, timeout=60)
         imported = {line.split("|")[-1].strip() for line in done.stderr.splitlines()}
-        assert "upsample_cli.batch.running" in imported
-        assert ("multiprocessing" in imported) == ("upsample_cli.batch.workers" in imported) == several
+        assert "upsample_cli.batch.run" in imported
+        assert ("multiprocessing" in imported) == ("upsample_cli.batch.pool" in imported) == several
         assert not imported & {
             "json",
             "concurrent.futures",
-            "upsample_cli.command.progress",
-            "upsample_cli.command.json_lines",
+            "upsample_cli.cli.progress",
+            "upsample_cli.cli.json_lines",
         }
 
 
 @LINUX
 def test_one_job_has_no_worker(monkeypatch):
-    def run(plan, **settings):
+    def run(plan, source, **settings):
         Path("who").write_text(str(os.getpid()))
-        return pipeline.run(plan, **settings)
+        return run_plan(plan, source, **settings)
 
-    monkeypatch.setattr(running, "run", run)
-    assert [result.status for result in run_jobs(save("a.npy"), RunOptions(4))] == ["done"]
+    monkeypatch.setattr(worker, "run_plan", run)
+    assert [result.status for result in run_jobs(save("a.npy"), ExecutionOptions(4))] == ["done"]
     assert Path("who").read_text() == str(os.getpid())
 
 
 @LINUX
 def test_a_worker_that_is_killed_costs_its_file(monkeypatch):
-    def run(plan, **settings):
+    def run(plan, source, **settings):
         if plan.source_path.stem == "3":
-            with Unfinished([plan.output_path]):
+            with AtomicOutput([plan.output_path]):
                 os.kill(os.getpid(), signal.SIGKILL)
         if plan.source_path.stem == "5":
             os._exit(7)
-        return pipeline.run(plan, **settings)
+        return run_plan(plan, source, **settings)
 
-    monkeypatch.setattr(running, "run", run)
+    monkeypatch.setattr(worker, "run_plan", run)
     results = ended(save(*(f"{number}.npy" for number in range(9))), processes=2)
     failed = {result.input.stem: result.error for result in results if result.status == "failed"}
     assert str(failed["3"]).startswith("3.npy: the process that worked on it was ended by SIGKILL")
@@ -256,14 +260,14 @@ def test_a_worker_that_is_killed_costs_its_file(monkeypatch):
 def test_as_many_processes_as_the_system_allows(monkeypatch, possible):
     made = []
 
-    class Worker(workers._Worker):
+    class Worker(pool._Worker):
         def __init__(self, *arguments):
             if len(made) == possible:
                 raise BlockingIOError(11, "Resource temporarily unavailable")
             made.append(self)
             super().__init__(*arguments)
 
-    monkeypatch.setattr(workers, "_Worker", Worker)
+    monkeypatch.setattr(pool, "_Worker", Worker)
     assert [result.status for result in ended(save(*(f"{number}.npy" for number in range(5))), processes=4)] == (
         ["done"] * 5
     )
@@ -276,14 +280,14 @@ def test_as_many_processes_as_the_system_allows(monkeypatch, possible):
 @LINUX
 def test_what_others_are_writing_is_left_when_a_worker_has_been_killed(folder):
     """The same number of a process may be that of one on another machine, which holds its file."""
-    with Unfinished([folder / "mine.npy"]) as mine:
-        sweep_after(os.getpid(), folder)
+    with AtomicOutput([folder / "mine.npy"]) as mine:
+        remove_stale_of(os.getpid(), folder)
         assert mine.paths[0].exists()
     (folder / f".upsample-{os.getpid() + 1:06x}abcdef.tmp.npy").touch()
     before = contents_of_files(folder)
-    sweep_after(os.getpid(), folder)
+    remove_stale_of(os.getpid(), folder)
     assert contents_of_files(folder) == before
-    sweep_after(os.getpid() + 1, folder)
+    remove_stale_of(os.getpid() + 1, folder)
     assert contents_of_files(folder) == set()
 
 
@@ -293,18 +297,17 @@ def contents_of_files(folder):
 
 def at_work(monkeypatch, jobs, **options):
     """The largest number of jobs that were carried out at the same moment, and the results."""
-    original = pipeline.run
 
-    def run(plan, **settings):
+    def run(plan, source, **settings):
         Path(f"busy/{os.getpid()}").touch()
         Path(f"seen/{plan.source_path.stem}").write_text(str(len(list(Path("busy").iterdir()))))
         time.sleep(0.05)
         Path(f"busy/{os.getpid()}").unlink()
-        return original(plan, **settings)
+        return run_plan(plan, source, **settings)
 
     for name in ("busy", "seen"):
         Path(name).mkdir(exist_ok=True)
-    monkeypatch.setattr(running, "run", run)
+    monkeypatch.setattr(worker, "run_plan", run)
     results = ended(jobs, **options)
     return max(int(path.read_text()) for path in Path("seen").iterdir()), results
 
@@ -325,7 +328,7 @@ def test_jobs_that_fit_into_memory_do_not_wait(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("cores", "count", "processes", "threads"),
+    ("cores", "count", "processes", "expected"),
     [
         (8, 2, None, [4, 4]),
         (8, 1, None, [8]),
@@ -336,39 +339,39 @@ def test_jobs_that_fit_into_memory_do_not_wait(monkeypatch):
     ],
     ids=str,
 )
-def test_cores_are_shared_among_the_jobs_that_there_are(monkeypatch, cores, count, processes, threads):
+def test_cores_are_shared_among_the_jobs_that_there_are(monkeypatch, cores, count, processes, expected):
     """Many small files have one thread each; a few large ones use the cores within. The last may have more."""
 
-    def run(plan, **settings):
-        Path(f"threads/{plan.source_path.stem}").write_text(f"{plan.threads} {limits.cores()}")
+    def run(plan, source, **settings):
+        Path(f"threads/{plan.source_path.stem}").write_text(f"{plan.threads} {threads.available_cores()}")
         return 0
 
-    monkeypatch.setattr(running, "run", run)
-    monkeypatch.setattr(workers, "cores", lambda: cores)
-    monkeypatch.setattr(limits, "_allowed_cores", cores if count == 1 else None)
+    monkeypatch.setattr(worker, "run_plan", run)
+    monkeypatch.setattr(pool, "available_cores", lambda: cores)
+    monkeypatch.setattr(threads, "_core_limit", cores if count == 1 else None)
     Path("threads").mkdir()
     jobs = save(*(f"{number}.npy" for number in range(count)))
     assert {result.status for result in ended(jobs, processes=processes)} == {"done"}
-    taken = [list(map(int, Path(f"threads/{number}").read_text().split())) for number in range(len(threads))]
-    assert taken == [[number, number] for number in threads]
+    taken = [list(map(int, Path(f"threads/{number}").read_text().split())) for number in range(len(expected))]
+    assert taken == [[number, number] for number in expected]
 
 
 def test_threads_that_are_asked_for_are_taken(monkeypatch):
-    def run(plan, **settings):
+    def run(plan, source, **settings):
         assert plan.threads == 3
         return 0
 
-    monkeypatch.setattr(running, "run", run)
+    monkeypatch.setattr(worker, "run_plan", run)
     jobs = [one._replace(request=replace(TWICE, threads=3)) for one in save("a.npy", "b.npy")]
     assert {result.status for result in ended(jobs)} == {"done"}
 
 
 @pytest.mark.parametrize("count", [1, 3])
 def test_progress_is_told_of_each_job(monkeypatch, count):
-    from upsample_cli import resizing
+    from upsample_cli.resize import array_plan
 
-    monkeypatch.setattr(resizing, "_SLAB_BYTES", 1)
-    monkeypatch.setattr(workers, "_PROGRESS_PERIOD", 0.0)
+    monkeypatch.setattr(array_plan, "_SLAB_BYTES", 1)
+    monkeypatch.setattr(pool, "_PROGRESS_PERIOD", 0.0)
     jobs = save(*(f"{number}.npy" for number in range(count)), shape=(6, 4, 4))
     news = {one.input.name: [] for one in jobs}
     ended(jobs, processes=2, progress=lambda one, part: news[one.input.name].append(part))
@@ -380,15 +383,15 @@ def test_progress_is_told_of_each_job(monkeypatch, count):
 
 
 def test_what_comes_into_being_meanwhile_is_skipped_if_what_exists_is(monkeypatch):
-    def run(plan, **settings):
+    def run(plan, source, **settings):
         if plan.source_path.stem == "a":
             plan.output_path.write_bytes(b"of another run")
-        return pipeline.run(plan, **settings)
+        return run_plan(plan, source, **settings)
 
-    monkeypatch.setattr(running, "run", run)
+    monkeypatch.setattr(worker, "run_plan", run)
     jobs = save("a.npy", "b.npy", "c.npy")
     Path("out/b.npy").write_bytes(b"of another run")
-    results = ended(jobs, skip_existing=True, processes=1)
+    results = ended(jobs, existing=Existing.SKIP, processes=1)
     assert [(result.status, result.reason) for result in results] == [
         ("skipped", "exists"),
         ("skipped", "exists"),
@@ -398,13 +401,13 @@ def test_what_comes_into_being_meanwhile_is_skipped_if_what_exists_is(monkeypatc
     Path("out/a.npy").unlink()
     (result,) = ended(jobs[:1])
     assert isinstance(result.error, OutputError)
-    assert "has come into being meanwhile" in str(result.error)
+    assert "was created by another process meanwhile" in str(result.error)
 
 
 def test_thumbnails_are_made_where_they_are_wanted(files):
     wanted = [result.thumbnails for result in ended(files, thumbnails=True) if result.status == "done"]
     assert all(thumbnails.before and thumbnails.after for thumbnails in wanted)
-    assert {result.thumbnails for result in ended(files, overwrite=True)} == {None}
+    assert {result.thumbnails for result in ended(files, existing=Existing.OVERWRITE)} == {None}
 
 
 # --- the report ---

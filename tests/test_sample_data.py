@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from upsample_cli.cli import main
+from upsample_cli.cli.command import main
 
 SAMPLES = Path(__file__).parent.parent / "sample_data"
 

@@ -19,8 +19,8 @@ from PIL import Image
 
 from tests.test_cli import SAMPLES, listing
 from tests.test_cli_process import command, environment
-from upsample_cli.batch.sniffing import suffix_of
-from upsample_cli.cli import main
+from upsample_cli.cli.command import main
+from upsample_cli.formats.detect import suffix_for
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="descriptors and terminals are those of POSIX")
 
@@ -262,4 +262,4 @@ def volume(kind):
 )
 def test_the_suffix_that_suits_the_content(tmp_path, data, suffix):
     (tmp_path / "stdin").write_bytes(data)
-    assert suffix_of(tmp_path / "stdin") == suffix
+    assert suffix_for(tmp_path / "stdin") == suffix

@@ -9,15 +9,18 @@ from PIL import Image
 
 from tests.formats.examples import EXAMPLES, made
 from tests.formats.through import asked
-from upsample_cli import formats, resizing
+from upsample_cli import formats
 from upsample_cli.formats.base import Header
-from upsample_cli.formats.volume import gz
+from upsample_cli.formats.volume import parallel_gzip
 from upsample_cli.geometry import Axis, Grid
-from upsample_cli.pipeline import run
-from upsample_cli.plan import make_plan, read_options
-from upsample_cli.report import thumbnails
-from upsample_cli.report.display import Look, contrast, label_colours
-from upsample_cli.report.thumbnails import Watch
+from upsample_cli.preview import tap
+from upsample_cli.preview.appearance import Appearance, contrast, label_colours
+from upsample_cli.preview.tap import PreviewTap
+from upsample_cli.resize import array_plan
+from upsample_cli.resize.mode import read_options
+from upsample_cli.resize.plan import make_plan
+from upsample_cli.resize.run import run_plan
+from upsample_cli.verify.check import verify
 
 SHOWN = [example for example in EXAMPLES if example.id != "npy-axes-t-C"]  # which has no axis that is resized
 SIDES = ("before", "after")
@@ -28,9 +31,10 @@ def watched(path, output=None, **options):
     request = asked(**({"scale": 2} if "size" not in options else {}) | options)
     output = output or path.with_name(f"out-{path.name}")
     with formats.open_source(path, read_options(request)) as source:
-        watch = Watch(make_plan(request, source, path, output))
-        run(watch.plan, overwrite=True)
-        return watch.thumbnails()
+        plan = make_plan(request, source, path, output)
+        tap = PreviewTap(plan)
+        run_plan(plan, source, overwrite=True, tap=tap, check=verify if request.verify else None)
+        return tap.thumbnails()
 
 
 def picture(view):
@@ -81,7 +85,7 @@ def test_to_be_watched_changes_no_output(name, tmp_path):
     plain, seen = path.with_name(f"plain-{path.name}"), path.with_name(f"seen-{path.name}")
     request = asked(scale=2)
     with formats.open_source(path, read_options(request)) as source:
-        run(make_plan(request, source, path, plain))
+        run_plan(make_plan(request, source, path, plain), source)
     watched(path, seen, verify=True)  # which looks for the sources of the plan
     assert seen.read_bytes() == plain.read_bytes()
 
@@ -180,13 +184,17 @@ def test_a_line_is_drawn_as_a_curve(tmp_path):
     ids=["uint8", "bool", "uint16", "float", "complex", "infinite", "constant", "wide"],
 )
 def test_levels_of_every_type(samples, expected):
-    look = Look.of(Header(Grid((Axis("y", 1), Axis("x", samples.shape[1]))), samples.dtype), [samples], labels=False)
+    look = Appearance.of(
+        Header(Grid((Axis("y", 1), Axis("x", samples.shape[1]))), samples.dtype), [samples], labels=False
+    )
     np.testing.assert_allclose(look.levels(samples), expected, atol=2)  # the extremes may lose a little contrast
 
 
 def test_what_is_not_a_number_is_transparent():
     samples = np.array([[np.nan, 0.0, 1.0]])
-    image = Look.of(Header(Grid((Axis("y", 1), Axis("x", 3))), samples.dtype), [samples], labels=False).image(samples)
+    image = Appearance.of(Header(Grid((Axis("y", 1), Axis("x", 3))), samples.dtype), [samples], labels=False).image(
+        samples
+    )
     assert np.asarray(image)[0, :, 3].tolist() == [0, 255, 255]
 
 
@@ -236,7 +244,9 @@ def test_lines_that_a_reduction_leaves_out_are_not_black(suffix, tmp_path):
 
 def test_a_compressed_volume_is_decompressed_once(tmp_path, monkeypatch):
     opened = []
-    monkeypatch.setattr(gz, "open_stream", lambda path, _open=gz.open_stream: opened.append(path) or _open(path))
+    monkeypatch.setattr(
+        parallel_gzip, "open_stream", lambda path, _open=parallel_gzip.open_stream: opened.append(path) or _open(path)
+    )
     rng = np.random.default_rng(0)
     path = volume(tmp_path / "in.nii.gz", rng.integers(0, 99, (20, 20, 20), np.int16), np.eye(4))
     found = watched(path)
@@ -256,7 +266,7 @@ def test_slabs_and_threads_change_nothing(slab_bytes, tmp_path, monkeypatch):
     rng = np.random.default_rng(0)
     path = saved(tmp_path / "in.npy", rng.integers(0, 99, (20, 30, 40), np.int16))
     once = watched(path, scale=1.5)
-    monkeypatch.setattr(resizing, "_SLAB_BYTES", slab_bytes)
+    monkeypatch.setattr(array_plan, "_SLAB_BYTES", slab_bytes)
     assert watched(path, scale=1.5, threads=1) == once
 
 
@@ -265,16 +275,16 @@ def test_no_file_fails_for_its_picture(part, tmp_path, monkeypatch):
     def fail(*arguments):
         raise ValueError
 
-    monkeypatch.setattr(thumbnails, part, fail)
+    monkeypatch.setattr(tap, part, fail)
     path = saved(tmp_path / "in.npy", np.ones((20, 30)))
-    assert watched(path) == thumbnails.Thumbnails()
+    assert watched(path) == tap.Thumbnails()
     assert np.load(tmp_path / "out-in.npy").shape == (40, 60)
 
 
 def test_samples_that_cannot_be_copied_fail_nothing(tmp_path, monkeypatch):
-    monkeypatch.setattr(thumbnails.np, "ravel_multi_index", None)
+    monkeypatch.setattr(tap.np, "ravel_multi_index", None)
     path = saved(tmp_path / "in.npy", np.ones((20, 30)))
-    assert watched(path) == thumbnails.Thumbnails()
+    assert watched(path) == tap.Thumbnails()
     assert np.load(tmp_path / "out-in.npy").shape == (40, 60)
 
 

@@ -13,8 +13,9 @@ from tests.formats.examples import EXAMPLES, samples
 from tests.formats.through import asked
 from upsample_cli.errors import InputError, OutputError, RequestError
 from upsample_cli.formats import open_source
-from upsample_cli.pipeline import run
-from upsample_cli.plan import make_plan, read_options
+from upsample_cli.resize.mode import read_options
+from upsample_cli.resize.plan import make_plan
+from upsample_cli.resize.run import run_plan
 
 WAYS = (
     {"scale": 1.7, "mode": "cubic"},
@@ -35,7 +36,7 @@ def attempt(path, out, spoil=lambda paths: None, slabs=lambda slab: slab, **opti
             spoil(paths)
 
         plan.sink.write = spoilt
-        run(plan)
+        run_plan(plan, source)
     return plan
 
 
@@ -181,7 +182,7 @@ def test_what_exists_stays_when_its_successor_is_wrong(tmp_path):
         plan = plan._replace(source_path=tmp_path / "other.npy")
         np.save(tmp_path / "other.npy", samples((9, 10), "float32")[::-1])
         with pytest.raises(OutputError, match="--verify"):
-            run(plan, overwrite=True)
+            run_plan(plan, source, overwrite=True)
     assert (tmp_path / "out.npy").read_bytes() == b"precious"
 
 
@@ -192,7 +193,7 @@ def test_the_command_exits_with_4(tmp_path):
         "from upsample_cli.formats.npy import NpySink\n"
         "write = NpySink.write\n"
         "NpySink.write = lambda self, paths, arrays: write(self, paths, (map(np.negative, a) for a in arrays))\n"
-        "from upsample_cli.cli import main\n"
+        "from upsample_cli.cli.command import main\n"
         "main()"
     )
     command = [sys.executable, "-c", code, "in.npy", "--scale", "2"]

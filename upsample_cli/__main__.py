@@ -8,7 +8,7 @@ import sys
 from contextlib import suppress
 from typing import NoReturn
 
-from . import interruption
+from .runtime import signals
 
 _COLLECT_AFTER = 100_000  # objects: the libraries that are loaded are no garbage to look for
 
@@ -32,10 +32,10 @@ def run() -> NoReturn:
         with suppress(OSError):
             sys.stderr.write(f"Error: the standard output cannot be written: {error.strerror}\n")
         code = 4
-    if interruption.is_told():
-        from .unfinished import remove_all
+    if signals.was_signalled():
+        from .runtime.atomic import remove_unpublished
 
-        remove_all()
+        remove_unpublished()
     for stream in filter(None, (sys.stdout, sys.stderr)):  # None where it was closed from the beginning
         with suppress(OSError):  # a pipe that nobody reads any more
             stream.flush()
@@ -44,8 +44,8 @@ def run() -> NoReturn:
 
 def _main() -> None:
     if "_UPSAMPLE_COMPLETE" in os.environ:
-        from .command import completion  # noqa: F401 which makes itself known to Click
-    from .cli import main
+        from .cli import completion  # noqa: F401 which makes itself known to Click
+    from .cli.command import main
 
     main()
 

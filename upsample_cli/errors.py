@@ -1,49 +1,51 @@
-"""What can go wrong through no fault of ours. Every message names what is wrong and what to do about it."""
+"""Errors that are reported to the user. Each class is one exit code of the command."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from .text import printable
+
 
 class UpsampleError(Exception):
-    """A failure that the user can do something about.
+    """Base class of all errors with a message for the user, which names what is wrong and what to do about it.
 
     Attributes:
-        exit_code: what the command exits with.
-        path: the file at fault, if one is.
+        exit_code: the exit code of the command.
+        path: the file concerned, or None.
     """
 
     exit_code = 1
 
     def __init__(self, message: str, path: Path | None = None) -> None:
-        """Say `message` of the file `path`."""
-        super().__init__(message if path is None else f"{shown(path)}: {message}")
+        """Create an error whose text is `message`, preceded by `path` if there is one."""
+        super().__init__(message if path is None else f"{printable(path)}: {message}")
         self.path = path
 
 
 class RequestError(UpsampleError):
-    """What was asked for makes no sense, or none for this file."""
+    """The options contradict each other, or do not fit this file."""
 
     exit_code = 2
 
 
 class InputError(UpsampleError):
-    """An input cannot be read or is of a kind that is not supported."""
+    """An input cannot be read or is not supported."""
 
     exit_code = 3
 
 
 class OutputError(UpsampleError):
-    """An output cannot be written, exists already, or cannot hold the result."""
+    """An output cannot be written, already exists, or cannot hold the result."""
 
     exit_code = 4
 
 
 class InternalError(UpsampleError):
-    """A failure that the user can do nothing about.
+    """A bug in this program.
 
     Attributes:
-        traceback: where it happened, as Python shows it: text, which survives the way out of another process.
+        traceback: the formatted traceback, as text because it has to cross process boundaries.
     """
 
     exit_code = 1
@@ -51,8 +53,8 @@ class InternalError(UpsampleError):
 
     @classmethod
     def of(cls, error: Exception, path: Path) -> InternalError:
-        """Say of `path` that `error` is our fault."""
-        from traceback import format_exception  # which is for bugs alone
+        """The report of an unexpected `error` that occurred while the file `path` was processed."""
+        from traceback import format_exception  # slow to import, and needed for bugs only
 
         failure = cls(f"This is a bug: {type(error).__name__}: {error} (-v shows where)", path)
         failure.traceback = "".join(format_exception(error))
@@ -60,20 +62,15 @@ class InternalError(UpsampleError):
 
 
 def as_failure(error: Exception, path: Path, remedy: str) -> UpsampleError:
-    """What is told of the file `path` when `error` has ended the work on it.
+    """The error to report for the file `path` after any exception.
 
     Args:
-        error: whatever was raised.
-        path: the file.
-        remedy: what to do where memory is short.
+        error: the exception.
+        path: the file that was being processed.
+        remedy: what the user can do if memory ran out.
     """
     if isinstance(error, UpsampleError):
         return error
     if isinstance(error, MemoryError):
-        return RequestError(f"there is not enough memory for this; {remedy}", path)
+        return RequestError(f"not enough memory; {remedy}", path)
     return InternalError.of(error, path)
-
-
-def shown(path: Path) -> str:
-    """The path as it is said to people: on one line, and with nothing that a terminal cannot print."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(path))

@@ -27,9 +27,9 @@ from timing import Measurement, machine
 from work import Work
 
 from upsample_cli.core import kernel
+from upsample_cli.core.axis_plan import AxisTarget, max_taps, plan_axes
+from upsample_cli.core.dtypes import numeric_codec
 from upsample_cli.core.modes import find_mode
-from upsample_cli.core.recipe import AxisTarget, make_recipe, widest
-from upsample_cli.core.samples import samples
 
 _IN_CACHE = 600_000  # bytes of input and output: they fit the second level of the processors of today
 _REPEATS = 20  # so that the cache is filled by the first of them
@@ -56,13 +56,13 @@ def kernel_runner(work: Work) -> Callable[[], None] | None:
     mode = find_mode(work.mode).antialiased() if work.antialias else find_mode(work.mode)
     x = work.input()
     targets = [AxisTarget(size) for size in work.size]
-    recipe = make_recipe(work.shape[: len(work.size)], targets, mode, False, x.dtype)
-    bands = [*(step.bands for step in recipe), *(None for _ in work.channels)]
+    recipe = plan_axes(work.shape[: len(work.size)], targets, mode, False, x.dtype)
+    bands = [*(step.matrix for step in recipe), *(None for _ in work.channels)]
     shape = work.out_shape
     if work.gradient:
         bands, shape = [matrix and matrix.transposed() for matrix in bands], work.shape
     out = np.ones(shape, x.dtype)
-    done = kernel.work(x, bands, out, samples(x.dtype, widest(recipe)).working)
+    done = kernel.work(x, bands, out, numeric_codec(x.dtype, max_taps(recipe)).compute_dtype)
     return done and (lambda: done.run(0, done.rows))
 
 

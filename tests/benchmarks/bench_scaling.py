@@ -19,9 +19,9 @@ from peers import as_array, set_threads
 from timing import Measurement, machine, prepare
 from work import Work
 
-from upsample_cli.core.definition import row
 from upsample_cli.core.modes import find_mode
 from upsample_cli.core.sampling import axis_map
+from upsample_cli.verify.reference import row
 
 _TABLES = ("sizes", "threads", "factors")
 _SAMPLED = 200  # output pixels

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from upsample_cli.core.weights import Bands
+from upsample_cli.core.weights import BandedMatrix
 
 KINDS = ("positive", "lobed", "picking")
 
 
-def random_bands(rng: np.random.Generator, in_size: int, out_size: int, width: int, kind: str) -> Bands:
+def random_bands(rng: np.random.Generator, in_size: int, out_size: int, width: int, kind: str) -> BandedMatrix:
     """A matrix whose bands hang over both ends, or lie wholly beyond them, and use few or all of their taps.
 
     Args:
@@ -24,7 +24,7 @@ def random_bands(rng: np.random.Generator, in_size: int, out_size: int, width: i
     span = max(in_size, 1)
     first = np.sort(rng.integers(-width - 1, span + 2, out_size)).astype(np.intp)
     if kind == "picking":
-        return Bands.make(in_size, first, np.ones((out_size, 1)))
+        return BandedMatrix.make(in_size, first, np.ones((out_size, 1)))
     count = rng.integers(1, width + 1, out_size).astype(np.intp)
     count[rng.integers(out_size)] = width
     taps = rng.random((out_size, width)) + 0.1
@@ -32,7 +32,7 @@ def random_bands(rng: np.random.Generator, in_size: int, out_size: int, width: i
     taps /= taps.sum(axis=1, keepdims=True)
     if kind == "lobed":
         taps += _lobes(rng, count, width)
-    return Bands.make(in_size, first, taps, count, blends=kind == "positive" and width <= 2)
+    return BandedMatrix.make(in_size, first, taps, count, is_two_tap_lerp=kind == "positive" and width <= 2)
 
 
 def _lobes(rng: np.random.Generator, count: np.ndarray, width: int) -> np.ndarray:
@@ -44,15 +44,15 @@ def _lobes(rng: np.random.Generator, count: np.ndarray, width: int) -> np.ndarra
     return lobes
 
 
-def applied(x: np.ndarray, bands: Sequence[Bands | None]) -> np.ndarray:
-    """Finite `x` in float64, or complex128, resampled along every axis that has a matrix, as `Bands` says of itself."""
+def applied(x: np.ndarray, bands: Sequence[BandedMatrix | None]) -> np.ndarray:
+    """Finite `x` in float64, or complex128, resampled along every axis that has a matrix, as `BandedMatrix` says of itself."""
     y = x.astype(np.complex128 if x.dtype.kind == "c" else np.float64)
     for axis, matrix in enumerate(bands):
         if matrix is not None:
             moved = np.moveaxis(y, axis, 0)
             total = np.zeros((matrix.out_size, *moved.shape[1:]), y.dtype)
-            for tap in range(matrix.width):
-                rows = np.flatnonzero(tap < matrix.count)
+            for tap in range(matrix.max_taps):
+                rows = np.flatnonzero(tap < matrix.tap_count)
                 columns = np.clip(matrix.first[rows] + tap, 0, matrix.in_size - 1)
                 total[rows] += matrix.taps[rows, tap].reshape(-1, *(1,) * (y.ndim - 1)) * moved[columns]
             y = np.moveaxis(total, 0, axis)

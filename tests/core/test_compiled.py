@@ -20,12 +20,12 @@ from hypothesis import strategies as st
 from tests.core.guarded import guarded
 from tests.core.tables import KINDS, applied, random_bands
 from tests.oracles.compare import assert_rounded, assert_same_bits
-from upsample_cli.core import _numpy, kernel
+from upsample_cli.core import kernel, numpy_kernel
+from upsample_cli.core.axis_plan import AxisTarget, max_taps, plan_axes
+from upsample_cli.core.dtypes import numeric_codec
 from upsample_cli.core.modes import find_mode
-from upsample_cli.core.recipe import AxisTarget, make_recipe, widest
 from upsample_cli.core.resample import resample
-from upsample_cli.core.samples import samples
-from upsample_cli.core.weights import Bands
+from upsample_cli.core.weights import BandedMatrix
 
 NATIVE = ("float32", "float64", "uint8", "int8", "uint16", "int16")  # what a compiled kernel computes by itself
 DTYPES = (*NATIVE, "float16", "int32", "uint32", "bool", "complex64", "complex128", ">f4", ">f8", ">u2", ">i2")
@@ -45,7 +45,7 @@ def noise(rng, shape, dtype):
 
 
 def taps_of(bands):
-    return max((matrix.width for matrix in bands if matrix is not None), default=1)
+    return max((matrix.max_taps for matrix in bands if matrix is not None), default=1)
 
 
 def out_shape(x, bands):
@@ -58,7 +58,7 @@ def test_the_kernel_that_was_asked_for_is_the_one_that_computes(monkeypatch):
     assert wanted in (None, "", used)
     assert used in kernel.describe().lower()
     calls = []
-    monkeypatch.setattr(_numpy, "apply", lambda x, bands, axis, out, scratch: calls.append(x.dtype.name))
+    monkeypatch.setattr(numpy_kernel, "apply", lambda x, bands, axis, out, scratch: calls.append(x.dtype.name))
     for dtype in NATIVE:
         x = np.ones((6, 20), dtype)
         resampled(x, bands_of("linear", False, x, {0: 12, 1: 40}))
@@ -68,18 +68,18 @@ def test_the_kernel_that_was_asked_for_is_the_one_that_computes(monkeypatch):
 def resampled(x, bands, out=None, threads=1):
     if out is None:
         out = np.empty(out_shape(x, bands), x.dtype.newbyteorder("="))
-    resample(x, bands, out, samples(x.dtype, taps_of(bands)), threads)
+    resample(x, bands, out, numeric_codec(x.dtype, taps_of(bands)), threads)
     return out
 
 
 def bands_of(mode, antialias, x, sizes):
     """The matrices of a mode, for the axes that `sizes` names."""
     chosen = find_mode(mode).antialiased() if antialias else find_mode(mode)
-    recipe = make_recipe([x.shape[axis] for axis in sizes], [*map(AxisTarget, sizes.values())], chosen, False, x.dtype)
+    recipe = plan_axes([x.shape[axis] for axis in sizes], [*map(AxisTarget, sizes.values())], chosen, False, x.dtype)
     bands = [None] * x.ndim
     for axis, step in zip(sizes, recipe, strict=True):
-        bands[axis] = step.bands
-    assert widest(recipe) == taps_of(bands)
+        bands[axis] = step.matrix
+    assert max_taps(recipe) == taps_of(bands)
     return bands
 
 
@@ -165,10 +165,10 @@ def assert_part_has_the_same_bits(whole, x, bands, axis, begin, end):
     lead, part = (slice(None),) * axis, [*bands]
     read = slice(start, stop)
     if bands[axis] is not None:
-        read, part[axis] = slice(*bands[axis].reads(start, stop)), bands[axis].rows(start, stop)
+        read, part[axis] = slice(*bands[axis].input_range(start, stop)), bands[axis].row_slice(start, stop)
     slab = x[(*lead, read)]
     out = np.empty(out_shape(slab, part), whole.dtype)
-    resample(slab, part, out, samples(x.dtype, taps_of(bands)))
+    resample(slab, part, out, numeric_codec(x.dtype, taps_of(bands)))
     assert_same_bits(out, np.ascontiguousarray(whole[(*lead, slice(start, stop))]))
 
 
@@ -279,14 +279,16 @@ def _reached(x, bands):
     reached = ~np.isfinite(x)
     for axis, matrix in enumerate(bands):
         if matrix is not None:
-            reading = Bands.make(matrix.in_size, matrix.first, np.ones(matrix.taps.shape), matrix.count)
+            reading = BandedMatrix.make(matrix.in_size, matrix.first, np.ones(matrix.taps.shape), matrix.tap_count)
             reached = applied(reached, [reading if other == axis else None for other in range(x.ndim)]) > 0
     return reached
 
 
 def test_taps_beyond_the_count_are_never_read():
     x = np.array([1, 2, np.nan, 4], np.float32)
-    bands = Bands.make(4, np.array([0, 0, 3]), np.array([[0.5, 0.5, 9], [1, 9, 9], [1, 9, 9]]), np.array([2, 1, 1]))
+    bands = BandedMatrix.make(
+        4, np.array([0, 0, 3]), np.array([[0.5, 0.5, 9], [1, 9, 9], [1, 9, 9]]), np.array([2, 1, 1])
+    )
     assert resampled(x, [bands]).tolist() == [1.5, 1, 4]
     assert resampled(np.stack([x] * 3), [None, bands]).tolist() == [[1.5, 1, 4]] * 3
     assert resampled(np.stack([x] * 40, axis=1), [bands, None])[:, 39].tolist() == [1.5, 1, 4]

@@ -5,32 +5,33 @@ import pytest
 
 from tests.oracles.compare import assert_same_bits
 from upsample_cli import interpolate, upsample_vjp
-from upsample_cli.core import _numpy
+from upsample_cli.core import numpy_kernel
+from upsample_cli.core.axis_plan import AxisTarget, max_taps, plan_axes
+from upsample_cli.core.dtypes import numeric_codec, premultiplied_codec
 from upsample_cli.core.modes import MODES, find_mode
-from upsample_cli.core.recipe import AxisTarget, make_recipe, widest
 from upsample_cli.core.resample import resample
-from upsample_cli.core.samples import premultiplied, samples
 
 
-def pooled(x, axes, size, mode="area", antialias=False, rules=samples):
+def pooled(x, axes, size, mode="area", antialias=False, rules=numeric_codec):
     """`x` with each of `axes` resized to `size`."""
     chosen = find_mode(mode).antialiased() if antialias else find_mode(mode)
-    recipe = make_recipe([x.shape[axis] for axis in axes], [AxisTarget(size)] * len(axes), chosen, False, x.dtype)
+    recipe = plan_axes([x.shape[axis] for axis in axes], [AxisTarget(size)] * len(axes), chosen, False, x.dtype)
     bands, shape = [None] * x.ndim, list(x.shape)
     for axis, step in zip(axes, recipe, strict=True):
-        bands[axis], shape[axis] = step.bands, size
+        bands[axis], shape[axis] = step.matrix, size
     out = np.empty(shape, x.dtype)
-    resample(x, bands, out, rules(x.dtype, widest(recipe)))
+    resample(x, bands, out, rules(x.dtype, max_taps(recipe)))
     return out
 
 
 def weighted_by_alpha(dtype, taps=2):
-    return premultiplied(samples(dtype, taps))
+    return premultiplied_codec(numeric_codec(dtype, taps))
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 700_001), (1, 2, 800, 900), (1, 1, 90, 100, 110)])
 @pytest.mark.parametrize(
-    ("mode", "antialias"), [(name, False) for name in MODES] + [(name, True) for name in MODES if MODES[name].filter]
+    ("mode", "antialias"),
+    [(name, False) for name in MODES] + [(name, True) for name in MODES if MODES[name].antialias_kernel],
 )
 def test_everything_becomes_one_sample(shape, mode, antialias):
     ndim = len(shape) - 2
@@ -53,7 +54,12 @@ def test_opaque_colours_are_resized_as_colours_without_alpha(size):
     for mode, antialias in (("area", False), ("linear", True)):
         plain = pooled(rgba[..., :3], (0, 1), size, mode, antialias)
         weighted = pooled(
-            rgba, (0, 1), size, mode, antialias, rules=lambda dtype, taps: premultiplied(samples(dtype, taps))
+            rgba,
+            (0, 1),
+            size,
+            mode,
+            antialias,
+            rules=lambda dtype, taps: premultiplied_codec(numeric_codec(dtype, taps)),
         )
         assert (weighted[..., 3] == 255).all()
         assert np.abs(weighted[..., :3].astype(int) - plain).max() <= 1
@@ -66,10 +72,10 @@ def test_rows_of_many_weights_have_the_same_bits_tap_by_tap_and_row_by_row(monke
     x = (np.random.default_rng(2).random(shape) * 1000 - (0 if dtype == "uint16" else 500)).astype(dtype)
     axis = int(np.argmax(shape))
     answers, rows = [], []
-    taken = _numpy._apply_row_by_row
-    monkeypatch.setattr(_numpy, "_apply_row_by_row", lambda *arguments: (rows.append(1), taken(*arguments)))
+    taken = numpy_kernel._apply_row_by_row
+    monkeypatch.setattr(numpy_kernel, "_apply_row_by_row", lambda *arguments: (rows.append(1), taken(*arguments)))
     for few in (0, 10**9):
-        monkeypatch.setattr(_numpy, "_FEW_ELEMENTS", few)
+        monkeypatch.setattr(numpy_kernel, "_FEW_ELEMENTS", few)
         answers.append([pooled(x, (axis,), 7, mode, antialias=True) for mode in ("linear", "cubic", "lanczos")])
         answers[-1].append(pooled(x, (axis,), 7, "area"))
         assert bool(rows) == bool(few)

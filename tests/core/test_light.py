@@ -9,7 +9,7 @@ from PIL import Image, ImageCms
 
 from tests.formats.through import upsampled
 from upsample_cli import interpolate
-from upsample_cli.core.light import srgb
+from upsample_cli.core.linear_light import srgb
 from upsample_cli.errors import InputError
 from upsample_cli.formats.icc import transfer_curves
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cache
+from unittest import mock
 
 import numpy as np
 import pytest
 
 from tests.oracles import nearest, store_nearest
-from upsample_cli.core.modes import Circumstances, Mode, find_mode
-from upsample_cli.core.recipe import AxisRecipe, AxisTarget, make_recipe
+from upsample_cli.core import axis_plan
+from upsample_cli.core.axis_plan import AxisPlan, AxisTarget, plan_axes
+from upsample_cli.core.modes import Mode, TorchContext, find_mode
 
 try:
     import torch
@@ -27,22 +29,22 @@ def stored():
     return nearest.load()
 
 
-def _indices(step: AxisRecipe) -> np.ndarray:
-    if step.bands is None:
+def _indices(step: AxisPlan) -> np.ndarray:
+    if step.matrix is None:
         return np.arange(step.map.in_size)
-    assert step.bands.picks
-    return step.bands.first
+    assert step.matrix.copies_samples
+    return step.matrix.first
 
 
-def _recipe(question: nearest.Question, mode: Mode, in_size: int, pairs: Pairs) -> list[AxisRecipe]:
+def _recipe(question: nearest.Question, mode: Mode, in_size: int, pairs: Pairs) -> list[AxisPlan]:
     """The axis at hand for every one of the pairs."""
     layout, dtype = question.layout, np.dtype(question.dtype)
     if layout.ndim != 2 or layout.large:  # the circumstances are those of any number of axes but two: all at once
         targets = [AxisTarget(*pair) for pair in pairs]
-        return make_recipe([in_size] * len(pairs), targets, mode, False, dtype)
+        return plan_axes([in_size] * len(pairs), targets, mode, False, dtype)
     sizes = [int(size) for size in layout.spread(in_size, 1)]
     return [
-        make_recipe(
+        plan_axes(
             sizes,
             [AxisTarget(*pair) if axis == layout.axis else AxisTarget(1) for axis in range(2)],
             mode,
@@ -59,11 +61,12 @@ def _digests(mode_name: str, layout: nearest.Layout, dtype: str) -> dict[str, np
     digests = {kind: np.empty(len(IN_SIZES), np.uint32) for kind in nearest.KINDS}
     for place, n in enumerate(IN_SIZES):
         mode = find_mode(mode_name)
-        mode = replace(mode, bands=cache(mode.bands))  # n/m and 1/(m/n) are the same number more often than not
-        for kind in nearest.KINDS:
-            question = nearest.Question(mode_name, layout, dtype, kind)
-            steps = _recipe(question, mode, n, list(question.pairs(n)))
-            digests[kind][place] = nearest.digest([_indices(step) for step in steps])
+        cached = cache(axis_plan.make_matrix)  # n/m and 1/(m/n) are the same number more often than not
+        with mock.patch.object(axis_plan, "_cached_matrix", cached):
+            for kind in nearest.KINDS:
+                question = nearest.Question(mode_name, layout, dtype, kind)
+                steps = _recipe(question, mode, n, list(question.pairs(n)))
+                digests[kind][place] = nearest.digest([_indices(step) for step in steps])
     return digests
 
 
@@ -83,7 +86,7 @@ def test_alike_questions_have_the_same_circumstances(question):
     small = question.layout.ndim == 2 and not question.layout.large
     for size in range(1, question.layout.largest + 1):
         here, there = (
-            Circumstances.of(np.dtype(q.dtype), q.layout.spread(size, q.layout.others(size))) for q in (question, other)
+            TorchContext.of(np.dtype(q.dtype), q.layout.spread(size, q.layout.others(size))) for q in (question, other)
         )
         assert here == there
         assert here.small_2d == small

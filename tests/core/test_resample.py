@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 from tests.oracles import cases, truth
 from tests.oracles.compare import assert_close, assert_rounded, assert_same_bits
 from upsample_cli import interpolate
-from upsample_cli.core import _numpy, kernel
+from upsample_cli.core import kernel, numpy_kernel
 from upsample_cli.core import resample as resample_module
+from upsample_cli.core.axis_plan import AxisTarget, plan_axes
+from upsample_cli.core.dtypes import numeric_codec
 from upsample_cli.core.modes import find_mode
-from upsample_cli.core.recipe import AxisTarget, make_recipe
 from upsample_cli.core.resample import resample
-from upsample_cli.core.samples import samples
-from upsample_cli.core.weights import Bands
+from upsample_cli.core.weights import BandedMatrix
 
 INTEGERS = ["int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"]
 LAW = settings(deadline=None, derandomize=True, max_examples=60)
@@ -28,16 +28,16 @@ def _find_mode(name):
 def _bands(shape, sizes, mode="linear", dtype="float64", align_corners=False):
     """One matrix per axis, None for the axes where `sizes` has None."""
     resized = [axis for axis, size in enumerate(sizes) if size is not None]
-    recipe = make_recipe(
+    recipe = plan_axes(
         [shape[axis] for axis in resized],
         [AxisTarget(sizes[axis]) for axis in resized],
         _find_mode(mode),
         align_corners,
         np.dtype(dtype),
     )
-    bands: list[Bands | None] = [None] * len(shape)
+    bands: list[BandedMatrix | None] = [None] * len(shape)
     for axis, step in zip(resized, recipe, strict=True):
-        bands[axis] = step.bands
+        bands[axis] = step.matrix
     return bands
 
 
@@ -45,8 +45,8 @@ def _resample(x, bands, out=None, threads=None):
     if out is None:
         shape = [n if matrix is None else matrix.out_size for n, matrix in zip(x.shape, bands, strict=True)]
         out = np.empty(shape, x.dtype.newbyteorder("="))
-    taps = max((matrix.width for matrix in bands if matrix is not None), default=1)
-    resample(x, bands, out, samples(x.dtype, taps), threads)
+    taps = max((matrix.max_taps for matrix in bands if matrix is not None), default=1)
+    resample(x, bands, out, numeric_codec(x.dtype, taps), threads)
     return out
 
 
@@ -278,7 +278,7 @@ def test_special_values_reach_the_outputs_whose_taps_read_them_and_no_others(spe
             y = _resample(x, [*bands, *(None for _ in trailing)])
         reading = np.zeros(m, bool)
         weighing = np.zeros(m, bool)
-        for tap in range(bands[0].width):
+        for tap in range(bands[0].max_taps):
             here = bands[0].columns(tap) == place
             reading |= here
             weighing |= here & (bands[0].taps[:, tap] != 0)
@@ -305,7 +305,7 @@ def test_nan_is_no_reason_to_warn():
 def tiles(monkeypatch, engine):
     """Set the bytes of a tile and the length of a row, and count what the kernel is asked to do."""
     count = [0]
-    module, name = (kernel, "work") if engine == "compiled" else (_numpy, "apply")
+    module, name = (kernel, "work") if engine == "compiled" else (numpy_kernel, "apply")
     original = getattr(module, name)
 
     def spy(*arguments):
@@ -371,13 +371,13 @@ def test_threads_never_change_a_bit(shape, sizes, dtype, engine, monkeypatch):
 @pytest.mark.usefixtures("reference")
 def test_the_periodic_path_is_taken_in_whole_resizes_and_gives_the_same_bits(monkeypatch):
     taken = []
-    original = _numpy._apply_periodic
+    original = numpy_kernel._apply_periodic
 
     def spy(*arguments):
         taken.append(1)
         return original(*arguments)
 
-    monkeypatch.setattr(_numpy, "_apply_periodic", spy)
+    monkeypatch.setattr(numpy_kernel, "_apply_periodic", spy)
     x = cases.noise((24, 30, 64), "float32")
     for sizes in ((48, 60, 128), (72, 90, 192), (36, 45, 96), (12, 15, 32)):
         taken.clear()
@@ -385,7 +385,7 @@ def test_the_periodic_path_is_taken_in_whole_resizes_and_gives_the_same_bits(mon
         assert taken
         assert len(taken) % 3 == 0  # along every axis of every tile
         with monkeypatch.context() as patch:
-            patch.setattr(Bands, "phases", None)
+            patch.setattr(BandedMatrix, "phases", None)
             taken.clear()
             assert_same_bits(_resize(x, sizes), periodic)
             assert taken == []
@@ -424,8 +424,8 @@ def test_slabs_of_the_slow_axis_are_the_whole_bit_for_bit(resize, dtype, mode, a
     slabs = []
     for start, stop in pairwise(sorted({0, *(cut for cut in cuts if cut < sizes[axis]), sizes[axis]})):
         matrix = bands[axis]
-        low, high = (start, stop) if matrix is None else matrix.reads(start, stop)
-        part = None if matrix is None else matrix.rows(start, stop)
+        low, high = (start, stop) if matrix is None else matrix.input_range(start, stop)
+        part = None if matrix is None else matrix.row_slice(start, stop)
         slab = x[(slice(None),) * axis + (slice(low, high),)]
         slabs.append(_resample(slab, [*bands[:axis], part, *bands[axis + 1 :]]))
     assert_same_bits(np.concatenate(slabs, axis), whole)
@@ -441,7 +441,9 @@ def test_slabs_of_every_height_are_the_whole_bit_for_bit(dtype):
         for height in range(1, size + 1):
             for start in range(0, size, height):
                 stop = min(start + height, size)
-                slab = _resample(x[slice(*bands[0].reads(start, stop))], [bands[0].rows(start, stop), *bands[1:]])
+                slab = _resample(
+                    x[slice(*bands[0].input_range(start, stop))], [bands[0].row_slice(start, stop), *bands[1:]]
+                )
                 if not np.array_equal(slab, whole[start:stop]):
                     different.append((size, start, stop))
     assert different == []
@@ -452,8 +454,10 @@ def test_slabs_of_negative_zeros_are_the_whole_bit_for_bit():
     bands = _bands(x.shape, (40, None), "area")
     whole = _resample(x, bands)
     for start in range(40):
-        part = bands[0].rows(start, start + 1)
-        assert_same_bits(_resample(x[slice(*bands[0].reads(start, start + 1))], [part, None]), whole[start : start + 1])
+        part = bands[0].row_slice(start, start + 1)
+        assert_same_bits(
+            _resample(x[slice(*bands[0].input_range(start, start + 1))], [part, None]), whole[start : start + 1]
+        )
 
 
 @LAW

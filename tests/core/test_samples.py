@@ -3,16 +3,16 @@ import pytest
 
 from tests.oracles import cases, truth
 from tests.oracles.compare import assert_close, assert_rounded
+from upsample_cli.core.axis_plan import AxisTarget, plan_axes
+from upsample_cli.core.dtypes import numeric_codec, premultiplied_codec
 from upsample_cli.core.modes import find_mode
-from upsample_cli.core.recipe import AxisTarget, make_recipe
 from upsample_cli.core.resample import resample
-from upsample_cli.core.samples import premultiplied, samples
 
 INTEGERS = ["int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"]
 
 
 def weighted_by_alpha(dtype, taps=2):
-    return premultiplied(samples(dtype, taps))
+    return premultiplied_codec(numeric_codec(dtype, taps))
 
 
 @pytest.mark.parametrize(
@@ -39,23 +39,23 @@ def weighted_by_alpha(dtype, taps=2):
     ],
 )
 def test_the_precision_of_the_arithmetic(dtype, working, weights):
-    for rules in (samples(np.dtype(dtype)), weighted_by_alpha(np.dtype(dtype))):
-        assert rules.working == np.dtype(working)
-        assert rules.working.isnative
+    for rules in (numeric_codec(np.dtype(dtype)), weighted_by_alpha(np.dtype(dtype))):
+        assert rules.compute_dtype == np.dtype(working)
+        assert rules.compute_dtype.isnative
         assert rules.weights == np.dtype(weights)
 
 
 @pytest.mark.parametrize("dtype", ["O", "U3", "S3", "M8[s]", "m8[s]", "V4", [("x", "f4")]], ids=str)
-@pytest.mark.parametrize("rules", [samples, weighted_by_alpha])
+@pytest.mark.parametrize("rules", [numeric_codec, weighted_by_alpha])
 def test_what_is_no_number_is_refused(rules, dtype):
     with pytest.raises(TypeError, match="cannot be interpolated; numbers and booleans can"):
         rules(np.dtype(dtype))
 
 
 def _store(values, dtype):
-    rules = samples(np.dtype(dtype))
+    rules = numeric_codec(np.dtype(dtype))
     out = np.empty(len(values), dtype)
-    rules.store(np.array(values, rules.working), out)
+    rules.store(np.array(values, rules.compute_dtype), out)
     return out.tolist()
 
 
@@ -95,19 +95,19 @@ def test_bool_is_what_rounds_to_one():
 
 def test_load_is_a_new_array_of_the_working_dtype():
     for dtype in ("uint8", "float32", ">f8", "complex64"):
-        rules = samples(np.dtype(dtype))
+        rules = numeric_codec(np.dtype(dtype))
         x = np.arange(12).reshape(3, 4).astype(dtype).T
         y = rules.load(x)
-        assert y.dtype == rules.working
+        assert y.dtype == rules.compute_dtype
         assert y.flags.c_contiguous
         assert not np.shares_memory(x, y)
         np.testing.assert_array_equal(x, y)
 
 
 def _with_alpha(x, size, rules):
-    recipe = make_recipe(x.shape[:2], [AxisTarget(n) for n in size], find_mode("bilinear"), False, x.dtype)
+    recipe = plan_axes(x.shape[:2], [AxisTarget(n) for n in size], find_mode("bilinear"), False, x.dtype)
     out = np.empty((*size, x.shape[2]), x.dtype)
-    resample(x, [*(axis.bands for axis in recipe), None], out, rules(x.dtype))
+    resample(x, [*(axis.matrix for axis in recipe), None], out, rules(x.dtype))
     return out
 
 
@@ -150,13 +150,13 @@ def test_the_colour_of_transparent_pixels_never_leaks(dtype, size):
     np.testing.assert_array_equal(actual[visible][:, 1:3], 0)
     np.testing.assert_allclose(actual[visible][:, 0], full, rtol=1e-6)
     np.testing.assert_array_equal(actual[~visible], 0)
-    assert (_with_alpha(x, size, samples)[visible][:, 1] > 0).any()  # plain samples do leak
+    assert (_with_alpha(x, size, numeric_codec)[visible][:, 1] > 0).any()  # plain samples do leak
 
 
 def test_opaque_pictures_are_resized_like_plain_ones():
     x = np.round(cases.noise((9, 7, 4), "float64") * 127 + 128).astype("uint8")
     x[..., 3] = 255
-    actual, plain = _with_alpha(x, (15, 15), weighted_by_alpha), _with_alpha(x, (15, 15), samples)
+    actual, plain = _with_alpha(x, (15, 15), weighted_by_alpha), _with_alpha(x, (15, 15), numeric_codec)
     assert np.abs(actual.astype(int) - plain).max() <= 1
     np.testing.assert_array_equal(actual[..., 3], 255)
 

@@ -13,7 +13,7 @@ from upsample_cli.core import threads
 
 @pytest.fixture(autouse=True)
 def _nothing_set(monkeypatch):
-    monkeypatch.setattr(threads, "_number", None)
+    monkeypatch.setattr(threads, "_thread_count", None)
     monkeypatch.delenv("UPSAMPLE_THREADS", raising=False)
 
 
@@ -41,13 +41,13 @@ def test_a_variable_that_is_no_number_is_refused(value, monkeypatch):
 @pytest.mark.parametrize("number", [1, 2, 5, 100])
 def test_every_task_is_done_once(number):
     done = []
-    threads.share([lambda task=task: done.append(task) for task in range(50)], number)
+    threads.run_tasks([lambda task=task: done.append(task) for task in range(50)], number)
     assert sorted(done) == list(range(50))
 
 
 def test_threads_work_at_the_same_time():
     together = threading.Barrier(3, timeout=10)
-    threads.share([together.wait] * 3, 3)
+    threads.run_tasks([together.wait] * 3, 3)
 
 
 def test_an_error_in_any_thread_comes_out():
@@ -59,17 +59,17 @@ def test_an_error_in_any_thread_comes_out():
 
     for tasks in ([fail, barrier.wait], [barrier.wait, fail]):
         with pytest.raises(OSError, match="broken"):
-            threads.share(tasks, 2)
+            threads.run_tasks(tasks, 2)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 def test_a_fork_has_threads_of_its_own():
     program = """
 import os, threading
-from upsample_cli.core.threads import share
-share([threading.Barrier(2, timeout=10).wait] * 2, 2)
+from upsample_cli.core.threads import run_tasks
+run_tasks([threading.Barrier(2, timeout=10).wait] * 2, 2)
 child = os.fork()
-share([threading.Barrier(2, timeout=10).wait] * 2, 2)
+run_tasks([threading.Barrier(2, timeout=10).wait] * 2, 2)
 if child:
     assert os.waitpid(child, 0)[1] == 0
 """

@@ -10,10 +10,10 @@ import pytest
 from tests.oracles.compare import assert_close, assert_rounded, assert_same_bits
 from tests.oracles.saturation import assert_off_by_saturation_only
 from upsample_cli import interpolate
+from upsample_cli.core.axis_plan import AxisTarget, plan_axes
+from upsample_cli.core.dtypes import numeric_codec
 from upsample_cli.core.modes import find_mode
-from upsample_cli.core.recipe import AxisTarget, make_recipe
 from upsample_cli.core.resample import resample
-from upsample_cli.core.samples import samples
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
 
@@ -101,7 +101,7 @@ def test_torchs_own_samples_of_the_antialiased_operator(dtype, op_infos):
         factors = keywords.get("scale_factors") or (keywords.get("scales_h"), keywords.get("scales_w"))
         sizes = keywords["output_size"] or [int(n * f) for n, f in zip(x.shape[2:], factors, strict=True)]
         # The operator itself takes a size and a factor that do not belong together, which no call of ours can.
-        recipe = make_recipe(
+        recipe = plan_axes(
             x.shape[2:],
             [AxisTarget(*target) for target in zip(sizes, factors, strict=True)],
             find_mode("bilinear").antialiased(),
@@ -109,8 +109,8 @@ def test_torchs_own_samples_of_the_antialiased_operator(dtype, op_infos):
             x.numpy().dtype,
         )
         out = np.empty((*x.shape[:2], *sizes), x.numpy().dtype)
-        taps = max(step.bands.width for step in recipe if step.bands is not None)
-        resample(x.numpy(), [None, None, *(step.bands for step in recipe)], out, samples(out.dtype, taps))
+        taps = max(step.matrix.max_taps for step in recipe if step.matrix is not None)
+        resample(x.numpy(), [None, None, *(step.matrix for step in recipe)], out, numeric_codec(out.dtype, taps))
         _assert_torchs(out, x, partial(op.op, **keywords))
         count += 1
     assert count == 7

@@ -5,17 +5,17 @@ from hypothesis import strategies as st
 
 from tests.oracles.truth import positions
 from upsample_cli.core.sampling import axis_map
-from upsample_cli.core.weights import Bands, linear_bands, nearest_bands, nearest_exact_bands
+from upsample_cli.core.weights import BandedMatrix, linear_matrix, nearest_exact_matrix, nearest_matrix
 
 
 def _linear(n, m, factor=None, align_corners=False):
-    return linear_bands(axis_map(n, m, factor, align_corners))
+    return linear_matrix(axis_map(n, m, factor, align_corners))
 
 
-def _dense(bands: Bands) -> np.ndarray:
+def _dense(bands: BandedMatrix) -> np.ndarray:
     matrix = np.zeros((bands.out_size, bands.in_size))
     for row in range(bands.out_size):
-        for tap in range(bands.width):
+        for tap in range(bands.max_taps):
             matrix[row, min(bands.first[row] + tap, bands.in_size - 1)] += bands.taps[row, tap]
     return matrix
 
@@ -38,7 +38,7 @@ def _dense(bands: Bands) -> np.ndarray:
 )  # fmt: skip
 def test_linear_weights_by_hand(bands, first, taps):
     # Where two taps fall on the same sample, only the sum of their weights has a meaning.
-    expected = _dense(Bands.make(bands.in_size, np.array(first), np.array(taps, float)))
+    expected = _dense(BandedMatrix.make(bands.in_size, np.array(first), np.array(taps, float)))
     np.testing.assert_allclose(_dense(bands), expected, rtol=0, atol=1e-15)
     np.testing.assert_array_equal(bands.first, first)
 
@@ -60,12 +60,12 @@ def test_nearest_samples_by_hand(n, m, factor, nearest, nearest_exact):
     axis = axis_map(n, m, factor)
     for precision in (np.float32, np.float64):
         for bands, expected in (
-            (nearest_bands(axis, precision), nearest),
-            (nearest_exact_bands(axis, precision), nearest_exact),
-            (nearest_exact_bands(axis, precision, via_centre=False), nearest_exact),
+            (nearest_matrix(axis, precision), nearest),
+            (nearest_exact_matrix(axis, precision), nearest_exact),
+            (nearest_exact_matrix(axis, precision, via_centre=False), nearest_exact),
         ):
             np.testing.assert_array_equal(bands.first, expected)
-            assert bands.picks
+            assert bands.copies_samples
             assert bands.taps.shape == (m, 1)
 
 
@@ -81,23 +81,23 @@ def test_nearest_samples_by_hand(n, m, factor, nearest, nearest_exact):
 def test_float32_arithmetic_decides_what_is_nearest(n, m, differing):
     axis = axis_map(n, m)
     exact = np.arange(m) * n // m
-    np.testing.assert_array_equal(nearest_bands(axis, np.float64).first, exact)
-    single = nearest_bands(axis, np.float32).first
+    np.testing.assert_array_equal(nearest_matrix(axis, np.float64).first, exact)
+    single = nearest_matrix(axis, np.float32).first
     assert {int(o): int(single[o]) for o in np.flatnonzero(single != exact)} == differing
 
 
 def test_the_detour_via_the_centre_decides_what_is_nearest():
     axis = axis_map(4, 82)  # the 21st output lies at 20.5 · 4/82 = 1, but at less with the float32 below 4/82
-    assert nearest_exact_bands(axis, np.float64).first[20] == 1
-    assert nearest_exact_bands(axis, np.float32).first[20] == 1
-    assert nearest_exact_bands(axis, np.float32, via_centre=False).first[20] == 0
+    assert nearest_exact_matrix(axis, np.float64).first[20] == 1
+    assert nearest_exact_matrix(axis, np.float32).first[20] == 1
+    assert nearest_exact_matrix(axis, np.float32, via_centre=False).first[20] == 0
 
 
 def test_only_rows_of_a_single_one_pick():
     first = np.array([0, 1])
-    assert Bands.make(2, first, np.ones((2, 1))).picks
-    assert not Bands.make(2, first, np.array([[1.0], [0.5]])).picks
-    assert not Bands.make(2, first, np.array([[1.0, 0.0], [1.0, 0.0]])).picks
+    assert BandedMatrix.make(2, first, np.ones((2, 1))).copies_samples
+    assert not BandedMatrix.make(2, first, np.array([[1.0], [0.5]])).copies_samples
+    assert not BandedMatrix.make(2, first, np.array([[1.0, 0.0], [1.0, 0.0]])).copies_samples
 
 
 @settings(deadline=None, derandomize=True, max_examples=150)
@@ -118,8 +118,8 @@ def test_rows_are_the_rows_of_the_whole(n, m, align_corners, data):
     bands = _linear(n, m, align_corners=align_corners)
     start = data.draw(st.integers(0, m - 1))
     stop = data.draw(st.integers(start + 1, m))
-    low, high = bands.reads(start, stop)
-    part = bands.rows(start, stop)
+    low, high = bands.input_range(start, stop)
+    part = bands.row_slice(start, stop)
     assert 0 <= low < high <= n
     assert (part.in_size, part.out_size) == (high - low, stop - start)
     whole = _dense(bands)[start:stop]
@@ -131,7 +131,7 @@ def test_rows_are_the_rows_of_the_whole(n, m, align_corners, data):
 
 def test_reads_by_hand():
     doubled = _linear(4, 8)  # first = 0 0 0 1 1 2 2 3
-    assert [doubled.reads(*rows) for rows in ((0, 1), (0, 8), (3, 5), (5, 8), (7, 8))] == [
+    assert [doubled.input_range(*rows) for rows in ((0, 1), (0, 8), (3, 5), (5, 8), (7, 8))] == [
         (0, 2), (0, 4), (1, 3), (2, 4), (3, 4)
     ]  # fmt: skip
 
@@ -164,7 +164,7 @@ def test_simple_ratios_have_phases(n, m, period, step):
     rows = np.arange(phases.start, phases.stop - period)
     np.testing.assert_array_equal(bands.first[rows + period], bands.first[rows] + step)
     np.testing.assert_array_equal(bands.taps[rows + period], bands.taps[rows])
-    assert (bands.first[phases.start : phases.stop] + bands.width <= n).all()
+    assert (bands.first[phases.start : phases.stop] + bands.max_taps <= n).all()
 
 
 @pytest.mark.parametrize(("n", "m"), [(64, 109), (61, 103), (2, 4), (1, 9), (4, 1), (1, 1)])

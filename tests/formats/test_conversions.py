@@ -190,7 +190,7 @@ def test_freesurfer_in_nifti_as_simpleitk_reads_it(tmp_path):
     plan = upsampled(tmp_path / "in.mgh", tmp_path / "out.nii", scale="2")
     image = sitk.ReadImage(str(tmp_path / "out.nii"))
     for index in ((0, 0, 0), (7, 0, 0), (0, 9, 0), (3, 2, 11)):
-        expected = (plan.after.grid.affines["ras"] @ [*index, 1])[:3] * (-1, -1, 1)
+        expected = (plan.first.after.grid.affines["ras"] @ [*index, 1])[:3] * (-1, -1, 1)
         np.testing.assert_allclose(image.TransformIndexToPhysicalPoint(index), expected, rtol=0, atol=1e-4)
 
 
@@ -270,7 +270,7 @@ def test_nifti_to_freesurfer_and_back(tmp_path, suffix, affine, scale):
     plan = upsampled(path, out, scale=scale, mode="nearest")
     upsampled(out, back, scale="1", mode="nearest")
     image, again = loaded(out), nib.load(back)
-    expected = plan.after.grid.affines["sform"]
+    expected = plan.first.after.grid.affines["sform"]
     np.testing.assert_allclose(image.affine, expected, rtol=0, atol=1e-4)
     np.testing.assert_allclose(again.get_sform(), expected, rtol=0, atol=1e-4)
     np.testing.assert_allclose(image.header.get_zooms()[3], 2000)

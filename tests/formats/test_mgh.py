@@ -98,8 +98,8 @@ def test_a_geometry_that_is_not_known_stays_unknown(tmp_path):
     path, out = tmp_path / "in.mgh", tmp_path / "out.mgh"
     made(path, head=[(28, "h", 0)])
     plan = upsampled(path, out, scale="2")
-    assert plan.before.grid.affines == {}
-    assert plan.before.grid["x"].spacing is None
+    assert plan.first.before.grid.affines == {}
+    assert plan.first.before.grid["x"].spacing is None
     assert struct.unpack_from(">h", content(out), 28) == (0,)
     assert content(out)[30:90] == content(path)[30:90]
 

@@ -491,7 +491,7 @@ def test_suffixes_in_upper_case(tmp_path, name):
     path, out = tmp_path / name, tmp_path / name.replace("in", "out")
     upsampled(made(tmp_path, "nifti-uint8"), path, scale="1", mode="nearest")
     plan = upsampled(path, out, scale="2")
-    assert plan.after.grid.shape == (14, 16, 18)
+    assert plan.first.after.grid.shape == (14, 16, 18)
     assert {file.name for file in tmp_path.iterdir() if file.name.startswith("out")} == {
         part.name for part in formats.parts(out)
     }

@@ -64,8 +64,8 @@ def test_gif(tmp_path, channels, disposal):
     after, *rest = rendered(tmp_path / "out.gif")
     np.testing.assert_array_equal(seen(after), seen(before).repeat(2, 1).repeat(2, 2))
     assert rest == [durations, loop]
-    assert plan.before.grid.names == ("t", "y", "x", "s")
-    assert plan.before.grid["t"].spacing is None, "they are shown for different times"
+    assert plan.first.before.grid.names == ("t", "y", "x", "s")
+    assert plan.first.before.grid["t"].spacing is None, "they are shown for different times"
     with Image.open(tmp_path / "out.gif") as image:
         assert image.info["comment"].startswith(b"moves\nupsample ")
 

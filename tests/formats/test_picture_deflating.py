@@ -9,8 +9,8 @@ from PIL import Image
 
 from tests.formats.through import upsampled
 from upsample_cli import interpolate
-from upsample_cli.formats.picture import deflating
-from upsample_cli.formats.picture.deflating import deflated, quick_strategy
+from upsample_cli.formats.picture.png import compress
+from upsample_cli.formats.picture.png.compress import deflated, quick_strategy
 
 
 def photograph(channels, side=96):
@@ -105,8 +105,8 @@ def unfiltered(data, frame):
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
 @pytest.mark.parametrize("dtype", ["uint8", ">u2", "uint16"])
 def test_the_samples_are_the_same(dtype, channels, strategy, monkeypatch):
-    monkeypatch.setattr(deflating, "_BAND_BYTES", 1000)  # so that there are several
-    monkeypatch.setattr(deflating, "_STEP_BYTES", 700)
+    monkeypatch.setattr(compress, "_BAND_BYTES", 1000)  # so that there are several
+    monkeypatch.setattr(compress, "_STEP_BYTES", 700)
     noise = np.random.default_rng(0).integers(0, 256, (40, 33, channels), np.uint8)
     frame = noise if dtype == "uint8" else deep(noise).astype(dtype)
     frame[::3] = frame[1]
@@ -118,5 +118,5 @@ def test_the_samples_are_the_same(dtype, channels, strategy, monkeypatch):
 def test_a_band_is_made_by_itself_and_the_bytes_are_the_same(monkeypatch):
     frame = photograph(3)
     whole = b"".join(deflated(frame, zlib.Z_RLE))
-    monkeypatch.setattr("upsample_cli.ahead.cores", lambda: 1)
+    monkeypatch.setattr("upsample_cli.runtime.prefetch.available_cores", lambda: 1)
     assert b"".join(deflated(frame, zlib.Z_RLE)) == whole

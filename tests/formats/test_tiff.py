@@ -112,7 +112,7 @@ def test_nearest_keeps_a_palette(tmp_path):
 def test_a_lone_page_axis_is_z_unless_it_is_named(tmp_path, axes, names, shape):
     for name in ("tiff-stack-uint8", "tiff-lzw-plain", "tiff-gaps", "tiff-shaped"):
         plan = upsampled(made(tmp_path, name), tmp_path / "out.tif", scale="2", axes=axes)
-        assert "".join(plan.after.grid.names) == names
+        assert "".join(plan.first.after.grid.names) == names
         assert tifffile.imread(tmp_path / "out.tif").shape == shape
 
 
@@ -120,7 +120,7 @@ def test_axes_given_by_name_do_not_rename_those_of_the_file(tmp_path):
     for name in ("imagej-zyx", "ome-czyx"):
         plan = planned(made(tmp_path, name), scale="2", axes="tyx")
         assert any("--axes is ignored" in warning for warning in plan.warnings)
-        assert "z" in plan.after.grid.names
+        assert "z" in plan.first.after.grid.names
 
 
 @pytest.mark.parametrize(("name", "axes"), [("tiff-stack-uint8", "yx"), ("tiff-uint8", "zyx"), ("tiff-rgb", "x")])

@@ -9,9 +9,10 @@ import numpy as np
 
 from upsample_cli.formats import make_sink, open_source, parts
 from upsample_cli.formats.base import Header, ReadOptions, WriteOptions
-from upsample_cli.pipeline import run
-from upsample_cli.plan import Plan, make_plan, read_options
-from upsample_cli.request import PerAxis, Request
+from upsample_cli.resize.mode import read_options
+from upsample_cli.resize.plan import Plan, make_plan
+from upsample_cli.resize.request import PerAxis, Request
+from upsample_cli.resize.run import run_plan
 
 
 def asked(**options: Any) -> Request:
@@ -27,7 +28,7 @@ def upsampled(path: Path, output: Path, **options: Any) -> Plan:
     request = asked(**options)
     with open_source(path, read_options(request)) as source:
         plan = make_plan(request, source, path, output)
-        run(plan, overwrite=True)
+        run_plan(plan, source, overwrite=True)
     return plan
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from . import cases as store
+from tests.oracles import cases as store
 
 STORE = Path(__file__).with_name("onnx_resize.npz")
 

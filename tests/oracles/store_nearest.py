@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .nearest import LARGEST_IN, LAYOUTS, QUESTIONS, STORE, Question, digest, long_pairs, save
+from tests.oracles.nearest import LARGEST_IN, LAYOUTS, QUESTIONS, STORE, Question, digest, long_pairs, save
 
 
 def torch_indices(question: Question, in_size: int, out_size: int, factor: float | None) -> np.ndarray:

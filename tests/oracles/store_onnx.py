@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .cases import noise
-from .onnx_resize import STORE, NodeCase, save
+from tests.oracles.cases import noise
+from tests.oracles.onnx_resize import STORE, NodeCase, save
 
 # Beside ONNX's own, cases in which its attributes say what PyTorch does, computed by its reference implementation.
 _FURTHER = (

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .cases import (
+from tests.oracles.cases import (
     BEYOND_CASES,
     GRADIENT_CASES,
     KERNEL_CASES,

@@ -13,10 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tests.oracles.cases import Case, index_channels, takes_corners
+from tests.oracles.store_torch import torch_answer, torch_interpolate
 from upsample_cli import interpolate
-
-from .cases import Case, index_channels, takes_corners
-from .store_torch import torch_answer, torch_interpolate
 
 DTYPES = ("float64", "float32")
 _LONGEST = {1: (12, 200, 2000), 2: (8, 30, 90), 3: (5, 10, 18)}  # short axes are as likely as long ones

@@ -58,11 +58,11 @@ class Inputs(NamedTuple):
 
     Attributes:
         files: each once, those that were found sorted.
-        left_out: how many files in directories are of no known kind, links to directories among them.
+        ignored: how many files in directories are of no known kind, links to directories among them.
     """
 
     files: list[Input]
-    left_out: int
+    ignored: int
 
 
 def find_inputs(selection: Selection, without: str | None = None) -> Inputs:
@@ -80,15 +80,15 @@ def find_inputs(selection: Selection, without: str | None = None) -> Inputs:
         RequestError: a pattern is none.
     """
     finder = _Finder(selection, None if without is None else os.path.realpath(without))
-    spelling = Spelling()
+    spelling = CanonicalNames()
     files: dict[tuple[str, str], Input] = {}
     for name, found in [*_expanded(selection.names), *((name, False) for name in selection.listed)]:
         for file in finder.find(name, found):
             files.setdefault(spelling.of(formats.parts(file.path)[-1]), file)
-    return Inputs(list(files.values()), finder.left_out)
+    return Inputs(list(files.values()), finder.ignored)
 
 
-class Spelling:
+class CanonicalNames:
     """What all spellings of a path have in common: the real directory, and the name in it."""
 
     def __init__(self) -> None:
@@ -117,13 +117,13 @@ class _Finder:
     """Looks for files under names.
 
     Attributes:
-        left_out: how many files in directories were of no known kind.
+        ignored: how many files in directories were of no known kind.
     """
 
     def __init__(self, selection: Selection, without: str | None) -> None:
         self._selection, self._without = selection, without
         _matches("name", [*selection.include, *selection.exclude])
-        self.left_out = 0
+        self.ignored = 0
 
     def find(self, name: str, found: bool) -> list[Input]:
         """What is called `name`, or all that lies in a directory of this name, in the order of names."""
@@ -152,7 +152,7 @@ class _Finder:
                     if not (self._excludes(entry.path) or self._is_left_alone(entry.path)):
                         subdirs.append(os.path.join(subdir, entry.name))  # noqa: PTH118
                 elif not entry.name.lower().endswith(SUFFIXES):
-                    self.left_out += 1
+                    self.ignored += 1
                 elif self._wants(entry.path):
                     files.append(Input(Path(entry.path), subdir, found=True))
         return files

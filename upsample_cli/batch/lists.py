@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self
 from ..errors import InputError, OutputError
 
 if TYPE_CHECKING:
-    from .results import Result
+    from .result import Result
 
 
 def read_list(name: str) -> list[str]:
@@ -65,12 +65,12 @@ class FailedList:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Write the list, even of a batch that has been interrupted."""
-        from ..unfinished import Unfinished, beyond_links
+        from ..runtime.atomic import AtomicOutput, resolve_link
 
         names = self._left.values()
         end = b"\0" if any(b"\n" in name for name in names) else b"\n"
         try:
-            with Unfinished([beyond_links(self._path)]) as output:
+            with AtomicOutput([resolve_link(self._path)]) as output:
                 output.paths[0].write_bytes(b"".join(name + end for name in names))
                 output.publish(overwrite=True)
         except OSError as failure:

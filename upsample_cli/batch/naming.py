@@ -8,7 +8,7 @@ from string import Formatter
 
 from .. import formats
 from ..errors import RequestError
-from ..request import Request
+from ..resize.request import Request
 from .inputs import Input
 
 DEFAULT_NAME = "{stem}_upsampled{ext}"
@@ -88,8 +88,8 @@ class Template:
 
     def _measures(self, path: Path, request: Request) -> dict[str, str]:
         """The fields that depend on the mode, and on what the input holds."""
-        from ..plan import choose_mode, read_options  # which need NumPy
-        from ..targets import find_targets
+        from ..resize.mode import choose_mode, read_options  # imports NumPy
+        from ..resize.targets import find_targets
 
         known = choose_mode(request).name
         if self.fields.isdisjoint(("size", "scale")) and (request.mode is not None or not path.is_file()):

@@ -10,11 +10,10 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+from ..core.modes import MODES
 from ..errors import RequestError
-from ..request import MODES, Onto, Request
-from .inputs import Input, Spelling
-
-_WITHOUT_ANTIALIASING = ("nearest", "nearest-exact", "area")
+from ..resize.request import PairedImage, Request
+from .inputs import CanonicalNames, Input
 
 
 class Pair(NamedTuple):
@@ -50,7 +49,7 @@ class Pair(NamedTuple):
 def with_pairs(files: Iterable[Input], pairs: Sequence[Pair], request: Request) -> Iterator[tuple[Input, Request]]:
     """The files, each with what is to be done to it, and after every image what belongs to it by any of `pairs`."""
     seen = set()
-    spelling = Spelling()
+    spelling = CanonicalNames()
     for file, wanted in _with_pairs(files, pairs, request):
         identity = spelling.of(file.path)
         if identity not in seen:
@@ -75,8 +74,8 @@ def _with_pairs(files: Iterable[Input], pairs: Sequence[Pair], request: Request)
 
 def _onto(image: Path, pair: Pair, request: Request) -> Request:
     """What is to be done to the other of a pair."""
-    antialias = request.antialias and pair.mode not in _WITHOUT_ANTIALIASING
-    return replace(request, mode=pair.mode, antialias=antialias, onto=Onto(image, request.mode))
+    antialias = request.antialias and MODES[pair.mode].antialias_kernel is not None
+    return replace(request, mode=pair.mode, antialias=antialias, paired_image=PairedImage(image, request.mode))
 
 
 def _translate(path: Path, pattern: str, into: str) -> Path | None:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .arrays import Array, FloatArray, IndexArray
-from .weights import Bands
+from .weights import BandedMatrix
 
 try:
     from . import _compiled
@@ -73,7 +73,7 @@ class Work:
         self._plan.run(self._x, self._out, start, stop)
 
 
-def work(x: Array, bands: Sequence[Bands | None], out: Array, working: np.dtype[Any]) -> Work | None:
+def work(x: Array, bands: Sequence[BandedMatrix | None], out: Array, working: np.dtype[Any]) -> Work | None:
     """The work of the compiled kernel that resamples `x` to `out`, or None where it does not know how.
 
     Axes are resampled in their order. What the memory looks like decides how it is done, but not the result.
@@ -110,8 +110,8 @@ def _make_plan(
     arithmetic: str,
     sample: str,
     item_size: int,
-    slow: tuple[Bands, ...],
-    fast: Bands | None,
+    slow: tuple[BandedMatrix, ...],
+    fast: BandedMatrix | None,
     run: int,
 ) -> Any:
     """The tables of the compiled kernel, which any threads may use at the same time."""
@@ -122,12 +122,12 @@ def _make_plan(
 _kept_plan = lru_cache(_PLANS_KEPT)(_make_plan)
 
 
-def _arithmetic(dtype: np.dtype[Any], working: np.dtype[Any], bands: Sequence[Bands]) -> str | None:
+def _arithmetic(dtype: np.dtype[Any], working: np.dtype[Any], bands: Sequence[BandedMatrix]) -> str | None:
     """How the kernel computes, by what is the same for a part of an axis and all of it."""
-    if all(matrix.picks for matrix in bands):
+    if all(matrix.copies_samples for matrix in bands):
         return "copy" if dtype.itemsize in _COPIED_AS else None
-    blends = len(bands) <= _MOST_BLENDS and all(matrix.blends for matrix in bands)
-    if dtype == np.uint8 and blends and bands[-1].growth >= _LEAST_GROWTH_IN_FIXED_POINT:
+    is_two_tap_lerp = len(bands) <= _MOST_BLENDS and all(matrix.is_two_tap_lerp for matrix in bands)
+    if dtype == np.uint8 and is_two_tap_lerp and bands[-1].scale >= _LEAST_GROWTH_IN_FIXED_POINT:
         return "fixed"
     arithmetic = _ARITHMETIC.get(_short_name(working))
     known = dtype == working if dtype.kind == "c" else _short_name(dtype) in _SAMPLES.get(arithmetic or "", ())
@@ -195,10 +195,10 @@ def _parts_of_complex(x: Array) -> Array:
     return np.lib.stride_tricks.as_strided(real, (*x.shape, 2), strides, writeable=x.flags.writeable)
 
 
-def _tables(matrix: Bands) -> tuple[int, IndexArray, IndexArray, FloatArray]:
+def _tables(matrix: BandedMatrix) -> tuple[int, IndexArray, IndexArray, FloatArray]:
     return (
         matrix.in_size,
         np.ascontiguousarray(matrix.first, np.int64),
-        np.ascontiguousarray(matrix.count, np.int64),
+        np.ascontiguousarray(matrix.tap_count, np.int64),
         np.ascontiguousarray(matrix.taps, np.float64),
     )

@@ -13,15 +13,15 @@ from typing import Any
 import numpy as np
 
 from .arrays import Array, IndexArray
-from .weights import Bands
+from .weights import BandedMatrix
 
-Step = tuple[int, Bands]
+Step = tuple[int, BandedMatrix]
 Box = tuple[slice, ...]
 
 TIE = 2.0**-18  # votes that differ by less are equal: some tens of roundings of float32
 
 
-def elect(x: Array, steps: Sequence[Step], out: Array, interpolate: Callable[[Array, list[Step], Box], Array]) -> None:
+def vote(x: Array, steps: Sequence[Step], out: Array, interpolate: Callable[[Array, list[Step], Box], Array]) -> None:
     """Write to `out` the label whose indicator is the greatest there; of equal ones the lower label.
 
     Args:
@@ -41,11 +41,11 @@ def elect(x: Array, steps: Sequence[Step], out: Array, interpolate: Callable[[Ar
         for reach in reaches:
             written[reach.axis] = rows = reach.outputs(box[reach.axis])
             if rows.start < rows.stop:
-                read[reach.axis] = slice(*reach.bands.reads(rows.start, rows.stop))
+                read[reach.axis] = slice(*reach.bands.input_range(rows.start, rows.stop))
         target = tuple(written)
         if out[target].size == 0:  # no output reads it
             continue
-        inner = [(r.axis, r.bands.rows(written[r.axis].start, written[r.axis].stop)) for r in reaches]
+        inner = [(r.axis, r.bands.row_slice(written[r.axis].start, written[r.axis].stop)) for r in reaches]
         votes = interpolate(x[tuple(read)] == label, inner, target)
         better = votes > most[target] + TIE
         np.copyto(most[target], votes, where=better)
@@ -80,14 +80,14 @@ class _Reach:
     """
 
     axis: int
-    bands: Bands
+    bands: BandedMatrix
     begin: IndexArray
     end: IndexArray
 
     @classmethod
-    def of(cls, axis: int, bands: Bands) -> _Reach:
+    def of(cls, axis: int, bands: BandedMatrix) -> _Reach:
         begin = np.minimum(np.maximum(bands.first, 0), bands.in_size - 1)
-        end = np.minimum(np.maximum(bands.first + bands.count, 1), bands.in_size)
+        end = np.minimum(np.maximum(bands.first + bands.tap_count, 1), bands.in_size)
         return cls(axis, bands, begin, np.maximum.accumulate(end))
 
     def outputs(self, part: slice) -> slice:

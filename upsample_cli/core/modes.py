@@ -1,163 +1,168 @@
-"""The table of modes. A mode is a row of it; the kernel hears of none."""
+"""The table of interpolation modes. Kernels see only weights, never a mode.
+
+This module does not import NumPy, so that the command can check a mode's name before it loads anything.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from enum import Enum
-from functools import cache
-from typing import Any, NamedTuple
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
 
-from .sampling import AxisMap
-from .weights import (
-    CUBIC,
-    LANCZOS,
-    TRIANGLE,
-    Bands,
-    Filter,
-    area_bands,
-    cubic_bands,
-    filter_bands,
-    linear_bands,
-    nearest_bands,
-    nearest_exact_bands,
-)
-
-_SMALL_2D = 128  # PyTorch has kernels of their own for pictures whose output height and width add up to no more
+LABEL_KERNELS = ("linear", "cubic")  # modes that can interpolate the indicators of labels in mode "label"
+_SMALL_2D_SIZE = 128  # PyTorch has separate kernels for 2-D outputs whose height plus width is at most this
 
 
-class Circumstances(NamedTuple):
-    """What PyTorch's CPU kernels let their arithmetic depend on, besides the sizes of the axis at hand.
+class Sampling(Enum):
+    """How the weights of an axis follow from its sampling map; see `core.weights`."""
 
-    Attributes:
-        small_2d: whether two axes are resized, to a small picture.
-        precision: the dtype in which nearest modes find their samples: float64 for float64 data, else float32.
+    NEAREST = auto()  # the sample at floor(dst·a)
+    NEAREST_EXACT = auto()  # the sample at floor((dst + ½)·a)
+    AREA = auto()  # the mean of all samples that the output sample touches
+    INTERPOLATE = auto()  # a kernel of fixed width; beyond the border, the border's sample repeats
+    WINDOW = auto()  # a kernel of fixed width; beyond the border nothing counts, and the weights are normalised
+    ANTIALIAS = auto()  # as WINDOW, with the kernel stretched by the factor by which the axis shrinks
+
+
+class ScalePolicy(Enum):
+    """Which scale sets the sampling positions: the given ``scale_factor``, or the ratio of input to output size.
+
+    PyTorch's kernels differ in this if a factor is given. See ``compute_scales_value`` and ``area_pixel_compute_scale``
+    in ATen/native/UpSample.h, and ``nearest_idx`` there for small 2-D outputs.
     """
 
-    small_2d: bool
-    precision: type[np.floating]
+    GIVEN = auto()
+    RATIO_IF_UNCHANGED = auto()  # the ratio if the axis keeps its size
+    RATIO_IF_SMALL_2D = auto()  # the ratio if PyTorch's small 2-D kernel runs and the axis keeps or doubles its size
+    RATIO = auto()
+
+    def uses_ratio(self, in_size: int, out_size: int, context: TorchContext) -> bool:
+        """Whether PyTorch ignores a given factor for an axis of these sizes."""
+        if self is ScalePolicy.RATIO_IF_UNCHANGED:
+            return in_size == out_size
+        if self is ScalePolicy.RATIO_IF_SMALL_2D:
+            return context.uses_small_2d_kernel and out_size in (in_size, 2 * in_size)
+        return self is ScalePolicy.RATIO
+
+
+class TorchContext(NamedTuple):
+    """Everything but the sizes of an axis that selects PyTorch's CPU code path.
+
+    Attributes:
+        uses_small_2d_kernel: whether two axes are resized, to a small output.
+        position_dtype: the precision in which nearest modes compute positions: ``float64`` or ``float32``.
+    """
+
+    uses_small_2d_kernel: bool
+    position_dtype: str
 
     @classmethod
-    def of(cls, dtype: np.dtype[Any], out_sizes: Sequence[int]) -> Circumstances:
-        """The circumstances in which samples of `dtype` are resized to `out_sizes`."""
-        small_2d = len(out_sizes) == 2 and sum(out_sizes) <= _SMALL_2D
-        wide = dtype.kind == "f" and dtype.itemsize >= 8 and not small_2d
-        return cls(small_2d, np.float64 if wide else np.float32)
-
-
-class Factor(Enum):
-    """Whether a given scale factor decides where samples are taken, or the ratio of the sizes does."""
-
-    COUNTS = "always"
-    YIELDS_IF_EQUAL = "but where the axis keeps its size"
-    YIELDS_IF_SMALL_2D = "but where a small picture's axis keeps or doubles its size"  # `nearest_idx` in UpSample.h
-    IS_IGNORED = "never"
-
-    def yields(self, in_size: int, out_size: int, circumstances: Circumstances) -> bool:
-        """Whether PyTorch's kernel takes the ratio of these sizes although a factor is given."""
-        if self is Factor.YIELDS_IF_EQUAL:
-            return in_size == out_size
-        return self is Factor.YIELDS_IF_SMALL_2D and circumstances.small_2d and out_size in (in_size, 2 * in_size)
+    def of(cls, dtype: np.dtype[Any], out_sizes: Sequence[int]) -> TorchContext:
+        """The context in which an array of `dtype` is resized to `out_sizes`."""
+        small_2d = len(out_sizes) == 2 and sum(out_sizes) <= _SMALL_2D_SIZE
+        double = dtype.kind == "f" and dtype.itemsize >= 8 and not small_2d
+        return cls(small_2d, "float64" if double else "float32")
 
 
 @dataclass(frozen=True, slots=True)
 class Mode:
-    """A way to weigh input samples.
+    """An interpolation mode.
 
     Attributes:
-        name: the name by which users ask for it.
-        bands: makes the banded matrix of an axis.
-        ndim: the number of resized axes that the name stands for, None for any.
-        align_corners: whether `align_corners` has a meaning.
-        picks: whether outputs are copies of input samples, so that no value is new.
-        factor: whether a given scale factor counts.
-        filter: the kernel with which it is antialiased, None where it cannot be.
-        moves_to_corners: whether `align_corners` aligns the corners; an antialiased kernel takes only its scale from
-            it in PyTorch, and lies as ever.
-        aliases: whether detail that is too fine for the output turns into false patterns.
-        votes: whether samples are labels: the indicator of each is weighed, and the greatest wins.
+        name: the name by which users choose it.
+        sampling: how weights are computed.
+        kernel: the kernel, by its name in `core.weights.KERNELS`; None if the sampling needs none.
+        antialias_kernel: the kernel for antialiasing, or None if the mode cannot be antialiased.
+        scale_policy: which scale sets the sampling positions.
+        ndim: the number of resized axes that the name requires; None for any.
+        is_label_mode: whether samples are labels: each label's indicator is interpolated, and the largest value wins.
     """
 
     name: str
-    bands: Callable[[AxisMap, Circumstances], Bands]
+    sampling: Sampling
+    kernel: str | None = None
+    antialias_kernel: str | None = None
+    scale_policy: ScalePolicy = ScalePolicy.GIVEN
     ndim: int | None = None
-    align_corners: bool = True
-    picks: bool = False
-    factor: Factor = Factor.COUNTS
-    filter: Filter | None = None
-    moves_to_corners: bool = True
-    aliases: bool = True
-    votes: bool = False
+    is_label_mode: bool = False
 
     @property
-    def keeps_values(self) -> bool:
-        """Whether every output value is the value of some input sample."""
-        return self.picks or self.votes
+    def copies_samples(self) -> bool:
+        """Whether every output sample is a copy of one input sample."""
+        return self.sampling in (Sampling.NEAREST, Sampling.NEAREST_EXACT)
+
+    @property
+    def preserves_values(self) -> bool:
+        """Whether every output value occurs in the input."""
+        return self.copies_samples or self.is_label_mode
+
+    @property
+    def allows_align_corners(self) -> bool:
+        """Whether `align_corners` may be set."""
+        return self.sampling in (Sampling.INTERPOLATE, Sampling.WINDOW, Sampling.ANTIALIAS)
+
+    @property
+    def honours_align_corners(self) -> bool:
+        """Whether `align_corners` aligns the corners.
+
+        PyTorch's antialiased kernels use only the align_corners scale and keep the half-pixel offset.
+        """
+        return self.sampling is not Sampling.ANTIALIAS
+
+    @property
+    def can_alias(self) -> bool:
+        """Whether shrinking an axis can alias."""
+        return self.sampling in (Sampling.INTERPOLATE, Sampling.WINDOW)
 
     def antialiased(self) -> Mode:
-        """The mode with its kernel stretched where an axis shrinks.
+        """The same mode with its kernel stretched where an axis shrinks.
 
         Raises:
-            ValueError: it has no kernel that could be.
+            ValueError: the mode cannot be antialiased.
         """
-        kernel = self.filter
-        if kernel is None:
-            able = ", ".join(mode.name for mode in MODES.values() if mode.filter is not None and not mode.votes)
-            raise ValueError(f"mode {self.name!r} has no antialiasing; {able} have")
+        if self.antialias_kernel is None:
+            able = ", ".join(mode.name for mode in MODES.values() if mode.antialias_kernel and not mode.is_label_mode)
+            raise ValueError(f"mode {self.name!r} has no antialiasing; use one of {able}")
         return replace(
             self,
-            bands=_stretched(kernel),
-            factor=Factor.YIELDS_IF_EQUAL,
-            moves_to_corners=False,
-            aliases=False,
+            sampling=Sampling.ANTIALIAS,
+            kernel=self.antialias_kernel,
+            scale_policy=ScalePolicy.RATIO_IF_UNCHANGED,
         )
 
-
-@cache
-def _stretched(kernel: Filter) -> Callable[[AxisMap, Circumstances], Bands]:
-    """The same function for the same kernel, so that what it has made is found again."""
-    return lambda axis, circumstances: filter_bands(axis, kernel)
-
-
-def _linear(axis: AxisMap, circumstances: Circumstances) -> Bands:
-    return linear_bands(axis)
+    def torch_name(self, ndim: int) -> str:
+        """PyTorch's name of this mode for `ndim` resized axes, such as ``bilinear`` for linear along two axes."""
+        if self.ndim is not None:
+            return self.name
+        return next((mode.name for mode in _same_family(self) if mode.ndim == ndim), self.name)
 
 
-def _cubic(axis: AxisMap, circumstances: Circumstances) -> Bands:
-    return cubic_bands(axis)
+def _linear(name: str, ndim: int | None = None, is_label_mode: bool = False) -> Mode:
+    policy = ScalePolicy.RATIO_IF_UNCHANGED
+    return Mode(name, Sampling.INTERPOLATE, "triangle", "triangle", policy, ndim, is_label_mode)
 
 
-def _lanczos(axis: AxisMap, circumstances: Circumstances) -> Bands:
-    return filter_bands(axis, LANCZOS, stretches=False)
-
-
-def _area(axis: AxisMap, circumstances: Circumstances) -> Bands:
-    return area_bands(axis)
-
-
-def _nearest(axis: AxisMap, circumstances: Circumstances) -> Bands:
-    return nearest_bands(axis, circumstances.precision)
-
-
-def _nearest_exact(axis: AxisMap, circumstances: Circumstances) -> Bands:
-    return nearest_exact_bands(axis, circumstances.precision, via_centre=not circumstances.small_2d)
+def _cubic(name: str, ndim: int | None = None) -> Mode:
+    return Mode(name, Sampling.INTERPOLATE, "keys-0.75", "keys-0.5", ndim=ndim)
 
 
 MODES = {
     mode.name: mode
     for mode in (
-        Mode("linear", _linear, factor=Factor.YIELDS_IF_EQUAL, filter=TRIANGLE),
-        Mode("bilinear", _linear, ndim=2, factor=Factor.YIELDS_IF_EQUAL, filter=TRIANGLE),
-        Mode("trilinear", _linear, ndim=3, factor=Factor.YIELDS_IF_EQUAL, filter=TRIANGLE),
-        Mode("cubic", _cubic, filter=CUBIC),
-        Mode("bicubic", _cubic, ndim=2, filter=CUBIC),
-        Mode("lanczos", _lanczos, filter=LANCZOS),
-        Mode("area", _area, align_corners=False, factor=Factor.IS_IGNORED, aliases=False),
-        Mode("nearest", _nearest, align_corners=False, picks=True, factor=Factor.YIELDS_IF_SMALL_2D, aliases=False),
-        Mode("nearest-exact", _nearest_exact, align_corners=False, picks=True, aliases=False),
-        Mode("label", _linear, factor=Factor.YIELDS_IF_EQUAL, filter=TRIANGLE, votes=True),
+        _linear("linear"),
+        _linear("bilinear", ndim=2),
+        _linear("trilinear", ndim=3),
+        _cubic("cubic"),
+        _cubic("bicubic", ndim=2),
+        Mode("lanczos", Sampling.WINDOW, "lanczos3", "lanczos3"),
+        Mode("area", Sampling.AREA, scale_policy=ScalePolicy.RATIO),
+        Mode("nearest", Sampling.NEAREST, scale_policy=ScalePolicy.RATIO_IF_SMALL_2D),
+        Mode("nearest-exact", Sampling.NEAREST_EXACT),
+        _linear("label", is_label_mode=True),
     )
 }
 
@@ -166,22 +171,27 @@ def find_mode(name: str) -> Mode:
     """The mode called `name`.
 
     Raises:
-        ValueError: there is none.
+        ValueError: there is no such mode.
     """
     try:
         return MODES[name]
     except KeyError:
-        raise ValueError(f"unknown mode {name!r}; one of {', '.join(MODES)} is possible") from None
+        raise ValueError(f"unknown mode {name!r}; choose from {', '.join(MODES)}") from None
 
 
 def check_ndim(mode: Mode, *counts: int) -> None:
-    """Make sure that the mode's name fits one of the `counts` of resized axes.
+    """Check that the mode's name fits at least one of the `counts` of resized axes.
 
     Raises:
-        ValueError: it stands for another number.
+        ValueError: the name requires another number of axes.
     """
     if mode.ndim is None or mode.ndim in counts:
         return
-    alike = [other for other in MODES.values() if other.filter == mode.filter and not other.votes]
-    fitting = next(other.name for ndim in (counts[0], None) for other in alike if other.ndim == ndim)
+    fitting = next(other.name for ndim in (counts[0], None) for other in _same_family(mode) if other.ndim == ndim)
     raise ValueError(f"mode {mode.name!r} is for {mode.ndim} axes, not for {counts[0]}; use {fitting!r}")
+
+
+def _same_family(mode: Mode) -> list[Mode]:
+    """The modes that differ from `mode` in the number of axes alone."""
+    kernel, is_label = mode.antialias_kernel, mode.is_label_mode
+    return [other for other in MODES.values() if (other.antialias_kernel, other.is_label_mode) == (kernel, is_label)]

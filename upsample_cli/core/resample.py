@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from . import _numpy, kernel
+from . import kernel, numpy_kernel
 from .arrays import Array
-from .samples import Samples
-from .threads import get_num_threads, share
-from .weights import Bands
+from .dtypes import SampleCodec
+from .threads import get_num_threads, run_tasks
+from .weights import BandedMatrix
 
 if TYPE_CHECKING:
     from .labels import Box, Step
@@ -36,10 +36,12 @@ class _Block(NamedTuple):
 
     out: slice
     read: slice
-    bands: Bands | None
+    bands: BandedMatrix | None
 
 
-def resample(x: Array, bands: Sequence[Bands | None], out: Array, rules: Samples, threads: int | None = None) -> None:
+def resample(
+    x: Array, bands: Sequence[BandedMatrix | None], out: Array, codec: SampleCodec, threads: int | None = None
+) -> None:
     """Write to `out` the array `x` resampled along every axis that has a matrix.
 
     No intermediate array is larger than a few tiles, and no result depends on where the tiles lie: each value is the
@@ -58,19 +60,19 @@ def resample(x: Array, bands: Sequence[Bands | None], out: Array, rules: Samples
         np.copyto(out, x)
         return
     threads = _useful_threads(threads or get_num_threads(), bands, out)
-    share(_whole_rows(x, bands, out, rules, threads) or _in_tiles(x, bands, out, rules, threads), threads)
+    run_tasks(_whole_rows(x, bands, out, codec, threads) or _in_tiles(x, bands, out, codec, threads), threads)
 
 
-def _useful_threads(threads: int, bands: Sequence[Bands | None], out: Array) -> int:
-    products = out.size * max(matrix.width for matrix in bands if matrix is not None)
+def _useful_threads(threads: int, bands: Sequence[BandedMatrix | None], out: Array) -> int:
+    products = out.size * max(matrix.max_taps for matrix in bands if matrix is not None)
     return max(1, min(threads, products // _PRODUCTS_PER_THREAD))
 
 
 def _whole_rows(
-    x: Array, bands: Sequence[Bands | None], out: Array, rules: Samples, threads: int
+    x: Array, bands: Sequence[BandedMatrix | None], out: Array, codec: SampleCodec, threads: int
 ) -> list[Callable[[], None]]:
     """Tasks of the compiled kernel, straight from `x` to `out`; none where it cannot do that."""
-    if not (rules.plain or _picks(bands)):
+    if not (codec.converts_only or _copies_samples(bands)):
         return []
     axis, matrix = [(axis, matrix) for axis, matrix in enumerate(bands) if matrix is not None][-1]
     samples = max(out.shape[axis], x.shape[axis]) * math.prod(out.shape[axis + 1 :])
@@ -80,7 +82,7 @@ def _whole_rows(
     for block in [whole] if length >= out.shape[axis] else _blocks(out.shape[axis], length, matrix):
         lead = (slice(None),) * axis
         part = [*bands[:axis], block.bands, *bands[axis + 1 :]]
-        work = kernel.work(x[*lead, block.read], part, out[*lead, block.out], rules.working)
+        work = kernel.work(x[*lead, block.read], part, out[*lead, block.out], codec.compute_dtype)
         if work is None:
             return []
         step = -(-work.rows // (1 if threads == 1 else threads * _TASKS_PER_THREAD))
@@ -89,104 +91,108 @@ def _whole_rows(
 
 
 def _in_tiles(
-    x: Array, bands: Sequence[Bands | None], out: Array, rules: Samples, threads: int
+    x: Array, bands: Sequence[BandedMatrix | None], out: Array, codec: SampleCodec, threads: int
 ) -> list[Callable[[], None]]:
     """Tasks that each make some tiles, by way of arrays of the working dtype."""
-    picks = _picks(bands)
+    copies = _copies_samples(bands)
     order = _cheapest_order(bands)
-    tile_shape = _tile_shape(out.shape, bands, rules.working.itemsize, rules.pixel_axes)
+    tile_shape = _tile_shape(out.shape, bands, codec.compute_dtype.itemsize, codec.pixel_axes)
     blocks = [
         list(_blocks(size, step, matrix)) for size, step, matrix in zip(out.shape, tile_shape, bands, strict=True)
     ]
     tiles = list(itertools.product(*blocks))
 
     def make(part: Sequence[tuple[_Block, ...]]) -> None:
-        scratch = _numpy.Scratch()
+        scratch = numpy_kernel.Scratch()
         with np.errstate(invalid="ignore", over="ignore"):  # infinity less infinity is NaN, and is meant to be
             for tile in part:
                 source = x[tuple(block.read for block in tile)]
                 target = out[tuple(block.out for block in tile)]
                 steps = [(axis, matrix) for axis in order if (matrix := tile[axis].bands) is not None]
-                _make_tile(source, steps, target, rules, picks, scratch)
+                _make_tile(source, steps, target, codec, copies, scratch)
 
     step = -(-len(tiles) // threads)
     return [partial(make, tiles[start : start + step]) for start in range(0, len(tiles), step)]
 
 
-def _picks(bands: Sequence[Bands | None]) -> bool:
-    return all(matrix is None or matrix.picks for matrix in bands)
+def _copies_samples(bands: Sequence[BandedMatrix | None]) -> bool:
+    return all(matrix is None or matrix.copies_samples for matrix in bands)
 
 
 def _make_tile(
-    source: Array, steps: Sequence[Step], target: Array, rules: Samples, picks: bool, scratch: _numpy.Scratch
+    source: Array, steps: Sequence[Step], target: Array, codec: SampleCodec, copies: bool, scratch: numpy_kernel.Scratch
 ) -> None:
-    if rules.votes and not picks:
-        _elect(source, steps, target, rules.working, scratch)
+    if codec.is_label and not copies:
+        _vote(source, steps, target, codec.compute_dtype, scratch)
         return
-    if (picks or rules.plain) and _fuse_copies(source, steps, target, rules.working, scratch):
+    if (copies or codec.converts_only) and _fuse_copies(source, steps, target, codec.compute_dtype, scratch):
         return
-    if picks:
+    if copies:
         _apply_all(source, steps, target, scratch)
-    elif rules.direct:
-        _apply_all(rules.load(source), steps, target, scratch)
+    elif codec.writes_in_place:
+        _apply_all(codec.load(source), steps, target, scratch)
     else:
-        result = scratch.array("result", target.shape, rules.working)
-        _apply_all(rules.load(source), steps, result, scratch)
-        rules.store(result, target)
+        result = scratch.array("result", target.shape, codec.compute_dtype)
+        _apply_all(codec.load(source), steps, result, scratch)
+        codec.store(result, target)
 
 
 def _fuse_copies(
-    source: Array, steps: Sequence[Step], target: Array, working: np.dtype[Any], scratch: _numpy.Scratch
+    source: Array, steps: Sequence[Step], target: Array, compute_dtype: np.dtype[Any], scratch: numpy_kernel.Scratch
 ) -> bool:
     """Let the compiled kernel do it with copies that lie in memory as it wants them; False where it cannot."""
     result = target if target.flags.c_contiguous else scratch.array("result", target.shape, target.dtype)
-    done = _fuse(np.array(source, target.dtype, order="C"), sorted(steps), result, working, scratch)
+    done = _fuse(np.array(source, target.dtype, order="C"), sorted(steps), result, compute_dtype, scratch)
     if done and result is not target:
         np.copyto(target, result)
     return done
 
 
-def _elect(x: Array, steps: Sequence[Step], out: Array, working: np.dtype[Any], scratch: _numpy.Scratch) -> None:
+def _vote(
+    x: Array, steps: Sequence[Step], out: Array, compute_dtype: np.dtype[Any], scratch: numpy_kernel.Scratch
+) -> None:
     def interpolate(indicator: Array, inner: list[Step], reach: Box) -> Array:
-        votes = scratch.array("votes", out[reach].shape, working)
-        _apply_all(indicator.astype(working), inner, votes, scratch)
+        votes = scratch.array("votes", out[reach].shape, compute_dtype)
+        _apply_all(indicator.astype(compute_dtype), inner, votes, scratch)
         return votes
 
-    from .labels import elect  # which few resamplings need
+    from .labels import vote  # which few resamplings need
 
-    elect(x, steps, out, interpolate)
+    vote(x, steps, out, interpolate)
 
 
-def _apply_all(x: Array, steps: Sequence[Step], out: Array, scratch: _numpy.Scratch) -> None:
+def _apply_all(x: Array, steps: Sequence[Step], out: Array, scratch: numpy_kernel.Scratch) -> None:
     if _fuse(x, sorted(steps), out, x.dtype, scratch):
         return
     for number, (axis, matrix) in enumerate(steps):
         y = out if number == len(steps) - 1 else _between(x, axis, matrix, scratch)
-        _numpy.apply(x, matrix if matrix.picks else matrix.astype(x.real.dtype), axis, y, scratch)
+        numpy_kernel.apply(x, matrix if matrix.copies_samples else matrix.astype(x.real.dtype), axis, y, scratch)
         x = y
 
 
-def _fuse(x: Array, steps: Sequence[Step], out: Array, working: np.dtype[Any], scratch: _numpy.Scratch) -> bool:
+def _fuse(
+    x: Array, steps: Sequence[Step], out: Array, compute_dtype: np.dtype[Any], scratch: numpy_kernel.Scratch
+) -> bool:
     """Let the compiled kernel resample along as many axes at once as it can; False where it cannot."""
-    bands: list[Bands | None] = [None] * x.ndim
+    bands: list[BandedMatrix | None] = [None] * x.ndim
     for axis, matrix in steps:
         bands[axis] = matrix
-    if (work := kernel.work(x, bands, out, working)) is not None:
+    if (work := kernel.work(x, bands, out, compute_dtype)) is not None:
         work.run(0, work.rows)
         return True
-    if len(steps) == 1 or not (x.dtype == working or _picks(bands)):
+    if len(steps) == 1 or not (x.dtype == compute_dtype or _copies_samples(bands)):
         return False
     (axis, matrix), *others = steps
     y = _between(x, axis, matrix, scratch)
-    return _fuse(x, [(axis, matrix)], y, working, scratch) and _fuse(y, others, out, working, scratch)
+    return _fuse(x, [(axis, matrix)], y, compute_dtype, scratch) and _fuse(y, others, out, compute_dtype, scratch)
 
 
-def _between(x: Array, axis: int, matrix: Bands, scratch: _numpy.Scratch) -> Array:
+def _between(x: Array, axis: int, matrix: BandedMatrix, scratch: numpy_kernel.Scratch) -> Array:
     shape = (*x.shape[:axis], matrix.out_size, *x.shape[axis + 1 :])
     return scratch.array(f"axis {axis}", shape, x.dtype)
 
 
-def _cheapest_order(bands: Sequence[Bands | None]) -> list[int]:
+def _cheapest_order(bands: Sequence[BandedMatrix | None]) -> list[int]:
     """The axes that change, in the order that costs least: the strongest shrinking first, the fastest axis early.
 
     With ``r`` the growth of an axis and ``c`` the cost of one of its outputs, two axes cost ``c₁r₁ + c₂r₁r₂`` in this
@@ -198,13 +204,15 @@ def _cheapest_order(bands: Sequence[Bands | None]) -> list[int]:
 
     def priority(axis: int) -> float:
         matrix = changing[axis]
-        cost = matrix.width * (_GATHER_COST if axis == fastest else 1.0)
-        return (matrix.growth - 1) / (cost * matrix.growth)
+        cost = matrix.max_taps * (_GATHER_COST if axis == fastest else 1.0)
+        return (matrix.scale - 1) / (cost * matrix.scale)
 
     return sorted(changing, key=priority)
 
 
-def _tile_shape(shape: Sequence[int], bands: Sequence[Bands | None], itemsize: int, pixel_axes: int) -> list[int]:
+def _tile_shape(
+    shape: Sequence[int], bands: Sequence[BandedMatrix | None], itemsize: int, pixel_axes: int
+) -> list[int]:
     """Halve the longest axes until a tile and what it reads fit the cache; the fastest axes only when they are long.
 
     Rows are not cut where neighbouring parts would read much of the same: wide bands overlap. The last `pixel_axes`
@@ -212,7 +220,7 @@ def _tile_shape(shape: Sequence[int], bands: Sequence[Bands | None], itemsize: i
     """
     tile = list(shape)
     reads = [max(1.0, matrix.in_size / matrix.out_size) if matrix else 1.0 for matrix in bands]
-    wide = any(matrix is not None and matrix.width > _WIDE_BAND for matrix in bands)
+    wide = any(matrix is not None and matrix.max_taps > _WIDE_BAND for matrix in bands)
     while True:
         extents = [size * read for size, read in zip(tile, reads, strict=True)]
         cuttable = [axis for axis in range(len(tile) - pixel_axes) if tile[axis] > 1]
@@ -225,10 +233,10 @@ def _tile_shape(shape: Sequence[int], bands: Sequence[Bands | None], itemsize: i
         tile[axis] = (tile[axis] + 1) // 2
 
 
-def _blocks(out_size: int, step: int, bands: Bands | None) -> Iterator[_Block]:
+def _blocks(out_size: int, step: int, bands: BandedMatrix | None) -> Iterator[_Block]:
     for start in range(0, out_size, step):
         stop = min(start + step, out_size)
         if bands is None:
             yield _Block(slice(start, stop), slice(start, stop), None)
         else:
-            yield _Block(slice(start, stop), slice(*bands.reads(start, stop)), bands.rows(start, stop))
+            yield _Block(slice(start, stop), slice(*bands.input_range(start, stop)), bands.row_slice(start, stop))

@@ -1,4 +1,4 @@
-"""How many threads share the work of one array, and the pool that they wait in."""
+"""The number of cores and threads that one array may use, and the thread pool that shares the work."""
 
 from __future__ import annotations
 
@@ -10,50 +10,68 @@ from typing import Any
 _VARIABLE = "UPSAMPLE_THREADS"
 _MOST_THREADS = 256
 
-_number: int | None = None
-_pool: Any = None  # a ThreadPoolExecutor, once there is work for it
+_thread_count: int | None = None
+_core_limit: int | None = None
+_pool: Any = None  # a ThreadPoolExecutor, created when it is first needed
+
+
+def available_cores() -> int:
+    """The number of cores that this process may use: `set_core_limit`, or what the operating system allows."""
+    if _core_limit is not None:
+        return _core_limit
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def set_core_limit(count: int | None) -> None:
+    """Limit this process to `count` cores, because other workers of a batch use the rest; None lifts the limit."""
+    global _core_limit
+    _core_limit = count
 
 
 def get_num_threads() -> int:
-    """How many threads resize one array: what was set, or ``UPSAMPLE_THREADS``, or as many as there are cores.
+    """The number of threads that resize one array.
+
+    It is the number given to `set_num_threads`, else the variable ``UPSAMPLE_THREADS``, else the number of cores.
 
     Raises:
-        ValueError: the variable holds no positive number.
+        ValueError: the variable is not a positive whole number.
     """
-    if _number is not None:
-        return _number
+    if _thread_count is not None:
+        return _thread_count
     given = os.environ.get(_VARIABLE)
     if not given:
-        return cores()
+        return available_cores()
     if not given.isdecimal() or int(given) < 1:
         raise ValueError(f"{_VARIABLE} must be a positive whole number, got {given!r}")
     return int(given)
 
 
 def set_num_threads(number: int) -> None:
-    """Set how many threads resize one array; no result depends on it.
+    """Set the number of threads that resize one array. Results do not depend on it.
 
     Raises:
         ValueError: the number is not positive.
-        TypeError: it is no whole number.
+        TypeError: the number is not an integer.
     """
-    global _number
+    global _thread_count
     if not isinstance(number, int):
         raise TypeError(f"the number of threads must be a whole number, got {number!r}")
     if number < 1:
         raise ValueError(f"the number of threads must be positive, got {number}")
-    _number = number
+    _thread_count = number
 
 
-def share(tasks: Iterable[Callable[[], None]], threads: int) -> None:
-    """Do all the tasks, this thread and ``threads - 1`` others each taking the next one when it is free."""
+def run_tasks(tasks: Iterable[Callable[[], None]], threads: int) -> None:
+    """Run all tasks on this thread and ``threads - 1`` others; each thread takes the next task when it is free."""
     left = deque(tasks)
 
     def work() -> None:
         while left:
             try:
                 task = left.popleft()
-            except IndexError:  # another thread was faster
+            except IndexError:  # another thread has just taken the last one
                 return
             task()
 
@@ -66,22 +84,15 @@ def share(tasks: Iterable[Callable[[], None]], threads: int) -> None:
             helper.result()
 
 
-def cores() -> int:
-    """How many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def _helpers() -> Any:
-    """The pool: it starts a thread when none is idle, and keeps it."""
+    """The pool. It starts a thread when no thread is idle, and keeps it for later."""
     global _pool
     if _pool is None:
-        from concurrent.futures import ThreadPoolExecutor  # which small work need not wait for
+        from concurrent.futures import ThreadPoolExecutor  # slow to import, and small work does not need it
 
         _pool = ThreadPoolExecutor(_MOST_THREADS, "upsample")
         if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=_forget_pool)  # its threads do not exist there
+            os.register_at_fork(after_in_child=_forget_pool)  # a forked child has none of its threads
     return _pool
 
 

@@ -1,4 +1,4 @@
-"""The banded matrix of one axis: which input samples an output sample reads, and with which weights."""
+"""The banded matrix of one axis: which input samples each output sample reads, and with which weights."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import numpy as np
 from .arrays import DTypeLike, FloatArray, IndexArray, WeightArray
 from .sampling import AxisMap
 
-_NUMBERED_BY_FLOAT32 = 2**24  # samples
-_LONGEST_PERIOD = 8  # output rows; 2×, 3×, 1.5×, 0.5× … repeat their weights sooner than that
+_LARGEST_FLOAT32_INTEGER = 2**24  # float32 can represent all integers up to this one
+_LONGEST_PERIOD = 8  # output rows; the weights of 2×, 3×, 1.5×, 0.5× … repeat with a shorter period
 
 
 class Phases(NamedTuple):
-    """Rows ``start:stop`` of a banded matrix whose weights repeat: row ``o + period`` reads `step` samples further."""
+    """Rows ``start:stop`` of a banded matrix with periodic weights: row ``o + period`` reads `step` samples further."""
 
     start: int
     stop: int
@@ -26,29 +26,29 @@ class Phases(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Bands:
-    """A banded matrix: output row ``o`` is ``Σ_j taps[o, j] · input[clip(first[o] + j)]``, with ``j < count[o]``.
+class BandedMatrix:
+    """A banded matrix: output ``o`` is ``Σ_j taps[o, j] · input[clip(first[o] + j)]`` for ``j < tap_count[o]``.
 
-    A band may hang over either end of the input, where the sample at the border repeats.
+    A band may extend beyond either end of the input, where the border sample repeats.
 
     Attributes:
         in_size: number of input samples.
-        first: where the band of each row begins, shape (out,), never decreasing.
+        first: index of the first input sample of each row, shape (out,), never decreasing.
         taps: the weights, shape (out, k).
-        count: the number of taps that each row uses, shape (out,), at least 1: what lies behind them is never read,
-            so that no NaN leaks out of it.
-        growth: output samples per input sample of the whole axis, also where this is a part of its matrix: axes are
-            resampled in an order that depends on it, and the order must be the same for a part and the whole.
-        blends: whether every row of the whole axis is known to take a share of one sample and the rest of the next: a
-            kernel may compute such rows in a way of their own, and must do so in a part and the whole.
+        tap_count: number of taps that each row uses, shape (out,), at least 1. Input samples beyond them are not read,
+            so a NaN there does not reach the output.
+        scale: output samples per input sample of the whole axis, also if this is a slice of its matrix: the order in
+            which axes are resampled depends on it, and must be the same for a slice and for the whole.
+        is_two_tap_lerp: whether every row of the whole axis is a two-tap interpolation with weights (1−w, w), so that
+            kernels may use their fixed-point path; the same for a slice and for the whole.
     """
 
     in_size: int
     first: IndexArray
     taps: WeightArray
-    count: IndexArray
-    growth: float
-    blends: bool
+    tap_count: IndexArray
+    scale: float
+    is_two_tap_lerp: bool
 
     @classmethod
     def make(
@@ -56,14 +56,14 @@ class Bands:
         in_size: int,
         first: IndexArray,
         taps: WeightArray,
-        count: IndexArray | None = None,
-        blends: bool = False,
-    ) -> Bands:
-        """The matrix of a whole axis, whose rows use all their taps unless `count` says otherwise."""
-        if count is None:
-            count = np.full(len(first), taps.shape[1], np.intp)
-        taps = taps + 0.0  # no weight is −0: kernels share equal ones
-        return cls(in_size, first, taps, count, len(first) / in_size, blends)
+        tap_count: IndexArray | None = None,
+        is_two_tap_lerp: bool = False,
+    ) -> BandedMatrix:
+        """The matrix of a whole axis, whose rows use all their taps unless `tap_count` is given."""
+        if tap_count is None:
+            tap_count = np.full(len(first), taps.shape[1], np.intp)
+        taps = taps + 0.0  # turns −0 into 0, since kernels store equal weights once
+        return cls(in_size, first, taps, tap_count, len(first) / in_size, is_two_tap_lerp)
 
     @property
     def out_size(self) -> int:
@@ -71,56 +71,56 @@ class Bands:
         return len(self.first)
 
     @property
-    def width(self) -> int:
-        """The largest number of taps of a row."""
+    def max_taps(self) -> int:
+        """The number of columns of `taps`: the largest number of taps of any row."""
         return int(self.taps.shape[1])
 
     @cached_property
-    def picks(self) -> bool:
-        """Whether every row copies one sample, so that values need no arithmetic."""
-        return self.width == 1 and bool((self.taps == 1).all())
+    def copies_samples(self) -> bool:
+        """Whether every row copies one input sample, so that no arithmetic is needed."""
+        return self.max_taps == 1 and bool((self.taps == 1).all())
 
     def columns(self, tap: int) -> IndexArray:
-        """The input sample that each row multiplies by its weight number `tap`; its last one where it has no such."""
-        return np.maximum(np.minimum(self.first + np.minimum(tap, self.count - 1), self.in_size - 1), 0)
+        """The index of the input sample at tap number `tap` of each row, or at its last tap if it has fewer."""
+        return np.maximum(np.minimum(self.first + np.minimum(tap, self.tap_count - 1), self.in_size - 1), 0)
 
-    def reads(self, start: int, stop: int) -> tuple[int, int]:
-        """The range of input samples that output rows ``start:stop`` read."""
-        begin, end = int(self.first[start]), int((self.first[start:stop] + self.count[start:stop]).max())
+    def input_range(self, start: int, stop: int) -> tuple[int, int]:
+        """Start and stop of the input samples that output rows ``start:stop`` read."""
+        begin, end = int(self.first[start]), int((self.first[start:stop] + self.tap_count[start:stop]).max())
         return min(max(begin, 0), self.in_size - 1), min(max(end, 1), self.in_size)
 
-    def rows(self, start: int, stop: int) -> Bands:
-        """Output rows ``start:stop``, over an input that begins and ends as `reads` says: the same weights exactly."""
-        low, high = self.reads(start, stop)
+    def row_slice(self, start: int, stop: int) -> BandedMatrix:
+        """Output rows ``start:stop`` as a matrix over the input samples of `input_range`, with identical weights."""
+        low, high = self.input_range(start, stop)
         part = slice(start, stop)
-        first, taps, count = self.first[part] - low, self.taps[part], self.count[part]
-        return Bands(high - low, first, taps, count, self.growth, self.blends)
+        first, taps, tap_count = self.first[part] - low, self.taps[part], self.tap_count[part]
+        return BandedMatrix(high - low, first, taps, tap_count, self.scale, self.is_two_tap_lerp)
 
-    def astype(self, dtype: DTypeLike) -> Bands:
-        """The same matrix with weights of another precision."""
+    def astype(self, dtype: DTypeLike) -> BandedMatrix:
+        """The same matrix with weights of another dtype."""
         return replace(self, taps=self.taps.astype(dtype))
 
-    def transposed(self) -> Bands:
-        """The transposed matrix, which takes a gradient with respect to the output to one with respect to the input."""
-        rows, taps = np.nonzero(np.arange(self.width) < self.count[:, None])
+    def transposed(self) -> BandedMatrix:
+        """The transposed matrix: it maps a gradient with respect to the output to one with respect to the input."""
+        rows, taps = np.nonzero(np.arange(self.max_taps) < self.tap_count[:, None])
         columns = np.clip(self.first[rows] + taps, 0, self.in_size - 1)
         first = np.full(self.in_size, self.out_size, np.intp)
         np.minimum.at(first, columns, rows)
         last = np.full(self.in_size, -1, np.intp)
         np.maximum.at(last, columns, rows)
-        first = np.minimum(np.minimum.accumulate(first[::-1])[::-1], self.out_size - 1)  # samples that no row reads
-        count = np.maximum(last - first + 1, 1)
-        weights = np.zeros((self.in_size, int(count.max())), self.taps.dtype)
+        first = np.minimum(np.minimum.accumulate(first[::-1])[::-1], self.out_size - 1)  # for samples that no row reads
+        tap_count = np.maximum(last - first + 1, 1)
+        weights = np.zeros((self.in_size, int(tap_count.max())), self.taps.dtype)
         np.add.at(weights, (columns, rows - first[columns]), self.taps[rows, taps])
-        return Bands.make(self.out_size, first, weights, count)
+        return BandedMatrix.make(self.out_size, first, weights, tap_count)
 
     @cached_property
     def phases(self) -> Phases | None:
-        """The rows whose weights repeat with a short period, or None where they are not the larger part.
+        """The rows whose weights repeat with a short period, or None if they are less than half of all rows.
 
-        Found in the numbers themselves, so that a kernel that uses it returns the same bits as one that does not.
+        Rows match only if their weights are equal to the bit, so using this never changes a result.
         """
-        inside = np.flatnonzero((self.first >= 0) & (self.first + self.count <= self.in_size))
+        inside = np.flatnonzero((self.first >= 0) & (self.first + self.tap_count <= self.in_size))
         if not inside.size:
             return None
         start, stop = int(inside[0]), int(inside[-1]) + 1
@@ -128,7 +128,7 @@ class Bands:
             one, next_one = slice(start, stop - period), slice(start + period, stop)
             steps = self.first[next_one] - self.first[one]
             step = int(steps[len(steps) // 2])
-            same = (steps == step) & (self.count[one] == self.count[next_one])
+            same = (steps == step) & (self.tap_count[one] == self.tap_count[next_one])
             same &= (self.taps[one] == self.taps[next_one]).all(axis=1)
             breaks = np.flatnonzero(~same)
             middle = len(same) // 2
@@ -139,78 +139,98 @@ class Bands:
         return None
 
 
-def linear_bands(axis: AxisMap) -> Bands:
-    """Linear interpolation between the two nearest samples; positions outside the input are moved to its edge."""
+def linear_matrix(axis: AxisMap) -> BandedMatrix:
+    """Linear interpolation between the two nearest samples. Positions outside the input are moved to its edge."""
     source = np.maximum(axis.source(np.arange(axis.out_size, dtype=np.float64)), 0)
     first, fraction = _split(source, axis)
     taps = np.empty((axis.out_size, 2))
     np.subtract(1, fraction, out=taps[:, 0])
     taps[:, 1] = fraction
-    return Bands.make(axis.in_size, first, taps, blends=True)
+    return BandedMatrix.make(axis.in_size, first, taps, is_two_tap_lerp=True)
 
 
 def _split(source: FloatArray, axis: AxisMap) -> tuple[IndexArray, FloatArray]:
-    """The sample at or before each position and the fraction beyond it, as PyTorch's ``guard_index_and_lambda``.
+    """The index of the sample at or before each position, and the fraction beyond it.
 
-    Its `floorf` rounds the position to float32 in float64 arithmetic too, so that on axes of thousands of samples a
-    position very little below a sample is moved to it: by less than 2⁻²⁴ of the axis. Longer axes than float32 can
-    number, where that would amount to whole samples, are spared it.
+    This follows PyTorch's ``guard_index_and_lambda``, whose `floorf` rounds the position to float32 even in float64
+    arithmetic. On axes of thousands of samples, a position just below a sample therefore moves onto it, by less than
+    2⁻²⁴ of the axis. Axes that are too long for float32 to index are not rounded: positions would be off by whole
+    samples.
     """
-    rounded = source.astype(np.float32) if axis.in_size <= _NUMBERED_BY_FLOAT32 else source
+    rounded = source.astype(np.float32) if axis.in_size <= _LARGEST_FLOAT32_INTEGER else source
     first = np.minimum(np.floor(rounded), axis.in_size - 1)
     return first.astype(np.intp), np.minimum(np.maximum(source - first, 0), 1)
 
 
-def nearest_bands(axis: AxisMap, precision: type[np.floating]) -> Bands:
-    """The sample at ``floor(dst · a)``, PyTorch's ``nearest``, with positions computed in `precision` as there."""
+def nearest_matrix(axis: AxisMap, precision: type[np.floating]) -> BandedMatrix:
+    """The sample at ``floor(dst · a)``: PyTorch's ``nearest``, with positions computed in `precision` as there."""
     scale = precision(axis.a)
-    return _pick(axis, np.arange(axis.out_size).astype(precision) * scale)
+    return _copying_matrix(axis, np.arange(axis.out_size).astype(precision) * scale)
 
 
-def nearest_exact_bands(axis: AxisMap, precision: type[np.floating], *, via_centre: bool = True) -> Bands:
-    """The sample at ``floor((dst + ½) · a)``, PyTorch's ``nearest-exact``.
+def nearest_exact_matrix(axis: AxisMap, precision: type[np.floating], *, via_centre: bool = True) -> BandedMatrix:
+    """The sample at ``floor((dst + ½) · a)``: PyTorch's ``nearest-exact``.
 
     Args:
         axis: the sampling map.
-        precision: the dtype in which positions are rounded.
-        via_centre: whether the position is rounded as ``(dst + ½)·a − ½``, a fused multiply-add there, and brought
-            back by adding ½, as in PyTorch's general kernel; its kernel for small pictures has no such detour.
+        precision: the dtype to which positions are rounded.
+        via_centre: whether to round ``(dst + ½)·a − ½``, a fused multiply-add, and then add ½ again, as PyTorch's
+            general kernel does; its kernel for small 2-D outputs does not.
     """
     scale = precision(axis.a)
     position = (np.arange(axis.out_size) + 0.5) * np.float64(scale)
-    return _pick(axis, (position - 0.5).astype(precision) + 0.5 if via_centre else position)
+    return _copying_matrix(axis, (position - 0.5).astype(precision) + 0.5 if via_centre else position)
 
 
-def _pick(axis: AxisMap, position: WeightArray) -> Bands:
-    # PyTorch's `floorf` rounds the position to float32 first, whatever it was computed in.
+def _copying_matrix(axis: AxisMap, position: WeightArray) -> BandedMatrix:
+    # PyTorch's `floorf` first rounds the position to float32, whatever dtype it was computed in.
     index = np.minimum(np.floor(position.astype(np.float32)).astype(np.intp), axis.in_size - 1)
-    return Bands.make(axis.in_size, index, np.ones((axis.out_size, 1)))
+    return BandedMatrix.make(axis.in_size, index, np.ones((axis.out_size, 1)))
 
 
-def cubic_bands(axis: AxisMap) -> Bands:
-    """Cubic convolution of four samples with A = −¾, PyTorch's ``bicubic``; beyond the border its sample repeats.
-
-    The formula is that of R. Keys, "Cubic convolution interpolation for digital image processing", 1981.
-    """
-    nearest, fraction = _split(axis.source(np.arange(axis.out_size, dtype=np.float64)), axis)
-    taps = cubic(fraction[:, None] - np.arange(-1, 3), -0.75)
-    return Bands.make(axis.in_size, nearest - 1, taps)
+def interpolation_matrix(axis: AxisMap, kernel: Kernel) -> BandedMatrix:
+    """Interpolation by a kernel of fixed width. Beyond the border, the border's sample repeats."""
+    reach = int(kernel.support)
+    before, fraction = _split(axis.source(np.arange(axis.out_size, dtype=np.float64)), axis)
+    taps = kernel.weight(fraction[:, None] - np.arange(1 - reach, reach + 1))
+    return BandedMatrix.make(axis.in_size, before - (reach - 1), taps)
 
 
-def area_bands(axis: AxisMap) -> Bands:
-    """The mean of all samples that an output sample touches, PyTorch's ``area`` (``adaptive_avg_pool``)."""
+def area_matrix(axis: AxisMap) -> BandedMatrix:
+    """The mean of all samples that an output sample touches: PyTorch's ``area`` (``adaptive_avg_pool``)."""
     index = np.arange(axis.out_size)
     first = index * axis.in_size // axis.out_size
-    count = -(-(index + 1) * axis.in_size // axis.out_size) - first
-    inside = np.arange(count.max()) < count[:, None]
-    return Bands.make(axis.in_size, first, inside / count[:, None], count)
+    tap_count = -(-(index + 1) * axis.in_size // axis.out_size) - first
+    inside = np.arange(tap_count.max()) < tap_count[:, None]
+    return BandedMatrix.make(axis.in_size, first, inside / tap_count[:, None], tap_count)
 
 
-class Filter(NamedTuple):
-    """A kernel of interpolation that can be stretched.
+def filter_matrix(axis: AxisMap, kernel: Kernel, stretches: bool) -> BandedMatrix:
+    """Filtering by a kernel that ignores samples beyond the border; the weights of each row sum to one.
+
+    A stretched kernel antialiases: this is PyTorch's ``_compute_indices_min_size_weights_aa``, and Pillow's filter.
+
+    Args:
+        axis: the sampling map.
+        kernel: the kernel.
+        stretches: whether the kernel is stretched by the factor by which the axis shrinks.
+    """
+    stretch = max(axis.a, 1.0) if stretches else 1.0
+    support = kernel.support * stretch
+    centre = axis.source(np.arange(axis.out_size, dtype=np.float64)) + 0.5
+    first = np.maximum((centre - support + 0.5).astype(np.intp), 0)
+    tap_count = np.minimum((centre + support + 0.5).astype(np.intp), axis.in_size) - first
+    position = first[:, None] + np.arange(tap_count.max())
+    weights = kernel.weight((position + 0.5 - centre[:, None]) / stretch)
+    weights[np.arange(tap_count.max()) >= tap_count[:, None]] = 0
+    return BandedMatrix.make(axis.in_size, first, weights / weights.sum(axis=1, keepdims=True), tap_count)
+
+
+class Kernel(NamedTuple):
+    """An interpolation kernel.
 
     Attributes:
-        support: the distance at which it ends, in samples.
+        support: the distance, in samples, beyond which it is zero.
         weight: its value at a distance.
     """
 
@@ -218,46 +238,30 @@ class Filter(NamedTuple):
     weight: Callable[[FloatArray], FloatArray]
 
 
-def filter_bands(axis: AxisMap, kernel: Filter, stretches: bool = True) -> Bands:
-    """Weights of a kernel that is stretched by the factor by which the axis shrinks, so that nothing aliases.
-
-    Samples beyond the border do not count; the weights of a row always sum to one. This is the antialiasing of
-    PyTorch (``_compute_indices_min_size_weights_aa``) and of Pillow.
-
-    Args:
-        axis: the sampling map.
-        kernel: the kernel.
-        stretches: whether the kernel is stretched at all.
-    """
-    stretch = max(axis.a, 1.0) if stretches else 1.0
-    support = kernel.support * stretch
-    centre = axis.source(np.arange(axis.out_size, dtype=np.float64)) + 0.5
-    first = np.maximum((centre - support + 0.5).astype(np.intp), 0)
-    count = np.minimum((centre + support + 0.5).astype(np.intp), axis.in_size) - first
-    position = first[:, None] + np.arange(count.max())
-    weights = kernel.weight((position + 0.5 - centre[:, None]) / stretch)
-    weights[np.arange(count.max()) >= count[:, None]] = 0
-    return Bands.make(axis.in_size, first, weights / weights.sum(axis=1, keepdims=True), count)
-
-
 def triangle(x: FloatArray) -> FloatArray:
     """The kernel of linear interpolation."""
     return (1 - np.abs(x)).clip(0)
 
 
-def cubic(x: FloatArray, a: float) -> FloatArray:
-    """Keys's kernel of cubic convolution, with the slope `a` at distance 1."""
+def keys(x: FloatArray, a: float) -> FloatArray:
+    """The kernel of cubic convolution with slope `a` at distance 1.
+
+    R. Keys, "Cubic convolution interpolation for digital image processing", 1981.
+    """
     x = np.abs(x)
     near = ((a + 2) * x - (a + 3)) * x * x + 1
     far = ((a * x - 5 * a) * x + 8 * a) * x - 4 * a
     return np.select([x <= 1, x < 2], [near, far])
 
 
-def lanczos(x: FloatArray) -> FloatArray:
+def lanczos3(x: FloatArray) -> FloatArray:
     """The sinc function in a window of three lobes: C. Duchon, "Lanczos filtering in one and two dimensions", 1979."""
     return np.where(np.abs(x) < 3, np.sinc(x) * np.sinc(x / 3), 0.0)
 
 
-TRIANGLE = Filter(1, triangle)
-CUBIC = Filter(2, partial(cubic, a=-0.5))  # not −¾: PyTorch follows Pillow where it antialiases
-LANCZOS = Filter(3, lanczos)
+KERNELS = {
+    "triangle": Kernel(1, triangle),
+    "keys-0.75": Kernel(2, partial(keys, a=-0.75)),  # PyTorch's bicubic
+    "keys-0.5": Kernel(2, partial(keys, a=-0.5)),  # PyTorch's antialiased bicubic, which follows Pillow
+    "lanczos3": Kernel(3, lanczos3),
+}

@@ -78,13 +78,15 @@ class Source(Protocol):
         header: made from the file's header alone.
         others: the other arrays of the file, which are resized in the same way; closing this source closes them.
         warnings: what of the file will not be carried over.
-        copies: how many copies of all samples are held at a time; 0 where they are read in parts.
+        memory_factor: memory that the source holds at its peak, in units of the size of the array's samples.
+        streams: whether parts are read from the file when they are asked for; otherwise the array is decoded whole.
     """
 
     header: Header
     others: Sequence[Source]
     warnings: list[str]
-    copies: float
+    memory_factor: float
+    streams: bool
 
     def read(self, axis: int, start: int, stop: int) -> Array:
         """Rows ``start:stop`` of the array whose axes up to and including `axis` are merged into one.
@@ -105,13 +107,15 @@ class Sink(Protocol):
 
     Attributes:
         warnings: what of the input the file cannot hold.
-        copies: how many copies of all samples are held at a time; 0 where the slabs are written one by one.
+        memory_factor: memory that the sink holds at its peak, in units of the size of the largest array's samples.
+        streams: whether slabs are written one by one; otherwise the array is collected before it is encoded.
         compresses: whether the file may be much smaller than its samples.
         pyramids: whether the smaller `levels` of each array are wanted behind it.
     """
 
     warnings: list[str]
-    copies: float
+    memory_factor: float
+    streams: bool
     compresses: bool
     pyramids: bool
 
@@ -128,7 +132,8 @@ class InMemory:
     """A source that holds its whole array once it has been asked for a part."""
 
     others: Sequence[Source] = ()
-    copies = 2.4  # the array and what the decoder made it from
+    memory_factor = 2.4  # the array, and the decoder's buffers
+    streams = False
 
     def __init__(self) -> None:
         self._array: Array | None = None

@@ -12,7 +12,7 @@ from functools import partial
 import numpy as np
 
 from ..core.arrays import FloatArray
-from ..core.light import Curve
+from ..core.linear_light import Curve
 
 _TAG_COUNT, _TAGS = 128, 132  # offsets
 _CURVES = {b"RGB ": (b"rTRC", b"gTRC", b"bTRC"), b"GRAY": (b"kTRC",)}

@@ -12,7 +12,7 @@ import numpy as np
 from ..errors import InputError
 from ..geometry import Axis, Grid
 from .base import Array, Header, ReadOptions, Source, WriteOptions, lost, only
-from .mapped import Mapped
+from .mapped_array import Mapped
 
 _MAGIC = b"\x93NUMPY"
 _DEFAULT_AXES = "tczyx"  # the last of them, as many as the array has
@@ -22,7 +22,8 @@ class NpySource:
     """An array that is mapped into memory; see `Source`."""
 
     others: Sequence[Source] = ()
-    copies = 0.0
+    memory_factor = 0.0
+    streams = True
 
     def __init__(self, path: Path, options: ReadOptions) -> None:
         with path.open("rb") as file:
@@ -77,7 +78,8 @@ class NpySink:
     """A ``.npy`` file; see `Sink`."""
 
     pyramids = False
-    copies = 0.0
+    memory_factor = 0.0
+    streams = True
     compresses = False
 
     def __init__(self, path: Path, headers: Sequence[Header], options: WriteOptions) -> None:

@@ -1,1 +1,1 @@
-"""The page on which a batch can be looked at."""
+"""The HTML report of a batch."""

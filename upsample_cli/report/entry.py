@@ -11,14 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from ..batch.results import Result, Summary
-from ..command.wording import duration
-from ..errors import shown
+from ..batch.result import Result, Summary
 from ..geometry import SPATIAL, Grid
-from ..limits import in_words
+from ..text import format_bytes, format_duration, printable
 
 if TYPE_CHECKING:
-    from .views import View
+    from ..preview.views import View
 
 _COARSE = 2  # times the size that it has, at which a picture is shown in squares
 
@@ -39,14 +37,14 @@ def fields_of(result: Result, folder: Path) -> dict[str, object]:
         "status": result.status,
         "badge": badge,
         "warned": "yes" if warnings else "no",
-        "name": escape(shown(result.input)),
+        "name": escape(printable(result.input)),
         "seconds": f"{result.seconds:.4f}",
         "bytes": result.bytes,
         "samples": samples[1],
         "growth": f"{samples[1] / samples[0]:.6g}" if samples[0] else 0,
-        "input": escape(shown(result.input)),
+        "input": escape(printable(result.input)),
         "input_link": _link(result.input, folder),
-        "output": escape(shown(result.output)) if result.output is not None else "",
+        "output": escape(printable(result.output)) if result.output is not None else "",
         "output_link": _link(result.output, folder) if result.output and result.status in ("done", "skipped") else "",
         "error": escape(_reason(result)),
         "warnings": "".join(f"<li>{escape(warning)}</li>" for warning in result.warnings),
@@ -73,16 +71,16 @@ def _facts(result: Result) -> Iterable[tuple[str, str]]:
         yield "Size", _change(_sizes(before.grid), _sizes(after.grid))
     if any(axis.spacing is not None for axis in before.grid.axes):
         yield "Spacing", _change(_spacings(before.grid), _spacings(after.grid))
-    yield "Samples", _samples(before, after, result.working)
+    yield "Samples", _samples(before, after, result.compute_dtype)
     if after.arrays > 1:
         yield "Images", str(after.arrays)
     yield "Mode", result.mode
     if result.status == "done":
         yield "Time", _seconds(result.seconds)
-        yield "Written", in_words(result.bytes)
+        yield "Written", format_bytes(result.bytes)
     if result.status == "planned":
-        yield "Output", f"{in_words(result.bytes)} before compression"
-        yield "Memory", f"about {in_words(result.memory)}"
+        yield "Output", f"{format_bytes(result.bytes)} before compression"
+        yield "Memory", f"about {format_bytes(result.memory)}"
 
 
 def _samples(before: Summary, after: Summary, working: str) -> str:
@@ -145,4 +143,4 @@ def unbroken(text: str) -> str:
 
 
 def _seconds(seconds: float) -> str:
-    return f"{seconds:.2f} s" if seconds < 60 else duration(seconds)
+    return f"{seconds:.2f} s" if seconds < 60 else format_duration(seconds)

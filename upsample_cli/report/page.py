@@ -14,12 +14,11 @@ from string import Template
 from types import TracebackType
 from typing import IO, Self
 
-from .. import __version__
-from ..batch.results import Report, Result
-from ..command.wording import duration
+from .._version import __version__
+from ..batch.result import Report, Result
 from ..errors import OutputError, RequestError
-from ..limits import in_words
-from ..unfinished import Unfinished, beyond_links, sweep
+from ..runtime.atomic import AtomicOutput, remove_stale, resolve_link
+from ..text import format_bytes, format_duration
 from .entry import counted, fields_of, unbroken
 
 _TEMPLATES = Path(__file__).with_name("templates")
@@ -72,15 +71,15 @@ class HtmlReport:
         if self._path.suffix.lower() not in _SUFFIXES:  # but perhaps that of the next argument
             raise RequestError("--report wants a name that ends with .html", self._path)
         try:
-            self._target = beyond_links(self._path)
+            self._target = resolve_link(self._path)
             self._replaces |= _is_report(self._target)
             if self._target.is_dir():
                 raise OutputError("is a directory; --report wants the name of a file", self._path)
             if self._target.exists() and not self._replaces:
                 raise OutputError("exists and is no report; --overwrite replaces it", self._path)
-            sweep(self._target.parent)
+            remove_stale(self._target.parent)
             with ExitStack() as stack:
-                self._unfinished = stack.enter_context(Unfinished([self._target]))
+                self._unfinished = stack.enter_context(AtomicOutput([self._target]))
                 self._waiting: IO[bytes] = stack.enter_context(tempfile.TemporaryFile(dir=self._target.parent))
                 self._open = stack.pop_all()
         except OSError as error:
@@ -160,7 +159,11 @@ class HtmlReport:
     def _summary(self) -> str:
         totals = self._totals
         parts = [f"{totals.done} {'planned' if self._is_dry else 'done'}", f"{totals.skipped} skipped"]
-        parts += [f"{totals.failed} failed", in_words(totals.bytes), duration(time.perf_counter() - self._began)]
+        parts += [
+            f"{totals.failed} failed",
+            format_bytes(totals.bytes),
+            format_duration(time.perf_counter() - self._began),
+        ]
         parts += [f"pictures of the first {_PICTURED:,}"] if totals.total > _PICTURED else []
         return " · ".join(map(unbroken, parts))
 

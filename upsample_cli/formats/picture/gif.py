@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from ..base import Array
-from .record import ALPHA, Animation, Notes, Palette, Picture
+from .model import ALPHA, Animation, Palette, Picture, PictureMetadata
 
 _EXTENSION, _COMMENT, _APPLICATION, _CONTROL, _PLAIN_TEXT = 0x21, 0xFE, 0xFF, 0xF9, 0x01
 _IMAGE, _TRAILER = 0x2C, 0x3B
@@ -37,7 +37,7 @@ class Frame:
     own_colours: bool = False
 
 
-def read(file: BinaryIO) -> tuple[tuple[Frame, ...], Notes]:
+def read(file: BinaryIO) -> tuple[tuple[Frame, ...], PictureMetadata]:
     """The frames of a GIF file without their samples, and what it says beside them.
 
     Raises:
@@ -79,7 +79,7 @@ def _notes(
     comments: list[bytes],
     applications: list[tuple[bytes, bytes]],
     plain_text: bool,
-) -> Notes:
+) -> PictureMetadata:
     by_name = dict(reversed(applications))
     known = (_LOOP, _XMP, _ICC, b"ANIMEXTS1.0")
     own = tuple((name, data) for name, data in applications if name not in known)
@@ -87,7 +87,7 @@ def _notes(
     aspect = (screen[12] + 15) / 64 if screen[12] else None
     durations = tuple(10.0 * frame.duration for frame in frames)
     plays = _plays(by_name.get(_LOOP, by_name.get(b"ANIMEXTS1.0")))
-    return Notes(
+    return PictureMetadata(
         xmp=by_name.get(_XMP, b""),
         icc=by_name.get(_ICC),
         comments=tuple(text.decode("latin-1") for text in comments),
@@ -180,7 +180,7 @@ def write(file: BinaryIO, frames: Array, picture: Picture) -> None:
     file.write(bytes([_TRAILER]))
 
 
-def _aspect(notes: Notes) -> int:
+def _aspect(notes: PictureMetadata) -> int:
     if notes.spacing is None or notes.unit is not None:
         return 0
     return min(max(1, round(notes.spacing[0] / notes.spacing[1] * 64) - 15), 255)

@@ -14,8 +14,8 @@ from PIL import ImageFile, JpegImagePlugin
 from ...geometry import INCH
 from ..base import Array
 from . import photoshop
+from .model import EXIF_PREFIX, Picture, PictureMetadata
 from .pixels import to_image
-from .record import EXIF_PREFIX, Notes, Picture
 
 LONGEST = 65_533  # bytes in a segment
 
@@ -49,7 +49,7 @@ class Own:
     coding: dict[str, Any]
 
 
-def read(image: JpegImagePlugin.JpegImageFile, file: BinaryIO) -> Notes:
+def read(image: JpegImagePlugin.JpegImageFile, file: BinaryIO) -> PictureMetadata:
     """What a JPEG file says beside its samples."""
     segments = list(_segments(file))
     resources = _joined(segments, _APP13, photoshop.PREFIX)
@@ -68,7 +68,7 @@ def read(image: JpegImagePlugin.JpegImageFile, file: BinaryIO) -> Notes:
     views = getattr(image, "n_frames", 1) > 1  # of which the source itself speaks
     if not views and (any(data.startswith(_MPF) for _, data in segments) or _goes_on(file)):
         warnings.append("what follows the picture in its file (a gain map, a depth map or a video) is dropped")
-    return Notes(
+    return PictureMetadata(
         exif=_joined(segments, _APP1, EXIF_PREFIX),
         xmp=next((data[len(_XMP) :] for marker, data in segments if marker == _APP1 and data.startswith(_XMP)), b""),
         icc=_profile(segments),
@@ -201,7 +201,7 @@ def _save_options(picture: Picture) -> dict[str, Any]:
     return options
 
 
-def _with_aspect(jfif: bytes, notes: Notes) -> bytes:
+def _with_aspect(jfif: bytes, notes: PictureMetadata) -> bytes:
     """The segment with the shape of a pixel, where that is all that is known."""
     if notes.spacing is None or notes.unit is not None or not jfif:
         return jfif

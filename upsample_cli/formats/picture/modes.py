@@ -6,10 +6,10 @@ import io
 from functools import cache
 from typing import TYPE_CHECKING
 
-from .record import ALPHA, CHANNELS, INDEXED, Kind
+from .model import ALPHA, CHANNELS, INDEXED, Kind
 
 if TYPE_CHECKING:
-    from .png import Structure
+    from .png.reader import Structure
 
 _PLAIN = ("L", "I;16", "I", "F", *CHANNELS)
 _AS_OTHERS = {  # decoded to what can be resized; but for L*a*b*, which is said, there is no difference to be seen

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..base import Array
-from .record import Picture
+from .model import Picture
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -12,11 +12,11 @@ import numpy as np
 from ...errors import OutputError
 from ...geometry import Axis
 from ..base import Array, Header, WriteOptions, only
-from . import carrying
+from .metadata import carry_over, from_header, update_for_output
+from .model import ALPHA, CHANNELS, Metadata, Picture
 from .modes import gives_back
-from .record import ALPHA, CHANNELS, Metadata, Picture
 
-_WRITERS = {"PNG": "png_writing", "JPEG": "jpeg", "WEBP": "webp", "GIF": "gif"}  # modules; of the rest, `other`
+_WRITERS = {"PNG": "png.writer", "JPEG": "jpeg", "WEBP": "webp", "GIF": "gif"}  # modules; of the rest, `pillow_formats`
 _COMMON = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".gif": "GIF"}
 _ANIMATED = ("PNG", "WEBP", "GIF", "AVIF")
 _LONGEST = {"JPEG": 65_500, "WEBP": 16_383, "GIF": 65_535, "ICO": 256}  # sides
@@ -35,6 +35,7 @@ class PictureSink:
 
     pyramids = False
     compresses = True
+    streams = False
 
     def __init__(self, path: Path, headers: Sequence[Header], options: WriteOptions) -> None:
         header = only(headers, path)
@@ -46,7 +47,7 @@ class PictureSink:
         self._picture = self._describe(options)
         self._refuse_what_does_not_fit()
         self._warn_of_the_encoder()
-        self.copies = self._count_copies()
+        self.memory_factor = self._count_copies()
 
     def _squeezed(self) -> dict[str, Axis]:
         """The axes t, y, x and s, those that have a single sample and no place in a picture left out."""
@@ -66,13 +67,13 @@ class PictureSink:
         size = (self._axes["x"].size, self._axes["y"].size)
         if isinstance(header.metadata, Metadata):
             metadata = header.metadata
-            notes, said = carrying.of_a_picture(header, metadata, self._format)
+            notes, said = carry_over(header, metadata, self._format)
             picture = Picture(size, metadata.mode, notes, metadata.palette, metadata.bits, header.history, options)
         else:
             mode = self._mode_of_array()
-            notes, said = carrying.of_another_family(header, self._axes, self._format)
+            notes, said = from_header(header, self._axes, self._format)
             picture = Picture(size, mode, notes, None, 1 if mode == "1" else 8, header.history, options)
-        notes, more = carrying.true_of_output(picture, self._axes, self._format)
+        notes, more = update_for_output(picture, self._axes, self._format)
         self.warnings += said + more
         return picture._replace(notes=notes)
 
@@ -157,9 +158,9 @@ class PictureSink:
             if self._format in _WRITERS:
                 import_module(f".{_WRITERS[self._format]}", __package__).write(file, frames, self._picture)
             else:
-                from . import other
+                from . import pillow_formats
 
-                other.write(file, frames, self._picture, self._format)
+                pillow_formats.write(file, frames, self._picture, self._format)
 
     def _gathered(self, slabs: Iterable[Array]) -> Array:
         """The whole array, which most often comes in one slab."""

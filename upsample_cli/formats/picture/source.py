@@ -13,13 +13,13 @@ import numpy as np
 from ...errors import InputError
 from ...geometry import Axis, Grid
 from ..base import Array, Header, InMemory, ReadOptions
+from .model import ALPHA, CHANNELS, INDEXED, PNG_SIGNATURE, Animation, Kind, Metadata, Palette, PictureMetadata
 from .modes import choose_mode, kept_bits
-from .record import ALPHA, CHANNELS, INDEXED, PNG_SIGNATURE, Animation, Kind, Metadata, Notes, Palette
 
 if TYPE_CHECKING:
     from PIL import Image
 
-    from . import png
+    from .png import reader
 
 _DTYPES = {"1": np.bool_, "I;16": np.uint16, "I": np.int32, "F": np.float32}
 _UPRIGHT: dict[int, Callable[[Array], Array]] = {  # what undoes the orientations of EXIF
@@ -43,7 +43,7 @@ class PictureSource(InMemory):
         super().__init__()
         self._path = path
         self.warnings: list[str] = []
-        self._png: png.Structure | None = None
+        self._png: reader.Structure | None = None
         try:
             self.header = self._read_header(options)
         except InputError:
@@ -72,8 +72,8 @@ class PictureSource(InMemory):
         if mode is None:
             raise InputError(f"is a picture of mode {self._kind.mode}, which is not supported", self._path)
         self._mode = mode
-        self.copies = 1.5 if self._is_plain_png() else 2.4  # the file or Pillow's picture, and the array
-        self.copies += self._orientation in _UPRIGHT
+        self.memory_factor = 1.5 if self._is_plain_png() else 2.4  # the file or Pillow's picture, and the array
+        self.memory_factor += 1.0 if self._orientation in _UPRIGHT else 0.0
         self.warnings += [*notes.warnings, *said]
         if options.axes is not None:
             self.warnings.append("--axes is ignored: a picture names its axes")
@@ -95,16 +95,16 @@ class PictureSource(InMemory):
             colours=self._mode if self._mode in CHANNELS else None,
             icc=notes.icc,
             metadata=metadata,
-            extras=in_words(metadata),
+            extras=format_bytes(metadata),
         )
 
-    def _look(self) -> tuple[Kind, Notes, bool]:
+    def _look(self) -> tuple[Kind, PictureMetadata, bool]:
         """What kind of picture it is, what it says, and whether no pixel of an animation can be transparent."""
         with self._path.open("rb") as file:  # of the formats' modules only one is needed, and imported
             if file.read(len(PNG_SIGNATURE)) == PNG_SIGNATURE:
-                from . import png
+                from .png import reader
 
-                self._png, notes = png.read(file)
+                self._png, notes = reader.read(file)
                 return self._png.kind, notes, bool(self._png.frames) and self._png.is_opaque
             image = self._image
             kind = Kind(image.format or "", image.mode, image.size, "transparency" in image.info)
@@ -123,15 +123,15 @@ class PictureSource(InMemory):
 
                 notes = jpeg.read(cast(Any, image), file)
             else:
-                from . import other
+                from . import pillow_formats
 
-                notes = other.read(image, file)
+                notes = pillow_formats.read(image, file)
         frames_left = getattr(image, "n_frames", 1) if notes.animation is None else 1
         if frames_left > 1:
             notes = notes._replace(warnings=(*notes.warnings, f"only the first of {frames_left} frames is resized"))
         return kind, notes, opaque
 
-    def _grid(self, notes: Notes) -> Grid:
+    def _grid(self, notes: PictureMetadata) -> Grid:
         width, height = self._kind.size
         if self._orientation in _TURNED:
             width, height = height, width
@@ -180,7 +180,7 @@ class PictureSource(InMemory):
             import imagecodecs  # takes half of Pillow's time
 
             return np.asarray(imagecodecs.png_decode(self._path.read_bytes()))
-        from . import apng
+        from .png import apng
 
         if self._png.depth == 16:
             return apng.decode(self._path.read_bytes(), self._png)
@@ -212,7 +212,7 @@ class PictureSource(InMemory):
     def _seen_frames(self) -> Iterator[Array]:
         """The frames of an animation as they are seen."""
         if self._png is not None:
-            from . import apng
+            from .png import apng
 
             with self._path.open("rb") as file:
                 yield from apng.frames(file, self._png, self._mode)
@@ -231,7 +231,7 @@ class PictureSource(InMemory):
         self._close()
 
 
-def in_words(metadata: Metadata) -> tuple[str, ...]:
+def format_bytes(metadata: Metadata) -> tuple[str, ...]:
     """What only a picture understands of a picture's metadata."""
     notes = metadata.notes
     items: list[tuple[str, object]] = [("EXIF", notes.exif), ("XMP", notes.xmp), ("comments", notes.comments)]
@@ -241,7 +241,7 @@ def in_words(metadata: Metadata) -> tuple[str, ...]:
     return (*(name for name, value in items if value), *notes.extras)
 
 
-def _with_facts(notes: Notes) -> tuple[Notes, int]:
+def _with_facts(notes: PictureMetadata) -> tuple[PictureMetadata, int]:
     """The notes with the spacing that EXIF says if nothing else does, and upright; and the orientation."""
     spacing, orientation = None, 1
     if notes.exif:

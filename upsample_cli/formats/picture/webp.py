@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO
 
 from ..base import Array
+from .model import ALPHA, EXIF_PREFIX, INDEXED, Animation, Picture, PictureMetadata
 from .pixels import to_image
-from .record import ALPHA, EXIF_PREFIX, INDEXED, Animation, Notes, Picture
 
 _QUALITY = 95
 _ICC_FLAG, _ALPHA_FLAG, _EXIF_FLAG, _XMP_FLAG, _ANIMATION_FLAG = 0x20, 0x10, 0x08, 0x04, 0x02
@@ -21,7 +21,7 @@ _LONGEST_FRAME = 2**24 - 1  # milliseconds
 Chunk = tuple[bytes, bytes]
 
 
-def read(file: BinaryIO) -> Notes:
+def read(file: BinaryIO) -> PictureMetadata:
     """What a WebP file says beside its samples.
 
     Raises:
@@ -32,7 +32,7 @@ def read(file: BinaryIO) -> Notes:
     own = tuple((name, data) for name, data in chunks if name not in _KNOWN)
     data = first.get(b"EXIF", b"")
     codecs = {name for name, _ in _frame_chunks(chunks)}
-    return Notes(
+    return PictureMetadata(
         exif=data.removeprefix(EXIF_PREFIX),
         xmp=first.get(b"XMP ", b""),
         icc=first.get(b"ICCP"),

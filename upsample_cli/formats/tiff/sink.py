@@ -11,10 +11,10 @@ from typing import Any
 import tifffile
 from tifffile import RESUNIT
 
-from ...ahead import in_threads
+from ...core.threads import available_cores
 from ...errors import OutputError
 from ...geometry import INCH, RASTER, Grid
-from ...limits import cores
+from ...runtime.prefetch import map_threaded
 from .. import xmp
 from ..base import Array, Header, WriteOptions, lost
 from . import colours, dialects, geotiff, imagej, layouts, ome
@@ -46,7 +46,8 @@ class TiffSink:
         self._xml = self._ome_xml(path) if self._dialect == "ome" else None
         self.pyramids = self._dialect != "imagej"
         self.compresses = any("compression" in metadata.layout for _, metadata in self._parts)
-        self.copies = max(map(_copies, self._parts))
+        self.memory_factor = max(map(_copies, self._parts))
+        self.streams = self.memory_factor < 1
 
     def _metadata(self, header: Header, path: Path) -> Metadata:
         if isinstance(header.metadata, Metadata):
@@ -103,7 +104,7 @@ class TiffSink:
             "metadata": self._own_metadata(grid, metadata, planar),
             **resolution(grid, unit),
             **metadata.layout,
-            "maxworkers": cores(),
+            "maxworkers": available_cores(),
             "buffersize": _BUFFER,
         }
 
@@ -179,7 +180,7 @@ def _stored(slabs: Iterable[Array], part: Part, grid: Grid, planar: bool) -> Ite
             step = _BUFFER // samples.itemsize
             yield from (samples[n : n + step].astype(dtype).tobytes() for n in range(0, samples.size, step))
     elif is_bytewise(layout, header.dtype):
-        yield from in_threads(encoder(layout, dtype), bands(slabs, shape, layout["rowsperstrip"]))
+        yield from map_threaded(encoder(layout, dtype), bands(slabs, shape, layout["rowsperstrip"]))
     else:
         yield from bands(slabs, shape, shape[0])
 

@@ -16,10 +16,10 @@ from tifffile import PHOTOMETRIC
 
 from ...errors import InputError, RequestError
 from ..base import Array, ReadOptions, Source
-from ..mapped import Mapped
+from ..mapped_array import Mapped
 from . import colours
+from .chunked_page import SegmentedPage, held_pixels
 from .header import Description, describe
-from .segments import SegmentedPage, held_pixels
 from .series import Image, images_of
 
 _LOGGER = logging.getLogger("tifffile")
@@ -44,7 +44,8 @@ class TiffSource:
         self._segments: SegmentedPage | None = None
         self._mapped = self._map()
         held = 0 if self._mapped is not None else held_pixels(self._page, self._planar)
-        self.copies = held / math.prod(self._series.shape)
+        self.memory_factor = held / math.prod(self._series.shape)
+        self.streams = self.memory_factor < 1
 
     def _map(self) -> Mapped | None:
         """All samples, mapped into memory, as an array of pages, if they lie in one piece."""

@@ -15,7 +15,7 @@ from ...errors import InputError
 from .. import parts
 from ..base import Header, ReadOptions, WriteOptions, only
 from . import analyze, mgh, nifti, nifti_header
-from .samples import VolumeSource, read_start
+from .block import VolumeSource, read_start
 from .sink import VolumeSink, is_pair
 
 _MGH = (".mgh", ".mgz")

@@ -18,8 +18,8 @@ from ...errors import InputError, OutputError
 from ...geometry import Axis, Grid
 from .. import split_name
 from ..base import Array, Header
+from .block import READ_ERRORS, Block, VolumeSource, open_plain, refuse_impossible
 from .conversion import DESCRIP, LARGEST, NAMES
-from .samples import READ_ERRORS, Block, VolumeSource, open_plain, refuse_impossible
 from .sink import Encoded
 
 _SIZE = 348

@@ -17,8 +17,8 @@ from nibabel.freesurfer import mghformat
 from ...errors import InputError, OutputError
 from ...geometry import Affine, Axis, Grid
 from ..base import Array, Header, lost
+from .block import READ_ERRORS, Block, VolumeSource, open_plain, refuse_impossible, skip
 from .conversion import Dimensions, carried, dimensions, generic_losses
-from .samples import READ_ERRORS, Block, VolumeSource, open_plain, refuse_impossible, skip
 from .sink import Encoded
 
 _SIZE = mghformat.DATA_OFFSET

@@ -17,8 +17,8 @@ from nibabel.spatialimages import HeaderDataError
 from ...errors import InputError
 from ...geometry import Affine, Axis, Grid
 from ..base import Header
+from .block import READ_ERRORS, Block, VolumeSource, open_plain, refuse_impossible
 from .conversion import NAMES
-from .samples import READ_ERRORS, Block, VolumeSource, open_plain, refuse_impossible
 from .sink import is_pair
 
 logging.getLogger("nibabel.global").setLevel(logging.CRITICAL)  # it speaks of headers that our messages name

@@ -51,7 +51,8 @@ class VolumeSink:
         self.compresses = path.name.lower().endswith(_COMPRESSED)
         long = [number for number in volume.order if self._shape[number] > 1]
         self._in_order = long == sorted(long)
-        self.copies = 1.0 if self.compresses and not self._in_order else 0.0
+        self.streams = self._in_order or not self.compresses
+        self.memory_factor = 0.0 if self.streams else 1.0
 
     def write(self, paths: Sequence[Path], arrays: Iterable[Iterable[Array]]) -> None:
         """Write the volume; see `Sink`."""
@@ -81,10 +82,10 @@ class VolumeSink:
 
     def _put(self, file: BinaryIO, pieces: Iterable[memoryview]) -> None:
         if self.compresses:
-            from . import gz
+            from . import parallel_gzip
 
             size = math.prod(self._shape) * self._volume.dtype.itemsize
-            gz.write(file, pieces, gz.default_level(size) if self._level is None else self._level)
+            parallel_gzip.write(file, pieces, parallel_gzip.default_level(size) if self._level is None else self._level)
         else:
             for piece in pieces:
                 file.write(piece)

@@ -1,0 +1,282 @@
+"""Upsampling of arrays as PyTorch users know it: `interpolate`, `upsample`, `Upsample` and the gradient."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..core.arrays import Array, ArrayLike
+from ..core.axis_plan import AxisTarget, max_taps, plan_axes
+from ..core.dtypes import SampleCodec, label_codec, numeric_codec
+from ..core.modes import Mode, check_ndim, find_mode
+from ..core.resample import resample
+from ..core.sampling import scaled_size
+from ..core.weights import BandedMatrix
+
+Size = int | Sequence[int]
+Factor = float | Sequence[float]
+
+
+@dataclass(frozen=True, slots=True)
+class UpsampleOptions:
+    """How arrays are to be resized. Exactly one of `size` and `scale_factor` is given.
+
+    Attributes:
+        size: output size of every spatial axis, or one for all, in array order (D, H, W).
+        scale_factor: factor of every spatial axis, or one for all; the output size is ``floor(n · scale_factor)``.
+        mode: ``linear``, ``bilinear`` or ``trilinear`` by the number of spatial axes, which None infers; ``bicubic``
+            for two, ``cubic`` for any number; ``lanczos``, ``area``, ``nearest``, ``nearest-exact``; ``label`` for
+            integers that name regions, whose boundaries become smooth while no new name comes up.
+        align_corners: whether the centres of the corner samples coincide, rather than their outer edges. Only for
+            the linear and cubic modes and Lanczos.
+        recompute_scale_factor: sample at the ratio of the sizes in place of the given factor. Only with
+            `scale_factor`.
+        antialias: stretch the kernel where an axis shrinks. Only for the linear and cubic modes and Lanczos.
+    """
+
+    size: Size | None = None
+    scale_factor: Factor | None = None
+    mode: str | None = None
+    align_corners: bool | None = None
+    recompute_scale_factor: bool | None = None
+    antialias: bool = False
+
+    def __post_init__(self) -> None:
+        """Turn lists into tuples, so that options can be compared and hashed."""
+        for name in ("size", "scale_factor"):
+            value = getattr(self, name)
+            if value is not None and np.ndim(value):
+                object.__setattr__(self, name, tuple(value))
+
+
+def interpolate(
+    input: ArrayLike,
+    size: Size | UpsampleOptions | None = None,
+    scale_factor: Factor | None = None,
+    mode: str | None = None,
+    align_corners: bool | None = None,
+    recompute_scale_factor: bool | None = None,
+    antialias: bool = False,
+) -> Array:
+    """Resize an array of shape (N, C, spatial…), with the meaning of ``torch.nn.functional.interpolate``.
+
+    Beyond it, cubic, Lanczos and antialiasing work in one and three dimensions as well as in two.
+
+    Args:
+        input: shape (N, C, L), (N, C, H, W) or (N, C, D, H, W), of any numeric dtype and memory layout. It is
+            never written to.
+        size: as in `UpsampleOptions`; or such options, in place of all further arguments.
+        scale_factor, mode, align_corners, recompute_scale_factor, antialias: as in `UpsampleOptions`.
+
+    Returns:
+        A new array of shape (N, C, new sizes…) and of the input's dtype in native byte order. It is C-contiguous,
+        or has its channels last in memory where the input has, as in PyTorch. Integers are rounded half to even and
+        saturated.
+
+    Raises:
+        ValueError: the arguments contradict each other or the input's shape.
+        TypeError: the samples are not numbers, or a size is not a whole number.
+
+    >>> import numpy as np
+    >>> interpolate(np.array([[[0.0, 4.0]]]), scale_factor=2)
+    array([[[0., 1., 3., 4.]]])
+    >>> interpolate(np.array([[[0.0, 3.0]]]), size=4, align_corners=True)
+    array([[[0., 1., 2., 3.]]])
+
+    The output of a decoder, made as large as the feature map that it is going to be joined with:
+
+    >>> encoder, decoder = np.ones((1, 8, 13, 17)), np.ones((1, 16, 6, 8))
+    >>> interpolate(decoder, size=encoder.shape[2:]).shape
+    (1, 16, 13, 17)
+
+    Video, twice as wide and high, with as many frames as before:
+
+    >>> video = np.zeros((1, 3, 8, 90, 160), np.uint8)
+    >>> interpolate(video, scale_factor=(1, 2, 2)).shape
+    (1, 3, 8, 180, 320)
+    """
+    options = _options(size, scale_factor, mode, align_corners, recompute_scale_factor, antialias)
+    x = np.asarray(input)
+    return _Resampling(x.shape, x.dtype, options).forward(x)
+
+
+upsample = interpolate
+
+
+class Upsample:
+    """`interpolate` with its options held ready, as ``torch.nn.Upsample``.
+
+    Attributes:
+        options: the options.
+
+    >>> import numpy as np
+    >>> Upsample(scale_factor=2, mode="nearest")(np.array([[[1, 2]]]))
+    array([[[1, 1, 2, 2]]])
+    """
+
+    def __init__(
+        self,
+        size: Size | UpsampleOptions | None = None,
+        scale_factor: Factor | None = None,
+        mode: str | None = None,
+        align_corners: bool | None = None,
+        recompute_scale_factor: bool | None = None,
+        antialias: bool = False,
+    ) -> None:
+        """Hold the options; see `interpolate` for the arguments."""
+        self.options = _options(size, scale_factor, mode, align_corners, recompute_scale_factor, antialias)
+
+    def __call__(self, input: ArrayLike) -> Array:
+        """Resize `input`; see `interpolate`."""
+        return interpolate(input, self.options)
+
+    def __repr__(self) -> str:
+        return f"Upsample({self.options})"
+
+
+def upsample_vjp(
+    input: ArrayLike,
+    size: Size | UpsampleOptions | None = None,
+    scale_factor: Factor | None = None,
+    mode: str | None = None,
+    align_corners: bool | None = None,
+    recompute_scale_factor: bool | None = None,
+    antialias: bool = False,
+) -> tuple[Array, Callable[[ArrayLike], Array]]:
+    """`interpolate`, and the function that takes a gradient back through it.
+
+    Resizing is linear in the input, ``y = A x`` with a separable ``A``; the pullback is its exact adjoint, the
+    transposed matrix of every axis applied in the same way.
+
+    Args:
+        input, size, scale_factor, mode, align_corners, recompute_scale_factor, antialias: as of `interpolate`.
+
+    Returns:
+        The output, and a pullback: it takes the gradient of some number with respect to the output, of the output's
+        shape, and returns the gradient with respect to the input, of the input's shape and dtype.
+
+    Raises:
+        ValueError: as `interpolate`.
+        TypeError: the samples are not floating-point or complex numbers, which alone have a gradient.
+
+    >>> import numpy as np
+    >>> output, pullback = upsample_vjp(np.array([[[0.0, 4.0]]]), scale_factor=2)
+    >>> pullback(np.ones_like(output))
+    array([[[2., 2.]]])
+    """
+    x = np.asarray(input)
+    if x.dtype.kind not in "fc":
+        raise TypeError(f"samples of dtype {x.dtype} have no gradient; floating-point and complex ones have")
+    options = _options(size, scale_factor, mode, align_corners, recompute_scale_factor, antialias)
+    resampling = _Resampling(x.shape, x.dtype, options)
+    return resampling.forward(x), resampling.pull_back
+
+
+class _Resampling:
+    """A resampling of arrays of one shape and dtype, prepared: the matrix of every axis, forward and back."""
+
+    def __init__(self, shape: tuple[int, ...], dtype: np.dtype[Any], options: UpsampleOptions) -> None:
+        if not 3 <= len(shape) <= 5:
+            raise ValueError(f"the input must have the shape (N, C, spatial…) with 1 to 3 spatial axes, got {shape}")
+        spatial = shape[2:]
+        mode = _choose_mode(options, len(spatial))
+        targets = _targets(spatial, options)
+        self._out_shape = (*shape[:2], *(target.size for target in targets))
+        if math.prod(self._out_shape) * dtype.itemsize > sys.maxsize:
+            raise ValueError(f"an array of shape {self._out_shape} is larger than any memory")
+        recipe = plan_axes(spatial, targets, mode, bool(options.align_corners), dtype)
+        self._shape, self._dtype = shape, dtype
+        self._taps = max_taps(recipe)
+        self._codec = label_codec if mode.is_label_mode else numeric_codec
+        self._bands: list[BandedMatrix | None] = [None, None, *(step.matrix for step in recipe)]
+
+    def forward(self, x: Array) -> Array:
+        return self._apply(x, self._bands, self._out_shape, self._codec(x.dtype, self._taps))
+
+    def pull_back(self, gradient: ArrayLike) -> Array:
+        g = np.asarray(gradient)
+        if g.dtype.kind == "c" and self._dtype.kind != "c":
+            raise TypeError("the gradient of a real input is real; take the real part first")
+        if g.shape != self._out_shape:
+            raise ValueError(f"the gradient must have the output's shape {self._out_shape}, got {g.shape}")
+        transposed = [matrix and matrix.transposed() for matrix in self._bands]
+        taps = max((matrix.max_taps for matrix in transposed if matrix is not None), default=1)
+        return self._apply(g.astype(self._dtype, copy=False), transposed, self._shape, numeric_codec(self._dtype, taps))
+
+    @staticmethod
+    def _apply(x: Array, bands: Sequence[BandedMatrix | None], shape: tuple[int, ...], codec: SampleCodec) -> Array:
+        out = _empty(shape, x.dtype.newbyteorder("="), channels_last=_has_channels_last(x))
+        resample(x, bands, out, codec)
+        return out
+
+
+def _has_channels_last(x: Array) -> bool:
+    return bool(np.moveaxis(x, 1, -1).flags.c_contiguous and not x.flags.c_contiguous)
+
+
+def _empty(shape: tuple[int, ...], dtype: np.dtype[Any], channels_last: bool) -> Array:
+    if not channels_last:
+        return np.empty(shape, dtype)
+    return np.moveaxis(np.empty((shape[0], *shape[2:], shape[1]), dtype), -1, 1)
+
+
+def _options(
+    size: Size | UpsampleOptions | None,
+    scale_factor: Factor | None,
+    mode: str | None,
+    align_corners: bool | None,
+    recompute_scale_factor: bool | None,
+    antialias: bool,
+) -> UpsampleOptions:
+    if not isinstance(size, UpsampleOptions):
+        return UpsampleOptions(size, scale_factor, mode, align_corners, recompute_scale_factor, antialias)
+    if antialias or any(value is not None for value in (scale_factor, mode, align_corners, recompute_scale_factor)):
+        raise ValueError("an UpsampleOptions takes the place of all other arguments; give one or the other")
+    return size
+
+
+def _choose_mode(options: UpsampleOptions, ndim: int) -> Mode:
+    mode = find_mode(_inferred_mode(ndim) if options.mode is None else options.mode)
+    if mode.name == "linear" and ndim != 1:  # among PyTorch's names this one stands for a single axis
+        raise ValueError(f"mode 'linear' is for 1 axis, not for {ndim}; use {_inferred_mode(ndim)!r}")
+    check_ndim(mode, ndim)
+    if options.align_corners is not None and not mode.allows_align_corners:
+        raise ValueError(f"align_corners has no meaning for mode {mode.name!r}; leave it out")
+    return mode.antialiased() if options.antialias else mode
+
+
+def _inferred_mode(ndim: int) -> str:
+    return find_mode("linear").torch_name(ndim)
+
+
+def _targets(spatial: Sequence[int], options: UpsampleOptions) -> list[AxisTarget]:
+    size, scale_factor, recompute = options.size, options.scale_factor, options.recompute_scale_factor
+    if (size is None) == (scale_factor is None):
+        given = "neither" if size is None else "both"
+        raise ValueError(f"either size or scale_factor must be given, got {given}")
+    if size is not None:
+        if recompute:
+            raise ValueError("recompute_scale_factor has no meaning with an explicit size; leave it out")
+        sizes = _one_per_axis("size", size, len(spatial))
+        if not all(isinstance(n, int | np.integer) for n in sizes):
+            raise TypeError(f"sizes must be integers, got {size!r}")
+        return [AxisTarget(int(n)) for n in sizes]
+    factors = _one_per_axis("scale_factor", scale_factor, len(spatial))
+    if not all(isinstance(factor, int | float | np.integer | np.floating) for factor in factors):
+        raise TypeError(f"scale factors must be numbers, got {scale_factor!r}")
+    return [
+        AxisTarget(scaled_size(n, float(factor)), None if recompute else float(factor))
+        for n, factor in zip(spatial, factors, strict=True)
+    ]
+
+
+def _one_per_axis(name: str, value: Any, count: int) -> list[Any]:
+    values = [value] * count if np.ndim(value) == 0 else list(value)
+    if len(values) != count:
+        raise ValueError(f"{name} must be one number or one for each of the {count} spatial axes, got {value!r}")
+    return values

@@ -1,0 +1,51 @@
+"""Running all jobs of a batch: a single job in this process, several in worker processes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator, Sequence
+from functools import partial
+from pathlib import Path
+
+from ..runtime.atomic import remove_stale
+from .job import ExecutionOptions, Job
+from .result import Result
+from .worker import run_job
+
+
+def run_jobs(jobs: Sequence[Job], options: ExecutionOptions) -> Generator[Result]:
+    """Run the jobs, and yield the result of each as it ends. A job that fails does not stop the others.
+
+    Several jobs run in processes of their own, so that a crash costs only one of them. Results do not depend on the
+    number of processes. Closing the generator stops all workers.
+    """
+    if not options.dry_run:
+        outputs = {os.path.dirname(job.output) for job in jobs if _is_pending(job)}  # noqa: PTH120 ten times as fast
+        for folder in outputs:
+            remove_stale(Path(folder))
+    tasks = []
+    for number, job in enumerate(jobs):
+        if _is_pending(job):
+            tasks.append((number, job))
+        else:
+            yield _result_without_run(number, job)
+    if len(tasks) > 1:
+        from .pool import run_in_processes  # a single file does not need it
+
+        yield from run_in_processes(tasks, options)
+        return
+    for number, job in tasks:
+        if options.progress is not None:
+            options.progress(job, 0.0)
+        progress = None if options.progress is None else partial(options.progress, job)
+        yield run_job(number, job, options, progress)
+
+
+def _is_pending(job: Job) -> bool:
+    return job.error is None and job.skip is None
+
+
+def _result_without_run(number: int, job: Job) -> Result:
+    if job.error is not None:
+        return Result(job.input, None, "failed", number=number, error=job.error)
+    return Result(job.input, job.output, "skipped", number=number, reason=job.skip)

@@ -1,0 +1,100 @@
+"""Running one job in this process."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .. import formats
+from ..core.threads import available_cores
+from ..errors import OutputError, UpsampleError, as_failure
+from ..resize.mode import read_options
+from ..resize.plan import Plan, make_plan
+from ..resize.run import run_plan
+from .existing import Existing
+from .job import ExecutionOptions, Job
+from .result import Result, Summary
+
+if TYPE_CHECKING:
+    from ..formats.base import Source
+
+_EXISTS = "exists"  # why a job is skipped
+
+
+def run_job(
+    number: int,
+    job: Job,
+    options: ExecutionOptions,
+    progress: Callable[[float], None] | None = None,
+    before_run: Callable[[Plan], None] | None = None,
+) -> Result:
+    """Run one job in this process.
+
+    Args:
+        number: position of the job in the batch.
+        job: the job.
+        options: those of the batch; its `progress` is not used here.
+        progress: is called with the fraction of the job that is done.
+        before_run: is called with the plan before any sample is read; it may wait until there is enough memory.
+    """
+    started = time.perf_counter()
+    skips_existing = options.existing is Existing.SKIP
+    result = Result(job.input, job.output, "planned", number=number)
+    error: UpsampleError | None = None
+    try:
+        if skips_existing and _output_exists(job):
+            return result._replace(status="skipped", reason=_EXISTS)
+        with formats.open_source(job.input, read_options(job.request)) as source:
+            plan = make_plan(job.request, source, job.input, job.output)
+            result = _with_plan(result, plan)
+            if not options.dry_run:
+                if before_run is not None:
+                    before_run(plan)
+                result = _run(result, plan, source, options, progress)
+    except Exception as failure:
+        error = as_failure(failure, job.input, "choose a smaller output")
+    if isinstance(error, OutputError) and skips_existing and _output_exists(job):
+        return result._replace(status="skipped", reason=_EXISTS, bytes=0)
+    if error is not None:
+        result = result._replace(status="failed", error=error, bytes=0)
+    return result._replace(seconds=time.perf_counter() - started)
+
+
+def _output_exists(job: Job) -> bool:
+    return all(os.path.exists(part) for part in formats.parts(job.output))  # noqa: PTH110 pathlib raises for odd names
+
+
+def _with_plan(result: Result, plan: Plan) -> Result:
+    before, after = plan.first.before, plan.first.after
+    return result._replace(
+        before=Summary(before.grid, before.dtype.name, len(plan.images)),
+        after=Summary(after.grid, after.dtype.name, len(plan.images)),
+        mode=plan.mode_name,
+        compute_dtype=plan.first.codec.compute_dtype.name,
+        warnings=plan.warnings,
+        bytes=plan.output_bytes,
+        memory=plan.memory,
+    )
+
+
+def _run(
+    planned: Result, plan: Plan, source: Source, options: ExecutionOptions, progress: Callable[[float], None] | None
+) -> Result:
+    threads = plan.request.threads or available_cores()  # in a batch, fewer than the plan assumed
+    tap = None
+    check: Callable[[Plan, Path], None] | None = None
+    if options.thumbnails:
+        from ..preview.tap import PreviewTap  # needed for the report only
+
+        tap = PreviewTap(plan)
+    if plan.request.verify:
+        from ..verify.check import verify  # needed on request only
+
+        check = verify
+    plan = plan._replace(threads=threads)
+    written = run_plan(plan, source, overwrite=options.existing.replaces, progress=progress, tap=tap, check=check)
+    thumbnails = None if tap is None else tap.thumbnails()
+    return planned._replace(status="done", bytes=written, thumbnails=thumbnails)

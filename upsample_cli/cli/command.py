@@ -1,0 +1,232 @@
+"""The command: resolves options, calls the library, and turns errors into text and exit codes.
+
+Nothing heavier than Click is imported until the options have been checked.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from ..errors import RequestError, UpsampleError
+from ..runtime.signals import install_handlers
+from . import options
+from .help import ENVIRONMENT, epilog, in_groups
+from .settings import Settings, make_settings, variables_in_use
+
+if TYPE_CHECKING:
+    from ..batch.job import Job
+    from ..batch.make import Batch
+    from ..batch.naming import Template
+    from ..batch.pairs import Pair
+    from ..batch.result import Result
+    from ..batch.stdio import Streams
+    from ..resize.request import Request
+    from .console import Console
+
+_INTERRUPTED, _BUG = 130, 1  # exit codes
+
+
+class _Command(click.Command):
+    """A command whose help shows its options under headings."""
+
+    def get_help_option(self, ctx: click.Context) -> click.Option | None:
+        option = super().get_help_option(ctx)
+        if option is not None:
+            option.allow_from_autoenv = False  # a variable UPSAMPLE_HELP must not turn every call into --help
+        return option
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except click.BadParameter as error:
+            raise click.UsageError(error.format_message() + variables_in_use(ctx), ctx) from None
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        for group, parameters in in_groups(self, ctx).items():
+            with formatter.section(group):
+                formatter.write_dl([record for p in parameters if (record := p.get_help_record(ctx)) is not None])
+
+
+@click.command(
+    cls=_Command,
+    context_settings={
+        "auto_envvar_prefix": ENVIRONMENT,
+        "help_option_names": ["-h", "--help"],
+        "max_content_width": 100,
+    },
+    epilog=epilog(),
+)
+@click.argument("inputs", metavar="INPUT...", nargs=-1, type=options.Files())
+@options.size_options
+@options.sampling_options
+@options.input_options
+@options.output_options
+@options.running_options
+@options.comparing_options
+@options.message_options
+@options.about_options
+@click.pass_context
+def main(context: click.Context, /, **given: Any) -> None:
+    """Resize images, TIFF stacks, NIfTI volumes and .npy arrays by PyTorch's sampling rules.
+
+    INPUT is a file, a quoted pattern, a directory with -r, or - for the standard input; one or more of them. The
+    format follows the output's suffix; spacing, affine and DPI follow the samples.
+    """
+    install_handlers()
+    if os.environ.get("NO_COLOR"):
+        context.color = False
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # file names may contain characters that cannot be encoded
+    with _errors_as_text(context, given["verbose"]):
+        sys.exit(_run(*make_settings(context, given)))
+
+
+@contextmanager
+def _errors_as_text(context: click.Context, verbose: bool) -> Iterator[None]:
+    try:
+        yield
+    except UpsampleError as error:
+        hint = variables_in_use(context) if error.exit_code == RequestError.exit_code else ""
+        _fail(f"Error: {error}{hint}", error.exit_code)
+    except KeyboardInterrupt:
+        _fail("Interrupted: unfinished outputs are removed", _INTERRUPTED)
+    except click.UsageError as error:
+        raise click.UsageError(error.format_message() + variables_in_use(context), context) from None
+    except Exception as error:
+        if verbose:
+            from traceback import format_exc  # slow to import, and needed for bugs only
+
+            click.echo(format_exc(), err=True)
+        _fail(f"This is a bug: {type(error).__name__}: {error} (-v shows where)", _BUG)
+
+
+def _run(settings: Settings, request: Request) -> int:
+    """Do what the options ask for, and return the exit code."""
+    from ..batch.stdio import standard_streams
+
+    with standard_streams(settings.inputs, settings.destination, settings.suffix, settings.dry_run) as streams:
+        batch = _make_batch(settings, request, streams)
+        with ExitStack() as stack:
+            console = stack.enter_context(_console(settings, len(batch.jobs)))
+            listeners = [console.show, *_listeners(settings, batch.jobs, stack)]
+            results = stack.enter_context(closing(_results(settings, request, batch.jobs, console)))
+            for result in map(streams.deliver, results):
+                for listener in listeners:
+                    listener(result)
+    return console.report.exit_code
+
+
+def _make_batch(settings: Settings, request: Request, streams: Streams) -> Batch:
+    from ..batch.inputs import Selection
+    from ..batch.make import make_batch
+
+    batch = make_batch(
+        Selection(streams.inputs, _listed(settings), settings.recursive, settings.include, settings.exclude),
+        _template(settings, streams),
+        request,
+        pairs=_pairs(settings),
+        existing=settings.existing,
+        create_folders=not settings.dry_run,
+    )
+    if not settings.quiet:
+        _report_inputs(batch)
+    return batch
+
+
+def _report_inputs(batch: Batch) -> None:
+    if batch.ignored:
+        files = "file" if batch.ignored == 1 else "files"
+        click.echo(f"skipped {batch.ignored} {files} of unknown type", err=True)
+    if not batch.jobs:
+        click.echo("Nothing to do: no matching files", err=True)
+
+
+def _template(settings: Settings, streams: Streams) -> Template:
+    from ..batch.naming import Template
+
+    if settings.compare is None:
+        return Template(settings.destination, settings.suffix, streams.stdout)
+    from ..compare.run import DEFAULT_NAME
+
+    return Template(settings.destination, settings.suffix, streams.stdout, default=DEFAULT_NAME)
+
+
+def _listed(settings: Settings) -> list[str]:
+    if settings.files_from is None:
+        return []
+    from ..batch.lists import read_list
+
+    return read_list(settings.files_from)
+
+
+def _pairs(settings: Settings) -> list[Pair]:
+    if not settings.pair:
+        return []
+    from ..batch.pairs import Pair
+
+    return [Pair.parse(rule) for rule in settings.pair]
+
+
+def _console(settings: Settings, total: int) -> Console:
+    from .console import Console
+
+    return Console(
+        total,
+        quiet=settings.quiet,
+        verbose=settings.verbose,
+        json=settings.json,
+        dry_run=settings.dry_run,
+        progress=settings.progress,
+    )
+
+
+def _results(settings: Settings, request: Request, jobs: Sequence[Job], console: Console) -> Generator[Result]:
+    if settings.compare is not None:
+        from ..compare.region import Region
+        from ..compare.run import compare_jobs, parse_variants
+
+        region = None if settings.region is None else Region.parse(settings.region)
+        return compare_jobs(jobs, parse_variants(settings.compare), region, overwrite=settings.existing.replaces)
+    from ..batch.job import ExecutionOptions
+    from ..batch.run import run_jobs
+
+    options = ExecutionOptions(
+        processes=settings.jobs,
+        max_memory=request.max_memory,
+        existing=settings.existing,
+        dry_run=settings.dry_run,
+        thumbnails=settings.report is not None,
+        progress=console.progress,
+    )
+    return run_jobs(jobs, options)
+
+
+def _listeners(settings: Settings, jobs: Sequence[Job], stack: ExitStack) -> Iterator[Callable[[Result], None]]:
+    """What else receives each result, and is closed by `stack`."""
+    if settings.dry_run:  # writes nothing
+        return
+    if settings.failed_to is not None:
+        from ..batch.lists import FailedList
+
+        yield stack.enter_context(FailedList(settings.failed_to, [job.input for job in jobs], settings.overwrite)).add
+    if settings.report is not None:
+        import shlex
+
+        from ..report.page import HtmlReport
+
+        command = shlex.join(["upsample", *sys.argv[1:]])
+        yield stack.enter_context(HtmlReport(Path(settings.report), command, settings.overwrite)).add
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    click.echo(click.style(message, fg="red"), err=True)  # echo removes the colour if stderr is not a terminal
+    sys.exit(code)

@@ -1,0 +1,146 @@
+"""What is said of results to people: lines, plans, tables and summaries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from ..batch.result import Report, Result, Summary
+from ..text import format_bytes, format_duration, printable, shorten
+
+if TYPE_CHECKING:
+    from ..geometry import Axis, Grid
+
+_HEADINGS = ("INPUT", "OUTPUT", "SIZE", "SPACING", "TYPE", "MODE", "BYTES", "MEMORY")
+_NAMES = 2  # the first columns
+_RIGHT = ("BYTES", "MEMORY")  # aligned, as numbers are
+_GAP = "  "
+
+
+def one_line(result: Result) -> str:
+    """What became of a file, on one line."""
+    if result.status == "failed":
+        return f"Error: {result.error}"
+    if result.status == "skipped":
+        return f"{_output(result)} {result.reason}: skipped"
+    return f"{_names(result)}: {_sizes_of(result)}, {_type(result)}, {result.mode}, {result.seconds:.2f} s"
+
+
+def whole_plan(result: Result) -> str:
+    """What is done to a file, on several lines."""
+    lines = [_names(result)]
+    if result.before is not None and result.after is not None:
+        pairs = list(zip(result.before.grid.axes, result.after.grid.axes, strict=True))
+        lines += [f"  axis {before.name}    {_axis_change(before, after)}" for before, after in reversed(pairs)]
+    lines.append(f"  samples   {_type(result)}, computed in {result.compute_dtype}")
+    lines.append(f"  mode      {result.mode}")
+    if result.status == "planned":
+        lines.append(f"  output    {format_bytes(result.bytes)} before compression")
+    else:
+        lines.append(f"  output    {format_bytes(result.bytes)}")
+    lines.append(f"  memory    about {format_bytes(result.memory)}, besides mapped files")
+    return "\n".join(lines)
+
+
+def table(results: Iterable[Result], width: int | None = None) -> list[str]:
+    """The plans of many files, a line for each below a heading.
+
+    Args:
+        results: of a dry run.
+        width: of the terminal, to which long names are shortened; None for as wide as they are.
+    """
+    rows = [_HEADINGS, *(_row(result) for result in results)]
+    columns = range(len(_HEADINGS))
+    widths = [max(len(row[n]) for row in rows if len(row) == len(columns) or n < _NAMES) for n in columns]
+    if width is None:
+        return [_line(row, widths) for row in rows]
+    _narrow(widths, width)
+    return [shorten(_line(row, widths), width) for row in rows]
+
+
+def summary(report: Report, seconds: float, *, dry_run: bool = False, total: int = 0) -> list[str]:
+    """What became of a batch, the last line in numbers of files.
+
+    Args:
+        report: the counts.
+        seconds: that it took.
+        dry_run: whether nothing was done.
+        total: the number of files that there are, if not all were reached.
+    """
+    counts = f"{report.done} {'planned' if dry_run else 'done'}, {report.skipped} skipped, {report.failed} failed"
+    if report.total < total:
+        counts += f", {total - report.total} not reached"
+    if not report.done:
+        return [counts]
+    if dry_run:
+        return [f"{format_bytes(report.bytes)} before compression", counts]
+    rate = f"{report.done / max(seconds, 1e-9):.3g} files/s"
+    return [f"{format_bytes(report.bytes)} written in {format_duration(seconds)}, {rate}", counts]
+
+
+def _names(result: Result) -> str:
+    return f"{printable(result.input)} → {_output(result)}"
+
+
+def _output(result: Result) -> str:
+    return "?" if result.output is None else printable(result.output)
+
+
+def _type(result: Result) -> str:
+    return "" if result.after is None else result.after.dtype
+
+
+def _sizes_of(result: Result) -> str:
+    if result.before is None or result.after is None:
+        return ""
+    return f"{_sizes(result.before.grid)} → {_sizes(result.after.grid)}"
+
+
+def _sizes(grid: Grid) -> str:
+    """Sizes in the order x×y×z, then the other axes by name."""
+    spatial = "×".join(str(grid[name].size) for name in grid.spatial)
+    return " ".join([spatial, *(f"{axis.name}{axis.size}" for axis in grid.axes if axis.name not in grid.spatial)])
+
+
+def _axis_change(before: Axis, after: Axis) -> str:
+    sizes = f"{before.size}" if before == after else f"{before.size} → {after.size}"
+    if before.spacing is None or after.spacing is None:
+        return sizes
+    unit = f" {after.unit}" if after.unit else ""
+    if before == after:
+        return f"{sizes}, spacing {before.spacing:.6g}{unit}"
+    return f"{sizes}, spacing {before.spacing:.6g} → {after.spacing:.6g}{unit}"
+
+
+def _row(result: Result) -> Sequence[str]:
+    """The cells of a line; behind the names of a file that is not planned there is only one, as wide as it is."""
+    names = (printable(result.input), _output(result))
+    if result.status != "planned":
+        return (*names, str(result.error) if result.status == "failed" else f"skipped: {result.reason}")
+    cells = (_sizes_of(result), _spacing(result.after), _type(result), result.mode)
+    return (*names, *cells, format_bytes(result.bytes), format_bytes(result.memory))
+
+
+def _spacing(after: Summary | None) -> str:
+    """Of the output's samples, in the order x×y×z."""
+    axes = [] if after is None else [after.grid[name] for name in after.grid.spatial]
+    known = [axis for axis in axes if axis.spacing is not None]
+    units = sorted({axis.unit for axis in known if axis.unit})
+    return " ".join(["×".join(f"{axis.spacing:.4g}" for axis in known), *units]) if known else ""
+
+
+def _narrow(widths: list[int], width: int) -> None:
+    """Take from the widest column, which is one of names or of reasons, until a line fits."""
+    too_much = sum(widths) + len(_GAP) * (len(widths) - 1) - width
+    for _ in range(max(0, too_much)):
+        max_taps = widths.index(max(widths))
+        widths[max_taps] = max(1, widths[max_taps] - 1)
+
+
+def _line(row: Sequence[str], widths: Sequence[int]) -> str:
+    aligned = len(row) if len(row) == len(widths) else _NAMES
+    cells = [
+        shorten(cell, width).rjust(width) if heading in _RIGHT else shorten(cell, width).ljust(width)
+        for heading, cell, width in zip(_HEADINGS, row[:aligned], widths, strict=False)
+    ]
+    return _GAP.join([*cells, *row[aligned:]]).rstrip()

@@ -1,1 +1,0 @@
-"""What the command takes and what it says."""

@@ -1,0 +1,1 @@
+"""Contact sheets that show one region in several modes."""

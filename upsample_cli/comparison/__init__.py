@@ -1,1 +1,0 @@
-"""One detail in several modes, side by side."""

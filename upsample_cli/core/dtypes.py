@@ -1,0 +1,126 @@
+"""How each dtype is computed: the precision of the arithmetic, and the conversion into and out of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from .arrays import Array
+
+_FLOAT32_TAPS = 32  # sums of this many float32 products are accurate to a few units in the last place
+_FLOAT32_LEVELS = 2 << 16  # up to this many taps × levels, float32 rounding stays below 1/32 of a level
+
+
+@dataclass(frozen=True, slots=True)
+class SampleCodec:
+    """Converts stored samples to the dtype of the arithmetic, and results back.
+
+    Attributes:
+        compute_dtype: the dtype in which weighted samples are summed.
+        load: returns a new array of `compute_dtype` from stored samples.
+        store: writes an array of `compute_dtype`, which it may overwrite, to an array of the output's dtype.
+        pixel_axes: number of last axes that hold the channels of one pixel, which must be computed together.
+        writes_in_place: whether results may be computed directly in the output, without `store`.
+        is_label: whether samples are labels, so that indicators are interpolated in place of the numbers.
+        converts_only: whether `load` and `store` only convert the dtype, which the kernels can do themselves.
+    """
+
+    compute_dtype: np.dtype[Any]
+    load: Callable[[Array], Array]
+    store: Callable[[Array, Array], None]
+    pixel_axes: int = 0
+    writes_in_place: bool = False
+    is_label: bool = False
+    converts_only: bool = False
+
+
+def numeric_codec(dtype: np.dtype[Any], taps: int = 2) -> SampleCodec:
+    """The codec for samples of `dtype` that are plain numbers.
+
+    bool and integers of up to 16 bits are computed in float32 if there are few enough taps to keep its rounding below
+    1/32 of a level, else in float64; wider integers in float64; float16 in float32; all others in their own precision,
+    or in double precision if there are many taps. Integers are rounded once, half to even, and saturated; bool is 0 or
+    1.
+
+    Args:
+        dtype: of the stored samples.
+        taps: the largest number of taps along an axis.
+
+    Raises:
+        TypeError: the dtype is not numeric.
+    """
+    compute_dtype = _compute_dtype(dtype, taps)
+
+    def load(x: Array) -> Array:
+        return x.astype(compute_dtype, order="C")
+
+    store = {"b": _store_bool, "i": _store_integers, "u": _store_integers}.get(dtype.kind, _store_floats)
+    return SampleCodec(compute_dtype, load, store, writes_in_place=compute_dtype == dtype, converts_only=True)
+
+
+def label_codec(dtype: np.dtype[Any], taps: int = 2) -> SampleCodec:
+    """The codec for labels, which must not be averaged: see `core.labels`.
+
+    Raises:
+        TypeError: the dtype is neither integer nor bool.
+    """
+    if dtype.kind not in "biu":
+        raise TypeError(f"labels must be integers, not {dtype}")
+    votes = _compute_dtype(np.dtype(np.float32), taps)
+    return replace(numeric_codec(dtype), compute_dtype=votes, is_label=True, converts_only=False)
+
+
+def premultiplied_codec(codec: SampleCodec) -> SampleCodec:
+    """The same codec for colours with straight alpha as their last channel.
+
+    Colours are multiplied by alpha when loaded and divided by it when stored, so that the invisible colour of a
+    transparent pixel does not leak into its neighbours. (T. Porter and T. Duff, "Compositing digital images", 1984.)
+    """
+
+    def load(x: Array) -> Array:
+        y = codec.load(x)
+        y[..., :-1] *= y[..., -1:]
+        return y
+
+    def store(x: Array, out: Array) -> None:
+        alpha = x[..., -1:]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            np.divide(x[..., :-1], alpha, out=x[..., :-1])
+        np.copyto(x[..., :-1], 0, where=alpha == 0)
+        codec.store(x, out)
+
+    return replace(codec, load=load, store=store, pixel_axes=1, writes_in_place=False, converts_only=False)
+
+
+def _compute_dtype(dtype: np.dtype[Any], taps: int) -> np.dtype[Any]:
+    if dtype.kind in "fc":
+        at_least = np.float64 if taps > _FLOAT32_TAPS else np.float32
+        return np.result_type(dtype.newbyteorder("="), at_least)
+    if dtype.kind in "biu":
+        return np.dtype(np.float32 if taps << 8 * dtype.itemsize <= _FLOAT32_LEVELS else np.float64)
+    raise TypeError(f"samples of dtype {dtype} cannot be interpolated; only numbers and booleans can")
+
+
+def _store_floats(x: Array, out: Array) -> None:
+    with np.errstate(over="ignore"):  # values beyond the range of float16 become infinity
+        np.copyto(out, x, casting="same_kind")
+
+
+def _store_bool(x: Array, out: Array) -> None:
+    np.copyto(out, np.rint(x, out=x), casting="unsafe")
+
+
+def _store_integers(x: Array, out: Array) -> None:
+    limits = np.iinfo(out.dtype)
+    highest = x.dtype.type(limits.max)
+    np.rint(x, out=x)
+    if int(highest) == limits.max:
+        np.copyto(out, np.clip(x, limits.min, highest, out=x), casting="unsafe")
+        return
+    above = x >= highest  # float64 cannot represent a 64-bit limit: `highest` is one past it
+    np.clip(x, limits.min, np.nextafter(highest, 0, dtype=x.dtype), out=x)
+    np.copyto(out, x, casting="unsafe")
+    out[above] = limits.max

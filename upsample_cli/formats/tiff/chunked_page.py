@@ -1,0 +1,123 @@
+"""Pages that are decoded strip by strip, or one row of tiles after the other."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import tifffile
+from tifffile import PLANARCONFIG
+
+from ...runtime.prefetch import map_threaded
+from ..base import Array
+from . import colours
+
+
+def held_pixels(page: tifffile.TiffPage, planar: bool) -> int:
+    """How many samples of a page are held while it is read."""
+    copies = 2 if planar else 1
+    return copies * math.prod(page.shape) * _height(page, planar) // max(1, page.imagelength)
+
+
+def _height(page: tifffile.TiffPage, planar: bool) -> int:
+    """Lines that are decoded together: all, where the segments are more than bands of pixels."""
+    height = int(page.tilelength if page.is_tiled else page.rowsperstrip)
+    contiguous = page.samplesperpixel == 1 or page.planarconfig == PLANARCONFIG.CONTIG
+    simple = contiguous and not planar and page.imagedepth == 1 and page.ndim == 2 + (page.samplesperpixel > 1)
+    return height if simple and 0 < height < page.imagelength else int(page.imagelength)
+
+
+class SegmentedPage:
+    """A compressed page, whose lines are decoded as they are asked for.
+
+    Attributes:
+        number: of the page in its series.
+    """
+
+    def __init__(self, number: int, page: Any, planar: bool) -> None:
+        """Open the `page`, of which tifffile may know no more than where it lies.
+
+        Raises:
+            ValueError: the file ends before the page does.
+        """
+        self.number = number
+        self._page, self._planar = page, planar
+        self._keyframe: tifffile.TiffPage = page.keyframe
+        self._height = _height(self._keyframe, planar)
+        self._decoder = self._keyframe.decode  # all that these read from the file is read here, and not by threads
+        self._jpeg = {"jpegtables": page.jpegtables, "jpegheader": self._keyframe.jpegheader}
+        self._band: tuple[int, Array] | None = None  # the last one that was decoded, and its number
+        file = page.parent.filehandle
+        end = max(map(sum, zip(page.dataoffsets, page.databytecounts, strict=True)), default=0)
+        if file.size < end:
+            raise ValueError(f"{file.size:,} bytes where {end:,} are promised")
+
+    def lines(self, start: int, stop: int) -> Array:
+        """Lines ``start:stop``, later ones never go back by much: the last band is kept, since they may overlap."""
+        height, keyframe = self._height, self._keyframe
+        if height == keyframe.imagelength:
+            if self._band is None:
+                self._band = 0, self._whole()
+            return self._band[1][start:stop]
+        lines = np.full((stop - start, keyframe.imagewidth, *keyframe.shape[2:]), keyframe.nodata, keyframe.dtype)
+        first, last = start // height, -(-stop // height)
+        if self._band is not None and self._band[0] == first:
+            lines[: (first + 1) * height - start] = self._band[1][start - first * height : stop - first * height]
+            first += 1
+        band = np.full((height, *lines.shape[1:]), keyframe.nodata, keyframe.dtype)  # the last one, as a whole
+        for number, x, pixels in self._decode(range(first, last)):
+            top = number * height
+            low, high = max(start, top), min(stop, top + len(pixels))
+            lines[low - start : high - start, x : x + pixels.shape[1]] = pixels[low - top : high - top]
+            if number == last - 1:
+                band[: len(pixels), x : x + pixels.shape[1]] = pixels
+        if first < last:
+            self._band = last - 1, band
+        return lines
+
+    def _whole(self) -> Array:
+        with self._opened():
+            pixels = self._page.asarray()
+        if pixels.size < math.prod(self._keyframe.shape):
+            raise ValueError(f"the page {self.number} is empty")
+        return colours.together(pixels) if self._planar else pixels
+
+    def _decode(self, bands: range) -> Iterator[tuple[int, int, Array]]:
+        """The segments of bands of lines: the number of the band, the first column, and the pixels."""
+        across = -(-self._keyframe.imagewidth // self._width)
+        with self._opened():
+            encoded = ((self._read(n), n) for n in range(bands.start * across, bands.stop * across))
+            for segment, (_, _, y, x, _), _ in map_threaded(self._decoded, encoded):
+                if segment is not None:
+                    rows = min(self._height, self._keyframe.imagelength - y)
+                    columns = min(self._width, self._keyframe.imagewidth - x)
+                    pixels = segment[0, :rows, :columns].reshape(rows, columns, *self._keyframe.shape[2:])
+                    yield y // self._height, x, pixels
+
+    @contextmanager
+    def _opened(self) -> Iterator[None]:
+        """The file of the page open: the other files of a set are closed."""
+        file = self._page.parent.filehandle
+        was_closed = file.closed
+        file.open()
+        try:
+            yield
+        finally:
+            if was_closed:
+                file.close()
+
+    @property
+    def _width(self) -> int:
+        return int(self._keyframe.tilewidth if self._keyframe.is_tiled else self._keyframe.imagewidth)
+
+    def _read(self, index: int) -> bytes:
+        file = self._page.parent.filehandle
+        file.seek(self._page.dataoffsets[index])
+        return bytes(file.read(self._page.databytecounts[index]))
+
+    def _decoded(self, item: tuple[bytes, int]) -> Any:
+        data, index = item
+        return self._decoder(data or None, index, **self._jpeg)

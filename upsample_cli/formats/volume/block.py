@@ -1,0 +1,208 @@
+"""The samples of a volume: one block of numbers in a file, mapped into memory where it is not compressed."""
+
+from __future__ import annotations
+
+import gzip
+import math
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, Self, cast
+
+import numpy as np
+
+from ...errors import InputError
+from ...geometry import Grid
+from ..base import Array, Header, Source
+from ..mapped_array import Mapped
+
+READ_ERRORS = (OSError, EOFError, zlib.error)
+_START = 540  # bytes, the longest header
+_CHUNK = 1 << 20
+_GZIP = b"\x1f\x8b"
+_FARTHEST = 1e30
+_DEFLATE_LIMIT = 1032  # no byte of a gzip stream stands for more
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Where the samples of a volume lie.
+
+    Attributes:
+        path: of the file.
+        shape: of the array, slowest axis first.
+        dtype: as they are stored, byte order included.
+        offset: of the first byte in the file, once that is decompressed.
+    """
+
+    path: Path
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    offset: int
+
+    @property
+    def end(self) -> int:
+        """The offset of what follows the samples."""
+        return self.offset + math.prod(self.shape) * self.dtype.itemsize
+
+
+class VolumeSource:
+    """A volume that is open for reading; see `Source`."""
+
+    others: Sequence[Source] = ()
+    memory_factor = 0.0
+    streams = True
+
+    def __init__(self, path: Path, header: Header, block: Block, warnings: Sequence[str] = ()) -> None:
+        _refuse_nowhere(header.grid, path)
+        self._path, self._block = path, block
+        self.header = header
+        self.warnings = list(warnings)
+        self._compressed = is_compressed(block.path)
+        self._mapped: Mapped | None = None
+        self._stream: _Stream | None = None
+
+    def read(self, axis: int, start: int, stop: int) -> Array:
+        """Rows ``start:stop``; see `Source`."""
+        if not self._compressed:
+            if self._mapped is None:
+                self._mapped = Mapped(self._block.path, self._block.dtype, self._block.offset, self._block.shape)
+            return self._mapped.rows(self._block.shape[axis + 1 :], start, stop)
+        if self._stream is None:
+            self._stream = _Stream(self._block, self._path)
+        return self._stream.rows(self._block.shape[axis + 1 :], start, stop)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._stream is not None:
+            self._stream.close()
+        self._stream = self._mapped = None
+
+
+class _Stream:
+    """The samples of a compressed file, decompressed as they are asked for; it is never in memory as a whole."""
+
+    def __init__(self, block: Block, path: Path) -> None:
+        self._block, self._path = block, path
+        self._rewind()
+
+    def _rewind(self) -> None:
+        from . import parallel_gzip  # which plain files need not wait for
+
+        self._file = parallel_gzip.open_stream(self._block.path)
+        self._held: Array = np.empty(0, np.uint8)  # of the samples, the bytes that were asked for last
+        self._begin = 0
+        self._forward(self._block.offset)
+
+    def rows(self, row_shape: tuple[int, ...], start: int, stop: int) -> Array:
+        """Rows ``start:stop`` of the array as one of rows of this shape."""
+        size = math.prod(row_shape) * self._block.dtype.itemsize
+        begin, end = start * size, stop * size
+        if begin < self._begin:  # another pass begins
+            self.close()
+            self._rewind()
+        wanted = np.empty(end - begin, np.uint8)
+        overlap = self._held[begin - self._begin : end - self._begin]
+        wanted[: overlap.size] = overlap
+        position = self._begin + self._held.size
+        self._forward(max(0, begin - position))
+        self._fill(wanted[overlap.size :], max(begin, position))
+        if end > position:
+            self._held, self._begin = wanted, begin
+        if end == self._block.end - self._block.offset:
+            self._forward(None)  # to the end, where the checksum is
+        return wanted.view(self._block.dtype).reshape(-1, *row_shape)
+
+    def _fill(self, target: Array, position: int) -> None:
+        view, done = memoryview(cast(Any, target)), 0
+        while done < target.size:
+            got = self._read_into(view[done : done + _CHUNK])
+            if not got:
+                raise truncated(self._block.offset + position + done, self._block, self._path)
+            done += got
+
+    def _forward(self, count: int | None) -> None:
+        """Leave out so many bytes, or all that are left."""
+        unwanted = memoryview(bytearray(_CHUNK))
+        while count is None or count > 0:
+            got = self._read_into(unwanted if count is None else unwanted[: min(count, _CHUNK)])
+            if not got:
+                return
+            count = None if count is None else count - got
+
+    def _read_into(self, target: memoryview) -> int:
+        try:
+            return int(self._file.readinto(target))  # type: ignore[attr-defined]
+        except Exception as error:  # ISA-L has errors of its own
+            raise InputError(f"cannot be read to its end: {error}", self._path) from error
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def is_compressed(path: Path) -> bool:
+    """Whether the file is a gzip stream, whatever its name says."""
+    with path.open("rb") as file:
+        return file.read(len(_GZIP)) == _GZIP
+
+
+def open_plain(path: Path) -> BinaryIO:
+    """Open a file for reading, decompressed if it is compressed."""
+    return cast(BinaryIO, gzip.open(path) if is_compressed(path) else path.open("rb"))
+
+
+def read_start(file: Path, path: Path) -> bytes:
+    """The first bytes of `file`, which is a part of `path`.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    try:
+        with open_plain(file) as stream:
+            return stream.read(_START)
+    except READ_ERRORS as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"is not a readable volume: {file.name}: {reason}", path) from error
+
+
+def skip(file: BinaryIO) -> int:
+    """Read to the end; gives the number of bytes."""
+    return sum(len(chunk) for chunk in iter(lambda: file.read(_CHUNK), b""))
+
+
+def refuse_impossible(block: Block, path: Path) -> None:
+    """Refuse what cannot be there, before memory is asked for.
+
+    Raises:
+        InputError: the header promises more samples than the file can hold, or none.
+    """
+    if not block.shape or min(block.shape) < 1:
+        raise InputError(f"has the impossible size {'×'.join(map(str, block.shape[::-1]))}", path)
+    try:
+        found = block.path.stat().st_size
+        limit = found * _DEFLATE_LIMIT if is_compressed(block.path) else found
+    except OSError as error:
+        raise InputError(f"is not a readable volume: {block.path.name}: {error.strerror}", path) from error
+    if limit < block.end:
+        raise truncated(found, block, path)
+
+
+def _refuse_nowhere(grid: Grid, path: Path) -> None:
+    """Refuse positions that no header can hold once they have moved."""
+    for name, affine in grid.affines.items():
+        if not (np.abs(affine) < _FARTHEST).all():
+            raise InputError(f"is damaged: its affine ({name}) leads nowhere", path)
+    for axis in grid.axes:
+        if max(axis.spacing or 0, abs(axis.origin)) > _FARTHEST:
+            raise InputError(f"is damaged: the spacing of its axis {axis.name} is {axis.spacing:g}", path)
+
+
+def truncated(found: int, block: Block, path: Path) -> InputError:
+    """The refusal of a file of which there are only `found` bytes."""
+    return InputError(f"is truncated: {found:,} bytes where its header promises {block.end:,}", path)

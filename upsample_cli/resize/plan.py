@@ -1,0 +1,153 @@
+"""The plan for one file: everything that is going to be done to it, made from headers alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from .. import formats
+from ..core.axis_plan import AxisTarget
+from ..core.threads import available_cores
+from ..formats.base import Sink, Source, WriteOptions
+from ..runtime.resources import baseline_bytes, check_disk_space, check_memory, default_memory_limit
+from .array_plan import ArrayPlan, array_bytes
+from .planning import plan_array, plan_levels
+from .request import Request
+from .targets import find_targets
+
+
+class Plan(NamedTuple):
+    """What is done to one file.
+
+    Attributes:
+        source_path, output_path: the files.
+        request: the options.
+        arrays: the plan for each array of the output in its order: each image, followed by its pyramid levels.
+        images: the plan for each image alone, one for each array of the input.
+        sink: writes the output.
+        threads: number of threads that compute; one more reads, and one more writes.
+        resident_bytes: memory of the process, and of inputs that must be decoded whole.
+        warnings: what the output will not contain, and other warnings.
+    """
+
+    source_path: Path
+    output_path: Path
+    request: Request
+    arrays: tuple[ArrayPlan, ...]
+    images: tuple[ArrayPlan, ...]
+    sink: Sink
+    threads: int
+    resident_bytes: int
+    warnings: tuple[str, ...]
+
+    @property
+    def first(self) -> ArrayPlan:
+        """The plan for the first array, which is the only one of most files."""
+        return self.arrays[0]
+
+    @property
+    def mode_name(self) -> str:
+        """The mode for people, such as ``trilinear align-corners``."""
+        words = [self.first.mode.torch_name(len(self.first.changed_axes))]
+        words += ["antialiased"] if self.request.antialias else []
+        words += ["align-corners"] if self.request.align_corners else []
+        return " ".join(words)
+
+    @property
+    def output_bytes(self) -> int:
+        """The size of the output's samples before compression, in bytes."""
+        return sum(array_bytes(array.after) for array in self.arrays)
+
+    @property
+    def memory(self) -> int:
+        """The predicted peak of the working memory, in bytes."""
+        resampling = max(array.memory(self.threads) for array in self.arrays)
+        largest = max(array_bytes(image.after) for image in self.images)
+        buffered = _buffered_bytes(self.sink, self.arrays)
+        return self.resident_bytes + math.ceil(max(buffered + resampling, self.sink.memory_factor * largest))
+
+
+def make_plan(request: Request, source: Source, source_path: Path, output_path: Path) -> Plan:
+    """Plan what `request` asks of `source`, for an output at `output_path`.
+
+    Raises:
+        RequestError: the request does not fit the file, or needs more than the machine has.
+        InputError: the file's samples cannot be resized.
+        OutputError: the output cannot hold the result.
+    """
+    sources = [source, *source.others]
+    threads, limit = request.threads or available_cores(), request.max_memory or default_memory_limit()
+    targets = [find_targets(request, part.header.grid, source_path) for part in sources]
+    images = [
+        plan_array(request, part, wanted, limit, source_path, number)
+        for number, (part, wanted) in enumerate(zip(sources, targets, strict=True))
+    ]
+    options = WriteOptions(request.quality, request.compress_level)
+    sink = formats.make_sink(output_path, [image.after for image in images], options)
+    images = [image if image.source_streams or sink.streams else image.unsliced() for image in images]
+    arrays: list[ArrayPlan] = []
+    for image in images:
+        arrays += [image, *(plan_levels(image, request, source_path) if sink.pyramids else ())]
+    resident = baseline_bytes() + sum(part.memory_factor * array_bytes(part.header) for part in sources)
+    available = limit - resident - _buffered_bytes(sink, images)
+    plan = Plan(
+        source_path=source_path,
+        output_path=output_path,
+        request=request,
+        arrays=tuple(array.fit_memory(available, threads) for array in arrays),
+        images=tuple(images),
+        sink=sink,
+        threads=threads,
+        resident_bytes=math.ceil(resident),
+        warnings=_warnings(request, sources, images, targets, sink),
+    )
+    check_memory(plan.memory, limit, source_path)
+    check_disk_space(plan.output_bytes, sink.compresses, output_path)
+    return plan
+
+
+def _buffered_bytes(sink: Sink, arrays: Sequence[ArrayPlan]) -> float:
+    """Bytes that the sink buffers before it can encode, for arrays that come in several slabs."""
+    factor = min(sink.memory_factor, 1.0)
+    return max(0.0 if array.is_one_slab else factor * array_bytes(array.after) for array in arrays)
+
+
+def _warnings(
+    request: Request,
+    sources: Sequence[Source],
+    images: Sequence[ArrayPlan],
+    targets: Sequence[Mapping[str, AxisTarget]],
+    sink: Sink,
+) -> tuple[str, ...]:
+    warnings = [warning for source in sources for warning in source.warnings]
+    warnings += [warning for image in images for warning in _label_warning(image, request)]
+    warnings += sink.warnings
+    for image, wanted in zip(images, targets, strict=True):
+        warnings += [*_aliasing_warning(image), *_spacing_warnings(image, wanted)]
+    return tuple(dict.fromkeys(warnings))
+
+
+def _label_warning(image: ArrayPlan, request: Request) -> list[str]:
+    if not image.before.labels or request.mode is not None:
+        return []
+    return ["the file is marked as containing labels, so mode nearest is used; choose another one with --mode"]
+
+
+def _aliasing_warning(image: ArrayPlan) -> list[str]:
+    pairs = zip(image.before.grid.names, image.axes, strict=True)
+    shrinking = [name for name, axis in pairs if axis.matrix is not None and axis.map.a > 1]
+    if not (image.mode.can_alias and shrinking):
+        return []
+    return [f"shrinking ({', '.join(shrinking)}) without --antialias can leave jagged edges and moiré"]
+
+
+def _spacing_warnings(image: ArrayPlan, targets: Mapping[str, AxisTarget]) -> list[str]:
+    """A warning for each axis whose spacing is not exactly the requested one."""
+    warnings = []
+    for name, target in targets.items():
+        old, new = image.before.grid[name].spacing, image.after.grid[name].spacing
+        if target.exact and target.scale_factor and old and new and not math.isclose(old / target.scale_factor, new):
+            warnings.append(f"the spacing of {name} is {new:.6g}, the nearest that its size and the mode allow")
+    return warnings

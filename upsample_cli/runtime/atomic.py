@@ -1,0 +1,166 @@
+"""Atomic outputs: written under a temporary name beside the target, and renamed when they are complete."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+try:
+    import fcntl
+except ImportError:  # Windows, where an open file cannot be removed anyway
+    fcntl = None  # type: ignore[assignment]
+
+_TEMPORARY_NAME = re.compile(r"\.upsample-[0-9a-f]{12}\.tmp(\..*)?")
+_STALE_AFTER_SECONDS = 10.0  # a living process has locked its new file long before
+_unpublished: list[AtomicOutput] = []
+
+
+class AtomicOutput:
+    """Temporary files beside their targets, each locked by this process while it is being written.
+
+    Attributes:
+        paths: the temporary files, in the order of the targets.
+    """
+
+    def __init__(self, targets: Sequence[Path], suffixes: Sequence[str] | None = None) -> None:
+        """Choose unused temporary names.
+
+        Args:
+            targets: the final names; several if the files belong together, such as an .hdr/.img pair.
+            suffixes: the end of each temporary name, because libraries infer formats from it; None for the last suffix
+                of each target.
+        """
+        token = _process_token(os.getpid()) + os.urandom(3).hex()
+        self._targets = targets
+        self._published: list[Path] = []
+        self._locks: list[int] = []
+        suffixes = [target.suffix for target in targets] if suffixes is None else suffixes
+        self.paths = [
+            target.with_name(f".upsample-{token}.tmp{suffix}") for target, suffix in zip(targets, suffixes, strict=True)
+        ]
+
+    def __enter__(self) -> Self:
+        """Create the temporary files, empty.
+
+        Raises:
+            OSError: a file cannot be created.
+        """
+        _unpublished.append(self)
+        try:
+            for path in self.paths:
+                descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+                self._locks.append(descriptor)
+                _try_lock(descriptor)
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def publish(self, overwrite: bool) -> None:
+        """Rename the complete files to their targets, in the order of the targets.
+
+        Raises:
+            FileExistsError: a target exists, and `overwrite` is false.
+            OSError: a file cannot be renamed.
+        """
+        for path, target in zip(self.paths, self._targets, strict=True):
+            if overwrite and target.exists():
+                shutil.copymode(target, path)
+        for path, target in zip(self.paths, self._targets, strict=True):
+            _rename(path, target, overwrite)
+            if not overwrite:
+                self._published.append(target)
+        self._published = []
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Remove temporary files, and already renamed members of an incomplete set of targets."""
+        for path in (*self.paths, *self._published):
+            with suppress(OSError):
+                path.unlink()
+        while self._locks:
+            os.close(self._locks.pop())
+        _unpublished.remove(self)
+
+
+def remove_unpublished() -> None:
+    """Remove all temporary files of this process, at its end: a signal may have interrupted their removal."""
+    for output in tuple(_unpublished):
+        output.__exit__(None, None, None)
+
+
+def remove_stale(folder: Path) -> None:
+    """Remove temporary files in `folder` that no process holds any more, because their process was killed."""
+    for path in _temporary_files(folder):
+        with suppress(OSError):
+            if time.time() - path.stat().st_mtime >= _STALE_AFTER_SECONDS:
+                _remove_if_unlocked(path)
+
+
+def remove_stale_of(process: int, folder: Path) -> None:
+    """Remove the temporary files in `folder` of a process, given by its number, that has just been killed."""
+    for path in _temporary_files(folder):
+        with suppress(OSError):
+            if path.name.startswith(f".upsample-{_process_token(process)}"):
+                _remove_if_unlocked(path)
+
+
+def resolve_link(path: Path) -> Path:
+    """The target of a symbolic link, so that writing replaces the target and keeps the link; else the path itself."""
+    return path.resolve() if path.is_symlink() else path
+
+
+def _temporary_files(folder: Path) -> list[Path]:
+    with suppress(OSError), os.scandir(folder) as entries:
+        return [Path(e.path) for e in entries if _TEMPORARY_NAME.fullmatch(e.name) and not e.is_symlink()]
+    return []
+
+
+def _process_token(process: int) -> str:
+    """The part that the temporary names of one process share."""
+    return f"{process & 0xFFFFFF:06x}"
+
+
+def _remove_if_unlocked(path: Path) -> None:
+    if fcntl is None:
+        return
+    descriptor = os.open(path, os.O_RDWR)
+    try:
+        if _try_lock(descriptor):
+            path.unlink()
+    finally:
+        os.close(descriptor)
+
+
+def _try_lock(descriptor: int) -> bool:
+    """Lock a file until its descriptor is closed or the process ends; False if another process holds the lock."""
+    if fcntl is None:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:  # locked, or a file system without locks
+        return False
+    return True
+
+
+def _rename(path: Path, target: Path, overwrite: bool) -> None:
+    """Give a complete file its final name in one step, without a moment in which another process could interfere."""
+    if not overwrite:
+        try:
+            target.hardlink_to(path)  # unlike a rename, this fails if the target exists
+        except FileExistsError:
+            raise
+        except OSError:  # a file system without hard links
+            if target.exists():
+                raise FileExistsError(target) from None
+        else:
+            return
+    path.replace(target)

@@ -1,0 +1,91 @@
+"""Work in other threads: produce the next item while the current one is used, and map a function over items."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import suppress
+from itertools import chain, islice
+from typing import Generic, NamedTuple, TypeVar
+
+from ..core.threads import available_cores
+
+T = TypeVar("T")
+U = TypeVar("U")
+
+_ITEMS_PER_THREAD = 4  # submitted and not yet returned, at most
+_JOIN_SECONDS = 1.0  # how long to wait for a thread whose next item is no longer needed
+_POLL_SECONDS = 0.05  # how often a waiting thread checks whether it should stop
+
+
+class _Item(NamedTuple, Generic[T]):
+    value: T
+
+
+class _End(NamedTuple):
+    error: BaseException | None
+
+
+def prefetch(items: Generator[T]) -> Generator[T]:
+    """Yield the same items in the same order, each produced by another thread while the previous one is in use.
+
+    At most three items exist at a time: one in production, one waiting, one in use. An exception of the producer is
+    raised here. Closing this generator stops the thread after its current item.
+    """
+    waiting: queue.Queue[_Item[T] | _End] = queue.Queue(1)
+    stop = threading.Event()
+
+    def put(entry: _Item[T] | _End) -> bool:
+        while not stop.is_set():
+            with suppress(queue.Full):
+                waiting.put(entry, timeout=_POLL_SECONDS)
+                return True
+        return False
+
+    def produce() -> None:
+        error: BaseException | None = None
+        try:
+            for item in items:
+                if not put(_Item(item)):
+                    break
+                del item  # free its memory while the next item is produced
+        except BaseException as failure:
+            error = failure
+        finally:
+            items.close()
+        put(_End(error))
+
+    thread = threading.Thread(target=produce, name="upsample-prefetch", daemon=True)
+    thread.start()
+    try:
+        while isinstance(entry := waiting.get(), _Item):
+            yield entry.value
+            del entry
+        if entry.error is not None:
+            raise entry.error
+    finally:
+        stop.set()
+        thread.join(_JOIN_SECONDS)
+
+
+def map_threaded(function: Callable[[T], U], items: Iterable[T]) -> Iterator[U]:
+    """``map(function, items)`` on all cores, in order, with a bounded number of items in progress."""
+    items = iter(items)
+    start = list(islice(items, 2))
+    items = chain(start, items)
+    threads = available_cores()
+    if len(start) < 2 or threads == 1:
+        yield from map(function, items)
+        return
+    from concurrent.futures import Future, ThreadPoolExecutor  # slow to import, and small work does not need it
+
+    waiting: deque[Future[U]] = deque()
+    with ThreadPoolExecutor(threads) as pool:
+        for item in items:
+            waiting.append(pool.submit(function, item))
+            if len(waiting) >= threads * _ITEMS_PER_THREAD:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
