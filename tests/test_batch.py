@@ -199,7 +199,7 @@ def test_names_that_differ_in_case_alone_collide_where_they_are_one(monkeypatch,
 
 
 def test_many_inputs_do_not_become_one_file():
-    with pytest.raises(RequestError, match="3 inputs cannot become one file"):
+    with pytest.raises(RequestError, match="3 inputs cannot be written to one file"):
         make_jobs(["a.npy", "b.npy", "c.npy"], "out.npy")
 
 

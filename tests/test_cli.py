@@ -22,7 +22,7 @@ from PIL import Image
 
 import upsample_cli
 from upsample_cli.cli.command import main
-from upsample_cli.cli.options import EXAMPLES
+from upsample_cli.cli.help import EXAMPLES
 from upsample_cli.core.kernel import describe
 
 SAMPLES = Path(__file__).parents[1] / "sample_data"
@@ -896,7 +896,7 @@ def test_more_axes_than_have_names():
 
 def test_like_a_file_that_is_not_there_or_lacks_an_axis(sample):
     refuse(sample("icon.png"), "--like", "none.png", code=3, says=("none.png", "does not exist"))
-    refuse("icon.png", "--like", sample("signal.npy"), code=2, says=("signal.npy", "--like", "no y"))
+    refuse("icon.png", "--like", sample("signal.npy"), code=2, says=("signal.npy", "--like", "no axis y"))
 
 
 @pytest.mark.parametrize("value", ["0.001", "1e-300"])

@@ -50,7 +50,7 @@ def files(folder):
 def test_a_tree_is_mirrored(tree):
     result = run("-r", "d", "--scale", 2, "-o", "out")
     assert files(tree / "out") == ["a.npy", "sub/b.png"]
-    assert result.stderr.splitlines()[0] == "1 file of another kind is left out"
+    assert result.stderr.splitlines()[0] == "skipped 1 file of unknown type"
     assert result.stderr.splitlines()[-1] == "2 done, 0 skipped, 0 failed"
 
 
@@ -78,14 +78,14 @@ def test_a_directory_that_may_not_be_made_costs_its_files(tree, monkeypatch):
 
     monkeypatch.setattr(Path, "mkdir", refused)
     result = run("-r", "d/sub", "--scale", 2, "-o", "out/{subdir}/{stem}{ext}", code=4)
-    assert result.stderr == "Error: out: the directory cannot be made: Permission denied\n"
+    assert result.stderr == "Error: out: the directory cannot be created: Permission denied\n"
 
 
 @pytest.mark.parametrize("arguments", [("-r", "d"), ("d/a.npy",)], ids=" ".join)
 def test_an_output_directory_is_made_where_there_is_a_place_for_it(tree, arguments):
     run(*arguments, "--scale", 2, "-o", "new/", "-q")
     assert "a.npy" in files(tree / "new")
-    refuse(*arguments, "--scale", 2, "-o", "uot/new/", code=4, says=("uot", "does not exist; make it first"))
+    refuse(*arguments, "--scale", 2, "-o", "uot/new/", code=4, says=("uot", "does not exist; create it first"))
     run(*arguments, "--scale", 2, "-o", "plan/", "--dry-run")
     assert not (tree / "plan").exists()
 
@@ -97,7 +97,7 @@ def test_a_directory_is_not_searched_unless_it_is_said(tree):
 def test_nothing_to_do_is_no_failure(folder):
     (folder / "empty").mkdir()
     (folder / "list").touch()
-    assert run("-r", "empty", "--scale", 2).stderr == "Nothing to do: there are no such files\n"
+    assert run("-r", "empty", "--scale", 2).stderr == "Nothing to do: no matching files\n"
     assert run("--files-from", "list", "--scale", 2, "-q").output == ""
 
 

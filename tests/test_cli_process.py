@@ -297,16 +297,17 @@ def test_an_interrupted_job_leaves_nothing(folder, number, code, output):
 
 BADLY_TIMED = """
 import signal, sys, weakref
-from upsample_cli import __main__, unfinished
+from upsample_cli import __main__
+from upsample_cli.runtime import atomic
 
 method = sys.argv.pop(1)
-usual = getattr(unfinished.Unfinished, method)
+usual = getattr(atomic.AtomicOutput, method)
 
 class Thing:
     pass
 
 def badly_timed(self, *arguments):
-    setattr(unfinished.Unfinished, method, usual)
+    setattr(atomic.AtomicOutput, method, usual)
     if method == "__exit__":
         signal.raise_signal(signal.SIGTERM)
     else:
@@ -315,7 +316,7 @@ def badly_timed(self, *arguments):
         del thing  # Python prints what is raised here, and forgets it
     return usual(self, *arguments)
 
-setattr(unfinished.Unfinished, method, badly_timed)
+setattr(atomic.AtomicOutput, method, badly_timed)
 __main__.run()
 """
 

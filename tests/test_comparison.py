@@ -76,11 +76,11 @@ def test_an_excerpt_is_a_part_of_the_output(which, mode, tmp_path):
     upsampled(path, output, mode=mode, **options)
     everything = whole(output)
     with open_source(path, read_options(request)) as source:
-        resizing = make_plan(request, source, path, output.with_suffix(".npy")).main
+        resizing = make_plan(request, source, path, output.with_suffix(".npy")).first
         window = choose_window(source, resizing, Region.parse(region), path)
         (found,) = crops(source, [resizing], window)
     grid = resizing.after.grid
-    centres = [centre(step, part) for step, part in zip(resizing.recipe, window.ranges, strict=True)]
+    centres = [centre(step, part) for step, part in zip(resizing.axes, window.ranges, strict=True)]
     shown = {window.plane.columns, window.plane.rows}
     index = tuple(
         part if axis.name in shown else part[len(part) // 2 :][:1]
@@ -93,7 +93,7 @@ def test_an_excerpt_is_a_part_of_the_output(which, mode, tmp_path):
 
 def centre(step, samples):
     """The outputs whose centres lie within the extent of some samples, found one by one."""
-    if step is None or step.matrix is None:
+    if step.matrix is None:
         return list(samples)
     at = [step.map.a * number + step.map.b for number in range(step.map.out_size)]
     inside = [number for number, x in enumerate(at) if samples.start - 0.5 <= x < samples.stop - 0.5]
@@ -127,7 +127,7 @@ def test_a_volume_is_cut_across_the_axis_that_grows_least():
 
 
 def test_a_patient_is_upright():
-    grid = planned(SAMPLES / "brain.nii.gz", scale=2).before.grid
+    grid = planned(SAMPLES / "brain.nii.gz", scale=2).first.before.grid
     codes = nib.aff2axcodes(nib.load(SAMPLES / "brain.nii.gz").affine)
     for one, other in ("xy", "xz", "yz"):
         plane = plane_of(grid, one, other)

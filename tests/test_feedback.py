@@ -30,13 +30,15 @@ BEFORE = Summary(Grid((Axis("t", 4, 2.0, "s"), Axis("y", 3, 2.0, "mm"), Axis("x"
 AFTER = Summary(Grid((Axis("t", 4, 2.0, "s"), Axis("y", 6, 1.0, "mm"), Axis("x", 10, 0.5, "mm"))), "uint8")
 PLANNED = Result(
     *(Path("in/a.tif"), Path("out/a.tif"), "planned"),
-    **{"before": BEFORE, "after": AFTER, "mode": "bilinear", "working": "float32"},
+    **{"before": BEFORE, "after": AFTER, "mode": "bilinear", "compute_dtype": "float32"},
     **{"seconds": 0.25, "bytes": 240, "memory": 60_000_000},
 )
 
 
 def done(name="in/a.tif", **settings):
-    known = {field: getattr(PLANNED, field) for field in ("before", "after", "mode", "working", "seconds", "bytes")}
+    known = {
+        field: getattr(PLANNED, field) for field in ("before", "after", "mode", "compute_dtype", "seconds", "bytes")
+    }
     return Result(Path(name), Path("out", Path(name).name), "done", **(known | settings))
 
 
@@ -257,7 +259,13 @@ ODD = b"n\xff\n\x1b\xc3\xbc \xf0\x9f\x90\x88.tif"
 @pytest.mark.parametrize(
     "result",
     [
-        *(PLANNED, done(), skipped(), failed(), failed(before=BEFORE, after=AFTER, mode="cubic", working="float32")),
+        *(
+            PLANNED,
+            done(),
+            skipped(),
+            failed(),
+            failed(before=BEFORE, after=AFTER, mode="cubic", compute_dtype="float32"),
+        ),
         failed(error=InternalError("This is a bug", Path("c"))),
         Result(Path("d"), None, "failed", error=InputError("does not exist", Path("d"))),
         done(before=Summary(Grid((Axis("x", 3, float("inf")), Axis("s", 3))), "bool", 7)),

@@ -9,7 +9,7 @@ import pytest
 
 from tests.test_cli import run
 from upsample_cli.cli.command import main
-from upsample_cli.cli.options import EXAMPLES, EXIT_CODES
+from upsample_cli.cli.help import EXAMPLES, EXIT_CODES
 
 
 @pytest.fixture(scope="module")

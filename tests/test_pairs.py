@@ -217,7 +217,7 @@ def test_what_lies_elsewhere_is_refused_by_name(shape, affine):
     save("a_T1w.nii", (6, 5, 4), turned((1.5, 2.0, 3.0)))
     save("a_dseg.nii", shape, affine)
     result = run("a_T1w.nii", "--scale", 2, "--pair", "*_T1w.nii=*_dseg.nii:label", code=5)
-    says = "a_dseg.nii: --pair: covers another part of space than its image a_T1w.nii (by its sform)"
+    says = "a_dseg.nii: --pair: does not cover the same part of space as its image a_T1w.nii (by its sform)"
     assert f"Error: {says}" in result.stderr
     assert Path("a_T1w_upsampled.nii").exists()
     assert not Path("a_dseg_upsampled.nii").exists()
@@ -228,7 +228,7 @@ def test_without_an_affine_sizes_must_be_alike(shape, code):
     np.save("a.npy", np.zeros((4, 6)))
     np.save("a_mask.npy", np.zeros(shape, np.uint8))
     result = run("a.npy", "--fit", 30, "--pair", "*.npy=*_mask.npy:nearest", code=code)
-    assert ("is of 5×4 samples, and its image a.npy of 6×4" in result.stderr) == (code != 0)
+    assert ("its size 5×4 differs from 6×4 of its image a.npy" in result.stderr) == (code != 0)
 
 
 def test_a_missing_half_is_a_failure_of_its_own():
@@ -241,7 +241,7 @@ def test_a_missing_half_is_a_failure_of_its_own():
 def test_without_its_image_what_belongs_to_it_is_not_resized():
     np.save("a_mask.npy", np.zeros((4, 6), np.uint8))
     error = refuse("a_mask.npy", "--scale", 2, "--pair", "*.npy=*_mask.npy:nearest", code=3)
-    assert error == "Error: a_mask.npy: --pair: its image is of no use: a.npy: does not exist"
+    assert error == "Error: a_mask.npy: --pair: cannot read the image it is paired with: a.npy: does not exist"
 
 
 def test_pairs_in_trees_are_mirrored(folder):

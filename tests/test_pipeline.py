@@ -232,7 +232,7 @@ def test_what_comes_into_being_meanwhile_is_not_replaced(tmp_path, monkeypatch, 
         for part in formats.parts(out):
             part.write_bytes(b"precious")
         before = in_folder(tmp_path)
-        with pytest.raises(OutputError, match=r"meanwhile; --overwrite replaces it"):
+        with pytest.raises(OutputError, match=r"meanwhile; use --overwrite"):
             run_plan(plan, source)
         assert in_folder(tmp_path) == before
         run_plan(plan, source, overwrite=True)

@@ -6,7 +6,8 @@ import pytest
 from PIL import Image
 
 from tests.formats.through import asked, planned
-from upsample_cli.core.axis_plan import AxisTarget
+from upsample_cli.core.axis_plan import AxisTarget, plan_axes
+from upsample_cli.core.modes import find_mode
 from upsample_cli.errors import InputError, OutputError, RequestError
 from upsample_cli.geometry import Axis, Grid
 from upsample_cli.resize import array_plan as array_plan_module
@@ -96,7 +97,7 @@ def test_targets_that_do_not_fit(options, says):
 
 
 def test_spacing_needs_a_spacing():
-    with pytest.raises(RequestError, match=r"spacing of axis x; use --scale or --size"):
+    with pytest.raises(RequestError, match=r"spacing for axis x; use --scale or --size"):
         find_targets(asked(spacing="1"), Grid((Axis("y", 3, 1.0), Axis("x", 3))), Path("a.tif"))
 
 
@@ -104,9 +105,9 @@ def test_like_takes_the_sizes_of_another_file(tmp_path):
     path, other = array(tmp_path, (2, 3, 8, 9)), array(tmp_path, (4, 6, 7), name="other.npy")
     picture = tmp_path / "picture.png"
     Image.new("RGB", (50, 40)).save(picture)
-    assert planned(path, like=str(other), axes=None).after.grid.shape == (2, 4, 6, 7)
-    assert planned(array(tmp_path, (8, 9), name="flat.npy"), like=str(picture)).after.grid.shape == (40, 50)
-    with pytest.raises(RequestError, match=r"picture\.png: --like: has the axes y, x, s, but no z"):
+    assert planned(path, like=str(other), axes=None).first.after.grid.shape == (2, 4, 6, 7)
+    assert planned(array(tmp_path, (8, 9), name="flat.npy"), like=str(picture)).first.after.grid.shape == (40, 50)
+    with pytest.raises(RequestError, match=r"picture\.png: --like: has no axis z, only y, x, s"):
         planned(path, like=str(picture))
     with pytest.raises(InputError, match=r"none\.png: does not exist"):
         planned(path, like=str(tmp_path / "none.png"))
@@ -162,7 +163,7 @@ def test_the_rows_that_a_slab_reads(tmp_path, monkeypatch):
     """Worked out by hand: twice the samples, rows 0 and 1 lie before and after the middle of sample 0, and so on."""
     path = array(tmp_path, (4, 10))
     monkeypatch.setattr(array_plan_module, "_SLAB_BYTES", 50)  # a row of the output takes 20 bytes, its input 5
-    found = [(slab.rows, slab.reads) for slab in planned(path, scale="2").main.slabs()]
+    found = [(slab.rows, slab.reads) for slab in planned(path, scale="2").first.slabs()]
     assert found == [
         (range(0, 2), range(0, 2)),
         (range(2, 4), range(0, 3)),
@@ -174,7 +175,7 @@ def test_the_rows_that_a_slab_reads(tmp_path, monkeypatch):
 def test_several_leads_go_together_while_they_fit(tmp_path, monkeypatch):
     path = array(tmp_path, (5, 2, 10, 10))
     monkeypatch.setattr(array_plan_module, "_SLAB_BYTES", 4 * 500)  # 100 bytes become 400
-    slabs = list(planned(path, scale="y=2,x=2", axes="tcyx").main.slabs())
+    slabs = list(planned(path, scale="y=2,x=2", axes="tcyx").first.slabs())
     assert [slab.leads for slab in slabs] == [range(0, 4), range(4, 8), range(8, 10)]
     assert Counter((slab.rows, slab.reads) for slab in slabs) == {(range(20), range(10)): 3}
 
@@ -193,17 +194,20 @@ def test_several_leads_go_together_while_they_fit(tmp_path, monkeypatch):
 )
 def test_absurd_sizes_are_refused_with_the_bytes_they_need(tmp_path, options, says):
     path = array(tmp_path, (8, 8))
-    with pytest.raises(RequestError, match=rf"in\.npy: the output would need {says}, and .* of weights; ask for less"):
+    with pytest.raises(
+        RequestError,
+        match=rf"in\.npy: the output would need {says}, and .* of weights in memory; choose a smaller output",
+    ):
         planned(path, **options)
 
 
 def test_what_does_not_fit_into_memory_is_refused(tmp_path, monkeypatch):
     path = tmp_path / "in.png"
     Image.new("L", (1000, 1000)).save(path)
-    monkeypatch.setattr(resources, "machine_memory", lambda: 400e6)
+    monkeypatch.setattr(resources, "total_memory", lambda: 400e6)
     with pytest.raises(
         RequestError,
-        match=r"this needs [234]\d\d\.\d MB of memory, and 100\.0 MB are allowed; --max-memory 0\.\dG allows it",
+        match=r"this needs [234]\d\d\.\d MB of memory, but only 100\.0 MB may be used; raise the limit with --max-memory 0\.\dG",
     ):
         planned(path, scale="10")
 
@@ -211,7 +215,9 @@ def test_what_does_not_fit_into_memory_is_refused(tmp_path, monkeypatch):
 def test_what_does_not_fit_onto_the_disk_is_refused(tmp_path, monkeypatch):
     path = array(tmp_path, (100, 100))
     monkeypatch.setattr(resources, "_free_bytes", lambda folder: 39_999)
-    with pytest.raises(OutputError, match=r"out-in\.npy: the output needs 40\.0 kB, and 40\.0 kB are free"):
+    with pytest.raises(
+        OutputError, match=r"out-in\.npy: the output needs 40\.0 kB, but the disk has only 40\.0 kB free"
+    ):
         planned(path, scale="2")
 
 
@@ -238,7 +244,7 @@ def test_slabs_are_as_small_as_the_memory_demands(tmp_path, limit):
 def test_what_cannot_be_cut_is_refused_with_the_memory_that_it_needs(tmp_path):
     path = tmp_path / "in.png"
     Image.new("L", (1000, 1000)).save(path)
-    with pytest.raises(RequestError, match=r"this needs \d+\.\d MB of memory, and 100\.0 MB are allowed"):
+    with pytest.raises(RequestError, match=r"this needs \d+\.\d MB of memory, but only 100\.0 MB may be used"):
         planned(path, scale="8", max_memory=10**8)
     assert planned(path, scale="8", max_memory=10**9).memory < 1e9
 
@@ -250,11 +256,11 @@ def test_what_cannot_be_cut_is_refused_with_the_memory_that_it_needs(tmp_path):
         ((4, 5, 6), {"scale": "2", "mode": "bilinear"}, "mode 'bilinear' .*; use .*'trilinear'"),
         ((6,), {"scale": "2", "mode": "bilinear"}, "mode 'bilinear' .*; use .*'linear'"),
         ((5, 6), {"scale": "x=2", "mode": "bilinear"}, "mode 'bilinear' .*; use .*'linear'"),
-        ((5, 6), {"scale": "2", "mode": "bilnear"}, "bilnear.* one of linear"),
+        ((5, 6), {"scale": "2", "mode": "bilnear"}, "unknown mode 'bilnear'; choose from linear"),
         (
             (5, 6),
             {"scale": "2", "mode": "nearest", "align_corners": True},
-            "--align-corners has no meaning for .*nearest",
+            "--align-corners does not apply to .*nearest",
         ),
         ((4,), {"axes": "t", "scale": "2"}, "no axis to resize among t"),
     ],
@@ -278,7 +284,7 @@ def test_modes_that_do_not_fit(tmp_path, shape, options, says):
     ids=str,
 )
 def test_modes_that_fit(tmp_path, shape, options):
-    assert planned(array(tmp_path, shape), **options).main.mode.name == options["mode"]
+    assert planned(array(tmp_path, shape), **options).first.mode.name == options["mode"]
 
 
 @pytest.mark.parametrize("dtype", ["S3", "U2", "M8[s]", "V4", [("a", "u1"), ("b", "f4")]], ids=str)
@@ -312,8 +318,6 @@ def test_an_untouched_axis_keeps_its_geometry():
 def test_where_a_factor_leaves_the_size_geometry_follows_what_is_done(mode, spacing, origin):
     grid = Grid((Axis("x", 3, 2.0, "mm"),))
     request = asked(scale="1.3", mode=mode)
-    recipe = plan_module.plan_axes(
-        [3], [find_targets(request, grid, Path("a"))["x"]], plan_module.find_mode(mode), False, np.dtype("f4")
-    )
+    recipe = plan_axes([3], [find_targets(request, grid, Path("a"))["x"]], find_mode(mode), False, np.dtype("f4"))
     moved = grid.resampled({"x": recipe[0].map})["x"]
     assert (moved.spacing, moved.origin) == (pytest.approx(spacing), pytest.approx(origin))

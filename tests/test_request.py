@@ -51,13 +51,13 @@ def test_parse(text, positional, named):
         ("1e999", "positive"),
         ("x=0", "positive"),
         ("x=2,y=nan", "positive"),
-        ("2,y=3", "named"),
-        ("y=3,2", "named"),
+        ("2,y=3", "names"),
+        ("y=3,2", "names"),
         ("x=1,x=2", "twice"),
         ("x=1,X=2", "twice"),
-        ("xy=2", "no axis"),
-        ("=2", "no axis"),
-        ("x==2", "no axis"),
+        ("xy=2", "not an axis name"),
+        ("=2", "not an axis name"),
+        ("x==2", "not an axis name"),
     ],
 )
 def test_parse_refuses(text, says):

@@ -27,7 +27,6 @@ from upsample_cli.core import threads
 from upsample_cli.errors import InputError, InternalError, OutputError, RequestError, UpsampleError
 from upsample_cli.resize.request import PerAxis, Request
 from upsample_cli.resize.run import run_plan
-from upsample_cli.runtime import resources
 from upsample_cli.runtime.atomic import AtomicOutput, remove_stale_of
 
 TWICE = Request(scale=PerAxis.parse("2", "--scale"))
@@ -159,14 +158,14 @@ def test_a_missing_file_fails_and_has_no_plan():
 
 @pytest.mark.parametrize("count", [1, 2])
 def test_a_lack_of_memory_and_a_bug_are_said_of_the_file(monkeypatch, count):
-    def fail(plan, **settings):
+    def fail(plan, source, **settings):
         raise {"a": MemoryError, "b": ZeroDivisionError}[plan.source_path.stem]("here")
 
-    monkeypatch.setattr(run, "run", fail)
+    monkeypatch.setattr(worker, "run_plan", fail)
     jobs = save("a.npy", "b.npy")
     a, b = ended(jobs) if count == 2 else [*ended(jobs[:1]), *ended(jobs[1:])]
     assert (type(a.error), type(b.error)) == (RequestError, InternalError)
-    assert str(a.error).startswith("a.npy: there is not enough memory")
+    assert str(a.error).startswith("a.npy: not enough memory")
     assert str(b.error) == "b.npy: This is a bug: ZeroDivisionError: here (-v shows where)"
     assert "in fail" in b.error.traceback
     assert "ZeroDivisionError: here" in b.error.traceback

@@ -136,7 +136,7 @@ def test_what_content_does_not_tell_the_option_does():
         (["-", "--files-from", "-", "--scale", "2"], 2, "cannot be both"),
         (["-", "{icon}", "--scale", "2"], 2, "-: the standard input lies in no directory"),
         (["-", "-o", "{{parent}}/a.png", "--scale", "2"], 2, "-: the standard input lies in no directory"),
-        (["{icon}", "{signal}", "-o", "-", "--scale", "2"], 2, "--output -: 2 inputs cannot become one file"),
+        (["{icon}", "{signal}", "-o", "-", "--scale", "2"], 2, "--output -: 2 inputs cannot be written to one file"),
         (["-", "--scale", "2", "--format", "xyz"], 4, "stdout.xyz: no file with the suffix '.xyz' can be written"),
         (
             ["-", "-o", "x.png", "--scale", "2", "--format", "png"],

@@ -270,7 +270,7 @@ def test_slabs_and_threads_change_nothing(slab_bytes, tmp_path, monkeypatch):
     assert watched(path, scale=1.5, threads=1) == once
 
 
-@pytest.mark.parametrize("part", ["planes_of", "views_of", "Look"])
+@pytest.mark.parametrize("part", ["planes_of", "views_of", "Appearance"])
 def test_no_file_fails_for_its_picture(part, tmp_path, monkeypatch):
     def fail(*arguments):
         raise ValueError

@@ -16,6 +16,7 @@ from upsample_cli.formats import open_source
 from upsample_cli.resize.mode import read_options
 from upsample_cli.resize.plan import make_plan
 from upsample_cli.resize.run import run_plan
+from upsample_cli.verify.check import verify
 
 WAYS = (
     {"scale": 1.7, "mode": "cubic"},
@@ -36,7 +37,7 @@ def attempt(path, out, spoil=lambda paths: None, slabs=lambda slab: slab, **opti
             spoil(paths)
 
         plan.sink.write = spoilt
-        run_plan(plan, source)
+        run_plan(plan, source, check=verify)
     return plan
 
 
@@ -182,7 +183,7 @@ def test_what_exists_stays_when_its_successor_is_wrong(tmp_path):
         plan = plan._replace(source_path=tmp_path / "other.npy")
         np.save(tmp_path / "other.npy", samples((9, 10), "float32")[::-1])
         with pytest.raises(OutputError, match="--verify"):
-            run_plan(plan, source, overwrite=True)
+            run_plan(plan, source, overwrite=True, check=verify)
     assert (tmp_path / "out.npy").read_bytes() == b"precious"
 
 

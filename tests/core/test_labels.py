@@ -121,7 +121,7 @@ def test_thousands_of_labels_cost_no_memory_of_their_own():
 
 
 def test_what_is_no_integer_is_refused():
-    with pytest.raises(TypeError, match="labels are integers"):
+    with pytest.raises(TypeError, match="labels must be integers"):
         interpolate(np.ones((1, 1, 4)), scale_factor=2, mode="label")
 
 
@@ -138,7 +138,7 @@ def test_the_kernel_is_the_users_choice(tmp_path, shape, kernel):
 
 def test_colours_are_no_labels(tmp_path):
     Image.new("RGB", (4, 4)).save(tmp_path / "in.png")
-    with pytest.raises(InputError, match="RGB colours, which are no labels"):
+    with pytest.raises(InputError, match="RGB colours, not labels"):
         upsampled(tmp_path / "in.png", tmp_path / "out.png", scale=2, mode="label")
 
 

@@ -89,7 +89,7 @@ def test_alike_questions_have_the_same_circumstances(question):
             TorchContext.of(np.dtype(q.dtype), q.layout.spread(size, q.layout.others(size))) for q in (question, other)
         )
         assert here == there
-        assert here.small_2d == small
+        assert here.uses_small_2d_kernel == small
 
 
 @pytest.mark.parametrize("question", nearest.QUESTIONS, ids=lambda question: question.id)

@@ -79,9 +79,9 @@ def test_slabs_of_any_height_find_their_place(tmp_path_factory, axes, heights, s
 def test_only_a_compressed_volume_is_held_to_be_put_in_order(tmp_path, suffix, copies):
     np.save(tmp_path / "in.npy", numbered("tczyx"))
     plan = planned(tmp_path / "in.npy", tmp_path / f"out{suffix}", scale="2", axes="tczyx")
-    assert plan.sink.copies == copies
+    assert plan.sink.memory_factor == copies
     plan = planned(tmp_path / "in.npy", tmp_path / f"out{suffix}", scale="2", axes="ctzyx")
-    assert plan.sink.copies == 0
+    assert plan.sink.memory_factor == 0
 
 
 @pytest.mark.parametrize(
@@ -224,7 +224,7 @@ def test_labels_of_other_families_are_labels_in_nifti(tmp_path):
     header = Header(Grid((Axis("y", 4), Axis("x", 5))), regions.dtype, labels=True)
     write(tmp_path / "out.nii", header, [regions])
     assert struct.unpack_from("<h", (tmp_path / "out.nii").read_bytes(), 68) == (1002,)
-    assert planned(tmp_path / "out.nii", scale="2").before.labels
+    assert planned(tmp_path / "out.nii", scale="2").first.before.labels
 
 
 @pytest.mark.parametrize("suffix", [".nii", ".mgh"])

@@ -26,13 +26,13 @@ def saved(folder, array, name="in.npy"):
 )
 def test_names_of_axes_say_which_are_resized(tmp_path, axes, expected):
     path = saved(tmp_path, np.zeros((1, 3, 4)))
-    assert planned(path, scale="2", axes=axes).after.grid.shape == expected
+    assert planned(path, scale="2", axes=axes).first.after.grid.shape == expected
 
 
 def test_positional_values_are_for_x_y_z_whatever_the_order_of_the_array(tmp_path):
     path = saved(tmp_path, np.zeros((2, 2, 2)))
-    assert planned(path, size="3x5x7").after.grid.shape == (7, 5, 3)
-    assert planned(path, size="3x5x7", axes="xyz").after.grid.shape == (3, 5, 7)
+    assert planned(path, size="3x5x7").first.after.grid.shape == (7, 5, 3)
+    assert planned(path, size="3x5x7", axes="xyz").first.after.grid.shape == (3, 5, 7)
 
 
 @pytest.mark.parametrize("dtype", ["<u2", ">u2", ">f8", "|b1", "<c8", "<f2"])

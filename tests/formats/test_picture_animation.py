@@ -267,7 +267,7 @@ def test_a_picture_beside_an_animation_of_a_single_frame_stays_and_that_is_said(
 @pytest.mark.parametrize("suffix", [".gif", ".png", ".webp"])
 def test_an_animation_of_a_single_frame_is_a_picture(tmp_path, suffix):
     stored(tmp_path / f"in{suffix}", moving(1))
-    assert planned(tmp_path / f"in{suffix}", scale="2").before.grid.names == ("y", "x", "s")
+    assert planned(tmp_path / f"in{suffix}", scale="2").first.before.grid.names == ("y", "x", "s")
 
 
 @pytest.mark.parametrize("suffix", [".gif", ".png", ".webp"])

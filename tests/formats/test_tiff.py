@@ -134,7 +134,7 @@ def test_axes_that_nobody_names_have_to_be_named(tmp_path):
     tifffile.imwrite(path, samples((2, 3, 8, 9)), photometric="minisblack")
     with pytest.raises(InputError, match="name each of them with --axes"):
         planned(path, scale="2")
-    assert planned(path, scale="2", axes="tzyx").after.grid.shape == (2, 6, 16, 18)
+    assert planned(path, scale="2", axes="tzyx").first.after.grid.shape == (2, 6, 16, 18)
 
 
 def test_what_is_kept_is_not_warned_of(tmp_path):

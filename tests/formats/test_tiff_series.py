@@ -157,7 +157,7 @@ def test_an_image_that_cannot_be_resized_is_named(tmp_path):
     claim_subsampling(path, page=1)
     with pytest.raises(InputError, match=r"YCBCR.*in series 1; choose another with --series"):
         planned(path, scale="2")
-    assert planned(path, scale="2", series=0).after.grid.shape == (16, 18)
+    assert planned(path, scale="2", series=0).first.after.grid.shape == (16, 18)
 
 
 @pytest.mark.parametrize(("largest", "big"), [(110, True), (130, False)])

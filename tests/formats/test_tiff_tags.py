@@ -138,7 +138,7 @@ def test_the_colour_profile_is_kept(tmp_path, suffix):
     assert upsampled(path, out, scale="2").warnings == ()
     with Image.open(out) as image:
         assert image.info["icc_profile"] == ICC
-    assert planned(path, scale="2").after.icc == ICC
+    assert planned(path, scale="2").first.after.icc == ICC
 
 
 @pytest.mark.parametrize("suffix", [".npy", ".nii"])

@@ -13,6 +13,7 @@ from upsample_cli.resize.mode import read_options
 from upsample_cli.resize.plan import Plan, make_plan
 from upsample_cli.resize.request import PerAxis, Request
 from upsample_cli.resize.run import run_plan
+from upsample_cli.verify.check import verify
 
 
 def asked(**options: Any) -> Request:
@@ -28,7 +29,7 @@ def upsampled(path: Path, output: Path, **options: Any) -> Plan:
     request = asked(**options)
     with open_source(path, read_options(request)) as source:
         plan = make_plan(request, source, path, output)
-        run_plan(plan, source, overwrite=True)
+        run_plan(plan, source, overwrite=True, check=verify if request.verify else None)
     return plan
 
 

@@ -152,10 +152,10 @@ class Request:
         if self.recompute_scale_factor and self.scale is None:
             raise RequestError(f"--recompute-scale-factor only has a meaning with --scale, not with {given[0]}")
         if self.mode is not None and self.mode not in MODES:
-            raise RequestError(f"--mode: {self.mode!r} is unknown; one of {', '.join(MODES)} is possible")
+            raise RequestError(f"--mode: unknown mode {self.mode!r}; choose from {', '.join(MODES)}")
         if self.label_kernel not in LABEL_KERNELS:
             raise RequestError(
-                f"--label-kernel: {self.label_kernel!r} is unknown; {' or '.join(LABEL_KERNELS)} is possible"
+                f"--label-kernel: unknown mode {self.label_kernel!r}; choose from {', '.join(LABEL_KERNELS)}"
             )
         if self.label_kernel != "linear" and self.mode != "label":
             raise RequestError("--label-kernel only has a meaning with --mode label")
