@@ -11,7 +11,7 @@ import numpy as np
 
 sys.path.append(str(Path(__file__).resolve().parents[2]))  # for the oracles; an installed package has precedence
 
-from tests.oracles import truth
+from tests.oracles import reference
 from tests.oracles.compare import assert_close, assert_rounded
 
 _PEER_TOLERANCE = 1e-3  # of the largest magnitude, or levels beyond one: peers compute positions in float32
@@ -82,10 +82,10 @@ class Work:
 
     def _matrix(self, n: int, m: int) -> np.ndarray:
         slope = -0.5 if self.antialias else -0.75
-        kernel = truth.tent if self.mode == "linear" else lambda x: truth.keys(x, slope)
+        kernel = reference.tent if self.mode == "linear" else lambda x: reference.keys(x, slope)
         sources = (np.arange(m) + 0.5) * (n / m) - 0.5
         stretch = max(1.0, n / m) if self.antialias else 1.0
-        return truth.matrix(kernel, sources, n, stretch, repeats=not self.antialias)
+        return reference.matrix(kernel, sources, n, stretch, repeats=not self.antialias)
 
 
 def check(answer: np.ndarray, exact: np.ndarray) -> None:

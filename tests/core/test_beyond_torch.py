@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.oracles import cases, truth
+from tests.oracles import cases, reference
 from tests.oracles.compare import assert_close, assert_same_bits
 from upsample_cli import interpolate
 
 LAW = settings(deadline=None, derandomize=True, max_examples=150)
 _LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}
-_SHARP, _SMOOTH = partial(truth.keys, a=-0.75), partial(truth.keys, a=-0.5)
-_STRETCHED = {"linear": truth.tent, "cubic": _SMOOTH, "lanczos": truth.windowed_sinc}
+_SHARP, _SMOOTH = partial(reference.keys, a=-0.75), partial(reference.keys, a=-0.5)
+_STRETCHED = {"linear": reference.tent, "cubic": _SMOOTH, "lanczos": reference.windowed_sinc}
 WAYS = [
     *((mode, antialias) for mode in ("linear", "cubic", "lanczos") for antialias in (False, True)),
     ("area", False),
@@ -28,16 +28,16 @@ def _matrix(mode, antialias, n, m, align_corners):
     if n == m:  # samples in their places stay as they are
         return np.eye(n)
     if mode == "area":
-        return truth.area(n, m)
+        return reference.area(n, m)
     aligned = bool(align_corners) and n > 1
     step = ((n - 1) / (m - 1) if m > 1 else 0.0) if aligned else n / m
     dst = np.arange(m)
     if antialias:  # corners change the scale of a stretched kernel, and move it nowhere
-        return truth.matrix(_STRETCHED[mode], (dst + 0.5) * step - 0.5, n, max(step, 1.0))
+        return reference.matrix(_STRETCHED[mode], (dst + 0.5) * step - 0.5, n, max(step, 1.0))
     source = dst * step if aligned else (dst + 0.5) * step - 0.5
     if mode == "lanczos":
-        return truth.matrix(truth.windowed_sinc, source, n)
-    return truth.matrix({"linear": truth.tent, "cubic": _SHARP}[mode], source, n, repeats=True)
+        return reference.matrix(reference.windowed_sinc, source, n)
+    return reference.matrix({"linear": reference.tent, "cubic": _SHARP}[mode], source, n, repeats=True)
 
 
 def _spelt_out(x, size, mode, antialias, align_corners):
@@ -73,10 +73,10 @@ def test_every_kernel_is_its_definition(shape, size, mode, antialias, align_corn
 
 
 def test_the_definitions_by_hand():
-    np.testing.assert_allclose(truth.area(3, 2), [[0.5, 0.5, 0], [0, 0.5, 0.5]])
-    np.testing.assert_allclose(truth.matrix(truth.tent, np.array([0.25]), 2), [[0.75, 0.25]])
-    np.testing.assert_allclose(truth.matrix(_SHARP, np.array([1.5]), 4), [[-0.09375, 0.59375, 0.59375, -0.09375]])
-    assert truth.windowed_sinc(0.5) == pytest.approx(3 * 0.5 / (np.pi * 0.5) ** 2)
+    np.testing.assert_allclose(reference.area(3, 2), [[0.5, 0.5, 0], [0, 0.5, 0.5]])
+    np.testing.assert_allclose(reference.matrix(reference.tent, np.array([0.25]), 2), [[0.75, 0.25]])
+    np.testing.assert_allclose(reference.matrix(_SHARP, np.array([1.5]), 4), [[-0.09375, 0.59375, 0.59375, -0.09375]])
+    assert reference.windowed_sinc(0.5) == pytest.approx(3 * 0.5 / (np.pi * 0.5) ** 2)
 
 
 _SIZES = st.lists(st.tuples(st.integers(1, 20), st.integers(1, 40)), min_size=1, max_size=3)

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.core.guarded import guarded
+from tests.core.guard_pages import guarded
 from tests.core.tables import KINDS, applied, random_bands
 from tests.oracles.compare import assert_rounded, assert_same_bits
 from upsample_cli.core import kernel, numpy_kernel
@@ -224,7 +224,7 @@ def test_guarded_arrays_are_guarded(at_end, beyond):
     """In a process of its own, which reading the byte beside the array ends."""
     script = f"""if True:
         import numpy as np
-        from tests.core.guarded import guarded
+        from tests.core.guard_pages import guarded
         x = guarded((3,), np.dtype("uint8"), {at_end})
         assert x.sum() == 0
         edge = x[-1:] if {at_end} else x[:1]

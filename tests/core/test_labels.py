@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
 
-from tests.formats.through import upsampled
+from tests.pipeline_helpers import upsampled
 from upsample_cli import interpolate
 from upsample_cli.core import labels as labels_module
 from upsample_cli.core import resample as resample_module

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tests.oracles import cases, truth
+from tests.oracles import cases, reference
 from tests.oracles.compare import assert_close, assert_rounded, assert_same_bits
 from upsample_cli import interpolate
 from upsample_cli.core import kernel, numpy_kernel
@@ -128,13 +128,13 @@ def test_nearest_modes_never_leave_64_bit_integers(dtype):
 )
 def test_integers_are_the_rounded_truth(dtype, shape, size):
     x = _integers(shape, dtype, seed=sum(shape))
-    assert_rounded(_resize(x, size), truth.linear(x, dict(enumerate(size))))
+    assert_rounded(_resize(x, size), reference.linear(x, dict(enumerate(size))))
 
 
 @pytest.mark.parametrize("dtype", ["int64", "uint64"])
 def test_64_bit_integers_are_right_to_the_precision_of_float64(dtype):
     x = _integers((40, 30), dtype)
-    actual, exact = _resize(x, (68, 60)), truth.linear(x, {0: 68, 1: 60})
+    actual, exact = _resize(x, (68, 60)), reference.linear(x, {0: 68, 1: 60})
     assert actual.dtype == dtype
     np.testing.assert_allclose(
         actual.astype(np.float64), exact, rtol=0, atol=8 * np.spacing(float(np.abs(exact).max()))
@@ -149,7 +149,7 @@ def test_float16_is_computed_in_float32_and_rounded_once():
 
 def test_bool_is_zero_and_one():
     x = cases.noise((9, 11), "float32") > 0
-    exact = truth.linear(x, {0: 15, 1: 25})
+    exact = reference.linear(x, {0: 15, 1: 25})
     clear = np.abs(exact - 0.5) > 1e-6
     actual = _resize(x, (15, 25))
     assert actual.dtype == bool
@@ -162,15 +162,15 @@ def test_complex_is_its_real_and_its_imaginary_part(dtype):
     x = (cases.noise((9, 11), "float64") + 1j * cases.noise((11, 9), "float64").T).astype(dtype)
     actual = _resize(x, (15, 22))
     assert actual.dtype == dtype
-    assert_close(actual.real, truth.linear(x.real, {0: 15, 1: 22}))
-    assert_close(actual.imag, truth.linear(x.imag, {0: 15, 1: 22}))
+    assert_close(actual.real, reference.linear(x.real, {0: 15, 1: 22}))
+    assert_close(actual.imag, reference.linear(x.imag, {0: 15, 1: 22}))
 
 
 def test_longdouble_is_at_least_as_good_as_float64():
     x = cases.noise((9, 11), "float64").astype("longdouble")
     actual = _resize(x, (15, 22))
     assert actual.dtype == np.longdouble
-    assert_close(actual.astype("float64"), truth.linear(x, {0: 15, 1: 22}))
+    assert_close(actual.astype("float64"), reference.linear(x, {0: 15, 1: 22}))
 
 
 @pytest.mark.parametrize("dtype", ["i2", "u2", "i4", "f2", "f4", "f8", "c8"])
@@ -550,7 +550,7 @@ def test_the_output_is_linear_in_the_input(resize, align_corners, p, q):
 def test_floats_are_close_to_the_truth(resize, dtype, align_corners):
     shape, sizes = resize
     x = _data(shape, dtype)
-    expected = truth.linear(x, dict(enumerate(sizes)), align_corners=align_corners)
+    expected = reference.linear(x, dict(enumerate(sizes)), align_corners=align_corners)
     assert_close(_resize(x, sizes, align_corners=align_corners), expected)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.oracles import cases, truth
+from tests.oracles import cases, reference
 from tests.oracles.compare import assert_close, assert_same_bits
 from tests.oracles.store_torch import torch_answer, torch_gradient, torch_interpolate
 from upsample_cli import interpolate
@@ -121,7 +121,7 @@ def test_linear_rounds_positions_on_long_axes_as_torch_does(n, m, places):
     # sample, even in float64. The places were found with torch 2.13.
     x = cases.noise((1, 1, n), "float64")
     actual = interpolate(x, size=m)
-    off = np.abs(actual - truth.linear(x, {2: m}))[0, 0]
+    off = np.abs(actual - reference.linear(x, {2: m}))[0, 0]
     assert np.flatnonzero(off > 1e-9).tolist() == places
     assert off.max() < 2.0**-24 * n * np.ptp(x)
     if torch is not None:

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.oracles.truth import positions
+from tests.oracles.reference import positions
 from upsample_cli.core.sampling import axis_map
 from upsample_cli.core.weights import BandedMatrix, linear_matrix, nearest_exact_matrix, nearest_matrix
 

@@ -6,7 +6,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from tests.formats.through import planned, upsampled
+from tests.pipeline_helpers import planned, upsampled
 from upsample_cli import __version__
 from upsample_cli.errors import InputError, OutputError
 

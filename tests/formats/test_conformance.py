@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from tests.formats.examples import EXAMPLES, Example
-from tests.formats.through import whole, write
 from tests.oracles.compare import assert_same_bits
+from tests.pipeline_helpers import whole, write
 from upsample_cli.errors import InputError
 from upsample_cli.formats import open_source, parts
 from upsample_cli.formats.base import Header, ReadOptions

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
 from tests.formats.test_mgh import loaded
-from tests.formats.through import planned, upsampled, write
+from tests.pipeline_helpers import planned, upsampled, write
 from upsample_cli.errors import OutputError
 from upsample_cli.formats import make_sink
 from upsample_cli.formats.base import Header, WriteOptions

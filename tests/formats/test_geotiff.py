@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from tests.formats.through import planned, upsampled
+from tests.pipeline_helpers import planned, upsampled
 from upsample_cli.errors import InputError
 
 PIXEL_IS_AREA, PIXEL_IS_POINT = 1, 2

@@ -6,7 +6,7 @@ import tifffile
 from PIL import Image
 
 from tests.formats.examples import samples
-from tests.formats.through import planned, upsampled
+from tests.pipeline_helpers import planned, upsampled
 
 LUTS = [np.stack([np.arange(256, dtype=np.uint8)] * 3) // (n + 1) for n in range(2)]
 ENTRIES = {

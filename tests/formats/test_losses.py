@@ -6,7 +6,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from tests.formats.through import upsampled
+from tests.pipeline_helpers import upsampled
 from upsample_cli.core.modes import MODES
 from upsample_cli.errors import OutputError
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.formats.examples import BY_ID, made, samples
-from tests.formats.through import planned, upsampled
+from tests.pipeline_helpers import planned, upsampled
 from upsample_cli import __version__, formats
 from upsample_cli.errors import InputError, OutputError
 from upsample_cli.formats.base import ReadOptions

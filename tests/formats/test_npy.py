@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tests.formats.through import planned, upsampled
+from tests.pipeline_helpers import planned, upsampled
 from upsample_cli import formats
 from upsample_cli.errors import InputError, OutputError
 from upsample_cli.formats.base import Header, ReadOptions, WriteOptions

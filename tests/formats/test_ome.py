@@ -9,7 +9,7 @@ import pytest
 import tifffile
 
 from tests.formats.examples import samples
-from tests.formats.through import planned, upsampled
+from tests.pipeline_helpers import planned, upsampled
 from upsample_cli.errors import OutputError
 
 NAMESPACE = "http://www.openmicroscopy.org/Schemas/OME/2016-06"

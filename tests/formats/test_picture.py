@@ -6,8 +6,8 @@ import pytest
 from PIL import ExifTags, Image, ImageCms
 
 from tests.formats.examples import BY_ID, made, samples
-from tests.formats.through import asked, planned, upsampled, whole
-from tests.oracles import truth
+from tests.oracles import reference
+from tests.pipeline_helpers import asked, planned, upsampled, whole
 from upsample_cli import formats
 from upsample_cli.errors import InputError, OutputError
 from upsample_cli.formats.base import ReadOptions
@@ -65,8 +65,8 @@ def test_premultiplied_colours_are_the_ratio_of_two_interpolations(tmp_path, ali
     Image.fromarray(array).save(path)
     upsampled(path, out, size="19x15", align_corners=align_corners)
     sizes = {0: 15, 1: 19}
-    alpha = truth.linear(array[..., 3:].astype(float), sizes, align_corners=align_corners)
-    weighted = truth.linear(array[..., :3] * array[..., 3:].astype(float), sizes, align_corners=align_corners)
+    alpha = reference.linear(array[..., 3:].astype(float), sizes, align_corners=align_corners)
+    weighted = reference.linear(array[..., :3] * array[..., 3:].astype(float), sizes, align_corners=align_corners)
     expected = np.divide(weighted, alpha, out=np.zeros_like(weighted), where=alpha > 0)
     result = np.asarray(Image.open(out)).astype(float)
     np.testing.assert_allclose(result[..., 3:], alpha, rtol=0, atol=0.52)

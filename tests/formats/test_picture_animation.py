@@ -9,10 +9,10 @@ import pytest
 import tifffile
 from PIL import Image
 
-from tests.formats import anatomy
-from tests.formats.anatomy import chunk, chunks
-from tests.formats.through import planned, upsampled, whole
-from tests.oracles import truth
+from tests.formats import file_dump
+from tests.formats.file_dump import chunk, chunks
+from tests.oracles import reference
+from tests.pipeline_helpers import planned, upsampled, whole
 from upsample_cli.errors import InputError
 
 SHAPE = (5, 7)
@@ -117,7 +117,7 @@ def test_time_is_resized_too(tmp_path):
     upsampled(tmp_path / "in.png", tmp_path / "out.png", scale="t=1.5,y=2")
     frames, durations, _ = rendered(tmp_path / "out.png")
     assert durations == [60] * 6
-    expected = truth.linear(whole(tmp_path / "in.png").astype(float), {0: 6, 1: 10})
+    expected = reference.linear(whole(tmp_path / "in.png").astype(float), {0: 6, 1: 10})
     np.testing.assert_allclose(frames[..., :3], expected, rtol=0, atol=0.52)
 
 
@@ -179,7 +179,7 @@ def animated_png(frames, depth, colour_type, size, spare=None, before=b""):
         rows = array.astype(">u2" if depth == 16 else np.uint8)
         return zlib.compress(b"".join(b"\0" + row.tobytes() for row in rows))
 
-    data = anatomy.SIGNATURE
+    data = file_dump.SIGNATURE
     data += chunk(b"IHDR", struct.pack(">IIBBBBB", *size, depth, colour_type, 0, 0, 0)) + before
     data += chunk(b"acTL", struct.pack(">II", len(frames), 0))
     data += chunk(b"IDAT", pixels(spare)) if spare is not None else b""
@@ -301,12 +301,12 @@ def test_webp_is_as_lossless_as_it_was(tmp_path, lossless, channels):
     frame = RANDOM.integers(0, 256, (*SHAPE, channels), np.uint8)
     Image.fromarray(frame).save(tmp_path / "in.webp", lossless=lossless, exact=True)
     upsampled(tmp_path / "in.webp", tmp_path / "out.webp", scale="2", mode="nearest")
-    names = [name for name, _ in anatomy.riff((tmp_path / "out.webp").read_bytes())]
+    names = [name for name, _ in file_dump.riff((tmp_path / "out.webp").read_bytes())]
     assert (b"VP8L" in names) == lossless
     if lossless:
         np.testing.assert_array_equal(whole(tmp_path / "out.webp"), frame.repeat(2, 0).repeat(2, 1))
     upsampled(tmp_path / "in.webp", tmp_path / "out.webp", scale="2", quality=50)
-    assert b"VP8 " in dict(anatomy.riff((tmp_path / "out.webp").read_bytes()))
+    assert b"VP8 " in dict(file_dump.riff((tmp_path / "out.webp").read_bytes()))
 
 
 def test_chunks_of_webp(tmp_path):
@@ -314,7 +314,7 @@ def test_chunks_of_webp(tmp_path):
     data = (tmp_path / "in.webp").read_bytes() + b"MINE" + struct.pack("<I", 3) + b"abc\0"
     (tmp_path / "in.webp").write_bytes(data[:4] + struct.pack("<I", len(data) - 8) + data[8:])
     upsampled(tmp_path / "in.webp", tmp_path / "out.webp", scale="2")
-    found = dict(anatomy.riff((tmp_path / "out.webp").read_bytes()))
+    found = dict(file_dump.riff((tmp_path / "out.webp").read_bytes()))
     assert (found[b"ICCP"], found[b"XMP "], found[b"MINE"]) == (b"a profile", b"<x/>", b"abc")
     (warning,) = planned(tmp_path / "in.webp", tmp_path / "out.png", scale="2").warnings
     assert "the chunk MINE" in warning

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.formats.through import upsampled
+from tests.pipeline_helpers import upsampled
 from upsample_cli import interpolate
 from upsample_cli.formats.picture.png import compress
 from upsample_cli.formats.picture.png.compress import deflated, quick_strategy

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.formats import anatomy
-from tests.formats.anatomy import MAKER_NOTE, THUMBNAIL, ascii_value, long, ratio, short
-from tests.formats.through import planned, upsampled
+from tests.formats import file_dump
+from tests.formats.file_dump import MAKER_NOTE, THUMBNAIL, ascii_value, long, ratio, short
+from tests.pipeline_helpers import planned, upsampled
 
 XMP = b"""<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF><rdf:Description rdf:about=""
  tiff:Orientation="6" exif:PixelXDimension = '12' dc:format="image/jpeg" xmp:Rating="5">
@@ -25,8 +25,8 @@ def exif(order="<", **options):
         **{256: long(order, 12), 257: long(order, 8), 271: ascii_value("a camera"), 274: short(order, 6)},
         **{282: ratio(order, 300), 283: ratio(order, 150), 296: short(order, 2), 305: ascii_value("Firmware 1")},
     }
-    details = {40962: long(order, 12), 40963: short(order, 8), 37396: (3, 2, anatomy.struct.pack(order + "HH", 3, 4))}
-    return anatomy.exif(order, main, details, **options)
+    details = {40962: long(order, 12), 40963: short(order, 8), 37396: (3, 2, file_dump.struct.pack(order + "HH", 3, 4))}
+    return file_dump.exif(order, main, details, **options)
 
 
 def picture(path, **save):
@@ -38,12 +38,12 @@ def stored(path):
     """EXIF as it lies in a file, and XMP."""
     data = path.read_bytes()
     if path.suffix == ".png":
-        found = dict(anatomy.chunks(data))
+        found = dict(file_dump.chunks(data))
         return found.get(b"eXIf", b""), found.get(b"iTXt", b"").removeprefix(b"XML:com.adobe.xmp\0\0\0\0\0")
     if path.suffix == ".webp":
-        found = dict(anatomy.riff(data))
+        found = dict(file_dump.riff(data))
         return found.get(b"EXIF", b""), found.get(b"XMP ", b"")
-    parts = [content for marker, content in anatomy.segments(data) if marker == 0xE1]
+    parts = [content for marker, content in file_dump.segments(data) if marker == 0xE1]
     head = b"http://ns.adobe.com/xap/1.0/\0"
     return (
         b"".join(part[6:] for part in parts if part.startswith(b"Exif\0\0")),
@@ -114,9 +114,9 @@ def test_xmp_is_true_of_the_output(tmp_path, suffix):
     picture(tmp_path / f"in{suffix}", exif=b"Exif\0\0" + exif(thumbnail=False))
     data = (tmp_path / f"in{suffix}").read_bytes()
     if suffix == ".jpg":
-        data = anatomy.with_segments(data, (0xE1, b"http://ns.adobe.com/xap/1.0/\0" + XMP))
+        data = file_dump.with_segments(data, (0xE1, b"http://ns.adobe.com/xap/1.0/\0" + XMP))
     elif suffix == ".png":
-        data = data[:-12] + anatomy.chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + XMP) + data[-12:]
+        data = data[:-12] + file_dump.chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + XMP) + data[-12:]
     else:
         stream = io.BytesIO()
         with Image.open(tmp_path / "in.webp") as image:
@@ -141,7 +141,7 @@ def test_xmp_is_true_of_the_output(tmp_path, suffix):
 @pytest.mark.parametrize("damage", [b"Exif\0\0garbage", b"Exif\0\0II*\0\xff\xff\0\0", b"Exif\0\0II*\0\x08\0\0\0\xff\0"])
 def test_damaged_exif_is_dropped_and_said(tmp_path, damage):
     picture(tmp_path / "in.jpg")
-    data = anatomy.with_segments((tmp_path / "in.jpg").read_bytes(), (0xE1, damage))
+    data = file_dump.with_segments((tmp_path / "in.jpg").read_bytes(), (0xE1, damage))
     (tmp_path / "in.jpg").write_bytes(data)
     plan = upsampled(tmp_path / "in.jpg", tmp_path / "out.jpg", scale="2")
     assert any("its EXIF is damaged" in warning for warning in plan.warnings)

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image, JpegImagePlugin
 
-from tests.formats import anatomy
-from tests.formats.anatomy import segments, with_segments
-from tests.formats.through import planned, upsampled, whole
+from tests.formats import file_dump
+from tests.formats.file_dump import segments, with_segments
+from tests.pipeline_helpers import planned, upsampled, whole
 
 APP, COM = {number: 0xE0 + number for number in range(16)}, 0xFE
 PIXELS = np.add.outer(np.arange(40) * 3, np.arange(48) * 2).astype(np.uint8)
@@ -201,7 +201,7 @@ def test_colours_other_than_ycbcr_look_the_same(tmp_path, kind):
 def test_inks_without_jfif_say_their_resolution_in_exif(tmp_path):
     Image.new("CMYK", (8, 8)).save(
         tmp_path / "in.jpg",
-        exif=b"Exif\0\0" + anatomy.exif("<", {282: anatomy.ratio("<", 300), 283: anatomy.ratio("<", 300)}, {}),
+        exif=b"Exif\0\0" + file_dump.exif("<", {282: file_dump.ratio("<", 300), 283: file_dump.ratio("<", 300)}, {}),
     )
     upsampled(tmp_path / "in.jpg", tmp_path / "out.jpg", scale="2")
     with Image.open(tmp_path / "out.jpg") as image:
@@ -242,13 +242,13 @@ def test_what_only_jpeg_can_say_is_said_to_be_dropped_elsewhere(tmp_path):
     (warning,) = planned(tmp_path / "in.jpg", tmp_path / "out.png", scale="2").warnings
     assert re.search(r"PNG cannot hold these.*: the segments APP12; Photoshop's resources$", warning)
     upsampled(tmp_path / "in.jpg", tmp_path / "out.png", scale="2")
-    assert (b"tEXt", b"Comment\0a remark") in anatomy.chunks((tmp_path / "out.png").read_bytes())
+    assert (b"tEXt", b"Comment\0a remark") in file_dump.chunks((tmp_path / "out.png").read_bytes())
 
 
 def test_xmp_that_is_too_long_for_jpeg(tmp_path):
     document = b"<x:xmpmeta>" + b" " * 70_000 + b"</x:xmpmeta>"
-    text = anatomy.chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + document)
-    (tmp_path / "in.png").write_bytes(anatomy.png([b"\1\2\3"], (1, 1), before=text))
+    text = file_dump.chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + document)
+    (tmp_path / "in.png").write_bytes(file_dump.png([b"\1\2\3"], (1, 1), before=text))
     plan = upsampled(tmp_path / "in.png", tmp_path / "out.jpg", scale="2")
     assert any("its XMP is dropped: it is too long for JPEG" in warning for warning in plan.warnings)
     assert whole(tmp_path / "out.jpg").shape == (2, 2, 3)

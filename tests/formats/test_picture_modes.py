@@ -6,7 +6,7 @@ import pytest
 import tifffile
 from PIL import Image, ImageCms, ImageOps
 
-from tests.formats.through import planned, upsampled, whole
+from tests.pipeline_helpers import planned, upsampled, whole
 from upsample_cli.errors import InputError, OutputError
 from upsample_cli.formats.base import Header, ReadOptions, WriteOptions
 from upsample_cli.formats.picture import make_sink, open_source

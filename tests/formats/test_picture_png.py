@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from tests.formats import anatomy
-from tests.formats.anatomy import chunk, chunks, png
-from tests.formats.through import planned, upsampled, whole
-from tests.oracles import truth
+from tests.formats import file_dump
+from tests.formats.file_dump import chunk, chunks, png
+from tests.oracles import reference
+from tests.pipeline_helpers import planned, upsampled, whole
 from upsample_cli.errors import InputError, UpsampleError
 from upsample_cli.formats.base import ReadOptions
 
@@ -114,7 +114,7 @@ def test_provenance_is_appended_to_the_software(tmp_path):
 
 @pytest.mark.parametrize("keyword", ["exif", "APP1"])
 def test_exif_that_imagemagick_has_put_into_text_becomes_exif(tmp_path, keyword):
-    inner = b"Exif\0\0" + anatomy.exif("<", {274: anatomy.short("<", 6)}, {}, thumbnail=False)
+    inner = b"Exif\0\0" + file_dump.exif("<", {274: file_dump.short("<", 6)}, {}, thumbnail=False)
     digits = inner.hex()
     lines = "\n".join(digits[start : start + 72] for start in range(0, len(digits), 72))
     text = f"\nexif\n{len(inner):8}\n{lines}\n".encode()
@@ -137,7 +137,7 @@ def test_sixteen_bits_are_all_used(tmp_path, colour_type, key):
     assert warnings == ""
     if key:
         array = np.concatenate([array, np.where((array == array[2, 3]).all(-1, keepdims=True), 0, 65535)], -1)
-    expected = truth.linear(array.astype(float), {0: 14, 1: 12})
+    expected = reference.linear(array.astype(float), {0: 14, 1: 12})
     assert dict(after)[b"IHDR"][8] == 16
     result = imagecodecs.png_decode((tmp_path / "out.png").read_bytes()).astype(float)
     np.testing.assert_allclose(result, expected if channels > 1 or key else expected[..., 0], rtol=0, atol=0.52)

@@ -5,7 +5,7 @@ import pytest
 import tifffile
 
 from tests.formats.examples import BY_ID, made, samples
-from tests.formats.through import planned, upsampled, whole
+from tests.pipeline_helpers import planned, upsampled, whole
 from upsample_cli import formats
 from upsample_cli.errors import InputError
 from upsample_cli.formats.base import ReadOptions

@@ -8,7 +8,7 @@ from tifffile import COMPRESSION
 
 from tests.formats.examples import samples
 from tests.formats.examples.tiff import claim_subsampling
-from tests.formats.through import planned, upsampled, whole
+from tests.pipeline_helpers import planned, upsampled, whole
 from upsample_cli.errors import InputError, OutputError
 from upsample_cli.formats import make_sink, open_source
 from upsample_cli.formats.base import ReadOptions, WriteOptions

@@ -7,7 +7,7 @@ import tifffile
 from PIL import Image
 
 from tests.formats.examples import samples
-from tests.formats.through import upsampled
+from tests.pipeline_helpers import upsampled
 
 
 def volume(path, shape, dtype, unit="mm"):

@@ -8,7 +8,7 @@ import tifffile
 
 from tests.formats.examples import samples
 from tests.formats.examples.tiff import claim_subsampling
-from tests.formats.through import planned, upsampled
+from tests.pipeline_helpers import planned, upsampled
 from upsample_cli.errors import InputError, OutputError, RequestError
 from upsample_cli.formats.tiff import sink
 

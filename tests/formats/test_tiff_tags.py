@@ -6,7 +6,7 @@ import tifffile
 from PIL import Image, ImageCms, TiffImagePlugin
 
 from tests.formats.examples import samples
-from tests.formats.through import planned, upsampled
+from tests.pipeline_helpers import planned, upsampled
 
 ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 ASCII, SHORT, LONG, RATIONAL, BYTE, UNDEFINED, DOUBLE = 2, 3, 4, 5, 1, 7, 12

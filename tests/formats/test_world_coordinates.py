@@ -18,7 +18,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from tests.formats.through import upsampled
+from tests.pipeline_helpers import upsampled
 
 Options = dict[str, object]
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.oracles import cases, truth
+from tests.oracles import cases, reference
 from tests.oracles.compare import assert_close, assert_rounded, assert_same_bits
 
 
@@ -84,14 +84,14 @@ def test_rounded_forgives_ties_only():
 @pytest.mark.parametrize(("n", "m"), [(1, 4), (4, 1), (5, 12), (12, 5), (7, 7)])
 def test_truth_is_numpys_own_interpolation(n, m, align_corners):
     x = cases.noise((n,), "float64")
-    expected = np.interp(truth.positions(n, m, align_corners=align_corners), np.arange(n), x)
-    np.testing.assert_allclose(truth.linear(x, {0: m}, align_corners=align_corners), expected, rtol=0, atol=1e-15)
+    expected = np.interp(reference.positions(n, m, align_corners=align_corners), np.arange(n), x)
+    np.testing.assert_allclose(reference.linear(x, {0: m}, align_corners=align_corners), expected, rtol=0, atol=1e-15)
 
 
 def test_truth_by_hand():
-    np.testing.assert_array_equal(truth.linear(np.array([0.0, 4.0]), {0: 4}), [0, 1, 3, 4])
-    np.testing.assert_array_equal(truth.linear(np.array([0.0, 3.0]), {0: 4}, align_corners=True), [0, 1, 2, 3])
-    np.testing.assert_array_equal(truth.linear(np.array([0.0, 4.0]), {0: 5}, {0: 2.0}), [0, 1, 3, 4, 4])
+    np.testing.assert_array_equal(reference.linear(np.array([0.0, 4.0]), {0: 4}), [0, 1, 3, 4])
+    np.testing.assert_array_equal(reference.linear(np.array([0.0, 3.0]), {0: 4}, align_corners=True), [0, 1, 2, 3])
+    np.testing.assert_array_equal(reference.linear(np.array([0.0, 4.0]), {0: 5}, {0: 2.0}), [0, 1, 3, 4, 4])
 
 
 def test_the_stored_answers_are_those_of_the_table():

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from tests.oracles import truth
+from tests.oracles import reference
 
 Options = dict[str, object]
 
@@ -56,11 +56,11 @@ def resampled(array: np.ndarray, options: Options, axes: Mapping[str, int]) -> n
     after, asked = new_sizes(options, sizes), factors(options, "".join(sizes))
     result = array.astype(np.float64)
     for name, axis in axes.items():
-        sources = truth.positions(sizes[name], after[name], asked[name], bool(options.get("align_corners")))
+        sources = reference.positions(sizes[name], after[name], asked[name], bool(options.get("align_corners")))
         if options.get("mode") == "nearest":
             result = result.take((np.arange(after[name]) / asked[name]).astype(int), axis)
             continue
         stretch = max(1.0, 1 / asked[name]) if options.get("antialias") else 1.0
-        weights = truth.matrix(truth.tent, sources, sizes[name], stretch)
+        weights = reference.matrix(reference.tent, sources, sizes[name], stretch)
         result = np.moveaxis(np.tensordot(weights, result, (1, axis)), 0, axis)
     return result

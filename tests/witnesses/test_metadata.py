@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from tests.formats.through import upsampled
+from tests.pipeline_helpers import upsampled
 from tests.witnesses.cases import TARGETS, new_sizes, pitches
 from tests.witnesses.programs import exiftool, needs, said
 

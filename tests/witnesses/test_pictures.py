@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.formats.through import upsampled
+from tests.pipeline_helpers import upsampled
 from tests.witnesses.cases import TARGETS, new_sizes
 from tests.witnesses.programs import exiftool, identify, needs, pixels, pngcheck
 

@@ -5,8 +5,8 @@ import itertools
 import numpy as np
 import pytest
 
-from tests.formats import anatomy
-from tests.formats.through import upsampled
+from tests.formats import file_dump
+from tests.pipeline_helpers import upsampled
 from tests.witnesses.cases import TARGETS, new_sizes, resampled
 from tests.witnesses.programs import decoded, pngcheck
 
@@ -42,10 +42,10 @@ def png(colour_type, depth, key):
     before = b""
     if colour_type == PALETTE:
         colours = np.random.default_rng(1).integers(0, 256, (2**depth, 3), np.uint8)
-        before += anatomy.chunk(b"PLTE", colours.tobytes())
+        before += file_dump.chunk(b"PLTE", colours.tobytes())
     if key:
-        before += anatomy.chunk(b"tRNS", key)
-    return anatomy.png(rows, SIZE, depth, colour_type, before)
+        before += file_dump.chunk(b"tRNS", key)
+    return file_dump.png(rows, SIZE, depth, colour_type, before)
 
 
 @pytest.fixture(scope="module")

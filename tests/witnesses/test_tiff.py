@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from tests.formats.through import upsampled
+from tests.pipeline_helpers import upsampled
 from tests.witnesses.cases import TARGETS, new_sizes, pitches, resampled, shifts
 from tests.witnesses.programs import decoded, exiftool, identify, needs, tiffinfo
 

@@ -10,8 +10,8 @@ import tifffile
 from PIL import Image
 
 from tests.formats.examples import BY_ID, samples
-from tests.formats.through import asked, upsampled, whole
 from tests.oracles.compare import assert_same_bits
+from tests.pipeline_helpers import asked, upsampled, whole
 from upsample_cli import formats, interpolate
 from upsample_cli.errors import InputError, OutputError
 from upsample_cli.formats.base import ReadOptions

@@ -18,7 +18,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from tests.test_cli_process import INTERRUPTED, TEMPORARY, command, environment, no_more_than, sparse
+from tests.cli.test_process import INTERRUPTED, TEMPORARY, command, environment, no_more_than, sparse
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="signals, limits and /proc are those of Linux")
 
@@ -225,7 +225,7 @@ def test_fifty_broken_files_among_a_thousand(folder):
     assert len(names(folder / "out")) == 950
     assert not unfinished(folder / "out")
     records = [json.loads(line) for line in out.splitlines()]
-    schema = json.loads((Path(__file__).parents[1] / "upsample_cli" / "cli" / "results.schema.json").read_text())
+    schema = json.loads((Path(__file__).parents[2] / "upsample_cli" / "cli" / "results.schema.json").read_text())
     validator = jsonschema.Draft202012Validator(schema)
     assert all(validator.is_valid(record) for record in records)
     assert sorted(record["input"] for record in records) == sorted(map(str, files))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import upsample_cli
-from tests.oracles import cases, truth
+from tests.oracles import cases, reference
 from tests.oracles.compare import assert_close, assert_same_bits
 from upsample_cli import Upsample, UpsampleOptions, interpolate, upsample, upsample_vjp
 
@@ -65,8 +65,10 @@ def test_the_size_is_the_floor_of_the_scaled_size(n, factor, size):
 
 def test_recompute_scale_factor_samples_at_the_ratio_of_the_sizes():
     x = cases.noise((1, 1, 10), "float64")
-    assert_close(interpolate(x, scale_factor=1.75), truth.linear(x, {2: 17}, {2: 1.75}))
-    assert_close(interpolate(x, scale_factor=1.75, recompute_scale_factor=False), truth.linear(x, {2: 17}, {2: 1.75}))
+    assert_close(interpolate(x, scale_factor=1.75), reference.linear(x, {2: 17}, {2: 1.75}))
+    assert_close(
+        interpolate(x, scale_factor=1.75, recompute_scale_factor=False), reference.linear(x, {2: 17}, {2: 1.75})
+    )
     assert_same_bits(interpolate(x, scale_factor=1.75, recompute_scale_factor=True), interpolate(x, size=17))
 
 
@@ -74,7 +76,7 @@ def test_recompute_scale_factor_samples_at_the_ratio_of_the_sizes():
 def test_no_mode_means_the_linear_one(x, mode):
     actual = interpolate(x, size=7)
     assert_same_bits(actual, interpolate(x, size=7, mode=mode))
-    assert_close(actual, truth.linear(x, dict.fromkeys(range(2, x.ndim), 7)))
+    assert_close(actual, reference.linear(x, dict.fromkeys(range(2, x.ndim), 7)))
 
 
 def test_false_is_the_default_of_align_corners():

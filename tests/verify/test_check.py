@@ -10,7 +10,7 @@ import tifffile
 from PIL import Image
 
 from tests.formats.examples import EXAMPLES, samples
-from tests.formats.through import asked
+from tests.pipeline_helpers import asked
 from upsample_cli.errors import InputError, OutputError, RequestError
 from upsample_cli.formats import open_source
 from upsample_cli.resize.mode import read_options

@@ -17,8 +17,8 @@ import tifffile
 from click.testing import CliRunner
 from PIL import Image
 
-from tests.test_cli import SAMPLES, listing
-from tests.test_cli_process import command, environment
+from tests.cli.test_command import SAMPLES, listing
+from tests.cli.test_process import command, environment
 from upsample_cli.cli.command import main
 from upsample_cli.formats.detect import suffix_for
 

@@ -7,7 +7,7 @@ import pytest
 import tifffile
 from PIL import Image, ImageCms
 
-from tests.formats.through import upsampled
+from tests.pipeline_helpers import upsampled
 from upsample_cli import interpolate
 from upsample_cli.core.linear_light import srgb
 from upsample_cli.errors import InputError

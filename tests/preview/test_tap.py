@@ -8,7 +8,7 @@ import tifffile
 from PIL import Image
 
 from tests.formats.examples import EXAMPLES, made
-from tests.formats.through import asked
+from tests.pipeline_helpers import asked
 from upsample_cli import formats
 from upsample_cli.formats.base import Header
 from upsample_cli.formats.volume import parallel_gzip

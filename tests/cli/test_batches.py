@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from tests.test_cli import SAMPLES, listing, refuse, run
+from tests.cli.test_command import SAMPLES, listing, refuse, run
 from upsample_cli.batch.lists import read_list
 from upsample_cli.cli.command import main
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tests.oracles import cases, truth
+from tests.oracles import cases, reference
 from tests.oracles.compare import assert_close, assert_rounded
 from upsample_cli.core.axis_plan import AxisTarget, plan_axes
 from upsample_cli.core.dtypes import numeric_codec, premultiplied_codec
@@ -113,7 +113,7 @@ def _with_alpha(x, size, rules):
 def _straight_from_premultiplied(x, size):
     x = x.astype(np.float64)
     weighted = np.concatenate([x[..., :-1] * x[..., -1:], x[..., -1:]], axis=-1)
-    y = truth.linear(weighted, dict(enumerate(size)))
+    y = reference.linear(weighted, dict(enumerate(size)))
     colour = np.divide(y[..., :-1], y[..., -1:], out=np.zeros_like(y[..., :-1]), where=y[..., -1:] != 0)
     return np.concatenate([colour, y[..., -1:]], axis=-1)
 

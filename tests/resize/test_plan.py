@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.formats.through import asked, planned
+from tests.pipeline_helpers import asked, planned
 from upsample_cli.core.axis_plan import AxisTarget, plan_axes
 from upsample_cli.core.modes import find_mode
 from upsample_cli.errors import InputError, OutputError, RequestError

@@ -18,9 +18,9 @@ import pytest
 import tifffile
 from PIL import Image
 
-from tests.test_cli import SAMPLES, listing
+from tests.cli.test_command import SAMPLES, listing
 
-PACKAGE = Path(__file__).parents[1]
+PACKAGE = Path(__file__).parents[2]
 TEMPORARY = re.compile(r"\.upsample-[0-9a-f]+\.tmp(\..*)?")
 LIBRARIES = {"numpy", "PIL", "tifffile", "imagecodecs", "nibabel", "torch"}
 

@@ -14,7 +14,7 @@ import tifffile
 from PIL import Image
 
 from tests.formats.examples import made
-from tests.formats.through import asked, planned, upsampled, whole
+from tests.pipeline_helpers import asked, planned, upsampled, whole
 from upsample_cli.batch.job import Job
 from upsample_cli.compare import crop
 from upsample_cli.compare.crop import choose_window, crops
@@ -27,7 +27,7 @@ from upsample_cli.preview.planes import plane_of
 from upsample_cli.resize.mode import read_options
 from upsample_cli.resize.plan import make_plan
 
-SAMPLES = Path(__file__).parent.parent / "sample_data"
+SAMPLES = Path(__file__).parents[2] / "sample_data"
 FOUR = parse_variants("nearest,linear,cubic,lanczos")
 
 

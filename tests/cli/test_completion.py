@@ -15,7 +15,7 @@ import pytest
 
 from upsample_cli.resize.request import MODES
 
-PACKAGE = Path(__file__).parents[1]
+PACKAGE = Path(__file__).parents[2]
 PATIENCE = 20.0
 COMMAND = f"""#!{sys.executable}
 import sys

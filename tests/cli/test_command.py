@@ -25,7 +25,7 @@ from upsample_cli.cli.command import main
 from upsample_cli.cli.help import EXAMPLES
 from upsample_cli.core.kernel import describe
 
-SAMPLES = Path(__file__).parents[1] / "sample_data"
+SAMPLES = Path(__file__).parents[2] / "sample_data"
 NOBODY = 65_534
 ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
 BYTES = re.compile(r"\d+(\.\d+)? (bytes|[kMGTPE]B)")
