@@ -2,6 +2,7 @@
 
 import io
 import re
+import struct
 
 import numpy as np
 import pytest
@@ -178,3 +179,16 @@ def test_the_resolution_of_another_family_gets_into_a_picture_without_a_place_of
     with Image.open(tmp_path / "out.webp") as image:
         tags = image.getexif()
         assert (float(tags[282]), float(tags[283])) == (pytest.approx(600, abs=0.1), pytest.approx(300, abs=0.1))
+
+
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp"])
+def test_nothing_points_to_the_dropped_thumbnail(tmp_path, suffix, order):
+    """The first directory ends with the offset of the thumbnail's, which has to be 0 once that is gone."""
+    picture(tmp_path / f"in{suffix}", exif=b"Exif\0\0" + exif(order))
+    upsampled(tmp_path / f"in{suffix}", tmp_path / f"out{suffix}", scale=2)
+    data, _ = stored(tmp_path / f"out{suffix}")
+    (first,) = struct.unpack_from(order + "I", data, 4)
+    (entries,) = struct.unpack_from(order + "H", data, first)
+    assert entries > 0
+    assert struct.unpack_from(order + "I", data, first + 2 + 12 * entries) == (0,)

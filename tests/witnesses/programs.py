@@ -19,10 +19,17 @@ Tags = dict[str, Any]
 
 @functools.cache
 def is_installed(name: str) -> bool:
-    """Whether the program is there; `convert` only if it is ImageMagick's, not something else of that name."""
-    if shutil.which(name) is None:
+    """Whether the program is there; `convert` and `identify` only if they say that they are ImageMagick's."""
+    return shutil.which(name) is not None and (name not in ("convert", "identify") or _is_imagemagick(name))
+
+
+def _is_imagemagick(name: str) -> bool:
+    command = (name, "-version")
+    try:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=True, timeout=60)
+    except (OSError, subprocess.SubprocessError):
         return False
-    return name != "convert" or "ImageMagick" in said(name, "-version")
+    return done.stdout.lstrip().startswith(b"Version: ImageMagick")
 
 
 def needs(name: str) -> pytest.MarkDecorator:
