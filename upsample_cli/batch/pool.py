@@ -27,6 +27,7 @@ from ..errors import RequestError, UpsampleError
 from ..resize.plan import Plan
 from ..runtime import signals
 from ..runtime.atomic import remove_stale_of, remove_unpublished, resolve_link
+from ..runtime.library_messages import hide_library_messages
 from ..runtime.resources import baseline_bytes, total_memory
 from .job import ExecutionOptions, Job
 from .result import Result
@@ -251,6 +252,7 @@ def _ended_by(code: int) -> str:
 def _serve(connection: Connection, not_mine: Sequence[Connection], options: ExecutionOptions, share: float) -> None:
     """Do what comes through `connection`, until it ends."""
     signals.install_worker_handlers()
+    hide_library_messages()
     _take_signals()
     _keep_memory()
     for other in not_mine:  # or nobody would notice when the parent ends

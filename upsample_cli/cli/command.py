@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from ..errors import RequestError, UpsampleError
+from ..runtime.library_messages import hide_library_messages
 from ..runtime.signals import install_handlers
 from . import options
 from .help import ENVIRONMENT, epilog, in_groups
@@ -81,6 +82,7 @@ def main(context: click.Context, /, **given: Any) -> None:
     format follows the output's suffix; spacing, affine and DPI follow the samples.
     """
     install_handlers()
+    hide_library_messages()
     if os.environ.get("NO_COLOR"):
         context.color = False
     for stream in (sys.stdout, sys.stderr):

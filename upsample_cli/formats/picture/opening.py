@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from PIL import Image as Image
@@ -10,7 +13,7 @@ from PIL import UnidentifiedImageError
 
 from ...errors import InputError
 
-Image.MAX_IMAGE_PIXELS = None  # what is too large is refused by its predicted memory, with a number and a remedy
+_LIMIT_LOCK = threading.Lock()
 
 
 def open_image(path: Path) -> Image.Image:
@@ -20,8 +23,20 @@ def open_image(path: Path) -> Image.Image:
         InputError: Pillow knows no such picture.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of small faults in metadata, which Pillow survives
+        with _without_size_limit(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about small faults in metadata, which Pillow tolerates
             return Image.open(path)
     except UnidentifiedImageError:
         raise InputError("is not a picture, TIFF, NIfTI or .npy file that can be read", path) from None
+
+
+@contextmanager
+def _without_size_limit() -> Iterator[None]:
+    """Suspend Pillow's limit on pixels: images that are too large are refused by their predicted memory."""
+    with _LIMIT_LOCK:
+        limit = Image.MAX_IMAGE_PIXELS
+        Image.MAX_IMAGE_PIXELS = None
+        try:
+            yield
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit

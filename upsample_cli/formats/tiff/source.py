@@ -15,6 +15,7 @@ import tifffile
 from tifffile import PHOTOMETRIC
 
 from ...errors import InputError, RequestError
+from ...runtime.library_messages import silence
 from ..base import Array, ReadOptions, Source
 from ..mapped_array import Mapped
 from . import colours
@@ -23,8 +24,7 @@ from .header import Description, describe
 from .series import Image, images_of
 
 _LOGGER = logging.getLogger("tifffile")
-_LOGGER.propagate = False  # what of it matters to users is in our own messages
-_LOGGER.addHandler(logging.NullHandler())
+silence("tifffile")
 
 
 class TiffSource:

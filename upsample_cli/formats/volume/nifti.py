@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import struct
 from collections.abc import Sequence
@@ -16,12 +15,13 @@ from nibabel.spatialimages import HeaderDataError
 
 from ...errors import InputError
 from ...geometry import Affine, Axis, Grid
+from ...runtime.library_messages import silence
 from ..base import Header
 from .block import READ_ERRORS, Block, VolumeSource, open_plain, refuse_impossible
 from .conversion import NAMES
 from .sink import is_pair
 
-logging.getLogger("nibabel.global").setLevel(logging.CRITICAL)  # it speaks of headers that our messages name
+silence("nibabel.global")
 
 _LENGTH_UNITS = {1: "m", 2: "mm", 3: "µm"}  # by the lower bits of xyzt_units
 _TIME_UNITS = {8: "s", 16: "ms", 24: "µs"}  # by the bits above them

@@ -1,0 +1,24 @@
+"""Messages of other libraries: hidden in the processes of the command, which prints its own, and nowhere else.
+
+A program that imports this package keeps its loggers as they are.
+"""
+
+from __future__ import annotations
+
+_is_command = False
+
+
+def hide_library_messages() -> None:
+    """Call this in the process of the command, and in its workers, before files are read."""
+    global _is_command
+    _is_command = True
+
+
+def silence(logger_name: str) -> None:
+    """Keep the messages of a library that has just been imported off the terminal, if this process is the command's."""
+    if _is_command:
+        import logging  # those libraries have loaded it already
+
+        logger = logging.getLogger(logger_name)
+        logger.handlers = [logging.NullHandler()]
+        logger.propagate = False
