@@ -54,7 +54,7 @@ def upsample_files(
         progress: is told the input and which part of it is done, now and then.
         options: those of the command that say how files are resized: one of ``scale``, ``size``, ``spacing``, ``fit``
             and ``like``, and ``mode``, ``align_corners``, ``antialias``, ``axes``, ``max_memory`` in bytes and so on;
-            see `upsample_cli.resize.request.Request`. What has a number for each axis takes one for all, a sequence in the
+            see `upsample_cli.request.Request`. What has a number for each axis takes one for all, a sequence in the
             order x, y, z (width first), or a mapping of names.
 
     Raises:
