@@ -45,7 +45,7 @@ def _lobes(rng: np.random.Generator, count: np.ndarray, width: int) -> np.ndarra
 
 
 def applied(x: np.ndarray, bands: Sequence[BandedMatrix | None]) -> np.ndarray:
-    """Finite `x`, in float64 or complex128, resampled along each axis that has a matrix, as `BandedMatrix` defines it."""
+    """Finite `x`, in float64 or complex128, resampled along each axis that has a matrix, as `BandedMatrix` says."""
     y = x.astype(np.complex128 if x.dtype.kind == "c" else np.float64)
     for axis, matrix in enumerate(bands):
         if matrix is not None:
