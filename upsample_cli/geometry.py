@@ -17,6 +17,16 @@ UNITS = (  # the units of one kind, each in the first of them
     {"mm": 1.0, "pm": 1e-9, "Å": 1e-7, "nm": 1e-6, "µm": 1e-3, "cm": 10.0, "m": 1e3, "km": 1e6, "in": 25.4},
     {"s": 1.0, "ns": 1e-9, "µs": 1e-6, "ms": 1e-3, "min": 60.0, "h": 3600.0},
 )
+UNIT_ALIASES = {
+    "micron": "µm",
+    "microns": "µm",
+    "um": "µm",
+    "\\u00B5m": "µm",
+    "μm": "µm",
+    "inch": "in",
+    "\\u00C5": "Å",
+    "sec": "s",
+}  # names that programs write into files
 SPATIAL = ("x", "y", "z")  # in the order of positional values and of the columns of an affine
 INCH = UNITS[0]["in"]  # millimetres
 RASTER = "raster"  # the frame of the input's own voxels, for what a file says in pixels; it is no orientation

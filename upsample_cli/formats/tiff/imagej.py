@@ -9,9 +9,9 @@ import numpy as np
 import tifffile
 from tifffile import COMPRESSION
 
-from ...geometry import RASTER, Axis, Grid
+from ...geometry import RASTER, UNIT_ALIASES, Axis, Grid
 from ..base import Header
-from .metadata import UNITS, with_tagged_spacing
+from .metadata import with_tagged_spacing
 from .pages import page_count
 
 LARGEST = 2**32 - 2**25  # bytes of samples: offsets have 32 bits
@@ -28,7 +28,7 @@ _ORIGINS = ("xorigin", "yorigin", "zorigin")
 def with_spacing(axis: Axis, page: tifffile.TiffPage, entries: dict[str, Any]) -> Axis:
     """The axis with the spacing that the entries say."""
     unit = entries.get(f"{axis.name}unit", entries.get("unit"))
-    unit = None if unit in (None, "pixel", "pixels") else UNITS.get(unit, unit)
+    unit = None if unit in (None, "pixel", "pixels") else UNIT_ALIASES.get(unit, unit)
     if axis.name == "z" and entries.get("spacing"):
         return Axis(axis.name, axis.size, abs(float(entries["spacing"])), unit)
     if axis.name == "t" and entries.get("finterval"):

@@ -14,16 +14,6 @@ if TYPE_CHECKING:
     from .ome import OmeImage
 
 Tag = tuple[int, int, int, Any, bool]  # code, type, count, value, whether only the first page has it
-UNITS = {
-    "micron": "µm",
-    "microns": "µm",
-    "um": "µm",
-    "\\u00B5m": "µm",
-    "μm": "µm",
-    "inch": "in",
-    "\\u00C5": "Å",
-    "sec": "s",
-}  # their own names to ours
 _MILLIMETRES = {RESUNIT.INCH: INCH, RESUNIT.CENTIMETER: 10.0, RESUNIT.MILLIMETER: 1.0, RESUNIT.MICROMETER: 1e-3}
 
 

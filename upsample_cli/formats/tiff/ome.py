@@ -12,10 +12,9 @@ from xml.etree.ElementTree import Element
 
 import tifffile
 
-from ...geometry import Axis
+from ...geometry import UNIT_ALIASES, Axis
 from ..base import Header
 from . import ome_rois
-from .metadata import UNITS
 from .pages import page_count
 
 _OF_NO_UNIT = "reference frame"  # OME's name for lengths that are not in metres
@@ -81,7 +80,7 @@ def with_spacing(axis: Axis, image: OmeImage) -> Axis:
     if spacing is None or float(spacing) <= 0:
         return axis
     unit = pixels.get(f"{name}Unit", "s" if axis.name == "t" else "µm")  # the schema's defaults
-    return Axis(axis.name, axis.size, float(spacing), None if unit == _OF_NO_UNIT else UNITS.get(unit, unit))
+    return Axis(axis.name, axis.size, float(spacing), None if unit == _OF_NO_UNIT else UNIT_ALIASES.get(unit, unit))
 
 
 def document(
