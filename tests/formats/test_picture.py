@@ -215,3 +215,19 @@ def test_asked_is_what_the_command_asks():
     assert asked(size="1024x768").size.positional == (1024, 768)
     with pytest.raises(Exception, match="whole"):
         asked(size="1.5")
+
+
+@pytest.mark.parametrize("suffix", [".gif", ".png", ".webp", ".jpg", ".bmp"])
+@pytest.mark.parametrize("frames", [1, 3])
+def test_pillows_limit_on_pixels_is_not_ours(tmp_path, monkeypatch, suffix, frames):
+    """It is meant for programs that do not know the size of what they open, and is checked in decoders too."""
+    if frames > 1 and suffix in (".jpg", ".bmp"):
+        pytest.skip("holds one image")
+    noise = np.random.default_rng(0).integers(0, 256, (frames, 64, 64, 3), np.uint8)
+    first, *others = [Image.fromarray(frame) for frame in noise]
+    first.save(
+        tmp_path / f"in{suffix}", **({"save_all": True, "append_images": others, "duration": 50} if others else {})
+    )
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    upsampled(tmp_path / f"in{suffix}", tmp_path / f"out{suffix}", scale=2, verify=True)
+    assert Image.MAX_IMAGE_PIXELS == 1000

@@ -52,8 +52,10 @@ def _of_picture(path: Path) -> str:
     """The suffix that Pillow knows for the picture."""
     from PIL import Image, UnidentifiedImageError  # which knows many that begin in other ways
 
+    from .picture.opening import without_size_limit
+
     try:
-        with Image.open(path) as image:
+        with without_size_limit(), Image.open(path) as image:
             kind = image.format
     except (UnidentifiedImageError, OSError, ValueError):
         return ""

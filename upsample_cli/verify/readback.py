@@ -193,8 +193,10 @@ def _ratio(unit: str) -> float:
 def _picture(path: Path, planned: Header) -> ReadBack:
     from PIL import Image, ImageSequence
 
+    from ..formats.picture.opening import without_size_limit
+
     pixel = planned.grid["s"].size if "s" in planned.grid.names else 0
-    with Image.open(path) as image:
+    with without_size_limit(), Image.open(path) as image:
         kind, mode, count = image.format or "", image.mode, getattr(image, "n_frames", 1)
         dpi = [float(value) for value in image.info.get("dpi", ())] if kind != "PCX" else []  # which says 100 of all
         exif = image.getexif()

@@ -13,7 +13,9 @@ from PIL import UnidentifiedImageError
 
 from ...errors import InputError
 
-_LIMIT_LOCK = threading.Lock()
+_limit_lock = threading.Lock()
+_limit_users = 0
+_limit_before: int | None = None
 
 
 def open_image(path: Path) -> Image.Image:
@@ -23,7 +25,7 @@ def open_image(path: Path) -> Image.Image:
         InputError: Pillow knows no such picture.
     """
     try:
-        with _without_size_limit(), warnings.catch_warnings():
+        with without_size_limit(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about small faults in metadata, which Pillow tolerates
             return Image.open(path)
     except UnidentifiedImageError:
@@ -31,12 +33,20 @@ def open_image(path: Path) -> Image.Image:
 
 
 @contextmanager
-def _without_size_limit() -> Iterator[None]:
-    """Suspend Pillow's limit on pixels: images that are too large are refused by their predicted memory."""
-    with _LIMIT_LOCK:
-        limit = Image.MAX_IMAGE_PIXELS
-        Image.MAX_IMAGE_PIXELS = None
-        try:
-            yield
-        finally:
-            Image.MAX_IMAGE_PIXELS = limit
+def without_size_limit() -> Iterator[None]:
+    """Suspend Pillow's limit on pixels while any thread is in here, since Pillow checks it when it decodes, too.
+
+    Images that are too large are refused by their predicted memory.
+    """
+    global _limit_users, _limit_before
+    with _limit_lock:
+        if _limit_users == 0:
+            _limit_before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        _limit_users += 1
+    try:
+        yield
+    finally:
+        with _limit_lock:
+            _limit_users -= 1
+            if _limit_users == 0:
+                Image.MAX_IMAGE_PIXELS = _limit_before

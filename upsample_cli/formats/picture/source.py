@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, Self, cast
 
 import numpy as np
 
@@ -106,6 +106,12 @@ class PictureSource(InMemory):
 
                 self._png, notes = reader.read(file)
                 return self._png.kind, notes, bool(self._png.frames) and self._png.is_opaque
+            return self._look_with_pillow(file)
+
+    def _look_with_pillow(self, file: BinaryIO) -> tuple[Kind, PictureMetadata, bool]:
+        from .opening import without_size_limit
+
+        with without_size_limit():
             image = self._image
             kind = Kind(image.format or "", image.mode, image.size, "transparency" in image.info)
             opaque = image.mode not in ALPHA
@@ -156,6 +162,14 @@ class PictureSource(InMemory):
 
     def load(self) -> Array:
         """Decode the picture and turn it upright."""
+        if self._is_plain_png():  # decoded without Pillow, which need not be loaded
+            return self._load()
+        from .opening import without_size_limit
+
+        with without_size_limit():
+            return self._load()
+
+    def _load(self) -> Array:
         try:
             if self._frames == 1:
                 return self._upright(self._decoded())

@@ -58,9 +58,9 @@ def decode(data: bytes, structure: Structure) -> Array:
         import imagecodecs  # most pictures have no need of it
 
         return np.asarray(imagecodecs.png_decode(data))
-    from ..opening import Image  # of any size
+    from ..opening import Image, without_size_limit
 
-    with Image.open(io.BytesIO(data)) as image:
+    with without_size_limit(), Image.open(io.BytesIO(data)) as image:
         return np.asarray(image.convert("L") if image.mode == "1" else image)
 
 
