@@ -133,8 +133,8 @@ def _narrow(widths: list[int], width: int) -> None:
     """Take from the widest column, which is one of names or of reasons, until a line fits."""
     too_much = sum(widths) + len(_GAP) * (len(widths) - 1) - width
     for _ in range(max(0, too_much)):
-        max_taps = widths.index(max(widths))
-        widths[max_taps] = max(1, widths[max_taps] - 1)
+        widest = widths.index(max(widths))
+        widths[widest] = max(1, widths[widest] - 1)
 
 
 def _line(row: Sequence[str], widths: Sequence[int]) -> str:

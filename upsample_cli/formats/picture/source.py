@@ -95,7 +95,7 @@ class PictureSource(InMemory):
             colours=self._mode if self._mode in CHANNELS else None,
             icc=notes.icc,
             metadata=metadata,
-            extras=format_bytes(metadata),
+            extras=foreign_items(metadata),
         )
 
     def _look(self) -> tuple[Kind, PictureMetadata, bool]:
@@ -245,7 +245,7 @@ class PictureSource(InMemory):
         self._close()
 
 
-def format_bytes(metadata: Metadata) -> tuple[str, ...]:
+def foreign_items(metadata: Metadata) -> tuple[str, ...]:
     """What only a picture understands of a picture's metadata."""
     notes = metadata.notes
     items: list[tuple[str, object]] = [("EXIF", notes.exif), ("XMP", notes.xmp), ("comments", notes.comments)]
