@@ -43,7 +43,7 @@ def folder(tmp_path, monkeypatch):
 @pytest.fixture(autouse=True)
 def forks(monkeypatch):
     """Whatever threads the tests' own runner has; so workers are what is monkeypatched here."""
-    monkeypatch.setattr(pool, "_may_fork", lambda: sys.platform == "linux")
+    monkeypatch.setattr(pool, "_can_fork", lambda: sys.platform == "linux")
 
 
 def job(name, output=None, **settings):
@@ -114,7 +114,7 @@ def test_results_and_files_do_not_depend_on_the_number_of_processes(files, folde
 
 def test_workers_that_are_not_copies_of_this_process(files, monkeypatch):
     """As on other systems than Linux, and where this process has threads."""
-    monkeypatch.setattr(pool, "_may_fork", lambda: False)
+    monkeypatch.setattr(pool, "_can_fork", lambda: False)
     statuses = [result.status for result in ended(files[:4] + files[-3:], processes=2)]
     assert statuses == ["done"] * 4 + ["failed", "skipped", "failed"]
 
@@ -249,8 +249,8 @@ def test_a_worker_that_is_killed_costs_its_file(monkeypatch):
     monkeypatch.setattr(worker, "run_plan", run)
     results = ended(save(*(f"{number}.npy" for number in range(9))), processes=2)
     failed = {result.input.stem: result.error for result in results if result.status == "failed"}
-    assert str(failed["3"]).startswith("3.npy: the process that worked on it was ended by SIGKILL")
-    assert str(failed["5"]) == "5.npy: the process that worked on it was ended by exit code 7"
+    assert str(failed["3"]).startswith("3.npy: its worker process was ended by SIGKILL")
+    assert str(failed["5"]) == "5.npy: its worker process was ended by exit code 7"
     assert [result.status for result in results].count("done") == 7
     assert sorted(contents("out")) == [f"{number}.npy" for number in (0, 1, 2, 4, 6, 7, 8)]
 
@@ -272,7 +272,7 @@ def test_as_many_processes_as_the_system_allows(monkeypatch, possible):
     )
     assert len(made) == possible
     made = [None] * possible
-    with pytest.raises(RequestError, match="no process can be started: Resource temp"):
+    with pytest.raises(RequestError, match="cannot start a worker process: Resource temp"):
         ended(save("a.npy", "b.npy"))
 
 
@@ -370,7 +370,7 @@ def test_progress_is_told_of_each_job(monkeypatch, count):
     from upsample_cli.resize import array_plan
 
     monkeypatch.setattr(array_plan, "_SLAB_BYTES", 1)
-    monkeypatch.setattr(pool, "_PROGRESS_PERIOD", 0.0)
+    monkeypatch.setattr(pool, "_PROGRESS_SECONDS", 0.0)
     jobs = save(*(f"{number}.npy" for number in range(count)), shape=(6, 4, 4))
     news = {one.input.name: [] for one in jobs}
     ended(jobs, processes=2, progress=lambda one, part: news[one.input.name].append(part))

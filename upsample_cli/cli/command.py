@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ..batch.naming import Template
     from ..batch.pairs import Pair
     from ..batch.result import Result
-    from ..batch.stdio import Streams
+    from ..batch.stdio import StandardStreams
     from ..resize.request import Request
     from .console import Console
 
@@ -119,13 +119,13 @@ def _run(settings: Settings, request: Request) -> int:
             console = stack.enter_context(_console(settings, len(batch.jobs)))
             listeners = [console.show, *_listeners(settings, batch.jobs, stack)]
             results = stack.enter_context(closing(_results(settings, request, batch.jobs, console)))
-            for result in map(streams.deliver, results):
+            for result in map(streams.finish, results):
                 for listener in listeners:
                     listener(result)
     return console.report.exit_code
 
 
-def _make_batch(settings: Settings, request: Request, streams: Streams) -> Batch:
+def _make_batch(settings: Settings, request: Request, streams: StandardStreams) -> Batch:
     from ..batch.inputs import Selection
     from ..batch.make import make_batch
 
@@ -150,7 +150,7 @@ def _report_inputs(batch: Batch) -> None:
         click.echo("Nothing to do: no matching files", err=True)
 
 
-def _template(settings: Settings, streams: Streams) -> Template:
+def _template(settings: Settings, streams: StandardStreams) -> Template:
     from ..batch.naming import Template
 
     if settings.compare is None:
