@@ -25,6 +25,7 @@ from upsample_cli.batch.result import Report, Result
 from upsample_cli.batch.run import run_jobs
 from upsample_cli.core import threads
 from upsample_cli.errors import InputError, InternalError, OutputError, RequestError, UpsampleError
+from upsample_cli.resize.plan import Plan
 from upsample_cli.resize.request import PerAxis, Request
 from upsample_cli.resize.run import run_plan
 from upsample_cli.runtime.atomic import AtomicOutput, remove_stale_of
@@ -324,6 +325,28 @@ def test_jobs_that_fit_into_memory_do_not_wait(monkeypatch):
     most, results = at_work(monkeypatch, jobs, processes=3)
     assert most == 3
     assert {result.status for result in results} == {"done"}
+
+
+def test_no_job_is_assigned_while_another_holds_most_of_the_memory(monkeypatch):
+    """Small jobs stay within a worker's share and ask for nothing, so the parent alone can hold them back."""
+    memory = property(lambda plan: 80 if plan.source_path.stem == "large" else 10)
+    monkeypatch.setattr(Plan, "memory", memory)
+
+    def run(plan, source, **settings):
+        marker = Path(f"busy/{plan.source_path.stem}")
+        marker.touch()
+        time.sleep(0.3 if marker.name == "large" else 0.02)
+        Path(f"seen/{marker.name}").write_text(" ".join(path.name for path in Path("busy").iterdir()))
+        marker.unlink()
+        return run_plan(plan, source, **settings)
+
+    for name in ("busy", "seen"):
+        Path(name).mkdir()
+    monkeypatch.setattr(worker, "run_plan", run)
+    results = ended(save("large.npy", *(f"{number}.npy" for number in range(6))), processes=3, max_memory=90)
+    assert [result.error for result in results] == [None] * 7
+    assert Path("seen/large").read_text() == "large"
+    assert not any("large" in path.read_text() for path in Path("seen").iterdir() if path.name != "large")
 
 
 @pytest.mark.parametrize(

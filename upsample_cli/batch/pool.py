@@ -70,7 +70,7 @@ def run_in_processes(tasks: Sequence[Task], options: ExecutionOptions) -> Genera
 
 
 def _preload_formats(tasks: Sequence[Task]) -> None:
-    """Import the formats of the first jobs and measure the baseline memory once, so that all forked workers share it."""
+    """Import the formats of the first jobs and measure the baseline memory before forking, so that workers need not."""
     for family in sorted({formats.family_of(job.input) for _, job in tasks[:_PRELOAD_JOBS]}):
         with suppress(ImportError):  # each worker reports it for its own file
             import_module(f"{formats.__name__}.{family}")

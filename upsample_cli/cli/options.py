@@ -74,7 +74,9 @@ size_options = _all_of(
     _option(SIZE, "--scale", metavar="F", help="Factor: 2, or 2,2,1 for x,y,z, or by name: z=1,y=2,x=2."),
     _option(SIZE, "--size", metavar="N", help="Samples: 1024x768 (width first), 256x256x180, or x=1024."),
     _option(SIZE, "--spacing", metavar="D", help="Sample spacing in the file's unit: 1, or 1,1,2, or z=0.5."),
-    _option(SIZE, "--fit", metavar="BOX", help="Largest size with the input's aspect ratio that fits a box: 1024x1024."),
+    _option(
+        SIZE, "--fit", metavar="BOX", help="Largest size with the input's aspect ratio that fits a box: 1024x1024."
+    ),
     _option(SIZE, "--like", metavar="FILE", type=Files(), help="The size (and nothing else) of a reference file."),
 )
 sampling_options = _all_of(
@@ -102,11 +104,12 @@ sampling_options = _all_of(
     ),
     _option(SAMPLING, "--antialias/--no-antialias", help="Smooth while shrinking (recommended for photos)."),
     _option(
-        SAMPLING, "--recompute-scale-factor", is_flag=True, help="Sample at the ratio of the sizes instead of the factor."
+        SAMPLING,
+        "--recompute-scale-factor",
+        is_flag=True,
+        help="Sample at the ratio of the sizes instead of the factor.",
     ),
-    _option(
-        SAMPLING, "--no-premultiply", is_flag=True, help="Do not weight colours by alpha, as PyTorch does not."
-    ),
+    _option(SAMPLING, "--no-premultiply", is_flag=True, help="Do not weight colours by alpha, as PyTorch does not."),
     _option(
         SAMPLING,
         "--linear-light",
@@ -120,7 +123,11 @@ sampling_options = _all_of(
         help="Axis names for a file without them, slowest first: tzyx, zcyx, yxs.",
     ),
     _option(
-        SAMPLING, "--series", metavar="N", type=click.IntRange(0), help="Resize only this image of a file with several, counted from 0."
+        SAMPLING,
+        "--series",
+        metavar="N",
+        type=click.IntRange(0),
+        help="Resize only this image of a file with several, counted from 0.",
     ),
 )
 input_options = _all_of(
@@ -160,11 +167,13 @@ output_options = _all_of(
     _option(OUTPUTS, "--format", metavar="EXT", help="Format if the output's name does not set it: png, tif, nii.gz …"),
     _option(OUTPUTS, "--overwrite", is_flag=True, help="Replace outputs that exist."),
     _option(OUTPUTS, "--skip-existing", is_flag=True, help="Skip inputs whose output exists."),
+    _option(OUTPUTS, "--newer", is_flag=True, help="Replace outputs that are older than their input, skip others."),
     _option(
-        OUTPUTS, "--newer", is_flag=True, help="Replace outputs that are older than their input, skip others."
-    ),
-    _option(
-        OUTPUTS, "--quality", metavar="Q", type=click.IntRange(1, 100), help="Quality of JPEG and WebP. Default: as the input."
+        OUTPUTS,
+        "--quality",
+        metavar="Q",
+        type=click.IntRange(1, 100),
+        help="Quality of JPEG and WebP. Default: as the input.",
     ),
     _option(
         OUTPUTS,
@@ -174,9 +183,7 @@ output_options = _all_of(
         help="Compression of PNG, TIFF and gzip: 0 fast, 9 small.",
     ),
     _option(OUTPUTS, "--no-provenance", is_flag=True, help="Do not record in the output how it was made."),
-    _option(
-        OUTPUTS, "--verify", is_flag=True, help="Reread each output and check it against its input and the plan."
-    ),
+    _option(OUTPUTS, "--verify", is_flag=True, help="Reread each output and check it against its input and the plan."),
 )
 running_options = _all_of(
     _option(RUNNING, "--dry-run", is_flag=True, help="Print the plan and write nothing."),
@@ -188,9 +195,7 @@ running_options = _all_of(
         type=click.IntRange(1),
         help="Files processed in parallel. Default: one per core.",
     ),
-    _option(
-        RUNNING, "--threads", metavar="N", type=click.IntRange(1), help="Threads per file. Default: the cores."
-    ),
+    _option(RUNNING, "--threads", metavar="N", type=click.IntRange(1), help="Threads per file. Default: the cores."),
     _option(
         RUNNING,
         "--max-memory",
@@ -238,7 +243,7 @@ message_options = _all_of(
 )
 
 
-def _print_and_exit(name: str, text: Callable[[click.Context], str], help: str) -> Decorator:
+def _print_and_exit(name: str, text: Callable[[click.Context], str], description: str) -> Decorator:
     """An option that prints a text and exits."""
 
     def callback(context: click.Context, parameter: click.Parameter, given: bool) -> None:
@@ -247,7 +252,7 @@ def _print_and_exit(name: str, text: Callable[[click.Context], str], help: str) 
             context.exit()
 
     fixed: dict[str, Any] = {"is_flag": True, "is_eager": True, "expose_value": False, "allow_from_autoenv": False}
-    return _option(MESSAGES, name, callback=callback, help=help, **fixed)
+    return _option(MESSAGES, name, callback=callback, help=description, **fixed)
 
 
 def _version(context: click.Context) -> str:
@@ -267,6 +272,6 @@ def _man_page(context: click.Context) -> str:
 
 
 about_options = _all_of(
-    _print_and_exit("--man", _man_page, help="Print the man page: upsample --man | man -l -"),
-    _print_and_exit("--version", _version, help="Print the version and the compute kernel."),
+    _print_and_exit("--man", _man_page, "Print the man page: upsample --man | man -l -"),
+    _print_and_exit("--version", _version, "Print the version and the compute kernel."),
 )
