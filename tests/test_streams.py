@@ -132,8 +132,8 @@ def test_what_content_does_not_tell_the_option_does():
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
-        (["-", "--scale", "2", "--json"], 2, "cannot be both"),
-        (["-", "--files-from", "-", "--scale", "2"], 2, "cannot be both"),
+        (["-", "--scale", "2", "--json"], 2, "standard output cannot hold both"),
+        (["-", "--files-from", "-", "--scale", "2"], 2, "standard input cannot be both"),
         (["-", "{icon}", "--scale", "2"], 2, "-: standard input has no directory"),
         (["-", "-o", "{{parent}}/a.png", "--scale", "2"], 2, "-: standard input has no directory"),
         (["{icon}", "{signal}", "-o", "-", "--scale", "2"], 2, "--output -: 2 inputs cannot be written to one file"),
