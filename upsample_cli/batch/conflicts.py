@@ -86,7 +86,7 @@ def resolve_conflicts(jobs: Sequence[tuple[Job, bool]], existing: Existing) -> l
 
     Args:
         jobs: each with whether its input was found by a pattern or in a directory, rather than named.
-        existing: what happens to outputs that exist.
+        existing: how existing outputs are treated.
 
     Raises:
         RequestError: two inputs have the same output, or an output is an input.
