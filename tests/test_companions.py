@@ -84,7 +84,7 @@ def test_shuffles_are_those_of_live_torch(shape, factor, ndim):
         (pixel_shuffle, (1, 4, 2, 2), 0, 2, "positive factor .* got 0"),
         (pixel_shuffle, (1, 4, 2, 2), -2, 2, "positive factor .* got -2"),
         (pixel_shuffle, (1, 4, 2, 2), 2, 4, "4 spatial axes"),
-        (pixel_unshuffle, (4, 2), 2, 2, r"2 spatial axes.* got 2, \(4, 2\)"),
+        (pixel_unshuffle, (4, 2), 2, 2, r"2 spatial axes.* got 2 and \(4, 2\)"),
         (pixel_unshuffle, (4, 2), 0, 1, "positive factor"),
     ],
 )
