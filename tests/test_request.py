@@ -51,8 +51,8 @@ def test_parse(text, positional, named):
         ("1e999", "positive"),
         ("x=0", "positive"),
         ("x=2,y=nan", "positive"),
-        ("2,y=3", "names"),
-        ("y=3,2", "names"),
+        ("2,y=3", "name either all axes or none"),
+        ("y=3,2", "name either all axes or none"),
         ("x=1,x=2", "twice"),
         ("x=1,X=2", "twice"),
         ("xy=2", "not an axis name"),
@@ -140,7 +140,7 @@ def test_requests_that_make_sense(options):
         ({"scale": TWO, "axes": "xx"}, "give each axis once"),
         ({"scale": TWO, "axes": "abc"}, "letters t z c y x s"),
         ({"scale": TWO, "axes": "ZYX"}, "letters t z c y x s"),
-        ({"scale": TWO, "axes": ""}, "name"),
+        ({"scale": TWO, "axes": ""}, "give each axis once"),
     ],
 )
 def test_requests_that_do_not(options, says):
