@@ -255,7 +255,7 @@ REFUSALS = [
     _refusal(ValueError, r"a scale factor of 0\.3 on an axis of 3 leaves no sample", scale_factor=0.3),
     _refusal(
         ValueError,
-        r"an array of shape \(1, 2, 3\d*, 4\d*\) is larger than any memory",
+        r"an array of shape \(1, 2, 3\d*, 4\d*\) cannot be addressed",
         scale_factor=1e300,
     ),
     _refusal(ValueError, r"sizes must be positive, got \(3, 4\) → \(0, 5\)", size=(0, 5)),
@@ -263,7 +263,7 @@ REFUSALS = [
     _refusal(ValueError, r"sizes must be positive, got \(0,\) → \(5,\)", np.zeros((1, 1, 0)), size=5),
     _refusal(TypeError, r"sizes must be integers, got 4\.0", size=4.0),
     _refusal(TypeError, r"sizes must be integers, got \(4, 4\.5\)", size=(4, 4.5)),
-    _refusal(ValueError, r"no meaning with an explicit size", size=4, recompute_scale_factor=True),
+    _refusal(ValueError, r"recompute_scale_factor has no effect with an explicit size", size=4, recompute_scale_factor=True),
     _refusal(ValueError, r"unknown mode 'hamming'; choose from .*linear.*nearest-exact", size=4, mode="hamming"),
     _refusal(ValueError, r"unknown mode ''", size=4, mode=""),
     _refusal(
@@ -281,7 +281,7 @@ REFUSALS = [
     _refusal(TypeError, r"samples of dtype object cannot", np.array([[[1, None]]]), size=4),
     _refusal(TypeError, r"samples of dtype datetime64.* cannot", np.zeros((1, 1, 3), "M8[s]"), size=4, mode="nearest"),
     *(
-        _refusal(ValueError, rf"align_corners has no meaning for mode '{mode}'", size=4, mode=mode, align_corners=value)
+        _refusal(ValueError, rf"align_corners has no effect in mode '{mode}'", size=4, mode=mode, align_corners=value)
         for mode in ("nearest", "nearest-exact")
         for value in (True, False)
     ),

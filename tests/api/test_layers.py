@@ -78,13 +78,13 @@ def test_shuffles_are_those_of_live_torch(shape, factor, ndim):
 @pytest.mark.parametrize(
     ("function", "shape", "factor", "ndim", "message"),
     [
-        (pixel_shuffle, (1, 6, 2, 2), 2, 2, r"6 channels are no multiple of 2\^2"),
-        (pixel_shuffle, (1, 4, 2, 2), 2, 3, r"1 channels are no multiple of 2\^3"),
-        (pixel_unshuffle, (1, 1, 4, 3), 2, 2, r"\(4, 3\) are no multiples of 2"),
+        (pixel_shuffle, (1, 6, 2, 2), 2, 2, r"number of channels, 6, is not a multiple of 2\^2"),
+        (pixel_shuffle, (1, 4, 2, 2), 2, 3, r"number of channels, 1, is not a multiple of 2\^3"),
+        (pixel_unshuffle, (1, 1, 4, 3), 2, 2, r"\(4, 3\) are not multiples of 2"),
         (pixel_shuffle, (1, 4, 2, 2), 0, 2, "positive factor .* got 0"),
         (pixel_shuffle, (1, 4, 2, 2), -2, 2, "positive factor .* got -2"),
         (pixel_shuffle, (1, 4, 2, 2), 2, 4, "4 spatial axes"),
-        (pixel_unshuffle, (4, 2), 2, 2, r"2 spatial axes.* got 2, \(4, 2\)"),
+        (pixel_unshuffle, (4, 2), 2, 2, r"2 spatial axes.* got 2 and \(4, 2\)"),
         (pixel_unshuffle, (4, 2), 0, 1, "positive factor"),
     ],
 )

@@ -318,7 +318,7 @@ def test_a_worker_that_is_killed_costs_its_file(folder):
         os.kill(worker, signal.SIGKILL)
         _, err = process.communicate(timeout=30)
     assert process.returncode == 5
-    assert "Error: in/a large.npy: the process that worked on it was ended by SIGKILL" in err
+    assert "Error: in/a large.npy: its worker process was ended by SIGKILL" in err
     assert err.splitlines()[-1] == "6 done, 0 skipped, 1 failed"
     assert names(folder / "out") == [f"{number:03}.npy" for number in range(6)]
 

@@ -261,7 +261,7 @@ def test_a_list_of_failures_is_read_again(folder, names):
 
 def test_a_list_of_failures_replaces_no_other_file(folder):
     (folder / "notes").write_text("precious")
-    with pytest.raises(OutputError, match=r"^notes: --failed-to: exists and is no list"), FailedList("notes", []):
+    with pytest.raises(OutputError, match=r"^notes: --failed-to: exists and is not a list"), FailedList("notes", []):
         pass
     assert (folder / "notes").read_text() == "precious"
     with FailedList("notes", [], overwrite=True):

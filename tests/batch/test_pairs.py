@@ -99,8 +99,8 @@ def test_each_is_taken_once_however_it_is_spelt(folder):
         ("*.png=:label", "write IMAGE=OTHER:MODE"),
         ("*.png=*.png:label", "write IMAGE=OTHER:MODE"),
         ("a=b=c:label", "write IMAGE=OTHER:MODE"),
-        ("*.png=*.tif:lable", "'lable' is no mode; one of linear"),
-        ("*.png=a.png:label", "equally many"),
+        ("*.png=*.tif:lable", "unknown mode 'lable'; choose from linear"),
+        ("*.png=a.png:label", "both sides need the same number of"),
     ],
 )
 def test_rules_that_are_none(rule, says):

@@ -25,6 +25,7 @@ from upsample_cli.batch.result import Report, Result
 from upsample_cli.batch.run import run_jobs
 from upsample_cli.core import threads
 from upsample_cli.errors import InputError, InternalError, OutputError, RequestError, UpsampleError
+from upsample_cli.resize.plan import Plan
 from upsample_cli.resize.request import PerAxis, Request
 from upsample_cli.resize.run import run_plan
 from upsample_cli.runtime.atomic import AtomicOutput, remove_stale_of
@@ -43,7 +44,7 @@ def folder(tmp_path, monkeypatch):
 @pytest.fixture(autouse=True)
 def forks(monkeypatch):
     """Whatever threads the tests' own runner has; so workers are what is monkeypatched here."""
-    monkeypatch.setattr(pool, "_may_fork", lambda: sys.platform == "linux")
+    monkeypatch.setattr(pool, "_can_fork", lambda: sys.platform == "linux")
 
 
 def job(name, output=None, **settings):
@@ -114,7 +115,7 @@ def test_results_and_files_do_not_depend_on_the_number_of_processes(files, folde
 
 def test_workers_that_are_not_copies_of_this_process(files, monkeypatch):
     """As on other systems than Linux, and where this process has threads."""
-    monkeypatch.setattr(pool, "_may_fork", lambda: False)
+    monkeypatch.setattr(pool, "_can_fork", lambda: False)
     statuses = [result.status for result in ended(files[:4] + files[-3:], processes=2)]
     assert statuses == ["done"] * 4 + ["failed", "skipped", "failed"]
 
@@ -249,8 +250,8 @@ def test_a_worker_that_is_killed_costs_its_file(monkeypatch):
     monkeypatch.setattr(worker, "run_plan", run)
     results = ended(save(*(f"{number}.npy" for number in range(9))), processes=2)
     failed = {result.input.stem: result.error for result in results if result.status == "failed"}
-    assert str(failed["3"]).startswith("3.npy: the process that worked on it was ended by SIGKILL")
-    assert str(failed["5"]) == "5.npy: the process that worked on it was ended by exit code 7"
+    assert str(failed["3"]).startswith("3.npy: its worker process was ended by SIGKILL")
+    assert str(failed["5"]) == "5.npy: its worker process was ended by exit code 7"
     assert [result.status for result in results].count("done") == 7
     assert sorted(contents("out")) == [f"{number}.npy" for number in (0, 1, 2, 4, 6, 7, 8)]
 
@@ -272,7 +273,7 @@ def test_as_many_processes_as_the_system_allows(monkeypatch, possible):
     )
     assert len(made) == possible
     made = [None] * possible
-    with pytest.raises(RequestError, match="no process can be started: Resource temp"):
+    with pytest.raises(RequestError, match="cannot start a worker process: Resource temp"):
         ended(save("a.npy", "b.npy"))
 
 
@@ -326,6 +327,28 @@ def test_jobs_that_fit_into_memory_do_not_wait(monkeypatch):
     assert {result.status for result in results} == {"done"}
 
 
+def test_no_job_is_assigned_while_another_holds_most_of_the_memory(monkeypatch):
+    """Small jobs stay within a worker's share and ask for nothing, so the parent alone can hold them back."""
+    memory = property(lambda plan: 80 if plan.source_path.stem == "large" else 10)
+    monkeypatch.setattr(Plan, "memory", memory)
+
+    def run(plan, source, **settings):
+        marker = Path(f"busy/{plan.source_path.stem}")
+        marker.touch()
+        time.sleep(0.3 if marker.name == "large" else 0.02)
+        Path(f"seen/{marker.name}").write_text(" ".join(path.name for path in Path("busy").iterdir()))
+        marker.unlink()
+        return run_plan(plan, source, **settings)
+
+    for name in ("busy", "seen"):
+        Path(name).mkdir()
+    monkeypatch.setattr(worker, "run_plan", run)
+    results = ended(save("large.npy", *(f"{number}.npy" for number in range(6))), processes=3, max_memory=90)
+    assert [result.error for result in results] == [None] * 7
+    assert Path("seen/large").read_text() == "large"
+    assert not any("large" in path.read_text() for path in Path("seen").iterdir() if path.name != "large")
+
+
 @pytest.mark.parametrize(
     ("cores", "count", "processes", "expected"),
     [
@@ -370,7 +393,7 @@ def test_progress_is_told_of_each_job(monkeypatch, count):
     from upsample_cli.resize import array_plan
 
     monkeypatch.setattr(array_plan, "_SLAB_BYTES", 1)
-    monkeypatch.setattr(pool, "_PROGRESS_PERIOD", 0.0)
+    monkeypatch.setattr(pool, "_PROGRESS_SECONDS", 0.0)
     jobs = save(*(f"{number}.npy" for number in range(count)), shape=(6, 4, 4))
     news = {one.input.name: [] for one in jobs}
     ended(jobs, processes=2, progress=lambda one, part: news[one.input.name].append(part))

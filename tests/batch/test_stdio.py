@@ -132,16 +132,16 @@ def test_what_content_does_not_tell_the_option_does():
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
-        (["-", "--scale", "2", "--json"], 2, "cannot be both"),
-        (["-", "--files-from", "-", "--scale", "2"], 2, "cannot be both"),
-        (["-", "{icon}", "--scale", "2"], 2, "-: the standard input lies in no directory"),
-        (["-", "-o", "{{parent}}/a.png", "--scale", "2"], 2, "-: the standard input lies in no directory"),
+        (["-", "--scale", "2", "--json"], 2, "standard output cannot hold both"),
+        (["-", "--files-from", "-", "--scale", "2"], 2, "standard input cannot be both"),
+        (["-", "{icon}", "--scale", "2"], 2, "-: standard input has no directory"),
+        (["-", "-o", "{{parent}}/a.png", "--scale", "2"], 2, "-: standard input has no directory"),
         (["{icon}", "{signal}", "-o", "-", "--scale", "2"], 2, "--output -: 2 inputs cannot be written to one file"),
         (["-", "--scale", "2", "--format", "xyz"], 4, "stdout.xyz: no file with the suffix '.xyz' can be written"),
         (
             ["-", "-o", "x.png", "--scale", "2", "--format", "png"],
             2,
-            "--format png: has no meaning with --output x.png",
+            "--format png: has no effect with --output x.png",
         ),
     ],
 )
@@ -174,8 +174,8 @@ def test_no_terminal_is_written_to_or_read_from(folder):
     finally:
         os.close(ours)
         os.close(theirs)
-    assert b"the standard output is a terminal or closed; redirect" in written.stderr
-    assert b"the standard input is a terminal or closed; redirect" in read.stderr
+    assert b"standard output is a terminal or closed; redirect" in written.stderr
+    assert b"standard input is a terminal or closed; redirect" in read.stderr
 
 
 def test_a_closed_pipe_is_an_output_that_cannot_be_written(folder):
@@ -216,8 +216,8 @@ def test_a_full_disk(folder):
 @pytest.mark.parametrize(
     ("closed", "inputs", "code", "says"),
     [
-        (0, ["-"], 2, b"the standard input is a terminal or closed"),
-        (1, [SAMPLES / "icon.png"], 2, b"the standard output is a terminal or closed"),
+        (0, ["-"], 2, b"standard input is a terminal or closed"),
+        (1, [SAMPLES / "icon.png"], 2, b"standard output is a terminal or closed"),
     ],
 )
 def test_a_stream_that_is_closed(folder, closed, inputs, code, says):

@@ -245,10 +245,10 @@ def test_a_comparison_goes_beside_its_input_or_into_a_directory(tree):
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (["--region", "0,0,9,9"], "--region only has a meaning with --compare"),
-        (["--compare", "nearest", "--mode", "cubic"], "--mode: has no meaning with --compare"),
-        (["--compare", "nearest", "--dry-run"], "--dry-run: has no meaning with --compare"),
-        (["--compare", "nearest", "--format", "tif"], "--format: has no meaning with --compare"),
+        (["--region", "0,0,9,9"], "--region has no effect without --compare"),
+        (["--compare", "nearest", "--mode", "cubic"], "--mode: has no effect with --compare"),
+        (["--compare", "nearest", "--dry-run"], "--dry-run: has no effect with --compare"),
+        (["--compare", "nearest", "--format", "tif"], "--format: has no effect with --compare"),
         (["--compare", "nearer"], "'nearer' is unknown"),
     ],
 )
@@ -307,7 +307,7 @@ def test_variables_that_are_no_defaults(tree, name):
 def test_a_senseless_default_is_said_to_be_one(tree, name, value):
     variables = {f"UPSAMPLE_{name}": value} | ({"UPSAMPLE_SCALE": "2"} if name == "FIT" else {})
     result = with_defaults("d/a.npy", *([] if name == "FIT" else ["--scale", 2]), code=2, **variables)
-    assert f"(the environment has {', '.join(sorted(variables, reverse=True))})" in result.stderr
+    assert f"(set in the environment: {', '.join(sorted(variables, reverse=True))})" in result.stderr
 
 
 def test_what_the_command_line_says_is_not_blamed_on_the_environment(tree):

@@ -366,7 +366,7 @@ def test_short_work_shows_nothing(clock):
     display = Display(3, stream)
     for number in range(3):
         clock[0] += 0.1
-        display.end(Path(str(number)))
+        display.finish(Path(str(number)))
     display.clear()
     assert stream.getvalue() == ""
 
@@ -377,7 +377,7 @@ def test_long_work_shows_how_far_it_is(clock):
     for number in range(25):
         display.advance(Path(f"{number}.png"), 0.0)
         clock[0] += 0.4
-        display.end(Path(f"{number}.png"))
+        display.finish(Path(f"{number}.png"))
     display.advance(Path("big\n.nii"), 0.0)
     clock[0] += 0.2
     display.advance(Path("big\n.nii"), 0.6)
@@ -417,7 +417,7 @@ def test_the_display_is_drawn_ten_times_a_second_at_most(clock):
     display = Display(10_000, stream)
     for number in range(5000):
         clock[0] += 0.001
-        display.end(Path(str(number)))
+        display.finish(Path(str(number)))
     assert 40 <= stream.getvalue().count("\r\x1b[K") <= 46
 
 
@@ -426,7 +426,7 @@ def test_signs_are_what_the_terminal_can_spell(clock):
     stream.encoding = "ascii"
     display = Display(2, stream)
     clock[0] += 1
-    display.end(Path("a"))
+    display.finish(Path("a"))
     assert "#####-----" in stream.getvalue()
     assert stream.getvalue().isascii()
 

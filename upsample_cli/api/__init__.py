@@ -1,1 +1,1 @@
-"""What Python programs call: functions of arrays, batches of files, and adapters for PyTorch and JAX."""
+"""The Python API: functions of arrays, batches of files, and adapters for PyTorch and JAX."""

@@ -1,4 +1,4 @@
-"""Upsampling as a differentiable function of other libraries, which are imported when it is used."""
+"""Differentiable upsampling for PyTorch and JAX, which are imported on first use."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from .functional import UpsampleOptions, upsample_vjp
 
 
 def torch_interpolate(input: Any, options: UpsampleOptions) -> Any:
-    """`interpolate` of a PyTorch tensor on the CPU, differentiable, over the tensor's own memory.
+    """Differentiable `interpolate` of a PyTorch tensor on the CPU, which reads the tensor's memory without a copy.
 
     Args:
         input: a floating-point or complex tensor of shape (N, C, spatial…).
-        options: how to resize it.
+        options: the sizes or factors, and the mode.
     """
     return _torch_function().apply(input, options)
 
 
 def jax_interpolate(input: Any, options: UpsampleOptions) -> Any:
-    """`interpolate` of a JAX array, differentiable, inside ``jit`` too, by a callback to the host.
+    """Differentiable `interpolate` of a JAX array, also inside ``jit``, by a callback to the host.
 
     Args:
         input: a floating-point or complex array of shape (N, C, spatial…).
-        options: how to resize it.
+        options: the sizes or factors, and the mode.
     """
     return _jax_function(options)(input)
 
 
 def _to_numpy(tensor: Any) -> Any:
-    """The tensor's own memory, unless it is only marked as the conjugate or negative of it."""
+    """The tensor's memory as an array; copied only if the tensor is a lazy conjugate or negative."""
     return tensor.detach().resolve_conj().resolve_neg().numpy()
 
 
@@ -42,13 +42,13 @@ def _torch_function() -> Any:
     class Interpolate(torch.autograd.Function):  # type: ignore[misc]
         @staticmethod
         def forward(ctx: Any, x: Any, options: UpsampleOptions) -> Any:
-            output, ctx.pull_back = upsample_vjp(_to_numpy(x), options)
+            output, ctx.pullback = upsample_vjp(_to_numpy(x), options)
             return torch.from_numpy(output)
 
         @staticmethod
         @torch.autograd.function.once_differentiable  # type: ignore[untyped-decorator]
         def backward(ctx: Any, gradient: Any) -> Any:
-            return torch.from_numpy(ctx.pull_back(_to_numpy(gradient))), None
+            return torch.from_numpy(ctx.pullback(_to_numpy(gradient))), None
 
     return Interpolate
 
@@ -64,8 +64,8 @@ def _jax_function(options: UpsampleOptions) -> Any:
 
     def backward(x: Any, gradient: Any) -> tuple[Any]:
         like_x = jax.ShapeDtypeStruct(x.shape, x.dtype)
-        pull_back = lambda a, g: upsample_vjp(np.asarray(a), options)[1](np.asarray(g))  # noqa: E731
-        return (jax.pure_callback(pull_back, like_x, x, gradient),)
+        pullback = lambda a, g: upsample_vjp(np.asarray(a), options)[1](np.asarray(g))  # noqa: E731
+        return (jax.pure_callback(pullback, like_x, x, gradient),)
 
     function = jax.custom_vjp(forward)
     function.defvjp(lambda x: (forward(x), x), backward)

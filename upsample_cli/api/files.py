@@ -1,4 +1,4 @@
-"""The command's batches for programs and notebooks: files in, results out as they end."""
+"""`upsample_files`: the command's batches for Python programs and notebooks."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from ..resize.request import PerAxis, Request
 Name: TypeAlias = str | os.PathLike[str]
 ExistingName: TypeAlias = Literal["refuse", "overwrite", "skip", "newer"]
 
-_WHOLE = ("size", "fit")
-_PER_AXIS = ("scale", "spacing", *_WHOLE)
+_WHOLE_NUMBERS = ("size", "fit")
+_PER_AXIS = ("scale", "spacing", *_WHOLE_NUMBERS)
 
 
 def upsample_files(
@@ -34,31 +34,31 @@ def upsample_files(
     progress: Callable[[Path, float], None] | None = None,
     **options: Any,
 ) -> Generator[Result]:
-    """Resize files as the command does, several at a time, and give what becomes of each as it ends.
+    """Resize files in parallel as the command does, and yield the result of each as it ends.
 
-    Names, collisions and options are looked at before the first file is touched, and before this function returns;
-    files are worked on while the results are asked for. A file that fails is a result like any other: look at its
-    `Result.status` and `Result.error`. Close the generator, and what is at work is stopped.
+    This function checks names, conflicts and options before it returns. Files are resized while the generator is
+    consumed. A file that fails yields a result too; see its `Result.status` and `Result.error`. Closing the generator
+    stops all jobs that are running.
 
-    Where this process has threads, as in notebooks, and on other systems than Linux, the workers are new processes of
-    Python: a script then needs ``if __name__ == "__main__":`` around what it does, as with `multiprocessing`.
+    Worker processes are spawned if this process has threads, as in notebooks, and on systems other than Linux. A script
+    then needs ``if __name__ == "__main__":`` around its code, as with `multiprocessing`.
 
     Args:
-        inputs: files, patterns, and directories where `recursive`.
+        inputs: files, patterns, and directories if `recursive`.
         output: a file, a directory, a template such as ``out/{stem}_{size}.png``, or None for names beside the inputs.
-        recursive: whether files are looked for in directories, and in those within.
-        existing: what is done where an output exists: ``refuse``, ``overwrite``, ``skip``, or ``newer`` to replace what
-            is older than its input.
-        jobs: how many files are resized at a time, or None for one per core.
+        recursive: whether to search directories, at any depth.
+        existing: how existing outputs are treated: ``refuse``, ``overwrite``, ``skip``, or ``newer`` to replace those
+            that are older than their input.
+        jobs: number of files processed in parallel, or None for one per core.
         dry_run: whether to plan only.
-        progress: is told the input and which part of it is done, now and then.
-        options: those of the command that say how files are resized: one of ``scale``, ``size``, ``spacing``, ``fit``
-            and ``like``, and ``mode``, ``align_corners``, ``antialias``, ``axes``, ``max_memory`` in bytes and so on;
-            see `upsample_cli.request.Request`. What has a number for each axis takes one for all, a sequence in the
-            order x, y, z (width first), or a mapping of names.
+        progress: is called with an input and the fraction of it that is done.
+        options: the command's options for resizing: one of ``scale``, ``size``, ``spacing``, ``fit`` and ``like``, and
+            ``mode``, ``align_corners``, ``antialias``, ``axes``, ``max_memory`` in bytes and so on; see
+            `upsample_cli.request.Request`. Options with a number per axis take one number for all axes, a
+            sequence in the order x, y, z (width first), or a mapping from axis names.
 
     Raises:
-        UpsampleError: the options make no sense, two inputs have the same output, or an output exists.
+        UpsampleError: the options are invalid, two inputs have the same output, or an output exists.
 
     Example:
         >>> results = upsample_files("scans/*.nii.gz", "out/", spacing=1, existing="skip")  # doctest: +SKIP
@@ -79,13 +79,13 @@ def upsample_files(
         max_memory=request.max_memory,
         existing=policy,
         dry_run=dry_run,
-        progress=None if progress is None else lambda job, part: progress(job.input, part),
+        progress=None if progress is None else lambda job, fraction: progress(job.input, fraction),
     )
     return run_jobs(batch.jobs, execution)
 
 
 def _as_option(name: str, value: Any) -> Any:
-    """The value as it would come from the command line."""
+    """Convert the value to the type that `Request` expects."""
     if isinstance(value, os.PathLike):
         return os.fspath(value)
     if value is None or name not in _PER_AXIS:
@@ -94,4 +94,4 @@ def _as_option(name: str, value: Any) -> Any:
         value = ",".join(f"{axis}={number}" for axis, number in value.items())
     elif not isinstance(value, str) and isinstance(value, Iterable):
         value = ",".join(map(str, value))
-    return PerAxis.parse(str(value), name, whole=name in _WHOLE)
+    return PerAxis.parse(str(value), name, whole=name in _WHOLE_NUMBERS)

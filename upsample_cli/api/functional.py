@@ -1,4 +1,4 @@
-"""Upsampling of arrays as PyTorch users know it: `interpolate`, `upsample`, `Upsample` and the gradient."""
+"""Upsampling of arrays with PyTorch's interface: `interpolate`, `upsample`, `Upsample` and the gradient."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ Factor = float | Sequence[float]
 
 @dataclass(frozen=True, slots=True)
 class UpsampleOptions:
-    """How arrays are to be resized. Exactly one of `size` and `scale_factor` is given.
+    """How arrays are resized. Exactly one of `size` and `scale_factor` is given.
 
     Attributes:
         size: output size of every spatial axis, or one for all, in array order (D, H, W).
         scale_factor: factor of every spatial axis, or one for all; the output size is ``floor(n · scale_factor)``.
-        mode: ``linear``, ``bilinear`` or ``trilinear`` by the number of spatial axes, which None infers; ``bicubic``
-            for two, ``cubic`` for any number; ``lanczos``, ``area``, ``nearest``, ``nearest-exact``; ``label`` for
-            integers that name regions, whose boundaries become smooth while no new name comes up.
-        align_corners: whether the centres of the corner samples coincide, rather than their outer edges. Only for
+        mode: ``linear``, ``bilinear`` or ``trilinear`` for one, two or three spatial axes (None chooses among them);
+            ``bicubic`` for two, ``cubic`` for any number; ``lanczos``, ``area``, ``nearest``, ``nearest-exact``;
+            ``label`` for integer labels of regions: boundaries become smooth, and no new label values occur.
+        align_corners: whether the centres of the corner samples are aligned, rather than their outer edges. Only for
             the linear and cubic modes and Lanczos.
-        recompute_scale_factor: sample at the ratio of the sizes in place of the given factor. Only with
+        recompute_scale_factor: sample at the ratio of the sizes instead of the given factor. Only with
             `scale_factor`.
-        antialias: stretch the kernel where an axis shrinks. Only for the linear and cubic modes and Lanczos.
+        antialias: widen the kernel along axes that shrink. Only for the linear and cubic modes and Lanczos.
     """
 
     size: Size | None = None
@@ -63,20 +63,19 @@ def interpolate(
     recompute_scale_factor: bool | None = None,
     antialias: bool = False,
 ) -> Array:
-    """Resize an array of shape (N, C, spatial…), with the meaning of ``torch.nn.functional.interpolate``.
+    """Resize an array of shape (N, C, spatial…) as ``torch.nn.functional.interpolate`` does.
 
-    Beyond it, cubic, Lanczos and antialiasing work in one and three dimensions as well as in two.
+    Unlike there, cubic, Lanczos and antialiasing work in one and three dimensions as well as in two.
 
     Args:
-        input: shape (N, C, L), (N, C, H, W) or (N, C, D, H, W), of any numeric dtype and memory layout. It is
-            never written to.
-        size: as in `UpsampleOptions`; or such options, in place of all further arguments.
+        input: array of shape (N, C, L), (N, C, H, W) or (N, C, D, H, W), of any numeric dtype and memory layout. It
+            is not modified.
+        size: as in `UpsampleOptions`; or an `UpsampleOptions` in place of all further arguments.
         scale_factor, mode, align_corners, recompute_scale_factor, antialias: as in `UpsampleOptions`.
 
     Returns:
         A new array of shape (N, C, new sizes…) and of the input's dtype in native byte order. It is C-contiguous,
-        or has its channels last in memory where the input has, as in PyTorch. Integers are rounded half to even and
-        saturated.
+        or channels-last in memory if the input is, as in PyTorch. Integers are rounded half to even and saturated.
 
     Raises:
         ValueError: the arguments contradict each other or the input's shape.
@@ -88,13 +87,13 @@ def interpolate(
     >>> interpolate(np.array([[[0.0, 3.0]]]), size=4, align_corners=True)
     array([[[0., 1., 2., 3.]]])
 
-    The output of a decoder, made as large as the feature map that it is going to be joined with:
+    Resize a decoder's output to the size of the encoder's feature map before they are concatenated:
 
     >>> encoder, decoder = np.ones((1, 8, 13, 17)), np.ones((1, 16, 6, 8))
     >>> interpolate(decoder, size=encoder.shape[2:]).shape
     (1, 16, 13, 17)
 
-    Video, twice as wide and high, with as many frames as before:
+    Double the width and height of a video, and keep the number of frames:
 
     >>> video = np.zeros((1, 3, 8, 90, 160), np.uint8)
     >>> interpolate(video, scale_factor=(1, 2, 2)).shape
@@ -109,7 +108,7 @@ upsample = interpolate
 
 
 class Upsample:
-    """`interpolate` with its options held ready, as ``torch.nn.Upsample``.
+    """`interpolate` with fixed options, as ``torch.nn.Upsample``.
 
     Attributes:
         options: the options.
@@ -128,7 +127,7 @@ class Upsample:
         recompute_scale_factor: bool | None = None,
         antialias: bool = False,
     ) -> None:
-        """Hold the options; see `interpolate` for the arguments."""
+        """Set the options; see `interpolate` for the arguments."""
         self.options = _options(size, scale_factor, mode, align_corners, recompute_scale_factor, antialias)
 
     def __call__(self, input: ArrayLike) -> Array:
@@ -148,21 +147,21 @@ def upsample_vjp(
     recompute_scale_factor: bool | None = None,
     antialias: bool = False,
 ) -> tuple[Array, Callable[[ArrayLike], Array]]:
-    """`interpolate`, and the function that takes a gradient back through it.
+    """The result of `interpolate` and its vector-Jacobian product (pullback).
 
-    Resizing is linear in the input, ``y = A x`` with a separable ``A``; the pullback is its exact adjoint, the
-    transposed matrix of every axis applied in the same way.
+    Resizing is linear in the input, ``y = A x`` with a separable ``A``; the pullback applies its exact adjoint, the
+    transposed matrix of each axis.
 
     Args:
-        input, size, scale_factor, mode, align_corners, recompute_scale_factor, antialias: as of `interpolate`.
+        input, size, scale_factor, mode, align_corners, recompute_scale_factor, antialias: as for `interpolate`.
 
     Returns:
-        The output, and a pullback: it takes the gradient of some number with respect to the output, of the output's
-        shape, and returns the gradient with respect to the input, of the input's shape and dtype.
+        The output and the pullback. The pullback takes the gradient of a scalar with respect to the output, of the
+        output's shape, and returns its gradient with respect to the input, of the input's shape and dtype.
 
     Raises:
-        ValueError: as `interpolate`.
-        TypeError: the samples are not floating-point or complex numbers, which alone have a gradient.
+        ValueError: as for `interpolate`.
+        TypeError: the samples are not floating-point or complex numbers, and so have no gradient.
 
     >>> import numpy as np
     >>> output, pullback = upsample_vjp(np.array([[[0.0, 4.0]]]), scale_factor=2)
@@ -171,14 +170,14 @@ def upsample_vjp(
     """
     x = np.asarray(input)
     if x.dtype.kind not in "fc":
-        raise TypeError(f"samples of dtype {x.dtype} have no gradient; floating-point and complex ones have")
+        raise TypeError(f"samples of dtype {x.dtype} have no gradient; convert them to a floating-point dtype")
     options = _options(size, scale_factor, mode, align_corners, recompute_scale_factor, antialias)
     resampling = _Resampling(x.shape, x.dtype, options)
-    return resampling.forward(x), resampling.pull_back
+    return resampling.forward(x), resampling.pullback
 
 
 class _Resampling:
-    """A resampling of arrays of one shape and dtype, prepared: the matrix of every axis, forward and back."""
+    """A resampling of arrays of one shape and dtype: its matrices, applied forward or transposed."""
 
     def __init__(self, shape: tuple[int, ...], dtype: np.dtype[Any], options: UpsampleOptions) -> None:
         if not 3 <= len(shape) <= 5:
@@ -188,34 +187,34 @@ class _Resampling:
         targets = _targets(spatial, options)
         self._out_shape = (*shape[:2], *(target.size for target in targets))
         if math.prod(self._out_shape) * dtype.itemsize > sys.maxsize:
-            raise ValueError(f"an array of shape {self._out_shape} is larger than any memory")
-        recipe = plan_axes(spatial, targets, mode, bool(options.align_corners), dtype)
+            raise ValueError(f"an array of shape {self._out_shape} cannot be addressed")
+        plans = plan_axes(spatial, targets, mode, bool(options.align_corners), dtype)
         self._shape, self._dtype = shape, dtype
-        self._taps = max_taps(recipe)
+        self._taps = max_taps(plans)
         self._codec = label_codec if mode.is_label_mode else numeric_codec
-        self._bands: list[BandedMatrix | None] = [None, None, *(step.matrix for step in recipe)]
+        self._matrices: list[BandedMatrix | None] = [None, None, *(plan.matrix for plan in plans)]
 
     def forward(self, x: Array) -> Array:
-        return self._apply(x, self._bands, self._out_shape, self._codec(x.dtype, self._taps))
+        return self._apply(x, self._matrices, self._out_shape, self._codec(x.dtype, self._taps))
 
-    def pull_back(self, gradient: ArrayLike) -> Array:
+    def pullback(self, gradient: ArrayLike) -> Array:
         g = np.asarray(gradient)
         if g.dtype.kind == "c" and self._dtype.kind != "c":
-            raise TypeError("the gradient of a real input is real; take the real part first")
+            raise TypeError("the gradient of a real input must be real; take its real part")
         if g.shape != self._out_shape:
             raise ValueError(f"the gradient must have the output's shape {self._out_shape}, got {g.shape}")
-        transposed = [matrix and matrix.transposed() for matrix in self._bands]
+        transposed = [matrix and matrix.transposed() for matrix in self._matrices]
         taps = max((matrix.max_taps for matrix in transposed if matrix is not None), default=1)
         return self._apply(g.astype(self._dtype, copy=False), transposed, self._shape, numeric_codec(self._dtype, taps))
 
     @staticmethod
-    def _apply(x: Array, bands: Sequence[BandedMatrix | None], shape: tuple[int, ...], codec: SampleCodec) -> Array:
-        out = _empty(shape, x.dtype.newbyteorder("="), channels_last=_has_channels_last(x))
-        resample(x, bands, out, codec)
+    def _apply(x: Array, matrices: Sequence[BandedMatrix | None], shape: tuple[int, ...], codec: SampleCodec) -> Array:
+        out = _empty(shape, x.dtype.newbyteorder("="), channels_last=_is_channels_last(x))
+        resample(x, matrices, out, codec)
         return out
 
 
-def _has_channels_last(x: Array) -> bool:
+def _is_channels_last(x: Array) -> bool:
     return bool(np.moveaxis(x, 1, -1).flags.c_contiguous and not x.flags.c_contiguous)
 
 
@@ -242,11 +241,11 @@ def _options(
 
 def _choose_mode(options: UpsampleOptions, ndim: int) -> Mode:
     mode = find_mode(_inferred_mode(ndim) if options.mode is None else options.mode)
-    if mode.name == "linear" and ndim != 1:  # among PyTorch's names this one stands for a single axis
+    if mode.name == "linear" and ndim != 1:  # in PyTorch, 'linear' means one axis
         raise ValueError(f"mode 'linear' is for 1 axis, not for {ndim}; use {_inferred_mode(ndim)!r}")
     check_ndim(mode, ndim)
     if options.align_corners is not None and not mode.allows_align_corners:
-        raise ValueError(f"align_corners has no meaning for mode {mode.name!r}; leave it out")
+        raise ValueError(f"align_corners has no effect in mode {mode.name!r}; omit it")
     return mode.antialiased() if options.antialias else mode
 
 
@@ -261,7 +260,7 @@ def _targets(spatial: Sequence[int], options: UpsampleOptions) -> list[AxisTarge
         raise ValueError(f"either size or scale_factor must be given, got {given}")
     if size is not None:
         if recompute:
-            raise ValueError("recompute_scale_factor has no meaning with an explicit size; leave it out")
+            raise ValueError("recompute_scale_factor has no effect with an explicit size; omit it")
         sizes = _one_per_axis("size", size, len(spatial))
         if not all(isinstance(n, int | np.integer) for n in sizes):
             raise TypeError(f"sizes must be integers, got {size!r}")

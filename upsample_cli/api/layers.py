@@ -1,4 +1,4 @@
-"""What belongs around upsampling in a network: pixel shuffle, a learnable upsampler's first weights, pyramids."""
+"""Functions related to upsampling in networks: pixel shuffle, weights of a transposed convolution, and pyramids."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from .functional import Factor, interpolate
 
 
 def pixel_shuffle(input: ArrayLike, upscale_factor: int, ndim: int = 2) -> Array:
-    """Move channels into space: (…, C·rᵈ, spatial…) becomes (…, C, r·spatial…), as ``torch.nn.PixelShuffle``.
+    """Rearrange channels into space: (…, C·rᵈ, spatial…) → (…, C, r·spatial…), as ``torch.nn.PixelShuffle``.
 
     Args:
-        input: an array whose last `ndim` axes are spatial and are preceded by the channels.
+        input: array whose last `ndim` axes are spatial; the axis before them is the channels.
         upscale_factor: the factor r.
         ndim: the number d of spatial axes, 1, 2 or 3.
 
     Raises:
-        ValueError: the channels are no multiple of rᵈ.
+        ValueError: the number of channels is not a multiple of rᵈ.
 
     >>> import numpy as np
     >>> pixel_shuffle(np.arange(4).reshape(1, 4, 1, 1), 2)
@@ -31,7 +31,7 @@ def pixel_shuffle(input: ArrayLike, upscale_factor: int, ndim: int = 2) -> Array
     x, lead, channels, spatial = _split(input, upscale_factor, ndim)
     cell = (upscale_factor,) * ndim
     if channels % upscale_factor**ndim:
-        raise ValueError(f"{channels} channels are no multiple of {upscale_factor}^{ndim}")
+        raise ValueError(f"the number of channels, {channels}, is not a multiple of {upscale_factor}^{ndim}")
     blocks = x.reshape(*lead, channels // upscale_factor**ndim, *cell, *spatial)
     start = len(lead) + 1
     order = [*range(start), *(start + ndim * part + axis for axis in range(ndim) for part in (1, 0))]
@@ -39,15 +39,15 @@ def pixel_shuffle(input: ArrayLike, upscale_factor: int, ndim: int = 2) -> Array
 
 
 def pixel_unshuffle(input: ArrayLike, downscale_factor: int, ndim: int = 2) -> Array:
-    """Move space into channels, the inverse of `pixel_shuffle`: (…, C, r·spatial…) becomes (…, C·rᵈ, spatial…).
+    """Rearrange space into channels: (…, C, r·spatial…) → (…, C·rᵈ, spatial…), the inverse of `pixel_shuffle`.
 
     Args:
-        input: an array whose last `ndim` axes are spatial and are preceded by the channels.
+        input: array whose last `ndim` axes are spatial; the axis before them is the channels.
         downscale_factor: the factor r.
         ndim: the number d of spatial axes, 1, 2 or 3.
 
     Raises:
-        ValueError: a spatial size is no multiple of r.
+        ValueError: a spatial size is not a multiple of r.
 
     >>> import numpy as np
     >>> pixel_unshuffle(np.array([[[1, 2, 3, 4]]]), 2, ndim=1)
@@ -56,7 +56,7 @@ def pixel_unshuffle(input: ArrayLike, downscale_factor: int, ndim: int = 2) -> A
     """
     x, lead, channels, spatial = _split(input, downscale_factor, ndim)
     if any(n % downscale_factor for n in spatial):
-        raise ValueError(f"the spatial sizes {spatial} are no multiples of {downscale_factor}")
+        raise ValueError(f"the spatial sizes {spatial} are not multiples of {downscale_factor}")
     pairs = [part for n in spatial for part in (n // downscale_factor, downscale_factor)]
     blocks = x.reshape(*lead, channels, *pairs)
     start = len(lead) + 1
@@ -69,8 +69,8 @@ class TransposedConvolution(NamedTuple):
     """The parameters of a transposed convolution.
 
     Attributes:
-        weight: shape (channels, 1, k, …), float64.
-        padding: on either side of every axis.
+        weight: array of shape (channels, 1, k, …), float64.
+        padding: number of samples on each side of each axis.
     """
 
     weight: FloatArray
@@ -78,15 +78,15 @@ class TransposedConvolution(NamedTuple):
 
 
 def conv_transpose_weight(channels: int, scale_factor: int, ndim: int) -> TransposedConvolution:
-    """Weights with which a transposed convolution upsamples linearly, the usual start of a learnable upsampler.
+    """Weights that make a transposed convolution upsample linearly, the usual initialization of a learnable upsampler.
 
     ``conv_transpose(x, weight, stride=scale_factor, padding=padding, groups=channels)`` enlarges every axis by
-    `scale_factor`, and equals linear interpolation (half-pixel) wherever that reads two samples: everywhere but in
-    the outermost ``scale_factor / 2`` output samples, where the convolution takes the border to be zero.
+    `scale_factor`. It equals linear interpolation (half-pixel) except in the outermost ``scale_factor / 2`` output
+    samples, where the convolution pads with zeros.
 
     Args:
-        channels: number of channels, each upsampled by itself.
-        scale_factor: a whole number.
+        channels: number of channels, each upsampled independently.
+        scale_factor: the factor, a whole number.
         ndim: number of spatial axes, 1, 2 or 3.
 
     Raises:
@@ -99,8 +99,10 @@ def conv_transpose_weight(channels: int, scale_factor: int, ndim: int) -> Transp
     1
     """
     if min(channels, scale_factor, ndim) < 1 or ndim > 3 or scale_factor != int(scale_factor):
-        given = f"got {channels}, {scale_factor}, {ndim}"
-        raise ValueError(f"channels, a whole scale factor and 1 to 3 axes are needed, {given}")
+        raise ValueError(
+            f"channels and scale_factor must be positive whole numbers and ndim 1, 2 or 3, "
+            f"got {channels}, {scale_factor}, {ndim}"
+        )
     size = 2 * scale_factor - scale_factor % 2
     line = 1 - np.abs(np.arange(size) - (size - 1) / 2) / scale_factor
     kernel = np.ones(())
@@ -111,14 +113,14 @@ def conv_transpose_weight(channels: int, scale_factor: int, ndim: int) -> Transp
 
 
 def pyramid(input: ArrayLike, levels: int, scale_factor: Factor = 0.5, **options: Any) -> Iterator[Array]:
-    """The input and ever smaller (or larger) versions of it, each made from the one before.
+    """Yield the input and successively smaller (or larger) versions of it, each resized from the previous level.
 
     Args:
-        input: shape (N, C, spatial…), as of `interpolate`.
-        levels: number of arrays, the input included. It ends earlier where an axis would have no sample left.
-        scale_factor: from one level to the next.
-        options: `mode`, `align_corners`, `antialias` … of `interpolate`; `antialias` is on where a level shrinks in a
-            mode that would alias.
+        input: array of shape (N, C, spatial…), as for `interpolate`.
+        levels: number of arrays, including the input. Fewer are yielded if an axis would have no samples left.
+        scale_factor: factor from one level to the next.
+        options: `mode`, `align_corners`, `antialias` … of `interpolate`; `antialias` defaults to true if levels shrink
+            in a mode that can alias.
 
     >>> import numpy as np
     >>> [level.shape[2:] for level in pyramid(np.ones((1, 1, 20, 12)), levels=4)]
@@ -138,11 +140,11 @@ def pyramid(input: ArrayLike, levels: int, scale_factor: Factor = 0.5, **options
 
 
 def _split(input: ArrayLike, factor: int, ndim: int) -> tuple[Array, tuple[int, ...], int, tuple[int, ...]]:
-    """The array, its leading axes, its number of channels and its spatial axes."""
+    """The array, its leading shape, its number of channels and its spatial shape."""
     x = np.asarray(input)
     if factor < 1 or ndim not in (1, 2, 3) or x.ndim < ndim + 1:
         raise ValueError(
-            f"a positive factor and an array (…, C, {ndim} spatial axes) are needed, got {factor}, {x.shape}"
+            f"need a positive factor and an array of shape (…, C, {ndim} spatial axes), got {factor} and {x.shape}"
         )
     split = x.ndim - ndim
     return x, x.shape[: split - 1], x.shape[split - 1], x.shape[split:]

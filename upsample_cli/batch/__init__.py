@@ -1,1 +1,1 @@
-"""From inputs to jobs, and from jobs to results."""
+"""Batches of files: find inputs, make jobs, run them, and collect results."""

@@ -1,4 +1,4 @@
-"""Outputs that must not be written: those that are inputs, those that are one another, and those that exist."""
+"""Find conflicts between outputs: with inputs, with each other, and with existing files."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ Identity: TypeAlias = tuple[int, int] | tuple[str, str]
 
 
 class PathInfo(NamedTuple):
-    """A name of a file, and what is there.
+    """A path and the file that exists there.
 
     Attributes:
-        path: the name.
-        identity: what all names of one file have in common: its number on its device, or else its real name.
-        status: what is there, or None.
-        error: why nothing can be there, or None.
+        path: the path.
+        identity: (st_dev, st_ino), or (real directory, name) if no file exists; equal for all paths of one file.
+        status: the file's status, or None if it does not exist.
+        error: why the path cannot be examined, or None.
     """
 
     path: Path
@@ -35,19 +35,19 @@ class PathInfo(NamedTuple):
 
 
 class PathIndex:
-    """Finds what is there for many names, most of which share their directories."""
+    """Looks up many paths, and caches what it learns about their directories."""
 
     def __init__(self) -> None:
-        self._spelling = CanonicalNames()
+        self._names = CanonicalNames()
         self._ignores_case: dict[str, bool] = {}
 
     def of(self, path: Path) -> list[PathInfo]:
-        """The places of the files that make up the one called `path`."""
-        return [self._look(part) for part in formats.parts(path)]
+        """Look up all files that `path` consists of: two for an .hdr/.img pair."""
+        return [self._look_up(part) for part in formats.parts(path)]
 
-    def _look(self, path: Path) -> PathInfo:
+    def _look_up(self, path: Path) -> PathInfo:
         try:
-            status = os.stat(path)  # noqa: PTH116 twice as fast where they are many
+            status = os.stat(path)  # noqa: PTH116 twice as fast as pathlib
         except FileNotFoundError:
             return PathInfo(path, self._real_name(path))
         except OSError as error:
@@ -55,21 +55,21 @@ class PathIndex:
         return PathInfo(path, (status.st_dev, status.st_ino), status)
 
     def _real_name(self, path: Path) -> Identity:
-        if os.path.islink(path):  # noqa: PTH114 likewise
+        if os.path.islink(path):  # noqa: PTH114 as above
             path = Path(os.path.realpath(path))
-        folder, name = self._spelling.of(path)
+        folder, name = self._names.of(path)
         if folder not in self._ignores_case:
             self._ignores_case[folder] = _ignores_case(folder)
         return folder, name.casefold() if self._ignores_case[folder] else name
 
 
-class _Located(NamedTuple):
-    """A job, and what is where it reads and writes.
+class _JobPaths(NamedTuple):
+    """A job and its files.
 
     Attributes:
         job: the job.
-        found: whether its input was looked for, and not named.
-        inputs, outputs: what is there; no outputs where the job has failed.
+        found: whether its input was found by a pattern or in a directory, rather than named.
+        inputs, outputs: its files; no outputs if the job has failed already.
     """
 
     job: Job
@@ -79,97 +79,97 @@ class _Located(NamedTuple):
 
 
 def resolve_conflicts(jobs: Sequence[tuple[Job, bool]], existing: Existing) -> list[Job]:
-    """Refuse jobs that would harm each other, and find out which are left out.
+    """Refuse jobs that would overwrite each other's files, and mark those to skip or that cannot be written.
 
-    Where outputs are expected to exist, files that were only looked for are no inputs if they are somebody's outputs:
-    the same command can be run again.
+    With `Existing.SKIP` and `Existing.NEWER`, files that were found (not named) and are outputs of other jobs are not
+    taken as inputs, so that the same command can be run again.
 
     Args:
-        jobs: each with whether its input was looked for, and not named.
-        existing: what is done where an output exists.
+        jobs: each with whether its input was found by a pattern or in a directory, rather than named.
+        existing: how existing outputs are treated.
 
     Raises:
         RequestError: two inputs have the same output, or an output is an input.
-        OutputError: an output exists, and is neither to be replaced nor left.
+        OutputError: an output exists and `existing` is `Existing.REFUSE`.
     """
-    places = PathIndex()
-    located = [_locate(job, found, places) for job, found in jobs]
+    index = PathIndex()
+    items = [_look_up_job(job, found, index) for job, found in jobs]
     if existing in (Existing.SKIP, Existing.NEWER):
-        made = {place.identity for item in located for place in item.outputs}
-        located = [item for item in located if not (item.found and _is_made_of_another(item, made))]
-    _refuse_collisions(located)
-    return [_settled(item, existing) for item in located]
+        outputs = {file.identity for item in items for file in item.outputs}
+        items = [item for item in items if not (item.found and _is_output_of_another(item, outputs))]
+    _refuse_collisions(items)
+    return [_resolve_existing(item, existing) for item in items]
 
 
-def _locate(job: Job, found: bool, places: PathIndex) -> _Located:
-    inputs = places.of(job.input)
+def _look_up_job(job: Job, found: bool, index: PathIndex) -> _JobPaths:
+    inputs = index.of(job.input)
     if job.request.paired_image is not None:
-        inputs += places.of(job.request.paired_image.path)
-    return _Located(job, found, inputs, [] if job.error is not None else places.of(job.output))
+        inputs += index.of(job.request.paired_image.path)
+    return _JobPaths(job, found, inputs, [] if job.error is not None else index.of(job.output))
 
 
-def _is_made_of_another(item: _Located, made: set[Identity]) -> bool:
-    own = {place.identity for place in item.outputs}
-    return any(place.identity in made and place.identity not in own for place in item.inputs)
+def _is_output_of_another(item: _JobPaths, outputs: set[Identity]) -> bool:
+    own = {file.identity for file in item.outputs}
+    return any(file.identity in outputs and file.identity not in own for file in item.inputs)
 
 
-def _refuse_collisions(located: Iterable[_Located]) -> None:
-    inputs = {place.identity: place.path for item in located for place in item.inputs}
+def _refuse_collisions(items: Iterable[_JobPaths]) -> None:
+    inputs = {file.identity: file.path for item in items for file in item.inputs}
     outputs: dict[Identity, Job] = {}
-    for item in located:
-        for place in item.outputs:
-            clash = inputs.get(place.identity)
+    for item in items:
+        for file in item.outputs:
+            clash = inputs.get(file.identity)
             if clash is not None:
-                own = place.identity in [source.identity for source in item.inputs]
-                what = "its input" if own else f"the input {printable(clash)}"
+                own = file.identity in [source.identity for source in item.inputs]
+                other = "its input" if own else f"the input {printable(clash)}"
                 remedy = "choose another --output" + ("" if own else ", or --exclude that input")
                 raise RequestError(
-                    f"the output of {printable(item.job.input)} is the same file as {what}; {remedy}", place.path
+                    f"the output of {printable(item.job.input)} is the same file as {other}; {remedy}", file.path
                 )
-            if outputs.setdefault(place.identity, item.job) is not item.job:
-                both = f"{printable(outputs[place.identity].input)} and {printable(item.job.input)}"
-                raise RequestError(f"would be written from both {both}; choose another --output", place.path)
+            if outputs.setdefault(file.identity, item.job) is not item.job:
+                both = f"{printable(outputs[file.identity].input)} and {printable(item.job.input)}"
+                raise RequestError(f"would be written from both {both}; choose another --output", file.path)
 
 
-def _settled(item: _Located, existing: Existing) -> Job:
-    """The job, which may have failed or be left out because of what is where its output shall be."""
-    there = [place for place in item.outputs if place.status is not None]
-    for place in item.outputs:
-        if problem := _obstacle(place):
-            return item.job._replace(error=OutputError(problem, place.path))
-    if there and existing is Existing.REFUSE:
+def _resolve_existing(item: _JobPaths, existing: Existing) -> Job:
+    """The job, marked as failed or skipped if a file at its output path requires it."""
+    present = [file for file in item.outputs if file.status is not None]
+    for file in item.outputs:
+        if problem := _write_obstacle(file):
+            return item.job._replace(error=OutputError(problem, file.path))
+    if present and existing is Existing.REFUSE:
         raise OutputError(
-            "exists; --overwrite replaces it, --skip-existing leaves it, --newer replaces what is older than its input",
-            there[0].path,
+            "exists; --overwrite replaces it, --skip-existing keeps it, --newer replaces it if older than its input",
+            present[0].path,
         )
-    if there and existing is Existing.SKIP:
+    if present and existing is Existing.SKIP:
         return item.job._replace(skip="exists")
-    if there and existing is Existing.NEWER and _is_up_to_date(item):
+    if present and existing is Existing.NEWER and _is_up_to_date(item):
         return item.job._replace(skip="is newer than its input")
     return item.job
 
 
-def _obstacle(place: PathInfo) -> str | None:
-    """Why no file can be written there, nor replaced."""
-    if place.error is not None:
-        return f"cannot be written: {place.error.strerror}"
-    if place.status is None or stat.S_ISREG(place.status.st_mode):
+def _write_obstacle(file: PathInfo) -> str | None:
+    """Why the file can be neither written nor replaced, or None."""
+    if file.error is not None:
+        return f"cannot be written: {file.error.strerror}"
+    if file.status is None or stat.S_ISREG(file.status.st_mode):
         return None
-    if stat.S_ISDIR(place.status.st_mode):
+    if stat.S_ISDIR(file.status.st_mode):
         return "is a directory; end it with / to write into it"
-    return "is not a regular file, and is left alone"
+    return "is not a regular file, so it is not replaced"
 
 
-def _is_up_to_date(item: _Located) -> bool:
-    """Whether all outputs are there, and none is older than an input: the rule of make."""
-    if any(place.status is None for place in (*item.outputs, *item.inputs)):
+def _is_up_to_date(item: _JobPaths) -> bool:
+    """Whether all outputs exist and none is older than an input, as for make."""
+    if any(file.status is None for file in (*item.outputs, *item.inputs)):
         return False
-    newest = max(place.status.st_mtime_ns for place in item.inputs if place.status is not None)
-    return all(place.status.st_mtime_ns >= newest for place in item.outputs if place.status is not None)
+    newest = max(file.status.st_mtime_ns for file in item.inputs if file.status is not None)
+    return all(file.status.st_mtime_ns >= newest for file in item.outputs if file.status is not None)
 
 
 def _ignores_case(folder: str) -> bool:
-    """Whether names that differ in case alone are one to the file system, as that of the real `folder` shows."""
+    """Whether the file system that contains the real directory `folder` ignores the case of names."""
     parent, name = os.path.split(folder)
     try:
         return name != name.swapcase() and os.path.samestat(os.lstat(folder), os.lstat(f"{parent}/{name.swapcase()}"))

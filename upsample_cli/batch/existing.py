@@ -1,4 +1,4 @@
-"""What happens to an output that already exists."""
+"""How existing outputs are treated."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from enum import Enum
 
 
 class Existing(Enum):
-    """What happens to an output that already exists. The values are those of the Python API.
+    """How existing outputs are treated. The values are those of the Python API.
 
     Attributes:
-        replaces: whether an existing output may be replaced.
+        replaces: whether existing outputs may be replaced.
     """
 
     REFUSE = "refuse"  # an error
     OVERWRITE = "overwrite"  # replace it
-    SKIP = "skip"  # leave it, and leave out the input
-    NEWER = "newer"  # replace it if it is older than its input, as make does; else leave it
+    SKIP = "skip"  # keep it, and skip the input
+    NEWER = "newer"  # replace it if it is older than its input, as make does; else skip the input
 
     @property
     def replaces(self) -> bool:

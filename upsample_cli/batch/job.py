@@ -1,4 +1,4 @@
-"""Jobs: one input, its output, and what is done to it."""
+"""Jobs: an input, its output and how it is resized."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Job(NamedTuple):
 
     Attributes:
         input, output: the files.
-        request: what is done to the input.
+        request: how the input is resized.
         skip: why the input is left out, or None.
         error: why the job has failed before it started, in which case `output` is meaningless; or None.
     """
@@ -36,7 +36,7 @@ class ExecutionOptions:
     Attributes:
         processes: number of jobs that run at the same time; None for one per core.
         max_memory: bytes of working memory of all jobs together; None for a quarter of the machine's.
-        existing: what happens to outputs that exist, or that another process creates meanwhile.
+        existing: how outputs are treated that exist or that another process creates meanwhile.
         dry_run: whether to plan only.
         thumbnails: whether to make small images for the report.
         progress: is called with a job and the fraction of it that is done, first with 0; None for no calls.

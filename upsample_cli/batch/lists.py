@@ -1,4 +1,4 @@
-"""Lists of names of files: one in each line or, for any names at all, a NUL behind each, as ``find -print0`` has it."""
+"""Read and write lists of file names: one per line, or NUL-separated as by ``find -print0``."""
 
 from __future__ import annotations
 
@@ -16,58 +16,59 @@ if TYPE_CHECKING:
 
 
 def read_list(name: str) -> list[str]:
-    """The names in the list that is called `name`, or ``-`` for the standard input.
+    """Read the file names in the list `name`, or in standard input for ``-``.
 
     Raises:
-        InputError: it cannot be read.
+        InputError: the list cannot be read.
     """
     try:
         data = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
-    except (OSError, AttributeError) as error:  # the latter where there is no standard input
+    except (OSError, AttributeError) as error:  # AttributeError: sys.stdin is None
         reason = error.strerror if isinstance(error, OSError) else "it is closed"
         raise InputError(f"--files-from: cannot be read: {reason}", Path(name)) from error
     return [os.fsdecode(part) for part in data.split(b"\0" if b"\0" in data else b"\n") if part]
 
 
 class FailedList:
-    """A list of the inputs that are left in the end, in their order: that have failed, or were never reached."""
+    """Writes the list of inputs that failed or were not reached, in the order of the inputs."""
 
     def __init__(self, name: str, inputs: Iterable[Path], overwrite: bool = False) -> None:
-        """Prepare to write a list called `name`, in place of the last one, or where `overwrite` of any file."""
+        """Prepare to write the list `name`. It replaces an earlier list, or any file if `overwrite`."""
         self._path = Path(name)
         self._overwrite = overwrite
-        self._left = {number: os.fsencode(path) for number, path in enumerate(inputs)}
+        self._remaining = {number: os.fsencode(path) for number, path in enumerate(inputs)}
 
     def add(self, result: Result) -> None:
-        """Take `result` into account."""
+        """Remove the input of `result` from the list, unless it failed."""
         if result.status != "failed":
-            del self._left[result.number]
+            del self._remaining[result.number]
 
     def __enter__(self) -> Self:
-        """Make sure that there is a place for it, before the first file is touched.
+        """Check that the list can be written, before any output is.
 
         Raises:
-            OutputError: there is none, or a picture is there, as where a pattern has taken the place of the name.
+            OutputError: it cannot, or its name is that of an image, for example because the shell expanded a pattern.
         """
         from .inputs import SUFFIXES
 
         if self._path.name.lower().endswith(SUFFIXES):
-            raise OutputError("--failed-to: is called like a picture; give the name of a list", self._path)
+            raise OutputError("--failed-to: has an image suffix; give the name of a text file", self._path)
         if self._path.is_dir() or not self._path.parent.is_dir():
-            raise OutputError("--failed-to: there is no place for a file of this name", self._path)
+            problem = "is a directory" if self._path.is_dir() else "its directory does not exist"
+            raise OutputError(f"--failed-to: {problem}", self._path)
         if self._path.exists() and not self._overwrite:
             names = read_list(str(self._path))
             if names and not os.path.lexists(names[0]):
-                raise OutputError("--failed-to: exists and is no list of files; --overwrite replaces it", self._path)
+                raise OutputError("--failed-to: exists and is not a list of files; --overwrite replaces it", self._path)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Write the list, even of a batch that has been interrupted."""
+        """Write the list, also if the batch was interrupted."""
         from ..runtime.atomic import AtomicOutput, resolve_link
 
-        names = self._left.values()
+        names = self._remaining.values()
         end = b"\0" if any(b"\n" in name for name in names) else b"\n"
         try:
             with AtomicOutput([resolve_link(self._path)]) as output:

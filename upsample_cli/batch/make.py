@@ -47,9 +47,9 @@ def make_batch(
     Args:
         selection: which inputs.
         template: how outputs are named.
-        request: what is done to each input.
+        request: how each input is resized.
         pairs: rules that find the companions of images, which are resized onto the same grid.
-        existing: what happens to outputs that exist.
+        existing: how existing outputs are treated.
         create_folders: whether to create the output directories if the template says that they are created.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What outputs are called: templates, and what their fields stand for."""
+"""Name outputs by templates such as ``out/{stem}_{size}.png``."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ FIELDS = ("stem", "ext", "parent", "subdir", "size", "scale", "mode")
 
 
 class Template:
-    """How to make an output's name of an input's.
+    """Derives the name of an output from the name of its input.
 
     Attributes:
-        output: what the user asked for, or None.
-        fields: what the name depends on.
-        is_single: whether there can be only one output.
-        folder: the directory in which all outputs end up, however deep, or None where it depends on the input.
-        makes_folders: whether directories below it are made.
+        output: the value of ``--output``, or None.
+        fields: the fields that occur in the template.
+        is_single: whether all inputs would have the same output.
+        folder: the directory that contains all outputs, at any depth; None if it depends on the input.
+        makes_folders: whether directories below it are created.
     """
 
     def __init__(
@@ -33,16 +33,16 @@ class Template:
         stdout: str | None = None,
         default: str = DEFAULT_NAME,
     ) -> None:
-        """Make out what `output` is: a file, a directory, a template, or None for the default beside the input.
+        """Parse `output`: a file, a directory, a template, or None for the default name beside the input.
 
         Args:
-            output: what the user asked for.
-            suffix: what ``{ext}`` stands for, such as ``.png``, or None for the input's own.
-            stdout: the name, without a suffix, of what becomes the standard output, if that is the output.
-            default: the template of a name, of which there is no need in a directory unless it changes the suffix.
+            output: the value of ``--output``.
+            suffix: the value of ``{ext}``, such as ``.png``, or None for the input's own.
+            stdout: name, without a suffix, of the file that is copied to standard output, if that is the output.
+            default: template of the default name; in a directory it is used only if it changes the suffix.
 
         Raises:
-            RequestError: it is none of these.
+            RequestError: `output` is empty or has an unknown field, or `suffix` contradicts it.
         """
         self.output = output
         self._suffix = suffix
@@ -53,23 +53,23 @@ class Template:
         self.makes_folders = "subdir" in self.fields
         if suffix is not None and "ext" not in self.fields:
             raise RequestError(
-                f"--format {suffix[1:]}: has no meaning with --output {output}, whose name says its format"
+                f"--format {suffix[1:]}: has no effect with --output {output}, whose suffix sets the format"
             )
 
     def name(self, file: Input, request: Request) -> Path:
-        """The name of the output of `file`, which is opened only if a field stands for what it holds.
+        """The path of the output of `file`. The file is opened only if a field depends on its contents.
 
         Raises:
-            UpsampleError: it cannot be opened.
+            UpsampleError: the file cannot be opened.
         """
         stem, ext = formats.split_name(file.path)
         fields = {"stem": stem, "ext": self._suffix or ext, "parent": str(file.path.parent), "subdir": file.subdir}
         if not self.fields.isdisjoint(("size", "scale", "mode")):
-            fields |= self._measures(file.path, request)
+            fields |= self._content_fields(file.path, request)
         return Path(self._text.format(**fields))
 
     def _parse(self) -> tuple[frozenset[str], str]:
-        """The fields, and what stands before the first of them."""
+        """The fields of the template, and the literal text before the first field."""
         names: list[str] = []
         literal = ""
         try:
@@ -77,23 +77,22 @@ class Template:
                 literal += "" if names else text
                 names += [] if name is None else [name]
                 if "{" in (width or ""):
-                    raise ValueError("a field within a field is not possible")
+                    raise ValueError("fields cannot be nested")
             if unknown := set(names) - set(FIELDS):
-                raise ValueError(f"{', '.join(sorted(unknown))!r} is unknown")
+                raise ValueError(f"unknown field {', '.join(sorted(unknown))!r}")
             self._text.format(**dict.fromkeys(FIELDS, ""))
         except ValueError as error:
             allowed = " ".join(f"{{{name}}}" for name in FIELDS)
             raise RequestError(f"--output {self._text}: {error}; the fields are {allowed}") from None
         return frozenset(names), literal
 
-    def _measures(self, path: Path, request: Request) -> dict[str, str]:
-        """The fields that depend on the mode, and on what the input holds."""
+    def _content_fields(self, path: Path, request: Request) -> dict[str, str]:
+        """The fields that depend on the mode and on the contents of the input."""
         from ..resize.mode import choose_mode, read_options  # imports NumPy
         from ..resize.targets import find_targets
 
-        known = choose_mode(request).name
         if self.fields.isdisjoint(("size", "scale")) and (request.mode is not None or not path.is_file()):
-            return {"mode": known}
+            return {"mode": choose_mode(request).name}
         with formats.open_source(path, read_options(request)) as source:
             grid, mode = source.header.grid, choose_mode(request, source.header.labels)
             targets = find_targets(request, grid, path)
@@ -106,11 +105,11 @@ class Template:
 
 
 def _text(output: str | None, default: str) -> str:
-    """The template that `output` stands for."""
+    """The template for the value of ``--output``."""
     if output is None:
         return "{parent}/" + default
     if not output:
-        raise RequestError("--output: the name is empty; name a file, a directory or a template")
+        raise RequestError("--output: the name is empty; give a file, a directory or a template")
     literal = _literal(output)
     if os.path.isdir(output) or (output.endswith("/") and "{" not in output):  # noqa: PTH112 a name may be too long
         name = "{stem}{ext}" if default.endswith("{ext}") else default
@@ -119,5 +118,5 @@ def _text(output: str | None, default: str) -> str:
 
 
 def _literal(text: str) -> str:
-    """The template that stands for `text`, whatever is in it."""
+    """A template that formats to `text`, braces included."""
     return text.replace("{", "{{").replace("}", "}}")

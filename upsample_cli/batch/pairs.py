@@ -1,4 +1,4 @@
-"""Images and what belongs to them, such as their segmentations: found by their names, each with its own mode."""
+"""Find the companions of images, such as segmentations, by file name; each is resized in a mode of its own."""
 
 from __future__ import annotations
 
@@ -17,69 +17,69 @@ from .inputs import CanonicalNames, Input
 
 
 class Pair(NamedTuple):
-    """A rule that finds what belongs to an image by its name.
+    """A rule that relates the name of an image to the name of its companion.
 
     Attributes:
-        image, other: patterns with the same number of ``*``, each of which stands for the same in both.
-        mode: in which the other is resized.
+        image, companion: patterns with the same number of ``*``; the n-th ``*`` matches the same text in both.
+        mode: the mode in which the companion is resized.
     """
 
     image: str
-    other: str
+    companion: str
     mode: str
 
     @classmethod
     def parse(cls, text: str) -> Pair:
-        """Read ``IMAGE=OTHER:MODE``, such as ``*_T1w.nii.gz=*_dseg.nii.gz:label``.
+        """Parse ``IMAGE=OTHER:MODE``, such as ``*_T1w.nii.gz=*_dseg.nii.gz:label``.
 
         Raises:
-            RequestError: it is no such rule.
+            RequestError: the text is not a valid rule.
         """
         patterns, _, mode = text.rpartition(":")
-        image, _, other = patterns.partition("=")
-        if not (image and other) or "=" in other or image == other:
+        image, _, companion = patterns.partition("=")
+        if not (image and companion) or "=" in companion or image == companion:
             raise RequestError(f"--pair {text}: write IMAGE=OTHER:MODE, such as '*_T1w.nii.gz=*_dseg.nii.gz:label'")
-        if image.count("*") != other.count("*"):
-            raise RequestError(f"--pair {text}: each * stands for the same on both sides, which need equally many")
+        if image.count("*") != companion.count("*"):
+            raise RequestError(f"--pair {text}: both sides need the same number of *")
         if mode not in MODES:
-            raise RequestError(f"--pair {text}: {mode!r} is no mode; one of {', '.join(MODES)} is possible")
-        return cls(image, other, mode)
+            raise RequestError(f"--pair {text}: unknown mode {mode!r}; choose from {', '.join(MODES)}")
+        return cls(image, companion, mode)
 
 
 def with_pairs(files: Iterable[Input], pairs: Sequence[Pair], request: Request) -> Iterator[tuple[Input, Request]]:
-    """The files, each with what is to be done to it, and after every image what belongs to it by any of `pairs`."""
+    """Yield each file once with its request, and after every image its companions by any of `pairs`."""
     seen = set()
-    spelling = CanonicalNames()
-    for file, wanted in _with_pairs(files, pairs, request):
-        identity = spelling.of(file.path)
-        if identity not in seen:
-            seen.add(identity)
-            yield file, wanted
+    names = CanonicalNames()
+    for file, file_request in _with_pairs(files, pairs, request):
+        name = names.of(file.path)
+        if name not in seen:
+            seen.add(name)
+            yield file, file_request
 
 
 def _with_pairs(files: Iterable[Input], pairs: Sequence[Pair], request: Request) -> Iterator[tuple[Input, Request]]:
     for file in files:
         for pair in pairs:
-            image = _translate(file.path, pair.other, pair.image)
+            image = _translate(file.path, pair.companion, pair.image)
             if image is not None:
-                yield file, _onto(image, pair, request)
+                yield file, _companion_request(image, pair, request)
                 break
         else:
             yield file, request
             for pair in pairs:
-                other = _translate(file.path, pair.image, pair.other)
-                if other is not None:
-                    yield Input(other, _subdir(file, other), file.found), _onto(file.path, pair, request)
+                companion = _translate(file.path, pair.image, pair.companion)
+                if companion is not None:
+                    found = Input(companion, _subdir(file, companion), file.found)
+                    yield found, _companion_request(file.path, pair, request)
 
 
-def _onto(image: Path, pair: Pair, request: Request) -> Request:
-    """What is to be done to the other of a pair."""
+def _companion_request(image: Path, pair: Pair, request: Request) -> Request:
     antialias = request.antialias and MODES[pair.mode].antialias_kernel is not None
     return replace(request, mode=pair.mode, antialias=antialias, paired_image=PairedImage(image, request.mode))
 
 
 def _translate(path: Path, pattern: str, into: str) -> Path | None:
-    """The path whose last parts are `into` where those of `path` are `pattern`, or None where they are not."""
+    """Rewrite the end of `path` from `pattern` to `into`, or return None if it does not match `pattern`."""
     match = _compiled(pattern).fullmatch(str(path))
     if match is None:
         return None
@@ -93,10 +93,10 @@ def _compiled(pattern: str) -> re.Pattern[str]:
     return re.compile(f"(?s:(.*/)?){inner}")
 
 
-def _subdir(file: Input, other: Path) -> str:
-    """Where `other` is, below the directory in which `file` was looked for."""
-    if other.parent == file.path.parent:
+def _subdir(file: Input, companion: Path) -> str:
+    """The directory of `companion`, relative to the directory that was searched for `file`."""
+    if companion.parent == file.path.parent:
         return file.subdir
     root = os.path.normpath(os.path.join(file.path.parent, *[".."] * len(Path(file.subdir).parts)))  # noqa: PTH118
-    subdir = os.path.relpath(other.parent, root)
+    subdir = os.path.relpath(companion.parent, root)
     return "" if subdir.startswith("..") or not file.found else subdir

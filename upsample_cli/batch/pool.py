@@ -1,8 +1,8 @@
-"""Several jobs at a time: processes that are started once, and replaced where they are killed.
+"""Run jobs in parallel worker processes, which are started once and replaced if they are killed.
 
-The parent speaks with each worker through a connection of its own, and it alone decides who does what when. A worker
-knows one job at a time: it plans it, asks for memory where the plan needs more than a worker's share, carries it out
-and sends the result. When its connection ends, so does the worker.
+The parent has one connection to each worker, and it alone assigns jobs and grants memory. A worker runs one job at a
+time: it plans the job, asks for memory if the plan needs more than the worker's share, runs it and sends the result.
+A worker exits when its connection is closed.
 """
 
 from __future__ import annotations
@@ -33,34 +33,36 @@ from .job import ExecutionOptions, Job
 from .result import Result
 from .worker import run_job
 
-Task: TypeAlias = tuple[int, Job]
-Connection: TypeAlias = Any  # of multiprocessing, which has another class for each system
+Task: TypeAlias = tuple[int, Job]  # the number of a job in the batch, and the job
+Connection: TypeAlias = Any  # multiprocessing has a different class for each system
 
-_PATIENCE = 1.0  # seconds that a worker has to remove what it has not finished
-_PROGRESS_PERIOD = 0.1  # seconds between two messages of how far a job is
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of malloc.h
-_LARGEST_KEPT, _KEPT = 32 << 20, 64 << 20  # bytes: of a single piece, which is glibc's limit, and of all together
-_FIRST = 100  # jobs that tell which formats are read
+_STOP_SECONDS = 1.0  # that a worker has to remove its temporary files before it is killed
+_PROGRESS_SECONDS = 0.1  # between two progress messages of a worker
+_MEMORY_TOLERANCE = 1.001  # relative, for rounding errors in sums of memory shares
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # parameters of mallopt, from malloc.h
+_MMAP_THRESHOLD_BYTES = 32 << 20  # the largest value that glibc accepts
+_TRIM_THRESHOLD_BYTES = 64 << 20  # free memory that malloc keeps
+_PRELOAD_JOBS = 100  # preload the formats of the first 100 jobs before forking
 
 
 @dataclass(frozen=True, slots=True)
-class _NeedsMemory:
-    """What a worker says when its plan needs more than its share, before it waits for an answer."""
+class _MemoryRequest:
+    """Message of a worker whose plan needs more than its share; the worker then waits for an answer."""
 
     bytes: int
 
 
 @dataclass(frozen=True, slots=True)
 class _Progress:
-    """What a worker says now and then: which part of its job is done."""
+    """Message of a worker: the fraction of its job that is done."""
 
-    part: float
+    fraction: float
 
 
 def run_in_processes(tasks: Sequence[Task], options: ExecutionOptions) -> Generator[Result]:
-    """Do numbered jobs in as many processes at a time as `options` say, and give the results as they end."""
-    if _may_fork():
-        _load_formats(tasks)
+    """Run numbered jobs in parallel processes, and yield each result as its job ends."""
+    if _can_fork():
+        _preload_formats(tasks)
     pool = _Pool(min(options.processes or available_cores(), len(tasks)), options)
     try:
         yield from pool.results(tasks)
@@ -68,250 +70,262 @@ def run_in_processes(tasks: Sequence[Task], options: ExecutionOptions) -> Genera
         pool.stop()
 
 
-def _load_formats(tasks: Sequence[Task]) -> None:
-    """Import what the first jobs need, which all workers then share, and count the same memory of the program."""
-    for family in sorted({formats.family_of(job.input) for _, job in tasks[:_FIRST]}):
-        with suppress(ImportError):  # of which each worker tells for its own file
+def _preload_formats(tasks: Sequence[Task]) -> None:
+    """Import the formats of the first jobs and measure the baseline memory before forking, so that workers need not."""
+    for family in sorted({formats.family_of(job.input) for _, job in tasks[:_PRELOAD_JOBS]}):
+        with suppress(ImportError):  # each worker reports it for its own file
             import_module(f"{formats.__name__}.{family}")
     baseline_bytes()
 
 
 class _Worker:
-    """The parent's side of a worker.
+    """A worker process, as the parent sees it.
 
     Attributes:
-        task: what it does, or None where it is idle.
-        began: when it began to.
-        memory: the bytes that it may use.
-        wanted: the bytes that it waits for, or 0.
+        task: the job it runs, or None if it is idle.
+        started: when it was given the job, in seconds of `time.perf_counter`.
+        memory: bytes granted to it.
+        requested: bytes it is waiting for, or 0.
     """
 
     def __init__(self, options: ExecutionOptions, share: float, others: Sequence[_Worker]) -> None:
-        forks = _may_fork()
-        context: Any = get_context("fork" if forks else "spawn")  # of whose type mypy knows no processes
-        self.connection, theirs = context.Pipe()
+        forks = _can_fork()
+        context: Any = get_context("fork" if forks else "spawn")  # Any: mypy finds no Process in the common type
+        self.connection, worker_end = context.Pipe()
         inherited = [worker.connection for worker in (self, *others)] if forks else []
-        arguments = (theirs, inherited, replace(options, progress=None), share)
-        self.process = context.Process(target=_serve, args=arguments, name="upsample-worker", daemon=True)
-        with _no_signals():  # or one might come before the worker knows what it means there
+        arguments = (worker_end, inherited, replace(options, progress=None), share)
+        self.process = context.Process(target=_worker_main, args=arguments, name="upsample-worker", daemon=True)
+        with _signals_blocked():  # until the worker has installed its handlers
             self.process.start()
-        theirs.close()
+        worker_end.close()
         self.task: Task | None = None
-        self.began = self.memory = self.wanted = 0.0
+        self.started = self.memory = self.requested = 0.0
 
-    def hand(self, task: Task, threads: int, share: float) -> None:
-        """Give it something to do; if it has died, that shows when it is listened to."""
-        self.task, self.memory, self.began = task, share, time.perf_counter()
+    def assign(self, task: Task, threads: int, share: float) -> None:
+        """Send it a job. If the process has died, the next read from its connection fails."""
+        self.task, self.memory, self.started = task, share, time.perf_counter()
         with suppress(OSError):
             self.connection.send((*task, threads))
 
-    def rest(self) -> None:
-        """Note that it is idle."""
-        self.task, self.memory, self.wanted = None, 0.0, 0.0
+    def release(self) -> None:
+        """Mark it as idle, without memory."""
+        self.task, self.memory, self.requested = None, 0.0, 0.0
 
-    def clean(self) -> None:
-        """Remove what it was writing when it was killed."""
+    def remove_temporaries(self) -> None:
+        """Remove the temporary files of its job after it was killed."""
         if self.task is not None and self.process.pid is not None:
-            with suppress(OSError, RuntimeError):  # loops of links
+            with suppress(OSError, RuntimeError):  # RuntimeError: a loop of symbolic links
                 remove_stale_of(self.process.pid, resolve_link(self.task[1].output).parent)
 
 
 class _Pool:
-    """Workers, the jobs that they are at, and the memory that these may use together."""
+    """The workers, their jobs, and the memory that all of them may use together."""
 
-    def __init__(self, count: int, options: ExecutionOptions) -> None:
-        self._count = count
+    def __init__(self, size: int, options: ExecutionOptions) -> None:
+        self._size = size
         self._options = options
         self._memory = options.max_memory or total_memory() / 4
-        self._share = self._memory / count
+        self._share = self._memory / size
         self._cores = available_cores()
         self._workers: list[_Worker] = []
 
     def results(self, tasks: Sequence[Task]) -> Generator[Result]:
-        """Do the jobs."""
-        waiting = deque(tasks)
-        self._hand_out(waiting)
-        while busy := self._busy():
-            heard = wait([worker.connection for worker in busy])
+        """Run the jobs, and yield each result as its job ends."""
+        queue = deque(tasks)
+        self._assign_jobs(queue)
+        while busy := self._busy_workers():
+            ready = wait([worker.connection for worker in busy])
             signals.raise_if_signalled()
             for worker in busy:
-                if worker.connection in heard and (result := self._listen(worker)) is not None:
-                    self._hand_out(waiting)
+                if worker.connection in ready and (result := self._receive(worker)) is not None:
+                    self._assign_jobs(queue)
                     yield result
 
-    def _busy(self) -> list[_Worker]:
+    def _busy_workers(self) -> list[_Worker]:
         return [worker for worker in self._workers if worker.task is not None]
 
-    def _hand_out(self, waiting: deque[Task]) -> None:
-        while waiting and (worker := self._idle()) is not None:
-            at_once = min(self._count, len(self._busy()) + len(waiting))
-            task = waiting.popleft()
-            worker.hand(task, max(1, round(self._cores / at_once)), self._share)
-            self._tell(task, 0.0)
+    def _assign_jobs(self, queue: deque[Task]) -> None:
+        while queue and (worker := self._available_worker()) is not None:
+            parallel = min(self._size, len(self._busy_workers()) + len(queue))
+            task = queue.popleft()
+            worker.assign(task, max(1, round(self._cores / parallel)), self._share)
+            self._notify(task, 0.0)
 
-    def _idle(self) -> _Worker | None:
-        """A worker for the next job, or None while there is none, or no memory for what it may do."""
-        busy = self._busy()
-        if len(busy) == self._count or any(worker.wanted for worker in busy):
+    def _available_worker(self) -> _Worker | None:
+        """An idle worker, started if necessary, or None while all are busy or memory is short."""
+        busy = self._busy_workers()
+        if len(busy) == self._size or any(worker.requested for worker in busy):
             return None
-        if busy and sum(worker.memory for worker in busy) + self._share > 1.001 * self._memory:  # of floating point
+        granted = sum(worker.memory for worker in busy)
+        if busy and granted + self._share > _MEMORY_TOLERANCE * self._memory:
             return None
         for worker in self._workers:
             if worker.task is None and worker.process.is_alive():
                 return worker
         self._workers = busy
-        return self._start()
+        return self._start_worker()
 
-    def _start(self) -> _Worker | None:
-        """A new worker, or None where the system lets no more processes be; then those that there are do it all.
+    def _start_worker(self) -> _Worker | None:
+        """A new worker, or None if the system allows no more processes; the existing ones then run all jobs.
 
         Raises:
-            RequestError: there are none.
+            RequestError: not even one process can be started.
         """
         try:
             worker = _Worker(self._options, self._share, self._workers)
         except OSError as error:
-            self._count = len(self._workers)
+            self._size = len(self._workers)
             if not self._workers:
-                raise RequestError(f"no process can be started: {error.strerror}; end others, or ask again") from error
+                raise RequestError(
+                    f"cannot start a worker process: {error.strerror}; close other programs, or try again"
+                ) from error
             return None
         self._workers.append(worker)
         return worker
 
-    def _listen(self, worker: _Worker) -> Result | None:
-        """Hear what a worker says: its result, or something on the way to it."""
+    def _receive(self, worker: _Worker) -> Result | None:
+        """Handle one message of a worker. Return the result if the message is one, or if the worker has died."""
         try:
             message = worker.connection.recv()
         except (EOFError, OSError):
-            message = self._lose(worker)
+            message = self._on_death(worker)
         if isinstance(message, _Progress):
-            self._tell(worker.task, message.part)
+            self._notify(worker.task, message.fraction)
             return None
-        if isinstance(message, _NeedsMemory):
-            worker.memory, worker.wanted = 0.0, message.bytes
+        if isinstance(message, _MemoryRequest):
+            worker.memory, worker.requested = 0.0, message.bytes
         else:
-            worker.rest()
-        self._grant()
+            worker.release()
+        self._grant_memory()
         return message if isinstance(message, Result) else None
 
-    def _grant(self) -> None:
-        """Let workers go on that wait for memory, the first that does so first."""
-        for worker in sorted(self._busy(), key=lambda worker: worker.began):
-            others = sum(other.memory for other in self._busy())
-            if worker.wanted and (not others or others + worker.wanted <= self._memory):
-                worker.memory, worker.wanted = worker.wanted, 0.0
+    def _grant_memory(self) -> None:
+        """Grant the requested memory to waiting workers, in the order in which their jobs started."""
+        for worker in sorted(self._busy_workers(), key=lambda worker: worker.started):
+            granted = sum(other.memory for other in self._busy_workers())
+            if worker.requested and (not granted or granted + worker.requested <= self._memory):
+                worker.memory, worker.requested = worker.requested, 0.0
                 with suppress(OSError):
                     worker.connection.send(True)
 
-    def _lose(self, worker: _Worker) -> Result:
-        """The result of a worker that has been killed."""
+    def _on_death(self, worker: _Worker) -> Result:
+        """Remove a worker that has died, and return the failure of its job."""
         assert worker.task is not None
-        worker.process.join(_PATIENCE)
+        worker.process.join(_STOP_SECONDS)
         if worker.process.exitcode is None:
             worker.process.kill()
             worker.process.join()
-        worker.clean()
+        worker.remove_temporaries()
         self._workers.remove(worker)
         number, job = worker.task
-        error = UpsampleError(_ended_by(worker.process.exitcode or 0), job.input)
-        seconds = time.perf_counter() - worker.began
+        error = UpsampleError(_death_message(worker.process.exitcode or 0), job.input)
+        seconds = time.perf_counter() - worker.started
         return Result(job.input, job.output, "failed", number=number, error=error, seconds=seconds)
 
-    def _tell(self, task: Task | None, part: float) -> None:
+    def _notify(self, task: Task | None, fraction: float) -> None:
         if task is not None and self._options.progress is not None:
-            self._options.progress(task[1], part)
+            self._options.progress(task[1], fraction)
 
     def stop(self) -> None:
-        """End all workers: the idle ones as they are, the others after they have removed what is not finished."""
-        with _no_signals():  # for a second or so, in which impatience would leave workers behind
+        """Stop all workers. Those that run a job first have time to remove their temporary files."""
+        with _signals_blocked():  # a second Ctrl-C must not leave workers behind
             for worker in self._workers:
                 worker.connection.close()
                 if worker.task is not None:
                     worker.process.terminate()
-            deadline = time.monotonic() + _PATIENCE
+            deadline = time.monotonic() + _STOP_SECONDS
             for worker in self._workers:
                 worker.process.join(max(0.0, deadline - time.monotonic()))
                 if worker.process.exitcode is None:
                     worker.process.kill()
                     worker.process.join()
-                    worker.clean()
+                    worker.remove_temporaries()
 
 
-def _ended_by(code: int) -> str:
+def _death_message(exit_code: int) -> str:
     try:
-        name = signal.Signals(-code).name
+        cause = signal.Signals(-exit_code).name
     except ValueError:
-        name = f"exit code {code}"
-    hint = "; where memory is short, a smaller --max-memory or -j 1 helps" if name == "SIGKILL" else ""
-    return f"the process that worked on it was ended by {name}{hint}"
+        cause = f"exit code {exit_code}"
+    hint = "; if memory is short, use a smaller --max-memory or -j 1" if cause == "SIGKILL" else ""
+    return f"its worker process was ended by {cause}{hint}"
 
 
-# What follows runs in the worker.
+# The rest runs in the worker process.
 
 
-def _serve(connection: Connection, not_mine: Sequence[Connection], options: ExecutionOptions, share: float) -> None:
-    """Do what comes through `connection`, until it ends."""
+def _worker_main(
+    connection: Connection, inherited: Sequence[Connection], options: ExecutionOptions, share: float
+) -> None:
+    """Run the jobs that come through `connection` until it is closed.
+
+    Args:
+        connection: the worker's end of its connection to the parent.
+        inherited: the parent's ends of connections, copied by the fork.
+        options: those of the batch.
+        share: bytes of memory that a job may use without asking the parent.
+    """
     signals.install_worker_handlers()
     hide_library_messages()
-    _take_signals()
-    _keep_memory()
-    for other in not_mine:  # or nobody would notice when the parent ends
+    _unblock_signals()
+    _keep_freed_memory()
+    for other in inherited:  # while a copy is open, no worker notices that the parent has ended
         other.close()
     try:
         with suppress(EOFError, OSError):
             while True:
                 number, job, threads = connection.recv()
-                conversation = _Conversation(connection, share, threads)
-                result = run_job(number, job, options, conversation.progress, conversation.begin)
-                set_core_limit(None)  # so that the next plan is that of a single file
+                channel = _WorkerChannel(connection, share, threads)
+                result = run_job(number, job, options, channel.report_progress, channel.before_run)
+                set_core_limit(None)  # the next job is planned as if it ran alone
                 connection.send(result)
     finally:
         remove_unpublished()
 
 
-class _Conversation:
-    """What a worker says to the parent, and asks it, while it does a job."""
+class _WorkerChannel:
+    """Messages of a worker to the parent during one job."""
 
     def __init__(self, connection: Connection, share: float, threads: int) -> None:
         self._connection = connection
         self._share = share
         self._threads = threads
-        self._told = time.monotonic()
+        self._last_report = time.monotonic()
 
-    def begin(self, plan: Plan) -> None:
-        """Wait until there is memory for `plan`, and take the cores that are meant for it."""
+    def before_run(self, plan: Plan) -> None:
+        """Wait until the parent grants the memory that `plan` needs, and limit the cores to this job's."""
         if plan.memory > self._share:
-            self._connection.send(_NeedsMemory(plan.memory))
+            self._connection.send(_MemoryRequest(plan.memory))
             self._connection.recv()
         set_core_limit(self._threads)
 
-    def progress(self, part: float) -> None:
-        """Say how far the job is, if some time has passed; this fails when the parent is no more."""
+    def report_progress(self, fraction: float) -> None:
+        """Send the progress to the parent, not too often. Raises OSError if the parent has ended."""
         now = time.monotonic()
-        if now - self._told >= _PROGRESS_PERIOD:
-            self._told = now
-            self._connection.send(_Progress(part))
+        if now - self._last_report >= _PROGRESS_SECONDS:
+            self._last_report = now
+            self._connection.send(_Progress(fraction))
 
 
-def _keep_memory() -> None:
-    """Let this process keep memory that is free for its next job, as far as its C library can be told so.
+def _keep_freed_memory() -> None:
+    """Make malloc keep freed memory for the next job, if the C library is glibc.
 
-    To give back the memory of a picture and to get it again, page by page, takes as long as to encode a JPEG.
+    Returning the memory of an image to the system and faulting it in again takes as long as encoding a JPEG.
     """
-    with suppress(OSError, TypeError, AttributeError):  # only glibc has these
+    with suppress(OSError, TypeError, AttributeError):  # other C libraries have no mallopt
         mallopt = ctypes.CDLL(None).mallopt
-        mallopt(_M_MMAP_THRESHOLD, _LARGEST_KEPT)
-        mallopt(_M_TRIM_THRESHOLD, _KEPT)
+        mallopt(_M_MMAP_THRESHOLD, _MMAP_THRESHOLD_BYTES)
+        mallopt(_M_TRIM_THRESHOLD, _TRIM_THRESHOLD_BYTES)
 
 
-def _may_fork() -> bool:
-    """Whether a worker may be a copy of this process, which begins at once: with threads it would not be whole."""
+def _can_fork() -> bool:
+    """Whether workers may be forked, which is faster than spawning but unsafe in a process with several threads."""
     return sys.platform == "linux" and threading.active_count() == 1
 
 
 @contextmanager
-def _no_signals() -> Iterator[None]:
-    """Let signals that stop the program wait."""
+def _signals_blocked() -> Iterator[None]:
+    """Defer SIGINT and SIGTERM until the block ends."""
     if not hasattr(signal, "pthread_sigmask"):  # on Windows
         yield
         return
@@ -322,6 +336,6 @@ def _no_signals() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _take_signals() -> None:
+def _unblock_signals() -> None:
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})

@@ -1,4 +1,4 @@
-"""What became of the files of a batch: plain records, which cross the borders of processes."""
+"""Results of jobs: picklable records that workers send to the parent process."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
 
 Status: TypeAlias = Literal["planned", "done", "skipped", "failed"]
 
-SOME_FAILED = 5  # what the command exits with after several files of which some failed
+SOME_FAILED = 5  # exit code of a batch in which some files failed
 
 
 class Summary(NamedTuple):
-    """What a file holds.
+    """Contents of a file.
 
     Attributes:
         grid: the axes of its first array.
-        dtype: the name of the type of its samples.
-        arrays: how many arrays it holds; all but the first are resized in the same way.
+        dtype: name of the dtype of its samples.
+        arrays: number of arrays in it; all are resized in the same way as the first.
     """
 
     grid: Grid
@@ -32,22 +32,22 @@ class Summary(NamedTuple):
 
 
 class Result(NamedTuple):
-    """What became of one input.
+    """Result of one job.
 
     Attributes:
-        input, output: the files; no output where its name could not be made.
-        status: what became of it; ``planned`` in a dry run.
-        number: its place among the inputs; results come as they end.
+        input, output: the files; no output if it could not be named.
+        status: outcome of the job; ``planned`` in a dry run.
+        number: position of the job in the batch; results arrive in the order in which jobs end.
         error: why it failed, or None.
         reason: why it was skipped, or None.
-        before, after: what the input holds and the output shall hold; None where it did not come to a plan.
-        mode: how it is resized, for people, such as ``trilinear align-corners``.
-        compute_dtype: the dtype in which it is computed.
-        warnings: what is not carried over.
-        seconds: how long it took.
-        bytes: the size of what was written, or of its samples before compression in a dry run.
-        memory: the predicted peak of the working memory in bytes.
-        thumbnails: small pictures for the report, or None where none are wanted.
+        before, after: contents of the input and of the output; None if the job failed before it was planned.
+        mode: the mode as shown to users, such as ``trilinear align-corners``.
+        compute_dtype: name of the dtype in which samples are computed.
+        warnings: messages about what the output loses or changes.
+        seconds: duration of the job.
+        bytes: size of the written output; in a dry run, of its samples before compression.
+        memory: predicted peak of the working memory, in bytes.
+        thumbnails: small images for the report, or None.
     """
 
     input: Path
@@ -69,12 +69,12 @@ class Result(NamedTuple):
 
 @dataclass
 class Report:
-    """Counts what became of the files of a batch.
+    """Counts of the results of a batch.
 
     Attributes:
-        done, skipped, failed: numbers of files; those that are planned count as done.
-        bytes: the size of what was written.
-        failures: the results of the files that failed.
+        done, skipped, failed: numbers of files; planned files count as done.
+        bytes: total size of the written outputs.
+        failures: results of the files that failed.
     """
 
     done: int = 0

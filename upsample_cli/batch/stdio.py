@@ -1,4 +1,4 @@
-"""The standard input and output as files: formats need to go back and forth in them, and pipes cannot."""
+"""Standard input and output as temporary files, because formats need to seek and pipes cannot."""
 
 from __future__ import annotations
 
@@ -9,98 +9,104 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..errors import InputError, OutputError, RequestError
+from ..errors import InputError, OutputError, RequestError, UpsampleError
 
 if TYPE_CHECKING:
     from .result import Result
 
-STREAM = "-"  # what stands for them among names of files
+STREAM = "-"  # file name that means standard input or output
 
 
-class Streams(NamedTuple):
-    """Names of files, some of which stand for streams.
+class StandardStreams(NamedTuple):
+    """File names in place of the standard streams.
 
     Attributes:
         inputs: names of the inputs.
-        stdout: the name, without a suffix, of what becomes the standard output, or None where that is not the output.
-        deliver: hands on the output of a result to the stream that it is meant for, and gives the result as the user
-            shall see it.
+        stdout: name, without a suffix, of the file that is copied to standard output; None if that is not the output.
+        finish: writes the output of a result to standard output if it goes there, and returns the result with ``-`` in
+            place of temporary names.
     """
 
     inputs: Sequence[str]
     stdout: str | None = None
-    deliver: Callable[[Result], Result] = lambda result: result
+    finish: Callable[[Result], Result] = lambda result: result
 
 
 @contextmanager
 def standard_streams(
     inputs: Sequence[str], output: str | None, suffix: str | None = None, dry_run: bool = False
-) -> Iterator[Streams]:
-    """Names of temporary files in place of the ``-`` among the `inputs`, or as `output`.
+) -> Iterator[StandardStreams]:
+    """Replace each ``-`` among the `inputs`, or as `output`, by the name of a temporary file.
 
     Args:
         inputs: names of the inputs.
-        output: what the user wants the outputs to be called.
-        suffix: of the standard input, where its content does not tell.
-        dry_run: whether nothing is going to be written.
+        output: the value of ``--output``.
+        suffix: suffix for standard input if its content does not identify the format.
+        dry_run: whether nothing is written.
 
     Raises:
-        RequestError: a stream is a terminal.
-        InputError: the standard input cannot be read.
+        RequestError: a stream is a terminal or closed.
+        InputError: standard input cannot be read.
     """
     if STREAM not in inputs and output != STREAM:
-        yield Streams(inputs)
+        yield StandardStreams(inputs)
         return
     if STREAM in inputs and (output is None or "{parent}" in output):
-        raise RequestError("-: the standard input lies in no directory; say by --output where its output goes")
+        raise RequestError("-: standard input has no directory; name the output with --output")
     if output == STREAM and not dry_run and (sys.stdout is None or sys.stdout.isatty()):
-        raise RequestError(
-            "--output -: the standard output is a terminal or closed; redirect it to a file or a program"
-        )
-    from tempfile import TemporaryDirectory  # which few need
+        raise RequestError("--output -: standard output is a terminal or closed; redirect it to a file or a program")
+    from tempfile import TemporaryDirectory  # rarely needed
 
     with TemporaryDirectory(prefix="upsample-") as folder:
         if STREAM in inputs:
-            received = _receive(Path(folder), suffix)
-            inputs = [received if name == STREAM else name for name in inputs]
+            spooled = _spool_stdin(Path(folder), suffix)
+            inputs = [spooled if name == STREAM else name for name in inputs]
         stdout = f"{folder}/stdout" if output == STREAM else None
-        yield Streams(inputs, stdout, lambda result: _deliver(result, Path(folder)))
+        yield StandardStreams(inputs, stdout, lambda result: _finish(result, Path(folder)))
 
 
-def _receive(folder: Path, suffix: str | None) -> str:
-    """Store the standard input in `folder`, under a name that tells its format."""
+def _spool_stdin(folder: Path, suffix: str | None) -> str:
+    """Copy standard input to a file in `folder` whose suffix matches its format, and return its name."""
     from shutil import copyfileobj
 
     from ..formats.detect import suffix_for
 
     if sys.stdin is None or sys.stdin.isatty():
-        raise RequestError("-: the standard input is a terminal or closed; redirect a file into it")
+        raise RequestError("-: standard input is a terminal or closed; redirect a file into it")
     path = folder / "stdin"
     try:
         with path.open("wb") as file:
             copyfileobj(sys.stdin.buffer, file)
     except OSError as error:
-        raise InputError(f"-: the standard input cannot be stored in {folder.parent}: {error.strerror}") from error
+        raise InputError(f"-: standard input cannot be stored in {folder.parent}: {error.strerror}") from error
     return str(path.rename(folder / f"stdin{suffix_for(path) or suffix or ''}"))
 
 
-def _deliver(result: Result, folder: Path) -> Result:
-    """Write what is done to the standard output, if it is meant for it."""
+def _finish(result: Result, folder: Path) -> Result:
     stream = Path(STREAM)
     if result.output is not None and result.output.parent == folder:
         if result.status == "done":
-            _send(result.output)
+            _write_stdout(result.output)
         result = result._replace(output=stream)
-    if result.error is not None:
-        result.error.args = tuple(str(part).replace(f"{folder}/", "") for part in result.error.args)
-    return result._replace(input=stream) if result.input.parent == folder else result
+    if result.input.parent == folder:
+        result = result._replace(input=stream)
+    return result if result.error is None else result._replace(error=_without_folder(result.error, folder))
 
 
-def _send(path: Path) -> None:
-    """Write the file at `path` to the standard output.
+def _without_folder(error: UpsampleError, folder: Path) -> UpsampleError:
+    """A copy of the error whose text does not mention the temporary `folder`."""
+    from copy import copy  # rarely needed
+
+    renamed = copy(error)
+    renamed.args = (str(error).replace(f"{folder}/", ""),)
+    return renamed
+
+
+def _write_stdout(path: Path) -> None:
+    """Copy the file at `path` to standard output.
 
     Raises:
-        OutputError: nobody takes it.
+        OutputError: standard output cannot be written, for example because its reader has ended.
     """
     from shutil import copyfileobj
 
@@ -109,5 +115,5 @@ def _send(path: Path) -> None:
             copyfileobj(file, sys.stdout.buffer)
             sys.stdout.flush()
     except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left to flush has nowhere to go
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that flushing the rest at exit succeeds
         raise OutputError(f"the standard output cannot be written: {error.strerror}") from error

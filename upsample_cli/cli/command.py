@@ -1,6 +1,6 @@
-"""The command: resolves options, calls the library, and turns errors into text and exit codes.
+"""The command: resolve options, call the library, turn errors into text and exit codes.
 
-Nothing heavier than Click is imported until the options have been checked.
+No slow import but Click's happens before the options are checked.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ if TYPE_CHECKING:
     from ..batch.naming import Template
     from ..batch.pairs import Pair
     from ..batch.result import Result
-    from ..batch.stdio import Streams
+    from ..batch.stdio import StandardStreams
     from ..resize.request import Request
     from .console import Console
 
-_INTERRUPTED, _BUG = 130, 1  # exit codes
+_INTERRUPTED_CODE, _BUG_CODE = 130, 1
 
 
 class _Command(click.Command):
-    """A command whose help shows its options under headings."""
+    """A command whose help groups the options under headings."""
 
     def get_help_option(self, ctx: click.Context) -> click.Option | None:
         option = super().get_help_option(ctx)
         if option is not None:
-            option.allow_from_autoenv = False  # a variable UPSAMPLE_HELP must not turn every call into --help
+            option.allow_from_autoenv = False  # UPSAMPLE_HELP must not turn every call into --help
         return option
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -78,8 +78,8 @@ class _Command(click.Command):
 def main(context: click.Context, /, **given: Any) -> None:
     """Resize images, TIFF stacks, NIfTI volumes and .npy arrays by PyTorch's sampling rules.
 
-    INPUT is a file, a quoted pattern, a directory with -r, or - for the standard input; one or more of them. The
-    format follows the output's suffix; spacing, affine and DPI follow the samples.
+    INPUT is a file, a quoted pattern, a directory with -r, or - for standard input; give one or more. The suffix of
+    the output sets its format; spacing, affine and DPI are updated.
     """
     install_handlers()
     hide_library_messages()
@@ -100,7 +100,7 @@ def _errors_as_text(context: click.Context, verbose: bool) -> Iterator[None]:
         hint = variables_in_use(context) if error.exit_code == RequestError.exit_code else ""
         _fail(f"Error: {error}{hint}", error.exit_code)
     except KeyboardInterrupt:
-        _fail("Interrupted: unfinished outputs are removed", _INTERRUPTED)
+        _fail("Interrupted: unfinished outputs are removed", _INTERRUPTED_CODE)
     except click.UsageError as error:
         raise click.UsageError(error.format_message() + variables_in_use(context), context) from None
     except Exception as error:
@@ -108,11 +108,11 @@ def _errors_as_text(context: click.Context, verbose: bool) -> Iterator[None]:
             from traceback import format_exc  # slow to import, and needed for bugs only
 
             click.echo(format_exc(), err=True)
-        _fail(f"This is a bug: {type(error).__name__}: {error} (-v shows where)", _BUG)
+        _fail(f"This is a bug: {type(error).__name__}: {error} (-v shows where)", _BUG_CODE)
 
 
 def _run(settings: Settings, request: Request) -> int:
-    """Do what the options ask for, and return the exit code."""
+    """Run the command, and return its exit code."""
     from ..batch.stdio import standard_streams
 
     with standard_streams(settings.inputs, settings.destination, settings.suffix, settings.dry_run) as streams:
@@ -121,13 +121,13 @@ def _run(settings: Settings, request: Request) -> int:
             console = stack.enter_context(_console(settings, len(batch.jobs)))
             listeners = [console.show, *_listeners(settings, batch.jobs, stack)]
             results = stack.enter_context(closing(_results(settings, request, batch.jobs, console)))
-            for result in map(streams.deliver, results):
+            for result in map(streams.finish, results):
                 for listener in listeners:
                     listener(result)
     return console.report.exit_code
 
 
-def _make_batch(settings: Settings, request: Request, streams: Streams) -> Batch:
+def _make_batch(settings: Settings, request: Request, streams: StandardStreams) -> Batch:
     from ..batch.inputs import Selection
     from ..batch.make import make_batch
 
@@ -152,7 +152,7 @@ def _report_inputs(batch: Batch) -> None:
         click.echo("Nothing to do: no matching files", err=True)
 
 
-def _template(settings: Settings, streams: Streams) -> Template:
+def _template(settings: Settings, streams: StandardStreams) -> Template:
     from ..batch.naming import Template
 
     if settings.compare is None:
@@ -213,8 +213,8 @@ def _results(settings: Settings, request: Request, jobs: Sequence[Job], console:
 
 
 def _listeners(settings: Settings, jobs: Sequence[Job], stack: ExitStack) -> Iterator[Callable[[Result], None]]:
-    """What else receives each result, and is closed by `stack`."""
-    if settings.dry_run:  # writes nothing
+    """The other consumers of results, which `stack` closes."""
+    if settings.dry_run:  # which writes no files
         return
     if settings.failed_to is not None:
         from ..batch.lists import FailedList
@@ -230,5 +230,5 @@ def _listeners(settings: Settings, jobs: Sequence[Job], stack: ExitStack) -> Ite
 
 
 def _fail(message: str, code: int) -> NoReturn:
-    click.echo(click.style(message, fg="red"), err=True)  # echo removes the colour if stderr is not a terminal
+    click.echo(click.style(message, fg="red"), err=True)  # echo drops the colour if stderr is not a terminal
     sys.exit(code)

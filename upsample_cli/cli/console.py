@@ -1,4 +1,4 @@
-"""What people and programs are told while files are resized: people read stderr, programs stdout."""
+"""Output of the command while it runs: messages on stderr, plans and JSON on stdout."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
     from ..batch.job import Job
     from .progress import Display
 
-_SCREEN = 20  # files whose lines are seen at a glance, so that failures among them need not be repeated
-_SAME_WARNINGS = 3  # that are said; of more of the same there is a count
+_SCREEN_FILES = 20  # failures are repeated at the end only in larger batches, where they have scrolled away
+_MAX_SAME_WARNINGS = 3  # times that the same warning is printed; further ones are counted
 
 
 class Console:
-    """Tells what becomes of each file as it ends, and of all at the end.
+    """Prints the result of each file as it ends, and a summary at the end.
 
     Attributes:
-        report: the counts so far.
+        report: counts so far.
     """
 
     def __init__(
@@ -42,15 +42,15 @@ class Console:
         dry_run: bool = False,
         progress: bool | None = None,
     ) -> None:
-        """Prepare to tell of `total` files.
+        """Prepare to print the results of `total` files.
 
         Args:
-            total: how many there are.
-            quiet: whether people hear of errors only.
-            verbose: whether they see the plan of each file, and the traceback of a bug.
-            json: whether programs read a line of JSON for each file.
-            dry_run: whether the plans are the result.
-            progress: whether to show how far it is; None for where stderr is a terminal.
+            total: number of files.
+            quiet: whether to print only errors.
+            verbose: whether to print also the plan of each file, and the traceback of a bug.
+            json: whether to print a line of JSON for each file to stdout.
+            dry_run: whether to print plans to stdout.
+            progress: whether to show a progress bar; None: if stderr is a terminal.
         """
         self.report = Report()
         self._total = total
@@ -58,23 +58,23 @@ class Console:
         self._verbose = verbose
         self._json = json
         self._dry_run = dry_run
-        self._began = time.perf_counter()
+        self._started = time.perf_counter()
         self._warnings: Counter[str] = Counter()
         self._planned: list[Result] = []
-        self._display = _make_display(total) if _wants_display(progress, quiet) else None
+        self._display = _progress_display(total) if _wants_display(progress, quiet) else None
 
     def __enter__(self) -> Self:
-        """Begin to count the time."""
-        self._began = time.perf_counter()
+        """Start the clock."""
+        self._started = time.perf_counter()
         return self
 
-    def progress(self, job: Job, part: float) -> None:
-        """Show that a part of a job is done; what `ExecutionOptions` wants to have."""
+    def progress(self, job: Job, fraction: float) -> None:
+        """Show the progress of a job: a callback for `ExecutionOptions`."""
         if self._display is not None:
-            self._display.advance(job.input, part)
+            self._display.advance(job.input, fraction)
 
     def show(self, result: Result) -> None:
-        """Tell what became of a file."""
+        """Print the result of one file."""
         self.report.add(result)
         if self._display is not None:
             self._display.clear()
@@ -83,39 +83,39 @@ class Console:
         elif not self._quiet:
             self._show_success(result)
         if self._json:
-            from .json_lines import json_line  # which few ask for
+            from .json_lines import json_line  # rarely needed
 
             write_out(json_line(result))
         elif self._dry_run:
             self._show_plan(result)
         if self._display is not None:
-            (self._display.leave_out if result.status == "skipped" else self._display.end)(result.input)
+            (self._display.skip if result.status == "skipped" else self._display.finish)(result.input)
 
     def _show_failure(self, result: Result) -> None:
-        _say(one_line(result), "red")
+        _print_message(one_line(result), "red")
         if self._verbose and isinstance(result.error, InternalError):
-            _say(result.error.traceback)
+            _print_message(result.error.traceback)
 
     def _show_success(self, result: Result) -> None:
         if not self._dry_run or result.status == "skipped":
-            _say(one_line(result))
+            _print_message(one_line(result))
         if self._verbose and result.status == "done":
-            _say(whole_plan(result))
+            _print_message(whole_plan(result))
         for warning in result.warnings:
             self._warnings[warning] += 1
-            if self._warnings[warning] <= _SAME_WARNINGS:
-                _say(f"Warning: {printable(result.input)}: {warning}", "yellow")
+            if self._warnings[warning] <= _MAX_SAME_WARNINGS:
+                _print_message(f"Warning: {printable(result.input)}: {warning}", "yellow")
 
     def _show_plan(self, result: Result) -> None:
         if self._total > 1 and not self._verbose:
-            self._planned.append(result)  # for the table, whose columns are as wide as their widest
+            self._planned.append(result)  # the width of the table's columns depends on all rows
         elif result.status == "planned":
             write_out(whole_plan(result))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Tell what became of all, however it ended."""
+        """Print the table of plans and the summary, also if the batch was interrupted."""
         if self._display is not None:
             self._display.clear()
         if kind is None and self._planned:
@@ -129,37 +129,37 @@ class Console:
 
     def _show_summary(self) -> None:
         for warning, count in self._warnings.items():
-            if count > _SAME_WARNINGS:
-                _say(f"Warning: {count - _SAME_WARNINGS} more files: {warning}", "yellow")
-        if self.report.failures and self._total > _SCREEN:
-            _say("Failed:")
+            if count > _MAX_SAME_WARNINGS:
+                _print_message(f"Warning: {count - _MAX_SAME_WARNINGS} more files: {warning}", "yellow")
+        if self.report.failures and self._total > _SCREEN_FILES:
+            _print_message("Failed:")
             for result in sorted(self.report.failures, key=lambda result: result.number):
-                _say(f"  {result.error}", "red")
-        seconds = time.perf_counter() - self._began
+                _print_message(f"  {result.error}", "red")
+        seconds = time.perf_counter() - self._started
         for line in summary(self.report, seconds, dry_run=self._dry_run, total=self._total):
-            _say(line)
+            _print_message(line)
 
 
 def write_out(text: str) -> None:
-    """Write a line to the standard output.
+    """Write a line to standard output.
 
     Raises:
-        OutputError: nobody reads it, or the disk is full.
+        OutputError: the reader has ended, or the disk is full.
     """
     try:
         click.echo(text)
     except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left to flush has nowhere to go
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that flushing the rest at exit succeeds
         raise OutputError(f"the standard output cannot be written: {error.strerror}") from error
 
 
-def _say(text: str, colour: str | None = None) -> None:
-    with suppress(OSError):  # nobody listens any more, which is no reason to stop
+def _print_message(text: str, colour: str | None = None) -> None:
+    with suppress(OSError):  # a closed stderr does not stop the batch
         click.echo(text if colour is None else _styled(text, fg=colour), err=True)
 
 
 def _styled(text: str, **style: Any) -> str:
-    """The text in colours, which `click.echo` leaves out where there is no terminal."""
+    """The styled text; `click.echo` removes the style if the output is not a terminal."""
     return text if os.environ.get("NO_COLOR") else click.style(text, **style)
 
 
@@ -169,14 +169,14 @@ def _wants_display(progress: bool | None, quiet: bool) -> bool:
     return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
 
-def _make_display(total: int) -> Display:
-    from .progress import Display  # which pipes have no need of
+def _progress_display(total: int) -> Display:
+    from .progress import Display  # needed on terminals only
 
     return Display(total, sys.stderr)
 
 
 def _width(stream: TextIO | None) -> int | None:
-    """Of the terminal, or None where there is none."""
+    """Columns of the terminal, or None if the stream is not one."""
     try:
         return None if stream is None else os.get_terminal_size(stream.fileno()).columns
     except OSError:

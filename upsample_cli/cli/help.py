@@ -1,4 +1,4 @@
-"""What ``--help`` and the man page share: headings, examples, exit codes and environment variables."""
+"""Text that ``--help`` and the man page share: headings, examples, exit codes and environment variables."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ENVIRONMENT = "UPSAMPLE"  # the prefix of variables that set defaults: UPSAMPLE_
 
 
 def in_groups(command: click.Command, context: click.Context) -> dict[str, list[click.Parameter]]:
-    """The options in their order, by the heading under which they are shown."""
+    """The options by heading, in order."""
     groups: dict[str, list[click.Parameter]] = {}
     for parameter in command.get_params(context):
         if isinstance(parameter, click.Option):

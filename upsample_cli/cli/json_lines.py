@@ -1,4 +1,4 @@
-"""Results for programs: a JSON object on a line of its own for each file, as `results.schema.json` describes it."""
+"""Format results as JSON lines, one object per file, which `results.schema.json` describes."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 
 from ..batch.result import Result, Summary
 
-VERSION = 1  # of the schema; new fields leave it as it is, since readers pass over what they do not know
+VERSION = 1  # of the schema; new fields do not change it, because readers must ignore unknown fields
 
 
 def json_line(result: Result) -> str:
-    """The result as JSON in ASCII, without a line break.
+    """The result as one line of ASCII JSON, without the line break.
 
-    Names of files that are no Unicode have each odd byte as a lone surrogate, as Python's `os.fsdecode` does.
+    File names that are not valid Unicode have a lone surrogate for each undecodable byte, as from `os.fsdecode`.
     """
     return json.dumps(_record(result), allow_nan=False)
 
@@ -53,5 +53,5 @@ def _summary(summary: Summary) -> Mapping[str, Any]:
 
 
 def _finite(number: float | None) -> float | None:
-    """The number if JSON can say it."""
+    """The number, or None if JSON cannot represent it."""
     return float(number) if number is not None and math.isfinite(number) else None

@@ -1,4 +1,4 @@
-"""The man page, made from what ``--help`` is made from."""
+"""Format the man page from the same texts as ``--help``."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from .help import ENVIRONMENT, EXAMPLES, EXIT_CODES, in_groups
 _SPECIAL = {"\\": "\\e", "-": "\\-", "'": "\\(aq", "`": "\\(ga", "^": "\\(ha", "~": "\\(ti", '"': "\\(dq"}
 _NAME = "resize images, TIFF stacks, NIfTI volumes and arrays by PyTorch's sampling rules"
 _VARIABLES = (
-    f"Any option takes its default from the variable {ENVIRONMENT}_ and its name in capitals, with _ for -: "
-    f"{ENVIRONMENT}_MODE, {ENVIRONMENT}_MAX_MEMORY, {ENVIRONMENT}_OVERWRITE=1. The command line counts more.",
-    "NO_COLOR: if it is set, nothing is coloured.",
-    "TMPDIR: where the standard input and output are stored while they are worked on.",
+    f"The variable {ENVIRONMENT}_ followed by an option's name in capitals, with _ for -, sets the option's default: "
+    f"{ENVIRONMENT}_MODE, {ENVIRONMENT}_MAX_MEMORY, {ENVIRONMENT}_OVERWRITE=1. The command line takes precedence.",
+    "NO_COLOR: if set, output has no colours.",
+    "TMPDIR: directory of the temporary files that hold standard input and output.",
 )
 
 
 def man_page(context: click.Context) -> str:
-    """The man page of the command of `context`, in the language of man(7)."""
+    """The man page of the command of `context`, in roff with the macros of man(7)."""
     return "\n".join(_lines(context))
 
 
@@ -58,6 +58,6 @@ def _definition(term: str, text: str) -> list[str]:
 
 
 def _escaped(text: str) -> str:
-    """Text in which nothing means anything to roff, in ASCII."""
+    """The text in ASCII, with all characters escaped that have a meaning in roff."""
     plain = "".join(_SPECIAL.get(c) or (c if c.isascii() else f"\\[u{ord(c):04X}]") for c in text)
     return re.sub(r"(?m)^\.", r"\\&.", plain)

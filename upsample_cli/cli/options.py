@@ -1,4 +1,4 @@
-"""The options of the command, group by group, each with its help: the source of ``--help`` and of the man page."""
+"""Options of the command by group, with the help texts of ``--help`` and the man page."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Decorator: TypeAlias = Callable[[Any], Any]
 
 
 class Option(click.Option):
-    """An option that knows under which heading of the help it stands."""
+    """An option with the heading under which the help shows it."""
 
     def __init__(self, *args: Any, group: str, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -27,32 +27,32 @@ class Option(click.Option):
 
 
 class Files(StringParamType):
-    """Names of files, which a shell can complete."""
+    """File names, which the shell completes."""
 
     name = "file"
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        """Leave it to the shell, which knows the files."""
-        from click.shell_completion import CompletionItem  # which is for shells alone
+        """Let the shell complete file names."""
+        from click.shell_completion import CompletionItem  # needed for completion only
 
         return [CompletionItem(incomplete, type="file")]
 
 
 class Words(StringParamType):
-    """One of some words, or a list of them; which make sense is found out later, with a better message."""
+    """One of some words, or a comma-separated list of them. Checked later, where the message can say more."""
 
     name = "word"
 
     def __init__(self, words: Sequence[str], several: bool = False) -> None:
-        """Know the `words`."""
+        """Complete `words`, each item of a list if `several`."""
         self._words, self._several = words, several
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        """The words that begin like the last of those that are typed."""
+        """Complete the last word."""
         from click.shell_completion import CompletionItem
 
-        before, comma, begun = incomplete.rpartition(",") if self._several else ("", "", incomplete)
-        return [CompletionItem(before + comma + word) for word in self._words if word.startswith(begun)]
+        before, comma, prefix = incomplete.rpartition(",") if self._several else ("", "", incomplete)
+        return [CompletionItem(before + comma + word) for word in self._words if word.startswith(prefix)]
 
 
 def _option(group: str, *names: str, **settings: Any) -> Decorator:
@@ -60,7 +60,7 @@ def _option(group: str, *names: str, **settings: Any) -> Decorator:
 
 
 def _all_of(*decorators: Decorator) -> Decorator:
-    """One decorator that does what several do, the first outermost."""
+    """Combine decorators into one; the first is the outermost."""
 
     def decorate(function: Any) -> Any:
         for decorator in reversed(decorators):
@@ -73,9 +73,11 @@ def _all_of(*decorators: Decorator) -> Decorator:
 size_options = _all_of(
     _option(SIZE, "--scale", metavar="F", help="Factor: 2, or 2,2,1 for x,y,z, or by name: z=1,y=2,x=2."),
     _option(SIZE, "--size", metavar="N", help="Samples: 1024x768 (width first), 256x256x180, or x=1024."),
-    _option(SIZE, "--spacing", metavar="D", help="Distance between samples in the file's unit: 1, or 1,1,2, or z=0.5."),
-    _option(SIZE, "--fit", metavar="BOX", help="The largest size of the same proportions inside a box: 1024x1024."),
-    _option(SIZE, "--like", metavar="FILE", type=Files(), help="The size of a reference file."),
+    _option(SIZE, "--spacing", metavar="D", help="Sample spacing in the file's unit: 1, or 1,1,2, or z=0.5."),
+    _option(
+        SIZE, "--fit", metavar="BOX", help="Largest size with the input's aspect ratio that fits a box: 1024x1024."
+    ),
+    _option(SIZE, "--like", metavar="FILE", type=Files(), help="The size (and nothing else) of a reference file."),
 )
 sampling_options = _all_of(
     _option(
@@ -83,8 +85,8 @@ sampling_options = _all_of(
         "--mode",
         metavar="M",
         type=Words(tuple(MODES)),
-        help="linear (default; nearest where a file says that it holds labels), cubic, lanczos, area, nearest, "
-        "nearest-exact or label; bilinear, trilinear and bicubic also assert the number of axes.",
+        help="linear (default; nearest for files marked as labels), cubic, lanczos, area, nearest, nearest-exact or "
+        "label; bilinear, bicubic and trilinear also require exactly 2, 2 and 3 resized axes.",
     ),
     _option(
         SAMPLING,
@@ -93,58 +95,63 @@ sampling_options = _all_of(
         type=Words(LABEL_KERNELS),
         default="linear",
         show_default=True,
-        help="How mode label weighs each label: linear or cubic.",
+        help="Weights of mode label: linear or cubic.",
     ),
     _option(
         SAMPLING,
         "--align-corners/--no-align-corners",
-        help="Align the centres of corner samples, not their outer edges.",
+        help="Align the centres of the corner samples instead of their outer edges.",
     ),
-    _option(SAMPLING, "--antialias/--no-antialias", help="Average finer detail away where an axis shrinks."),
+    _option(SAMPLING, "--antialias/--no-antialias", help="Smooth while shrinking (recommended for photos)."),
     _option(
-        SAMPLING, "--recompute-scale-factor", is_flag=True, help="Sample at the ratio of the sizes, not at the factor."
+        SAMPLING,
+        "--recompute-scale-factor",
+        is_flag=True,
+        help="Sample at the ratio of the sizes instead of the factor.",
     ),
-    _option(
-        SAMPLING, "--no-premultiply", is_flag=True, help="Interpolate colours without regard to alpha, as PyTorch does."
-    ),
+    _option(SAMPLING, "--no-premultiply", is_flag=True, help="Do not weight colours by alpha, as PyTorch does not."),
     _option(
         SAMPLING,
         "--linear-light",
         is_flag=True,
-        help="Interpolate colours as amounts of light, by their ICC profile or sRGB.",
+        help="Interpolate colours in linear light, by their ICC profile or sRGB.",
     ),
     _option(
         SAMPLING,
         "--axes",
         metavar="NAMES",
-        help="Axes of a file that does not name them, slowest first: tzyx, zcyx, yxs.",
+        help="Axis names for a file without them, slowest first: tzyx, zcyx, yxs.",
     ),
     _option(
-        SAMPLING, "--series", metavar="N", type=click.IntRange(0), help="Only this image of a file that holds several."
+        SAMPLING,
+        "--series",
+        metavar="N",
+        type=click.IntRange(0),
+        help="Resize only this image of a file with several, counted from 0.",
     ),
 )
 input_options = _all_of(
-    _option(INPUTS, "-r", "--recursive", is_flag=True, help="Resize the files in directories, and in those within."),
+    _option(INPUTS, "-r", "--recursive", is_flag=True, help="Search directories, at any depth."),
     _option(
         INPUTS,
         "--files-from",
         metavar="LIST",
         type=Files(),
-        help="A file with more names, one in each line or with NUL behind each; - is the standard input.",
+        help="Read more file names from a file, one per line or NUL-separated; - is standard input.",
     ),
     _option(
-        INPUTS, "--include", metavar="PATTERN", multiple=True, help="Only inputs with such names: '*.png', 'anat/*'."
+        INPUTS, "--include", metavar="PATTERN", multiple=True, help="Only inputs whose name matches: '*.png', 'anat/*'."
     ),
     _option(
-        INPUTS, "--exclude", metavar="PATTERN", multiple=True, help="No inputs with such names, nor such directories."
+        INPUTS, "--exclude", metavar="PATTERN", multiple=True, help="Skip inputs and directories whose name matches."
     ),
     _option(
         INPUTS,
         "--pair",
         metavar="RULE",
         multiple=True,
-        help="IMAGE=OTHER:MODE: what belongs to an image, by its name, is resized onto the same grid in its own mode, "
-        "as in '*_T1w.nii.gz=*_dseg.nii.gz:label'.",
+        help="IMAGE=OTHER:MODE: also resize the companion of each image, found by its name, onto the same grid in its "
+        "own mode: '*_T1w.nii.gz=*_dseg.nii.gz:label'.",
     ),
 )
 output_options = _all_of(
@@ -154,49 +161,47 @@ output_options = _all_of(
         "--output",
         metavar="PATH",
         type=Files(),
-        help="A file, a directory, - for the standard output, or a template with {stem} {ext} {parent} {subdir} {size} "
+        help="A file, a directory, - for standard output, or a template with {stem} {ext} {parent} {subdir} {size} "
         "{scale} {mode}. Default: {stem}_upsampled{ext} beside the input.",
     ),
-    _option(OUTPUTS, "--format", metavar="EXT", help="The format where no name says it: png, tif, nii.gz …"),
+    _option(OUTPUTS, "--format", metavar="EXT", help="Format if the output's name does not set it: png, tif, nii.gz …"),
     _option(OUTPUTS, "--overwrite", is_flag=True, help="Replace outputs that exist."),
-    _option(OUTPUTS, "--skip-existing", is_flag=True, help="Leave out inputs whose output exists."),
+    _option(OUTPUTS, "--skip-existing", is_flag=True, help="Skip inputs whose output exists."),
+    _option(OUTPUTS, "--newer", is_flag=True, help="Replace outputs that are older than their input, skip others."),
     _option(
-        OUTPUTS, "--newer", is_flag=True, help="Replace outputs that are older than their input, leave out others."
-    ),
-    _option(
-        OUTPUTS, "--quality", metavar="Q", type=click.IntRange(1, 100), help="Of JPEG and WebP. Default: as the input."
+        OUTPUTS,
+        "--quality",
+        metavar="Q",
+        type=click.IntRange(1, 100),
+        help="Quality of JPEG and WebP. Default: as the input.",
     ),
     _option(
         OUTPUTS,
         "--compress-level",
         metavar="N",
         type=click.IntRange(0, 9),
-        help="Of PNG, TIFF and gzip: 0 fast, 9 small.",
+        help="Compression of PNG, TIFF and gzip: 0 fast, 9 small.",
     ),
-    _option(OUTPUTS, "--no-provenance", is_flag=True, help="Do not note in the output what has been done to it."),
-    _option(
-        OUTPUTS, "--verify", is_flag=True, help="Read each output again and compare it with its input and the plan."
-    ),
+    _option(OUTPUTS, "--no-provenance", is_flag=True, help="Do not record in the output how it was made."),
+    _option(OUTPUTS, "--verify", is_flag=True, help="Reread each output and check it against its input and the plan."),
 )
 running_options = _all_of(
-    _option(RUNNING, "--dry-run", is_flag=True, help="Print what would be done, and write nothing."),
+    _option(RUNNING, "--dry-run", is_flag=True, help="Print the plan and write nothing."),
     _option(
         RUNNING,
         "-j",
         "--jobs",
         metavar="N",
         type=click.IntRange(1),
-        help="Files at a time. Default: one for each core.",
+        help="Files processed in parallel. Default: one per core.",
     ),
-    _option(
-        RUNNING, "--threads", metavar="N", type=click.IntRange(1), help="Threads that compute. Default: the cores."
-    ),
+    _option(RUNNING, "--threads", metavar="N", type=click.IntRange(1), help="Threads per file. Default: the cores."),
     _option(
         RUNNING,
         "--max-memory",
         metavar="BYTES",
-        help="Working memory of all files together, such as 500M or 4G. Default: a quarter of the machine's, at most "
-        "1 GiB for a single file.",
+        help="Working memory of all files together: 500M, 4G. Default: a quarter of the machine's, at most 1 GiB for a "
+        "single file.",
     ),
 )
 comparing_options = _all_of(
@@ -205,68 +210,68 @@ comparing_options = _all_of(
         "--compare",
         metavar="MODES",
         type=Words(tuple(MODES), several=True),
-        help="Write one picture of a detail in several modes, nearest,linear,cubic, to choose by looking.",
+        help="Write one picture that compares a detail in several modes: nearest,linear,cubic.",
     ),
     _option(
         COMPARING,
         "--region",
         metavar="X,Y,W,H",
-        help="The detail, in samples of the input, or x=10:60,y=0:50. Default: where there is most to see.",
+        help="The detail in samples of the input, or x=10:60,y=0:50. Default: the most detailed region.",
     ),
 )
 message_options = _all_of(
-    _option(MESSAGES, "--progress/--no-progress", default=None, help="Show how far it is. Default: on a terminal."),
-    _option(MESSAGES, "--json", is_flag=True, help="Print a JSON object for each file as it ends."),
+    _option(MESSAGES, "--progress/--no-progress", default=None, help="Show a progress bar. Default: on a terminal."),
+    _option(MESSAGES, "--json", is_flag=True, help="Print a JSON object for each file when it ends."),
     _option(
         MESSAGES,
         "--report",
         metavar="FILE",
         type=Files(),
-        help="Write an HTML page with small pictures of all inputs and outputs.",
+        help="Write an HTML page with previews of all inputs and outputs.",
     ),
     _option(
         MESSAGES,
         "--failed-to",
         metavar="LIST",
         type=Files(),
-        help="Write the names of inputs that failed to a file that --files-from reads.",
+        help="Write the names of failed inputs to a file that --files-from can read.",
     ),
-    _option(MESSAGES, "-q", "--quiet", is_flag=True, help="Say nothing but errors."),
+    _option(MESSAGES, "-q", "--quiet", is_flag=True, help="Print only errors."),
     _option(
-        MESSAGES, "-v", "--verbose", is_flag=True, help="Say more: the plan of each file, and the traceback of a bug."
+        MESSAGES, "-v", "--verbose", is_flag=True, help="Also print the plan of each file, and the traceback of a bug."
     ),
 )
 
 
-def _about(name: str, *names: str, tell: Callable[[click.Context], str], **settings: Any) -> Decorator:
-    """An option that prints something and ends the command."""
+def _print_and_exit(name: str, text: Callable[[click.Context], str], description: str) -> Decorator:
+    """An option that prints a text and exits."""
 
-    def print_it(context: click.Context, parameter: click.Parameter, wanted: bool) -> None:
-        if wanted and not context.resilient_parsing:
-            click.echo(tell(context))
+    def callback(context: click.Context, parameter: click.Parameter, given: bool) -> None:
+        if given and not context.resilient_parsing:
+            click.echo(text(context))
             context.exit()
 
-    fixed = {"is_flag": True, "is_eager": True, "expose_value": False, "allow_from_autoenv": False}
-    return _option(MESSAGES, name, *names, callback=print_it, **fixed, **settings)
+    fixed: dict[str, Any] = {"is_flag": True, "is_eager": True, "expose_value": False, "allow_from_autoenv": False}
+    return _option(MESSAGES, name, callback=callback, help=description, **fixed)
 
 
 def _version(context: click.Context) -> str:
-    from ..core.kernel import describe  # which needs NumPy
+    from ..core.kernel import describe  # imports NumPy
 
     try:
         kernel = describe()
-    except ValueError as error:  # a variable asks for one that is not there
+    except ValueError as error:  # an environment variable selects a kernel that does not exist
         kernel = str(error)
     return f"upsample, version {__version__}\nkernel: {kernel}"
 
 
 def _man_page(context: click.Context) -> str:
-    from .man_page import man_page  # which few ask for
+    from .man_page import man_page  # rarely needed
 
     return man_page(context)
 
 
 about_options = _all_of(
-    _about("--man", tell=_man_page, help="Print the man page: upsample --man | man -l -"),
-    _about("--version", tell=_version, help="Print the version and the kernel that computes."),
+    _print_and_exit("--man", _man_page, "Print the man page: upsample --man | man -l -"),
+    _print_and_exit("--version", _version, "Print the version and the compute kernel."),
 )

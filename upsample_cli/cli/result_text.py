@@ -1,4 +1,4 @@
-"""What is said of results to people: lines, plans, tables and summaries."""
+"""Format results for people: lines, plans, tables and summaries."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from ..geometry import Axis, Grid
 
 _HEADINGS = ("INPUT", "OUTPUT", "SIZE", "SPACING", "TYPE", "MODE", "BYTES", "MEMORY")
-_NAMES = 2  # the first columns
-_RIGHT = ("BYTES", "MEMORY")  # aligned, as numbers are
+_NAME_COLUMNS = 2  # the first columns hold file names
+_RIGHT_ALIGNED = ("BYTES", "MEMORY")
 _GAP = "  "
 
 
 def one_line(result: Result) -> str:
-    """What became of a file, on one line."""
+    """The result of one file, on one line."""
     if result.status == "failed":
         return f"Error: {result.error}"
     if result.status == "skipped":
@@ -27,7 +27,7 @@ def one_line(result: Result) -> str:
 
 
 def whole_plan(result: Result) -> str:
-    """What is done to a file, on several lines."""
+    """The plan of one file, on several lines."""
     lines = [_names(result)]
     if result.before is not None and result.after is not None:
         pairs = list(zip(result.before.grid.axes, result.after.grid.axes, strict=True))
@@ -43,15 +43,15 @@ def whole_plan(result: Result) -> str:
 
 
 def table(results: Iterable[Result], width: int | None = None) -> list[str]:
-    """The plans of many files, a line for each below a heading.
+    """The plans of many files: a heading, and a line for each file.
 
     Args:
-        results: of a dry run.
-        width: of the terminal, to which long names are shortened; None for as wide as they are.
+        results: results of a dry run.
+        width: columns of the terminal, to which long names are shortened; None for no limit.
     """
     rows = [_HEADINGS, *(_row(result) for result in results)]
     columns = range(len(_HEADINGS))
-    widths = [max(len(row[n]) for row in rows if len(row) == len(columns) or n < _NAMES) for n in columns]
+    widths = [max(len(row[n]) for row in rows if len(row) == len(columns) or n < _NAME_COLUMNS) for n in columns]
     if width is None:
         return [_line(row, widths) for row in rows]
     _narrow(widths, width)
@@ -59,13 +59,13 @@ def table(results: Iterable[Result], width: int | None = None) -> list[str]:
 
 
 def summary(report: Report, seconds: float, *, dry_run: bool = False, total: int = 0) -> list[str]:
-    """What became of a batch, the last line in numbers of files.
+    """The summary of a batch, whose last line has the numbers of files.
 
     Args:
         report: the counts.
-        seconds: that it took.
-        dry_run: whether nothing was done.
-        total: the number of files that there are, if not all were reached.
+        seconds: duration of the batch.
+        dry_run: whether it was a dry run.
+        total: number of files, if not all were reached.
     """
     counts = f"{report.done} {'planned' if dry_run else 'done'}, {report.skipped} skipped, {report.failed} failed"
     if report.total < total:
@@ -97,7 +97,7 @@ def _sizes_of(result: Result) -> str:
 
 
 def _sizes(grid: Grid) -> str:
-    """Sizes in the order x×y×z, then the other axes by name."""
+    """Sizes as x×y×z, then the other axes by name."""
     spatial = "×".join(str(grid[name].size) for name in grid.spatial)
     return " ".join([spatial, *(f"{axis.name}{axis.size}" for axis in grid.axes if axis.name not in grid.spatial)])
 
@@ -113,7 +113,7 @@ def _axis_change(before: Axis, after: Axis) -> str:
 
 
 def _row(result: Result) -> Sequence[str]:
-    """The cells of a line; behind the names of a file that is not planned there is only one, as wide as it is."""
+    """The cells of a row. A file that was not planned has one cell after its names, which spans the other columns."""
     names = (printable(result.input), _output(result))
     if result.status != "planned":
         return (*names, str(result.error) if result.status == "failed" else f"skipped: {result.reason}")
@@ -122,7 +122,7 @@ def _row(result: Result) -> Sequence[str]:
 
 
 def _spacing(after: Summary | None) -> str:
-    """Of the output's samples, in the order x×y×z."""
+    """Sample spacing of the output, as x×y×z."""
     axes = [] if after is None else [after.grid[name] for name in after.grid.spatial]
     known = [axis for axis in axes if axis.spacing is not None]
     units = sorted({axis.unit for axis in known if axis.unit})
@@ -130,17 +130,17 @@ def _spacing(after: Summary | None) -> str:
 
 
 def _narrow(widths: list[int], width: int) -> None:
-    """Take from the widest column, which is one of names or of reasons, until a line fits."""
-    too_much = sum(widths) + len(_GAP) * (len(widths) - 1) - width
-    for _ in range(max(0, too_much)):
+    """Narrow the widest column, which holds names or reasons, until a line fits."""
+    excess = sum(widths) + len(_GAP) * (len(widths) - 1) - width
+    for _ in range(max(0, excess)):
         widest = widths.index(max(widths))
         widths[widest] = max(1, widths[widest] - 1)
 
 
 def _line(row: Sequence[str], widths: Sequence[int]) -> str:
-    aligned = len(row) if len(row) == len(widths) else _NAMES
+    aligned = len(row) if len(row) == len(widths) else _NAME_COLUMNS
     cells = [
-        shorten(cell, width).rjust(width) if heading in _RIGHT else shorten(cell, width).ljust(width)
+        shorten(cell, width).rjust(width) if heading in _RIGHT_ALIGNED else shorten(cell, width).ljust(width)
         for heading, cell, width in zip(_HEADINGS, row[:aligned], widths, strict=False)
     ]
     return _GAP.join([*cells, *row[aligned:]]).rstrip()

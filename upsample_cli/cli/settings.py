@@ -1,4 +1,4 @@
-"""From options to what they ask for: of the command as a whole, and of each file."""
+"""Turn options into the settings of the command and the request for each file."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from .help import ENVIRONMENT
 if TYPE_CHECKING:
     from ..batch.existing import Existing
 
-_RIVALS = (TARGETS, ("overwrite", "skip_existing", "newer"), ("compare", "mode"))  # of which one can be given
+_EXCLUSIVE = (TARGETS, ("overwrite", "skip_existing", "newer"), ("compare", "mode"))  # options that exclude each other
 
 
 class Settings(NamedTuple):
-    """What was asked for, apart from what is done to each file: options by their names."""
+    """The options of the command as a whole, by name; those for each file are in a `Request`."""
 
     inputs: tuple[str, ...]
     files_from: str | None
@@ -45,17 +45,17 @@ class Settings(NamedTuple):
 
     @property
     def destination(self) -> str | None:
-        """What the outputs are called: from a stream to a stream, unless something else is said."""
+        """The value of ``--output``; standard output if it is not given and standard input is the only input."""
         return STREAM if self.output is None and self.inputs == (STREAM,) else self.output
 
     @property
     def suffix(self) -> str | None:
-        """What names of the format that is asked for end with, however it is written: ``png`` or ``.png``."""
+        """The suffix of ``--format``, which may be written ``png`` or ``.png``."""
         return None if self.format is None else f".{self.format.lstrip('.')}"
 
     @property
     def existing(self) -> Existing:
-        """What happens to outputs that exist."""
+        """How existing outputs are treated."""
         from ..batch.existing import Existing
 
         if self.overwrite:
@@ -66,36 +66,36 @@ class Settings(NamedTuple):
 
 
 def make_settings(context: click.Context, given: dict[str, Any]) -> tuple[Settings, Request]:
-    """What the options ask for of the command, and of each file.
+    """Make the settings of the command and the request for each file.
 
     Args:
-        context: of the command, which knows what comes from the environment.
-        given: the options by their names, and the inputs.
+        context: the command's context, which knows the source of each value.
+        given: the inputs and the options, by name.
 
     Raises:
         UsageError: two options contradict each other.
-        RequestError: one makes no sense.
+        RequestError: the value of an option is invalid.
     """
-    for rivals in _RIVALS:
-        _let_defaults_yield(context, given, rivals)
+    for exclusive in _EXCLUSIVE:
+        _drop_overridden_defaults(context, given, exclusive)
     settings = Settings(**{name: given.pop(name) for name in Settings._fields})
     _refuse_contradictions(settings, given["mode"])
     return settings, _request(**given)
 
 
-def _let_defaults_yield(context: click.Context, given: dict[str, Any], rivals: Sequence[str]) -> None:
-    """Of options of which one can be given, let what the command line says replace what the environment says."""
-    sources = {name: context.get_parameter_source(name) for name in rivals}
+def _drop_overridden_defaults(context: click.Context, given: dict[str, Any], exclusive: Sequence[str]) -> None:
+    """If one of several exclusive options is on the command line, drop those from the environment."""
+    sources = {name: context.get_parameter_source(name) for name in exclusive}
     if ParameterSource.COMMANDLINE in sources.values():
         given.update({name: None for name, source in sources.items() if source is ParameterSource.ENVIRONMENT})
 
 
 def variables_in_use(context: click.Context) -> str:
-    """A hint that names the environment variables in use, since the mistake may not be on the command line."""
+    """A hint that names the environment variables in use, because one of them may be the mistake."""
     source = context.get_parameter_source
     names = [parameter.name for parameter in context.command.params if parameter.name is not None]
-    taken = [f"{ENVIRONMENT}_{n.upper()}" for n in names if source(n) is ParameterSource.ENVIRONMENT]
-    return f" (the environment has {', '.join(taken)})" if taken else ""
+    used = [f"{ENVIRONMENT}_{n.upper()}" for n in names if source(n) is ParameterSource.ENVIRONMENT]
+    return f" (set in the environment: {', '.join(used)})" if used else ""
 
 
 def _refuse_contradictions(settings: Settings, mode: str | None) -> None:
@@ -106,17 +106,17 @@ def _refuse_contradictions(settings: Settings, mode: str | None) -> None:
     if len(given) > 1:
         raise click.UsageError(f"{' and '.join(given)} contradict each other")
     if settings.files_from == STREAM and STREAM in settings.inputs:
-        raise click.UsageError("the standard input cannot be both an input and the list of --files-from")
+        raise click.UsageError("standard input cannot be both an input and the list of --files-from")
     if settings.destination == STREAM and settings.json and not settings.dry_run:
-        raise click.UsageError("the standard output cannot be both the output and what --json prints")
+        raise click.UsageError("standard output cannot hold both the output and the lines of --json")
     if STREAM in (settings.report, settings.failed_to):
-        raise click.UsageError("--report and --failed-to want names of files, and - is none")
+        raise click.UsageError("--report and --failed-to need a file name, not '-'")
     if settings.region is not None and settings.compare is None:
-        raise click.UsageError("--region only has a meaning with --compare")
-    senseless = {"--mode": mode, "--format": settings.format, "--dry-run": settings.dry_run, "--pair": settings.pair}
-    if settings.compare is not None and any(senseless.values()):
-        names = " and ".join(name for name, value in senseless.items() if value)
-        raise click.UsageError(f"{names}: has no meaning with --compare, which names the modes and writes PNG files")
+        raise click.UsageError("--region has no effect without --compare")
+    unused = {"--mode": mode, "--format": settings.format, "--dry-run": settings.dry_run, "--pair": settings.pair}
+    if settings.compare is not None and any(unused.values()):
+        names = " and ".join(name for name, value in unused.items() if value)
+        raise click.UsageError(f"{names}: has no effect with --compare, which names the modes and writes PNG files")
 
 
 def _request(

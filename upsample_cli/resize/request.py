@@ -1,4 +1,4 @@
-"""The options that say how files are resized, independent of any file."""
+"""How files are resized: the options, independent of any file."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class PerAxis(NamedTuple):
     """Numbers for axes: one for all, one for each in the order x, y, z, or some by name.
 
     Attributes:
-        positional: the numbers without names, or ().
-        named: the numbers by axis name, or {}.
-        text: the user's own text.
+        positional: numbers without axis names, or ().
+        named: numbers by axis name, or {}.
+        text: the text as the user wrote it.
     """
 
     positional: tuple[float, ...]
@@ -38,7 +38,7 @@ class PerAxis(NamedTuple):
             whole: whether all numbers must be whole.
 
         Raises:
-            RequestError: the text has another form, or a number is not positive and finite.
+            RequestError: the text is malformed, or a number is not positive and finite.
         """
         named: dict[str, float] = {}
         positional: list[float] = []
@@ -46,28 +46,27 @@ class PerAxis(NamedTuple):
             name, equals, number = part.rpartition("=")
             name = name.strip().lower()
             if equals and (len(name) != 1 or name in named):
-                raise RequestError(
-                    f"{option} {text}: {name!r} is not an axis name, or is given twice; write z=1,y=2,x=2"
-                )
+                problem = "is given twice" if name in named else "is not an axis name"
+                raise RequestError(f"{option} {text}: {name!r} {problem}; write z=1,y=2,x=2")
             value = _positive(number.strip(), text, option, whole)
             if equals:
                 named[name] = value
             else:
                 positional.append(value)
         if named and positional:
-            raise RequestError(f"{option} {text}: give names to all numbers or to none")
+            raise RequestError(f"{option} {text}: name either all axes or none")
         return cls(tuple(positional), named, text)
 
     def resolve(self, spatial: Sequence[str], names: Sequence[str], option: str) -> dict[str, float]:
-        """The number for each axis that is addressed.
+        """The number for each axis that has one.
 
         Args:
-            spatial: the axes to which numbers without names apply, in the order x, y, z.
-            names: all axes of the array.
+            spatial: names of the axes to which unnamed numbers apply, in the order x, y, z.
+            names: names of all axes of the array.
             option: the option's name, for messages.
 
         Raises:
-            RequestError: the numbers do not fit the axes.
+            RequestError: an axis does not exist, or the number of numbers is wrong.
         """
         if unknown := [name for name in self.named if name not in names or name == "s"]:
             raise RequestError(f"{option} {self.text}: no axis {unknown[0]!r}; the axes are {', '.join(names)}")
@@ -97,27 +96,28 @@ class PairedImage(NamedTuple):
 
 @dataclass(frozen=True)
 class Request:
-    """How files are to be resized. Exactly one of the first five is given.
+    """How files are resized. Exactly one of the first five attributes is given.
 
     Attributes:
-        scale: factors.
-        size: output sizes.
-        spacing: output distances between samples, in the file's unit.
-        fit: a box; the result is as large as fits into it with the input's proportions.
-        like: the path of a file whose sizes are taken.
-        mode: name of a mode, or None for linear, or nearest where a file says that it holds labels.
+        scale: scale factors.
+        size: output sizes, in samples.
+        spacing: output sample spacing, in the file's unit.
+        fit: sizes of a box; the output is the largest that fits with the input's aspect ratio.
+        like: path of a file whose size the output has.
+        mode: name of a mode; None for linear, or nearest for files marked as labels.
         align_corners, recompute_scale_factor, antialias: as in PyTorch.
         axes: names of the axes of files that do not name them, slowest first.
-        series: the number of the only image to resize of files that hold several, or None for all.
+        series: index of the only image to resize in files with several, or None for all.
         premultiply: whether colours are weighted by alpha.
-        linear_light: whether colours are interpolated as amounts of light.
-        label_kernel: the mode by which the indicators of labels are interpolated in mode ``label``.
-        quality, compress_level: of encoders, or None to keep the input's or take the format's.
-        provenance: whether the output says what has been done to it.
-        verify: whether the output is read again and compared with the plan before it gets its name.
-        threads: how many of them compute, or None for one per core.
-        max_memory: bytes of working memory that may be used, or None for a modest part of the machine's.
-        onto: the image whose output is what the first five speak of, where this is asked of what belongs to it.
+        linear_light: whether colours are interpolated in linear light.
+        label_kernel: mode in which the indicator functions of labels are interpolated in mode ``label``.
+        quality, compress_level: settings of the encoder; None for the input's, or else the format's default.
+        provenance: whether the output records how it was made.
+        verify: whether the output is reread and checked before it gets its final name.
+        threads: number of threads per file, or None for one per core.
+        max_memory: limit of the working memory in bytes, or None for a fraction of the machine's.
+        paired_image: the image that this file is a companion of; the first five attributes then apply to the image, and
+            the companion is resized onto its output grid.
     """
 
     scale: PerAxis | None = None
@@ -143,14 +143,14 @@ class Request:
     paired_image: PairedImage | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what contradicts itself."""
+        """Refuse contradictory options."""
         given = [f"--{name}" for name in TARGETS if getattr(self, name) is not None]
         if len(given) != 1:
-            choice = ", ".join(f"--{name}" for name in TARGETS)
+            options = ", ".join(f"--{name}" for name in TARGETS)
             got = " and ".join(given) or "none of them"
-            raise RequestError(f"give exactly one of {choice}; got {got}")
+            raise RequestError(f"give exactly one of {options}; got {got}")
         if self.recompute_scale_factor and self.scale is None:
-            raise RequestError(f"--recompute-scale-factor only has a meaning with --scale, not with {given[0]}")
+            raise RequestError(f"--recompute-scale-factor needs --scale and has no effect with {given[0]}")
         if self.mode is not None and self.mode not in MODES:
             raise RequestError(f"--mode: unknown mode {self.mode!r}; choose from {', '.join(MODES)}")
         if self.label_kernel not in LABEL_KERNELS:
@@ -158,18 +158,18 @@ class Request:
                 f"--label-kernel: unknown mode {self.label_kernel!r}; choose from {', '.join(LABEL_KERNELS)}"
             )
         if self.label_kernel != "linear" and self.mode != "label":
-            raise RequestError("--label-kernel only has a meaning with --mode label")
+            raise RequestError("--label-kernel has no effect without --mode label")
         if self.axes is not None and (
             sorted(set(self.axes)) != sorted(self.axes) or not set(self.axes) <= set("tzcyxs") or not self.axes
         ):
-            raise RequestError(f"--axes {self.axes}: name each axis once, with the letters t z c y x s, slowest first")
+            raise RequestError(f"--axes {self.axes}: give each axis once, from the letters t z c y x s, slowest first")
 
 
 def parse_bytes(text: str, option: str) -> int:
-    """Read a number of bytes such as ``2G``, ``500M`` or ``1.5GiB``.
+    """Parse a number of bytes such as ``2G``, ``500M`` or ``1.5GiB``.
 
     Raises:
-        RequestError: it is none.
+        RequestError: the text is not a number of bytes.
     """
     match = re.fullmatch(r"([0-9.]+)\s*([kKMGT]?)(i?)[bB]?", text.strip())
     if match is None:
@@ -182,7 +182,7 @@ def parse_bytes(text: str, option: str) -> int:
 
 def _positive(number: str, text: str, option: str, whole: bool) -> float:
     try:
-        value = float(number.replace("_", "?"))  # Python's own notation of 1_000 is nobody else's
+        value = float(number.replace("_", "?"))  # float() would accept 1_000
     except ValueError:
         raise RequestError(f"{option} {text}: {number!r} is not a number") from None
     if not (math.isfinite(value) and value > 0):
