@@ -263,7 +263,9 @@ REFUSALS = [
     _refusal(ValueError, r"sizes must be positive, got \(0,\) → \(5,\)", np.zeros((1, 1, 0)), size=5),
     _refusal(TypeError, r"sizes must be integers, got 4\.0", size=4.0),
     _refusal(TypeError, r"sizes must be integers, got \(4, 4\.5\)", size=(4, 4.5)),
-    _refusal(ValueError, r"recompute_scale_factor has no effect with an explicit size", size=4, recompute_scale_factor=True),
+    _refusal(
+        ValueError, r"recompute_scale_factor has no effect with an explicit size", size=4, recompute_scale_factor=True
+    ),
     _refusal(ValueError, r"unknown mode 'hamming'; choose from .*linear.*nearest-exact", size=4, mode="hamming"),
     _refusal(ValueError, r"unknown mode ''", size=4, mode=""),
     _refusal(
