@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .modes import Mode, Sampling, ScalePolicy, TorchContext
+from .modes import Mode, Sampling, TorchContext
 from .sampling import AxisMap, axis_map
 from .weights import (
     KERNELS,
@@ -84,8 +84,7 @@ def plan_axes(
     plans = []
     matrices: dict[AxisMap, BandedMatrix] = {}  # the axes of a square image share one
     for in_size, target in zip(in_sizes, targets, strict=True):
-        policy = mode.scale_policy
-        ratio = policy is ScalePolicy.RATIO or (policy.uses_ratio(in_size, target.size, context) and not target.exact)
+        ratio = mode.scale_policy.uses_ratio(in_size, target.size, context, target.exact)
         axis = axis_map(in_size, target.size, None if ratio else target.scale_factor, align_corners)
         axis = axis._replace(align_corners=axis.align_corners and mode.honours_align_corners, shift=target.shift)
         if not axis.is_identity and axis not in matrices:

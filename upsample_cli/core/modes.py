@@ -40,13 +40,23 @@ class ScalePolicy(Enum):
     RATIO_IF_SMALL_2D = auto()  # the ratio if PyTorch's small 2-D kernel runs and the axis keeps or doubles its size
     RATIO = auto()
 
-    def uses_ratio(self, in_size: int, out_size: int, context: TorchContext) -> bool:
-        """Whether PyTorch ignores a given factor for an axis of these sizes."""
+    def uses_ratio(self, in_size: int, out_size: int, context: TorchContext, exact: bool) -> bool:
+        """Whether a given factor is ignored for an axis of these sizes.
+
+        Args:
+            in_size, out_size: number of samples.
+            context: PyTorch's code path.
+            exact: keep the factor where only some sizes make PyTorch ignore it.
+        """
+        if exact or self is ScalePolicy.RATIO:
+            return self is ScalePolicy.RATIO
         if self is ScalePolicy.RATIO_IF_UNCHANGED:
             return in_size == out_size
-        if self is ScalePolicy.RATIO_IF_SMALL_2D:
-            return context.uses_small_2d_kernel and out_size in (in_size, 2 * in_size)
-        return self is ScalePolicy.RATIO
+        return (
+            self is ScalePolicy.RATIO_IF_SMALL_2D
+            and context.uses_small_2d_kernel
+            and out_size in (in_size, 2 * in_size)
+        )
 
 
 class TorchContext(NamedTuple):

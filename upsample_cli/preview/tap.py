@@ -33,11 +33,7 @@ class Thumbnails:
 
 
 class PreviewTap:
-    """Looks at a file while it is resized.
-
-    Attributes:
-        plan: the same plan, of which every sample passes by here; it is this one that is to be run.
-    """
+    """Collects the samples for the thumbnails of a file while it is resized; a `SampleTap` of `run_plan`."""
 
     def __init__(self, plan: Plan) -> None:
         """Choose the views of the first array of `plan`."""

@@ -38,7 +38,7 @@ def verify(plan: Plan, path: Path) -> None:
         OutputError: it is not.
     """
     try:
-        counts = [1 + (len(main.after.levels) if plan.sink.pyramids else 0) for main in plan.images]
+        counts = [1 + (len(image.after.levels) if plan.sink.pyramids else 0) for image in plan.images]
         with (
             read_back(path, formats.family_of(plan.output_path), plan.first.after, counts) as seen,
             formats.open_source(plan.source_path, read_options(plan.request)) as source,

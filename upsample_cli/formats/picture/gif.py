@@ -168,7 +168,7 @@ def transparent_entry(palette: Palette) -> int | None:
 
 
 def write(file: BinaryIO, frames: Array, picture: Picture) -> None:
-    """Write a picture or an animation; the arguments are those of `png_writing.write`."""
+    """Write a picture or an animation; the arguments are those of `png.writer.write`."""
     shared = _indexed(frames[0], picture)[1]
     bits = _bits(shared)
     file.write(b"GIF89a" + struct.pack("<HHBBB", *picture.size, 0xF0 | bits - 1, 0, _aspect(picture.notes)))

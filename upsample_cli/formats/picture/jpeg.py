@@ -168,7 +168,7 @@ def is_too_long(document: bytes) -> bool:
 
 
 def write(file: BinaryIO, frames: Array, picture: Picture) -> None:
-    """Write a picture; the arguments are those of `png_writing.write`."""
+    """Write a picture; the arguments are those of `png.writer.write`."""
     stream = io.BytesIO()
     stream.name = "picture.jpg"  # tells Pillow the format, and that it need load no other
     save = _save_options(picture)

@@ -75,7 +75,7 @@ def _animation(image: Image.Image, frames: int) -> Animation:
 
 
 def write(file: BinaryIO, frames: Array, picture: Picture, format_name: str) -> None:
-    """Write a picture by Pillow; the other arguments are those of `png_writing.write`."""
+    """Write a picture by Pillow; the other arguments are those of `png.writer.write`."""
     notes = picture.notes
     images = [to_image(frame, picture) for frame in frames]
     held = metadata.held(format_name)

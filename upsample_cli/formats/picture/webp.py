@@ -77,7 +77,7 @@ def _animation(chunks: list[Chunk]) -> Animation | None:
 
 
 def write(file: BinaryIO, frames: Array, picture: Picture) -> None:
-    """Write a picture or an animation; the arguments are those of `png_writing.write`."""
+    """Write a picture or an animation; the arguments are those of `png.writer.write`."""
     notes = picture.notes
     flags = _ALPHA_FLAG if picture.mode in ALPHA or (picture.palette is not None and picture.palette.opacity) else 0
     flags |= _ICC_FLAG if notes.icc else 0
