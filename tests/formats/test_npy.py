@@ -88,7 +88,7 @@ def header(**known):
         ({"colours": "CMYK"}, "that the samples are CMYK"),
         ({"levels": ((2, 2, 2),)}, "the smaller levels of the pyramid"),
         ({"scaling": (2.0, 1.0)}, "that the stored numbers mean 2 times themselves plus 1"),
-        ({"extras": ("EXIF",)}, "EXIF"),
+        ({"foreign_items": ("EXIF",)}, "EXIF"),
         ({"metadata": object()}, "the names of the axes (yxs)"),
     ],
 )

@@ -29,7 +29,7 @@ class Header(NamedTuple):
         levels: the shapes of the smaller versions that follow the array in a pyramid, largest first.
         history: what has been done to the samples, in ASCII, for an output to say; None where it shall not.
         metadata: what only the same family of files understands, None where the header is of another.
-        extras: what is in `metadata`, in words, for the warning of a sink that understands nothing of it.
+        foreign_items: what is in `metadata`, in words, for the warning of a sink that understands nothing of it.
     """
 
     grid: Grid
@@ -42,7 +42,7 @@ class Header(NamedTuple):
     levels: tuple[tuple[int, ...], ...] = ()
     history: str | None = None
     metadata: object = None
-    extras: tuple[str, ...] = ()
+    foreign_items: tuple[str, ...] = ()
 
 
 class ReadOptions(NamedTuple):
@@ -146,10 +146,10 @@ class InMemory:
         """Rows ``start:stop``; see `Source`."""
         if self._array is None:
             self._array = self.load()
-        return merged(self._array, axis)[start:stop]
+        return merge_leading_axes(self._array, axis)[start:stop]
 
 
-def only(headers: Sequence[Header], path: Path) -> Header:
+def single_header(headers: Sequence[Header], path: Path) -> Header:
     """The header of a file that can hold a single array.
 
     Raises:
@@ -160,7 +160,7 @@ def only(headers: Sequence[Header], path: Path) -> Header:
     return headers[0]
 
 
-def lost(header: Header, target: str, *more: str) -> list[str]:
+def dropped_warning(header: Header, target: str, *more: str) -> list[str]:
     """The one warning of a sink of another family than the input's: what the file cannot hold.
 
     Args:
@@ -168,13 +168,13 @@ def lost(header: Header, target: str, *more: str) -> list[str]:
         target: the name of the kind of file.
         more: what else of the header is lost, such as ``the ICC profile`` or ``the spacing``.
     """
-    items = [*more, *header.extras]
+    items = [*more, *header.foreign_items]
     if header.scaling is not None:
         slope, intercept = header.scaling
         items.append(f"that the stored numbers mean {slope:g} times themselves plus {intercept:g}")
     return [f"{target} cannot hold these, which are dropped: {'; '.join(items)}"] if items else []
 
 
-def merged(array: Array, axis: int) -> Array:
+def merge_leading_axes(array: Array, axis: int) -> Array:
     """The array with its axes up to and including `axis` merged into one."""
     return array.reshape(-1, *array.shape[axis + 1 :])

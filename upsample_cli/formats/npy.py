@@ -11,10 +11,10 @@ import numpy as np
 
 from ..errors import InputError
 from ..geometry import Axis, Grid
-from .base import Array, Header, ReadOptions, Source, WriteOptions, lost, only
+from .base import Array, Header, ReadOptions, Source, WriteOptions, dropped_warning, single_header
 from .mapped_array import Mapped
+from .registry import NPY_MAGIC
 
-_MAGIC = b"\x93NUMPY"
 _DEFAULT_AXES = "tczyx"  # the last of them, as many as the array has
 
 
@@ -27,7 +27,7 @@ class NpySource:
 
     def __init__(self, path: Path, options: ReadOptions) -> None:
         with path.open("rb") as file:
-            if file.read(len(_MAGIC)) != _MAGIC:
+            if file.read(len(NPY_MAGIC)) != NPY_MAGIC:
                 raise InputError("is not a .npy array; archives (.npz) are not supported", path)
         try:
             self._array: Array = np.load(path, mmap_mode="r", allow_pickle=False)
@@ -83,9 +83,9 @@ class NpySink:
     compresses = False
 
     def __init__(self, path: Path, headers: Sequence[Header], options: WriteOptions) -> None:
-        header = only(headers, path)
+        header = single_header(headers, path)
         self._header = header
-        self.warnings = lost(header, ".npy", *_unsaid(header))
+        self.warnings = dropped_warning(header, ".npy", *_unsaid(header))
 
     def write(self, paths: Sequence[Path], arrays: Iterable[Iterable[Array]]) -> None:
         """Write the array; see `Sink`."""

@@ -94,7 +94,7 @@ def _notes(
         spacing=(aspect, 1.0) if aspect else None,
         animation=Animation(durations, plays, tuple(f.disposal for f in frames)) if len(frames) > 1 else None,
         own=own,
-        extras=names,
+        foreign_items=names,
         lossless=True,
         few_colours=not any(frame.own_colours for frame in frames),
         warnings=("its plain text extensions are dropped",) if plain_text else (),

@@ -76,7 +76,10 @@ def read(image: JpegImagePlugin.JpegImageFile, file: BinaryIO) -> PictureMetadat
         spacing=spacing,
         unit=unit,
         own=Own(kept, resources, _coding(image)),
-        extras=(*(f"the segments {name}" for name in sorted(names)), *(["Photoshop's resources"] if resources else [])),
+        foreign_items=(
+            *(f"the segments {name}" for name in sorted(names)),
+            *(["Photoshop's resources"] if resources else []),
+        ),
         warnings=tuple(warnings),
     )
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from ...geometry import Axis
 from .. import xmp
-from ..base import Header, lost
+from ..base import Header, dropped_warning
 from .model import Animation, Metadata, Picture, PictureMetadata
 
 _ALL = frozenset(["EXIF", "XMP", "the ICC profile", "comments", "the resolution"])
@@ -29,8 +29,8 @@ def carry_over(header: Header, metadata: Metadata, format_name: str) -> Said:
     same = metadata.format == format_name
     items: list[tuple[str, object]] = [("EXIF", notes.exif), ("XMP", notes.xmp), ("comments", notes.comments)]
     items += [("the ICC profile", notes.icc), ("the resolution", notes.unit)]
-    missing = [name for name, value in items if value and name not in known] + ([] if same else [*notes.extras])
-    warnings = lost(header._replace(extras=tuple(missing)), format_name)
+    missing = [name for name, value in items if value and name not in known] + ([] if same else [*notes.foreign_items])
+    warnings = dropped_warning(header._replace(foreign_items=tuple(missing)), format_name)
     if not same:
         return notes._replace(own=None), warnings
     if format_name == "PNG":
@@ -56,7 +56,7 @@ def from_header(header: Header, axes: Mapping[str, Axis], format_name: str) -> S
     gone = [name for name in spaced if not (name in "yx" and in_plane) and not (name == "t" and "t" in axes)]
     missing += [f"the spacing along {', '.join(gone)}"] if gone else []
     missing += ["the orientation (affine)"] if header.grid.frames else []
-    return PictureMetadata(icc=header.icc), lost(header, format_name, *missing)
+    return PictureMetadata(icc=header.icc), dropped_warning(header, format_name, *missing)
 
 
 def update_for_output(picture: Picture, axes: Mapping[str, Axis], format_name: str) -> Said:

@@ -74,7 +74,7 @@ class PictureMetadata(NamedTuple):
         unit: of the spacing.
         animation: how the frames follow each other, None for a still picture.
         own: what only the same format understands.
-        extras: what that is, in words.
+        foreign_items: what that is, in words.
         lossless: whether a format that can be either is so.
         few_colours: whether the frames of an animation have no more than 256 colours each.
         warnings: what is not even carried over to the same format.
@@ -88,7 +88,7 @@ class PictureMetadata(NamedTuple):
     unit: str | None = None
     animation: Animation | None = None
     own: object = None
-    extras: tuple[str, ...] = ()
+    foreign_items: tuple[str, ...] = ()
     lossless: bool = False
     few_colours: bool = False
     warnings: tuple[str, ...] = ()

@@ -11,7 +11,7 @@ import numpy as np
 
 from ...errors import OutputError
 from ...geometry import Axis
-from ..base import Array, Header, WriteOptions, only
+from ..base import Array, Header, WriteOptions, single_header
 from .metadata import carry_over, from_header, update_for_output
 from .model import ALPHA, CHANNELS, Metadata, Picture
 from .modes import gives_back
@@ -38,7 +38,7 @@ class PictureSink:
     streams = False
 
     def __init__(self, path: Path, headers: Sequence[Header], options: WriteOptions) -> None:
-        header = only(headers, path)
+        header = single_header(headers, path)
         self._path = path
         self._header = header
         self.warnings: list[str] = []

@@ -95,7 +95,7 @@ class PictureSource(InMemory):
             colours=self._mode if self._mode in CHANNELS else None,
             icc=notes.icc,
             metadata=metadata,
-            extras=foreign_items(metadata),
+            foreign_items=foreign_items(metadata),
         )
 
     def _look(self) -> tuple[Kind, PictureMetadata, bool]:
@@ -252,7 +252,7 @@ def foreign_items(metadata: Metadata) -> tuple[str, ...]:
     items += [("the palette", metadata.palette), ("how often its frames are shown", notes.animation)]
     varied = notes.animation is not None and len(set(notes.animation.durations)) > 1
     items.append(("how long each frame is shown", varied))
-    return (*(name for name, value in items if value), *notes.extras)
+    return (*(name for name, value in items if value), *notes.foreign_items)
 
 
 def _with_facts(notes: PictureMetadata) -> tuple[PictureMetadata, int]:

@@ -38,7 +38,7 @@ def read(file: BinaryIO) -> PictureMetadata:
         icc=first.get(b"ICCP"),
         animation=_animation(chunks),
         own=own,
-        extras=tuple(f"the chunk {name.decode('latin-1')}" for name, _ in own),
+        foreign_items=tuple(f"the chunk {name.decode('latin-1')}" for name, _ in own),
         lossless=b"VP8L" in codecs and b"VP8 " not in codecs,
     )
 

@@ -79,7 +79,7 @@ def describe(path: Path, tiff: tifffile.TiffFile, image: Image, options: ReadOpt
         icc=page.tags.valueof(_ICC),
         levels=tuple((*level, 3) for level in levels) if palette is not None else levels,
         metadata=metadata,
-        extras=extras(page, metadata, levels),
+        foreign_items=extras(page, metadata, levels),
     )
     return Description(header, palette, warnings)
 

@@ -16,7 +16,7 @@ from ...errors import OutputError
 from ...geometry import INCH, RASTER, Grid
 from ...runtime.prefetch import map_threaded
 from .. import xmp
-from ..base import Array, Header, WriteOptions, lost
+from ..base import Array, Header, WriteOptions, dropped_warning
 from . import colours, dialects, geotiff, imagej, layouts, ome
 from .dialects import Part
 from .encoding import encoder, is_bytewise, rows_per_strip
@@ -52,7 +52,7 @@ class TiffSink:
     def _metadata(self, header: Header, path: Path) -> Metadata:
         if isinstance(header.metadata, Metadata):
             return header.metadata
-        self.warnings += lost(header, "TIFF", *(["the orientation (affine)"] if header.grid.frames else []))
+        self.warnings += dropped_warning(header, "TIFF", *(["the orientation (affine)"] if header.grid.frames else []))
         return Metadata("foreign", layouts.of_foreign(header, path))
 
     def _fitting(self, part: Part, options: WriteOptions, path: Path) -> Part:

@@ -13,7 +13,7 @@ import numpy as np
 
 from ...errors import InputError
 from .. import parts
-from ..base import Header, ReadOptions, WriteOptions, only
+from ..base import Header, ReadOptions, WriteOptions, single_header
 from . import analyze, mgh, nifti, nifti_header
 from .block import VolumeSource, read_start
 from .sink import VolumeSink, is_pair
@@ -40,7 +40,7 @@ def make_sink(path: Path, headers: Sequence[Header], options: WriteOptions) -> V
     Raises:
         OutputError: such a file cannot hold it.
     """
-    header = only(headers, path)
+    header = single_header(headers, path)
     if path.name.lower().endswith(_MGH):
         volume = mgh.encode(header, path)
     elif is_pair(path) and isinstance(header.metadata, analyze.Metadata):

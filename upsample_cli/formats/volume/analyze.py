@@ -83,7 +83,7 @@ def open_source(path: Path, samples: Path, header: Path) -> VolumeSource:
     block = Block(samples, shape[::-1], dtype, int(offset))
     refuse_impossible(block, path)
     grid = _grid(raw, shape)
-    result = Header(grid, dtype, scaling=_scaling(raw), metadata=Metadata(raw, rest), extras=_extras(raw))
+    result = Header(grid, dtype, scaling=_scaling(raw), metadata=Metadata(raw, rest), foreign_items=_extras(raw))
     matrix = samples.with_name(split_name(samples)[0] + ".mat")
     ignored = f"SPM's matrix in {matrix.name} is neither used nor written: the header alone says where samples lie"
     return VolumeSource(path, result, block, [ignored] if matrix.exists() else [])

@@ -17,11 +17,10 @@ from ...errors import InputError
 from ...geometry import Grid
 from ..base import Array, Header, Source
 from ..mapped_array import Mapped
+from ..registry import GZIP_MAGIC, HEADER_BYTES
 
 READ_ERRORS = (OSError, EOFError, zlib.error)
-_START = 540  # bytes, the longest header
 _CHUNK = 1 << 20
-_GZIP = b"\x1f\x8b"
 _FARTHEST = 1e30
 _DEFLATE_LIMIT = 1032  # no byte of a gzip stream stands for more
 
@@ -149,7 +148,7 @@ class _Stream:
 def is_compressed(path: Path) -> bool:
     """Whether the file is a gzip stream, whatever its name says."""
     with path.open("rb") as file:
-        return file.read(len(_GZIP)) == _GZIP
+        return file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
 
 
 def open_plain(path: Path) -> BinaryIO:
@@ -165,7 +164,7 @@ def read_start(file: Path, path: Path) -> bytes:
     """
     try:
         with open_plain(file) as stream:
-            return stream.read(_START)
+            return stream.read(HEADER_BYTES)
     except READ_ERRORS as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"is not a readable volume: {file.name}: {reason}", path) from error

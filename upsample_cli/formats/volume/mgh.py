@@ -16,7 +16,7 @@ from nibabel.freesurfer import mghformat
 
 from ...errors import InputError, OutputError
 from ...geometry import Affine, Axis, Grid
-from ..base import Array, Header, lost
+from ..base import Array, Header, dropped_warning
 from .block import READ_ERRORS, Block, VolumeSource, open_plain, refuse_impossible, skip
 from .conversion import Dimensions, carried, dimensions, generic_losses
 from .sink import Encoded
@@ -67,7 +67,7 @@ def open_source(path: Path) -> VolumeSource:
     except READ_ERRORS as error:
         raise InputError(f"cannot be read to its end: {error}", path) from error
     metadata = Metadata(head, tail)
-    header = Header(_grid(raw, shape, tail), block.dtype, metadata=metadata, extras=_extras(raw, tail))
+    header = Header(_grid(raw, shape, tail), block.dtype, metadata=metadata, foreign_items=_extras(raw, tail))
     return VolumeSource(path, header, block, [f"{rest:,} bytes behind its tags are dropped"] if rest else [])
 
 
@@ -86,7 +86,7 @@ def encode(header: Header, path: Path) -> Encoded:
     dtype, said = _held(header, path)
     head = _new_header(dtype, target).tobytes().ljust(_SIZE, b"\0")
     onset = ["the time of the first volume"] if target.onset else []
-    lost_here = lost(header, "MGH", *target.lost, *onset, *generic_losses(header))
+    lost_here = dropped_warning(header, "MGH", *target.lost, *onset, *generic_losses(header))
     return Encoded(dtype, target.order, head, _updated_tail(b"", header), warnings=(*said, *lost_here))
 
 

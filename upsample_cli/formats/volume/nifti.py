@@ -150,7 +150,7 @@ def _header(raw: Any, shape: tuple[int, ...], dtype: np.dtype[Any], extensions: 
         scaling=_scaling(raw),
         labels=int(raw["intent_code"]) == LABELS,
         metadata=Metadata(raw, tuple(extensions)),
-        extras=_extras(raw, extensions),
+        foreign_items=_extras(raw, extensions),
     )
 
 

@@ -16,7 +16,7 @@ from nibabel.spatialimages import HeaderDataError
 
 from ...errors import OutputError
 from ...geometry import Affine
-from ..base import Header, lost
+from ..base import Header, dropped_warning
 from .conversion import DESCRIP, LARGEST, Dimensions, carried, dimensions, generic_losses
 from .nifti import LABELS, PIXELS, Metadata, kind_of, text
 from .sink import Encoded
@@ -38,7 +38,9 @@ def encode(header: Header, path: Path, pair: bool) -> Encoded:
     target = dimensions(header, "NIfTI", 7, path, pixels)
     dtype, said = carried(header.dtype)
     raw = _new_header(header, target, dtype, path)
-    lost_here = lost(header._replace(scaling=None), "NIfTI", *target.lost, *generic_losses(header, pixels=pixels))
+    lost_here = dropped_warning(
+        header._replace(scaling=None), "NIfTI", *target.lost, *generic_losses(header, pixels=pixels)
+    )
     return _encoded(raw, [], header.history, pair, dtype, target.order, (*said, *lost_here))
 
 

@@ -185,7 +185,7 @@ def _notes(chunks: list[Chunk], by_name: dict[bytes, bytes], structure: Structur
         unit=unit,
         animation=_animation(structure, by_name.get(b"acTL", b"")),
         own=(Chunk(b"IHDR", by_name[b"IHDR"]), *kept),
-        extras=_in_words(kept, b"sRGB" in by_name),
+        foreign_items=_in_words(kept, b"sRGB" in by_name),
         lossless=True,
         few_colours=structure.palette is not None and structure.colour_type == 3,
         warnings=tuple(warnings),
