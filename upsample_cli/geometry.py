@@ -1,4 +1,4 @@
-"""Where samples sit in the world, and the one function that moves them."""
+"""Axes, world coordinates of samples, and how resampling changes them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ UNIT_ALIASES = {
 }  # names that programs write into files
 SPATIAL = ("x", "y", "z")  # in the order of positional values and of the columns of an affine
 INCH = UNITS[0]["in"]  # millimetres
-RASTER = "raster"  # the frame of the input's own voxels, for what a file says in pixels; it is no orientation
+RASTER = "raster"  # the frame of the input's own voxels, for positions given in pixels; not an orientation
 
 
 class Axis(NamedTuple):
@@ -38,8 +38,8 @@ class Axis(NamedTuple):
     Attributes:
         name: ``x``, ``y`` and ``z`` in space, ``t`` time, ``c`` channels, ``s`` the samples of a pixel (RGB).
         size: number of samples.
-        spacing: distance between two samples, in `unit`; None where the file does not say.
-        unit: ``mm``, ``µm``, ``s`` …; None where the file does not say.
+        spacing: distance between two samples, in `unit`; None if the file does not state it.
+        unit: ``mm``, ``µm``, ``s`` …; None if the file does not state it.
         origin: position of the first sample on an axis that no affine describes, in `unit`.
     """
 
@@ -50,7 +50,7 @@ class Axis(NamedTuple):
     origin: float = 0.0
 
     def in_unit(self, unit: str) -> Axis:
-        """The same axis measured in another unit; as it is where its own unit is unknown, or of another kind."""
+        """The same axis measured in another unit; unchanged if its unit is unknown or of another kind."""
         table = next((table for table in UNITS if unit in table and self.unit in table), None)
         if table is None or self.unit is None or self.unit == unit:
             return self

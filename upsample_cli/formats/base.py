@@ -1,4 +1,4 @@
-"""What every family of files offers to the pipeline: a `Source` to read from and a `Sink` to write to."""
+"""Interfaces between file families and the pipeline: `Source` reads an array, `Sink` writes it."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from ..geometry import Grid
 
 
 class Header(NamedTuple):
-    """What is known of a file without its samples.
+    """Description of an array, without its samples.
 
     Attributes:
-        grid: the axes of the array, slowest first, and where they lie in the world.
-        dtype: of the samples as they are stored, byte order included.
+        grid: the axes of the array, slowest first, and their world coordinates.
+        dtype: data type of the stored samples, including byte order.
         alpha: whether the last of the samples of a pixel is straight (not premultiplied) alpha.
         colours: the colour space of a pixel with several samples, such as ``RGB`` or ``CMYK``, where it is known.
-        scaling: slope and intercept by which the stored numbers mean something, where a file says so.
+        scaling: slope and intercept that turn stored numbers into physical values, or None.
         icc: the ICC profile of the colours.
-        labels: whether the samples are names of regions, between which there is nothing.
+        labels: whether the samples are region labels, which must not be interpolated.
         levels: the shapes of the smaller versions that follow the array in a pyramid, largest first.
-        history: what has been done to the samples, in ASCII, for an output to say; None where it shall not.
-        metadata: what only the same family of files understands, None where the header is of another.
-        foreign_items: what is in `metadata`, in words, for the warning of a sink that understands nothing of it.
+        history: ASCII description of the processing, to record in the output; None to record nothing.
+        metadata: metadata specific to the family; None for a header of another family.
+        foreign_items: descriptions of the items in `metadata`, for the warning of a sink of another family.
     """
 
     grid: Grid
@@ -46,11 +46,11 @@ class Header(NamedTuple):
 
 
 class ReadOptions(NamedTuple):
-    """How a file is to be understood.
+    """How to interpret a file.
 
     Attributes:
         axes: names of the axes of a file that does not name them, slowest first, or None.
-        keep_indices: whether palette indices and bits stay as they are, since no values in between are asked for.
+        keep_indices: whether palette indices and bits are kept because nothing is interpolated.
         series: the number of the only image to read of a file that holds several, or None for all.
     """
 
@@ -60,7 +60,7 @@ class ReadOptions(NamedTuple):
 
 
 class WriteOptions(NamedTuple):
-    """How a file is to be encoded, where the user has said so.
+    """How to encode a file, as requested by the user.
 
     Attributes:
         quality: of a lossy codec, 1 to 100; None keeps that of the input, or takes a high one.
@@ -72,14 +72,14 @@ class WriteOptions(NamedTuple):
 
 
 class Source(Protocol):
-    """An array in C order, of a file that is open for reading.
+    """An array in C order, from a file open for reading.
 
     Attributes:
         header: made from the file's header alone.
         others: the other arrays of the file, which are resized in the same way; closing this source closes them.
-        warnings: what of the file will not be carried over.
+        warnings: parts of the file that are not carried over.
         memory_factor: memory that the source holds at its peak, in units of the size of the array's samples.
-        streams: whether parts are read from the file when they are asked for; otherwise the array is decoded whole.
+        streams: whether ranges are read on demand; otherwise the whole array is decoded.
     """
 
     header: Header
@@ -91,7 +91,7 @@ class Source(Protocol):
     def read(self, axis: int, start: int, stop: int) -> Array:
         """Rows ``start:stop`` of the array whose axes up to and including `axis` are merged into one.
 
-        The ranges asked for in turn never go back, but may overlap.
+        Start positions of successive calls never decrease; ranges may overlap.
         """
         ...
 
@@ -103,10 +103,10 @@ class Source(Protocol):
 
 
 class Sink(Protocol):
-    """A file that is going to be written; that it can hold the result has been made sure of.
+    """A file to be written. Constructing it has checked that the format can hold the result.
 
     Attributes:
-        warnings: what of the input the file cannot hold.
+        warnings: parts of the input that the file cannot hold.
         memory_factor: memory that the sink holds at its peak, in units of the size of the largest array's samples.
         streams: whether slabs are written one by one; otherwise the array is collected before it is encoded.
         compresses: whether the file may be much smaller than its samples.
@@ -129,7 +129,7 @@ class Sink(Protocol):
 
 
 class InMemory:
-    """A source that holds its whole array once it has been asked for a part."""
+    """A source that decodes its whole array at the first read."""
 
     others: Sequence[Source] = ()
     memory_factor = 2.4  # the array, and the decoder's buffers
@@ -161,12 +161,12 @@ def single_header(headers: Sequence[Header], path: Path) -> Header:
 
 
 def dropped_warning(header: Header, target: str, *more: str) -> list[str]:
-    """The one warning of a sink of another family than the input's: what the file cannot hold.
+    """The warning of a sink whose family differs from the input's, listing what the file cannot hold.
 
     Args:
         header: of the output.
         target: the name of the kind of file.
-        more: what else of the header is lost, such as ``the ICC profile`` or ``the spacing``.
+        more: further lost items, such as ``the ICC profile`` or ``the spacing``.
     """
     items = [*more, *header.foreign_items]
     if header.scaling is not None:

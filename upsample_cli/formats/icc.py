@@ -1,4 +1,4 @@
-"""ICC profiles: the curves by which levels stand for light.
+"""Reads the transfer curves of ICC profiles.
 
 The layout is that of ICC.1:2022, "Image technology colour management", sections 7.3, 10.6 and 10.18.
 """
@@ -24,7 +24,7 @@ def transfer_curves(profile: bytes) -> list[Curve]:
     """The curve of every channel of a grey or RGB profile.
 
     Raises:
-        ValueError: the profile is damaged, of other colours, or describes them by a table and not by curves.
+        ValueError: the profile is damaged, is neither grey nor RGB, or uses a table instead of curves.
     """
     try:
         wanted = _CURVES.get(profile[16:20], ())

@@ -1,4 +1,4 @@
-"""Samples that lie in a file in one piece: mapped into memory, and let go of once they have been used."""
+"""Memory-mapped arrays whose pages are released after use."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import numpy as np
 
 from .base import Array
 
-_IN_USE = 4  # ranges asked for last: some wait, one is computed with
+_IN_USE = 4  # most recent ranges kept: some are queued, one is being processed
 
 
 class Mapped:
-    """An array in a file, of which no more than what is in use counts as this process's memory.
+    """A memory-mapped array; only the ranges in use count as memory of this process.
 
     Attributes:
-        array: the whole of it, read where it is touched.
+        array: the whole array; pages are read on access.
     """
 
     def __init__(self, path: Path, dtype: np.dtype[Any], offset: int, shape: tuple[int, ...]) -> None:
@@ -34,18 +34,18 @@ class Mapped:
         self._released = 0
 
     def rows(self, row_shape: tuple[int, ...], start: int, stop: int) -> Array:
-        """Rows ``start:stop`` of the array as one of rows of this shape; ranges asked for in turn never go back."""
+        """Rows ``start:stop`` of the array viewed as rows of this shape; start positions never decrease."""
         rows = self.array.reshape(-1, *row_shape)
         size = int(rows[:1].nbytes)
-        self._ask_for(start * size, stop * size)
+        self._advise(start * size, stop * size)
         return rows[start:stop]
 
-    def _ask_for(self, start: int, stop: int) -> None:
-        """Have these bytes read ahead, and those before the ranges in use forgotten: they stay in the file."""
+    def _advise(self, start: int, stop: int) -> None:
+        """Request read-ahead of these bytes, and release the pages before the ranges in use."""
         if self._map is None or not hasattr(mmap, "MADV_WILLNEED"):
             return
         self._starts.append(start)
-        if self._starts[0] < self._released:  # another pass begins
+        if self._starts[0] < self._released:  # a new pass starts
             self._released = 0
         begin, end = self._page(self._released), self._page(self._starts[0])
         if end > begin:

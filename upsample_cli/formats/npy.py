@@ -1,4 +1,4 @@
-"""NumPy's own files: ``.npy``."""
+"""Reads and writes NumPy arrays in ``.npy`` files."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class NpySource:
                 raise InputError("is not a .npy array; archives (.npz) are not supported", path)
         try:
             self._array: Array = np.load(path, mmap_mode="r", allow_pickle=False)
-        except Exception as error:  # the header is parsed as Python, and fails in as many ways
+        except Exception as error:  # the header is parsed as a Python literal, which can fail in many ways
             raise InputError(f"is not a readable .npy array of numbers: {error}", path) from error
         if self._array.ndim == 0:
             raise InputError("holds a single number; an array of one or more axes is needed", path)
@@ -46,7 +46,7 @@ class NpySource:
         self._mapped = self._map(path)
 
     def _map(self, path: Path) -> Mapped | None:
-        """The array as it lies in the file, or None where its order there is Fortran's."""
+        """Map the array from the file; None if it is in Fortran order."""
         array = self._array
         if not (isinstance(array, np.memmap) and array.flags.c_contiguous and array.size):
             return None
@@ -58,7 +58,7 @@ class NpySource:
             return self._mapped.rows(self._array.shape[axis + 1 :], start, stop)
         if axis == 0:
             return self._array[start:stop]
-        lead, rows = self._array.shape[:axis], self._array.shape[axis]  # to merge them would copy the whole array
+        lead, rows = self._array.shape[:axis], self._array.shape[axis]  # merging them would copy the whole array
         parts = [
             self._array[np.unravel_index(number, lead)][max(start - number * rows, 0) : stop - number * rows]
             for number in range(start // rows, -(-stop // rows))
@@ -85,11 +85,11 @@ class NpySink:
     def __init__(self, path: Path, headers: Sequence[Header], options: WriteOptions) -> None:
         header = single_header(headers, path)
         self._header = header
-        self.warnings = dropped_warning(header, ".npy", *_unsaid(header))
+        self.warnings = dropped_warning(header, ".npy", *_unsupported_fields(header))
 
     def write(self, paths: Sequence[Path], arrays: Iterable[Iterable[Array]]) -> None:
         """Write the array; see `Sink`."""
-        slabs = next(iter(arrays))  # there is one
+        slabs = next(iter(arrays))  # exactly one
         dtype = self._header.dtype
         described = {
             "descr": np.lib.format.dtype_to_descr(dtype),
@@ -102,8 +102,8 @@ class NpySink:
                 file.write(np.ascontiguousarray(slab).data)
 
 
-def _unsaid(header: Header) -> list[str]:
-    """What is known of samples in all families, and that a ``.npy`` file does not say."""
+def _unsupported_fields(header: Header) -> list[str]:
+    """Descriptions of header fields that a ``.npy`` file cannot record."""
     spaced = any(axis.spacing is not None for axis in header.grid.axes)
     frames = header.grid.frames
     items = {

@@ -1,4 +1,4 @@
-"""XMP: what it says of dimensions, orientation and resolution, as attributes or as elements."""
+"""Updates dimensions, orientation and resolution in XMP, stored as attributes or elements."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ _THUMBNAILS = rb"(?s)<(xmp|xap):Thumbnails>.*?</\1:Thumbnails>"
 
 
 def updated(xmp: bytes, size: tuple[int, int], dpi: tuple[float, float] | None, turned: bool = True) -> bytes:
-    """The document with what is true of an output of `size`; nothing is added that was not there.
+    """The document updated for an output of `size`; no property is added.
 
     Args:
         xmp: the document.
         size: width and height.
-        dpi: samples per inch along x and y, None where that is not known.
+        dpi: samples per inch along x and y, None if unknown.
         turned: whether the output has been turned upright, so that its orientation is 1.
     """
     if not xmp:
@@ -34,10 +34,10 @@ def updated(xmp: bytes, size: tuple[int, int], dpi: tuple[float, float] | None, 
         }
         values["tiff:ResolutionUnit"] = "2"  # inches
     for name, value in values.items():
-        xmp = _where(name).sub(rb"\g<1>" + value.encode(), xmp)
+        xmp = _property_pattern(name).sub(rb"\g<1>" + value.encode(), xmp)
     return re.sub(_THUMBNAILS, b"", xmp)
 
 
-def _where(name: str) -> re.Pattern[bytes]:
-    """Matches the value of a property, behind what comes before it."""
+def _property_pattern(name: str) -> re.Pattern[bytes]:
+    """A pattern for the value of a property, with the text before it as group 1."""
     return re.compile(rb"([\s<]" + name.encode() + rb"(?:\s*=\s*[\"']|\s*>)\s*)[^\"'<]*")

@@ -1,7 +1,7 @@
 """Medical volumes: NIfTI-1 and -2, Analyze with SPM's additions, and FreeSurfer's MGH.
 
-All of them store x fastest, so that the array is presented slowest axis first, (…, t, z, y, x), as it lies in the file.
-Stored numbers are neither scaled nor converted: slope and intercept stay in the header, so that nothing drifts.
+All of them store x fastest, so arrays have shape (…, t, z, y, x), as stored in the file.
+Stored numbers are neither scaled nor converted; slope and intercept stay in the header, which avoids rounding.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ def open_source(path: Path, options: ReadOptions) -> VolumeSource:
     """Open a volume for reading.
 
     Raises:
-        InputError: it is damaged, or of a kind that is not supported.
+        InputError: the file is damaged or its format is not supported.
     """
-    with np.errstate(invalid="ignore"):  # positions that are no numbers are refused in words
+    with np.errstate(invalid="ignore"):  # NaN positions are rejected with a message
         source = _opened(path)
     if options.axes is not None:
         source.warnings.append("--axes is ignored: volumes name their axes")

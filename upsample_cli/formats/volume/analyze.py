@@ -1,6 +1,6 @@
-"""Analyze 7.5 pairs, and what SPM99 and SPM2 add to them: a slope, and the origin in whole voxels.
+"""Analyze 7.5 pairs, and the SPM99 and SPM2 additions: a slope, and the origin in whole voxels.
 
-x runs to the left, as SPM has it. Of a header no more is written anew than shape, spacing and origin.
+x runs to the left, as in SPM. Only shape, spacing and origin of a header are rewritten.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ...errors import InputError, OutputError
 from ...geometry import Axis, Grid
 from .. import split_name
 from ..base import Array, Header
-from .block import READ_ERRORS, Block, VolumeSource, open_plain, refuse_impossible
+from .block import READ_ERRORS, Block, VolumeSource, open_plain, reject_impossible_size
 from .conversion import DESCRIP, LARGEST, NAMES
 from .sink import Encoded
 
@@ -46,8 +46,8 @@ class Metadata:
     """The header of an Analyze pair.
 
     Attributes:
-        raw: as nibabel presents it.
-        rest: the bytes behind it.
+        raw: the nibabel header.
+        rest: the bytes after it.
     """
 
     raw: Any
@@ -63,7 +63,7 @@ def open_source(path: Path, samples: Path, header: Path) -> VolumeSource:
     """Open an Analyze pair.
 
     Raises:
-        InputError: it is damaged, or holds what is not supported.
+        InputError: the file is damaged or has unsupported content.
     """
     try:
         with open_plain(header) as file:
@@ -81,9 +81,9 @@ def open_source(path: Path, samples: Path, header: Path) -> VolumeSource:
         raise InputError(f"holds samples of Analyze's type {code}, which is not supported; plain numbers are", path)
     dtype = np.dtype(_TYPES[code]).newbyteorder(raw.endianness)
     block = Block(samples, shape[::-1], dtype, int(offset))
-    refuse_impossible(block, path)
+    reject_impossible_size(block, path)
     grid = _grid(raw, shape)
-    result = Header(grid, dtype, scaling=_scaling(raw), metadata=Metadata(raw, rest), foreign_items=_extras(raw))
+    result = Header(grid, dtype, scaling=_scaling(raw), metadata=Metadata(raw, rest), foreign_items=_foreign_items(raw))
     matrix = samples.with_name(split_name(samples)[0] + ".mat")
     ignored = f"SPM's matrix in {matrix.name} is neither used nor written: the header alone says where samples lie"
     return VolumeSource(path, result, block, [ignored] if matrix.exists() else [])
@@ -117,7 +117,7 @@ def encode(header: Header, path: Path) -> Encoded:
 
 
 def _grid(raw: Any, shape: tuple[int, ...]) -> Grid:
-    unit = _UNITS.get(bytes(raw["vox_units"].item()).strip(b"\0 ").lower(), "mm")  # which everybody means
+    unit = _UNITS.get(bytes(raw["vox_units"].item()).strip(b"\0 ").lower(), "mm")  # the usual unit
     axes = []
     for number, size in enumerate(shape):
         spacing = abs(float(raw["pixdim"][1 + number]))
@@ -136,14 +136,14 @@ def _centre(shape: tuple[int, ...]) -> Array:
 
 
 def _given_origin(raw: Any, shape: tuple[int, ...]) -> Array | None:
-    """The voxel of the origin, counted from 1; None where there is none that SPM would believe."""
+    """The voxel of the origin, counted from 1; None if absent or implausible by SPM's rules."""
     origin = np.array(raw["origin"][:3], float)
     size = np.array([*shape[:3], 1, 1][:3])
     return origin if origin.any() and (origin > -size).all() and (origin < 2 * size).all() else None
 
 
 def _set_origin(raw: Any, before: Any, grid: Grid) -> list[str]:
-    """Move the origin with the samples, as well as whole voxels can say it."""
+    """Move the origin with the samples, rounded to whole voxels."""
     affine, shape = grid.affines["spm"], grid.shape[::-1]
     voxel = np.linalg.solve(affine[:3, :3], -affine[:3, 3])
     whole = np.rint(voxel + 1)
@@ -165,7 +165,7 @@ def _scaling(raw: Any) -> tuple[float, float] | None:
     return None if slope in (0, 1) or not np.isfinite(slope) else (slope, 0.0)
 
 
-def _extras(raw: Any) -> tuple[str, ...]:
+def _foreign_items(raw: Any) -> tuple[str, ...]:
     fields = {"description": "descrip", "name of another file": "aux_file", "number of the patient": "patient_id"}
     fields |= {"number of the scan": "scannum", "date": "exp_date", "time": "exp_time", "program": "generated"}
     texts = {what: bytes(raw[field].item()).strip(b"\0 ").decode("latin-1") for what, field in fields.items()}

@@ -1,4 +1,4 @@
-"""The samples of a volume: one block of numbers in a file, mapped into memory where it is not compressed."""
+"""Reads the sample block of a volume: memory-mapped, or streamed if compressed."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from ..mapped_array import Mapped
 from ..registry import GZIP_MAGIC, HEADER_BYTES
 
 READ_ERRORS = (OSError, EOFError, zlib.error)
-_CHUNK = 1 << 20
-_FARTHEST = 1e30
-_DEFLATE_LIMIT = 1032  # no byte of a gzip stream stands for more
+_CHUNK_BYTES = 1 << 20
+_MAX_POSITION = 1e30
+_MAX_DEFLATE_RATIO = 1032  # bytes of content per byte of a gzip stream
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Where the samples of a volume lie.
+    """Location and layout of the samples of a volume.
 
     Attributes:
         path: of the file.
@@ -43,7 +43,7 @@ class Block:
 
     @property
     def end(self) -> int:
-        """The offset of what follows the samples."""
+        """The offset of the first byte after the samples."""
         return self.offset + math.prod(self.shape) * self.dtype.itemsize
 
 
@@ -55,7 +55,7 @@ class VolumeSource:
     streams = True
 
     def __init__(self, path: Path, header: Header, block: Block, warnings: Sequence[str] = ()) -> None:
-        _refuse_nowhere(header.grid, path)
+        _reject_implausible_grid(header.grid, path)
         self._path, self._block = path, block
         self.header = header
         self.warnings = list(warnings)
@@ -85,17 +85,17 @@ class VolumeSource:
 
 
 class _Stream:
-    """The samples of a compressed file, decompressed as they are asked for; it is never in memory as a whole."""
+    """The samples of a compressed file, decompressed on demand; the file is never in memory as a whole."""
 
     def __init__(self, block: Block, path: Path) -> None:
         self._block, self._path = block, path
         self._rewind()
 
     def _rewind(self) -> None:
-        from . import parallel_gzip  # which plain files need not wait for
+        from . import parallel_gzip  # slow import, not needed for uncompressed files
 
         self._file = parallel_gzip.open_stream(self._block.path)
-        self._held: Array = np.empty(0, np.uint8)  # of the samples, the bytes that were asked for last
+        self._held: Array = np.empty(0, np.uint8)  # bytes of the last range
         self._begin = 0
         self._forward(self._block.offset)
 
@@ -103,7 +103,7 @@ class _Stream:
         """Rows ``start:stop`` of the array as one of rows of this shape."""
         size = math.prod(row_shape) * self._block.dtype.itemsize
         begin, end = start * size, stop * size
-        if begin < self._begin:  # another pass begins
+        if begin < self._begin:  # a new pass starts
             self.close()
             self._rewind()
         wanted = np.empty(end - begin, np.uint8)
@@ -115,22 +115,22 @@ class _Stream:
         if end > position:
             self._held, self._begin = wanted, begin
         if end == self._block.end - self._block.offset:
-            self._forward(None)  # to the end, where the checksum is
+            self._forward(None)  # read to the end to verify the checksum
         return wanted.view(self._block.dtype).reshape(-1, *row_shape)
 
     def _fill(self, target: Array, position: int) -> None:
         view, done = memoryview(cast(Any, target)), 0
         while done < target.size:
-            got = self._read_into(view[done : done + _CHUNK])
+            got = self._read_into(view[done : done + _CHUNK_BYTES])
             if not got:
                 raise truncated(self._block.offset + position + done, self._block, self._path)
             done += got
 
     def _forward(self, count: int | None) -> None:
-        """Leave out so many bytes, or all that are left."""
-        unwanted = memoryview(bytearray(_CHUNK))
+        """Skip `count` bytes, or all that remain."""
+        unwanted = memoryview(bytearray(_CHUNK_BYTES))
         while count is None or count > 0:
-            got = self._read_into(unwanted if count is None else unwanted[: min(count, _CHUNK)])
+            got = self._read_into(unwanted if count is None else unwanted[: min(count, _CHUNK_BYTES)])
             if not got:
                 return
             count = None if count is None else count - got
@@ -138,7 +138,7 @@ class _Stream:
     def _read_into(self, target: memoryview) -> int:
         try:
             return int(self._file.readinto(target))  # type: ignore[attr-defined]
-        except Exception as error:  # ISA-L has errors of its own
+        except Exception as error:  # ISA-L has its own exception types
             raise InputError(f"cannot be read to its end: {error}", self._path) from error
 
     def close(self) -> None:
@@ -171,12 +171,12 @@ def read_start(file: Path, path: Path) -> bytes:
 
 
 def skip(file: BinaryIO) -> int:
-    """Read to the end; gives the number of bytes."""
-    return sum(len(chunk) for chunk in iter(lambda: file.read(_CHUNK), b""))
+    """Read to the end and return the number of bytes."""
+    return sum(len(chunk) for chunk in iter(lambda: file.read(_CHUNK_BYTES), b""))
 
 
-def refuse_impossible(block: Block, path: Path) -> None:
-    """Refuse what cannot be there, before memory is asked for.
+def reject_impossible_size(block: Block, path: Path) -> None:
+    """Reject impossible sizes before memory is allocated.
 
     Raises:
         InputError: the header promises more samples than the file can hold, or none.
@@ -185,23 +185,23 @@ def refuse_impossible(block: Block, path: Path) -> None:
         raise InputError(f"has the impossible size {'×'.join(map(str, block.shape[::-1]))}", path)
     try:
         found = block.path.stat().st_size
-        limit = found * _DEFLATE_LIMIT if is_compressed(block.path) else found
+        limit = found * _MAX_DEFLATE_RATIO if is_compressed(block.path) else found
     except OSError as error:
         raise InputError(f"is not a readable volume: {block.path.name}: {error.strerror}", path) from error
     if limit < block.end:
         raise truncated(found, block, path)
 
 
-def _refuse_nowhere(grid: Grid, path: Path) -> None:
-    """Refuse positions that no header can hold once they have moved."""
+def _reject_implausible_grid(grid: Grid, path: Path) -> None:
+    """Reject positions too large for a header."""
     for name, affine in grid.affines.items():
-        if not (np.abs(affine) < _FARTHEST).all():
+        if not (np.abs(affine) < _MAX_POSITION).all():
             raise InputError(f"is damaged: its affine ({name}) leads nowhere", path)
     for axis in grid.axes:
-        if max(axis.spacing or 0, abs(axis.origin)) > _FARTHEST:
+        if max(axis.spacing or 0, abs(axis.origin)) > _MAX_POSITION:
             raise InputError(f"is damaged: the spacing of its axis {axis.name} is {axis.spacing:g}", path)
 
 
 def truncated(found: int, block: Block, path: Path) -> InputError:
-    """The refusal of a file of which there are only `found` bytes."""
+    """The error for a file that has only `found` bytes."""
     return InputError(f"is truncated: {found:,} bytes where its header promises {block.end:,}", path)

@@ -1,4 +1,4 @@
-"""What volumes make of the headers of other families, and of each other's."""
+"""Converts headers of other families and volume formats to volume dimensions."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from ...errors import OutputError
 from ...geometry import SPATIAL, Affine, Axis, Grid
 from ..base import Header
 
-_FRAMES = ("sform", "qform", "ras", "spm")  # whose world is that of the patient, the most trusted first
+_FRAMES = ("sform", "qform", "ras", "spm")  # frames in patient coordinates, most trusted first
 NAMES = "xyztuvw"  # of the dimensions of a file, which follow each other in this order
 LARGEST = 32_767  # samples along an axis, where a header counts them in 16 bits
-DESCRIP = 79  # characters of the field of that name, and the zero behind them
+DESCRIP = 79  # characters of the field, without the terminating zero
 _ORDER = f"{NAMES}cs"  # of the dimensions of a volume; channels and samples of a pixel follow where there is room
 _WIDER = {"bool": "uint8", "float16": "float32"}
 
@@ -33,7 +33,7 @@ class Dimensions:
         units: of the spacing in space and in time, None where nothing is known.
         affine: from voxels to the world.
         frame: the name of the affine, None where it is made from spacing alone.
-        lost: what cannot be said.
+        lost: items that cannot be stored.
     """
 
     shape: tuple[int, ...]
@@ -107,7 +107,7 @@ def _best_affine(grid: Grid) -> tuple[str | None, Affine]:
 
 
 def carried(dtype: np.dtype[Any]) -> tuple[np.dtype[Any], list[str]]:
-    """The dtype in which a volume holds samples without loss, and what there is to say about it."""
+    """A lossless volume dtype for samples of `dtype`, and warnings about the change."""
     if dtype.name not in _WIDER:
         return dtype.newbyteorder("="), []
     wider = np.dtype(_WIDER[dtype.name])
@@ -115,7 +115,7 @@ def carried(dtype: np.dtype[Any]) -> tuple[np.dtype[Any], list[str]]:
 
 
 def generic_losses(header: Header, *, pixels: bool = False) -> list[str]:
-    """What is known of samples in all families, and has no place in a volume."""
+    """Descriptions of general header fields that a volume cannot hold."""
     items = ["the ICC profile"] if header.icc else []
     if header.levels:
         items.append("the smaller levels of the pyramid")
@@ -127,7 +127,7 @@ def generic_losses(header: Header, *, pixels: bool = False) -> list[str]:
 
 
 def _same(one: Affine, other: Affine) -> bool:
-    """Whether two affines differ by no more than roundings."""
+    """Whether two affines agree up to rounding."""
     tolerance = 1e-4 * np.linalg.norm(other[:3, :3], axis=0).min()
     return np.allclose(one, other, rtol=0, atol=tolerance)
 
@@ -137,7 +137,7 @@ def _measured(axis: Axis) -> Axis:
 
 
 def _millimetres(grid: Grid) -> float:
-    """How many there are to the unit of the affines."""
+    """Millimetres per unit of the affines."""
     unit = next((grid[name].unit for name in SPATIAL if name in grid.names), None)
     return Axis("x", 1, 1.0, unit).in_unit("mm").spacing or 1.0
 

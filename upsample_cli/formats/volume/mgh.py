@@ -17,7 +17,7 @@ from nibabel.freesurfer import mghformat
 from ...errors import InputError, OutputError
 from ...geometry import Affine, Axis, Grid
 from ..base import Array, Header, dropped_warning
-from .block import READ_ERRORS, Block, VolumeSource, open_plain, refuse_impossible, skip
+from .block import READ_ERRORS, Block, VolumeSource, open_plain, reject_impossible_size, skip
 from .conversion import Dimensions, carried, dimensions, generic_losses
 from .sink import Encoded
 
@@ -25,17 +25,17 @@ _SIZE = mghformat.DATA_OFFSET
 _HEADER, _FOOTER = mghformat.header_dtype, mghformat.footer_dtype
 _TYPES = {0: "u1", 1: "i4", 3: "f4", 4: "i2", 10: "u2"}
 _WIDER = {"int8": "int16"}
-_MOST_TAGS = 64 << 20  # bytes; the tags of real files have some kilobytes
-_TAG_CMDLINE = 3  # a command that has made the file
+_MAX_TAG_BYTES = 64 << 20  # real files have a few kilobytes of tags
+_TAG_CMDLINE = 3  # command line that created the file
 
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """What an MGH file holds besides its samples.
+    """Contents of an MGH file besides its samples.
 
     Attributes:
-        head: all that precedes the samples.
-        tail: all that follows them: the footer and the tags.
+        head: bytes before the samples.
+        tail: bytes after them: the footer and the tags.
     """
 
     head: bytes
@@ -43,10 +43,10 @@ class Metadata:
 
 
 def open_source(path: Path) -> VolumeSource:
-    """Open a volume of FreeSurfer.
+    """Open an MGH volume.
 
     Raises:
-        InputError: it is damaged, or holds what is not supported.
+        InputError: the file is damaged or has unsupported content.
     """
     try:
         with open_plain(path) as file:
@@ -60,22 +60,22 @@ def open_source(path: Path) -> VolumeSource:
             shape = tuple(int(n) for n in raw["dims"])
             shape = shape if shape[3] != 1 else shape[:3]
             block = Block(path, shape[::-1], np.dtype(_TYPES[code]).newbyteorder(">"), _SIZE)
-            refuse_impossible(block, path)
+            reject_impossible_size(block, path)
             file.seek(block.end)
-            tail = file.read(_MOST_TAGS)
+            tail = file.read(_MAX_TAG_BYTES)
             rest = skip(file)
     except READ_ERRORS as error:
         raise InputError(f"cannot be read to its end: {error}", path) from error
     metadata = Metadata(head, tail)
-    header = Header(_grid(raw, shape, tail), block.dtype, metadata=metadata, foreign_items=_extras(raw, tail))
+    header = Header(_grid(raw, shape, tail), block.dtype, metadata=metadata, foreign_items=_foreign_items(raw, tail))
     return VolumeSource(path, header, block, [f"{rest:,} bytes behind its tags are dropped"] if rest else [])
 
 
 def encode(header: Header, path: Path) -> Encoded:
-    """A volume of FreeSurfer for the array of `header`.
+    """A volume in MGH format for the array of `header`.
 
     Raises:
-        OutputError: it cannot hold it.
+        OutputError: MGH cannot hold the array.
     """
     if isinstance(header.metadata, Metadata):
         raw, tail = _fields(header.metadata.head), header.metadata.tail
@@ -83,7 +83,7 @@ def encode(header: Header, path: Path) -> Encoded:
         head = raw.tobytes() + header.metadata.head[_HEADER.itemsize :]
         return Encoded(header.dtype, tuple(range(len(header.grid.axes))), head, _updated_tail(tail, header))
     target = dimensions(header, "MGH", 4, path)
-    dtype, said = _held(header, path)
+    dtype, said = _supported_dtype(header, path)
     head = _new_header(dtype, target).tobytes().ljust(_SIZE, b"\0")
     onset = ["the time of the first volume"] if target.onset else []
     lost_here = dropped_warning(header, "MGH", *target.lost, *onset, *generic_losses(header))
@@ -113,7 +113,7 @@ def _affine(raw: Any, shape: tuple[int, ...]) -> Affine:
 
 
 def _move(raw: Any, grid: Grid) -> None:
-    """Set size, spacing and centre; the directions stay, to the bit."""
+    """Set size, spacing and centre; the directions stay bit-identical."""
     for number, axis in enumerate(grid.axes[::-1]):
         raw["dims"][number] = axis.size
         if axis.name != "t" and axis.spacing is not None:
@@ -127,12 +127,12 @@ def _centre(affine: Affine, dims: Array) -> Affine:
 
 
 def _footer(tail: bytes) -> Any:
-    """The parameters of the scan, of which files may hold a part or none."""
+    """The scan parameters; missing bytes read as zero."""
     return np.frombuffer(tail[: _FOOTER.itemsize].ljust(_FOOTER.itemsize, b"\0"), _FOOTER)[0].copy()
 
 
 def _updated_tail(tail: bytes, header: Header) -> bytes:
-    """Footer and tags, with the time between volumes and what has been done."""
+    """Footer and tags, with updated repetition time and history."""
     footer = _footer(tail)
     time = next((axis for axis in header.grid.axes if axis.name == "t"), None)
     time = None if time is None else time.in_unit("ms")
@@ -145,7 +145,7 @@ def _updated_tail(tail: bytes, header: Header) -> bytes:
     return bytes(footer.tobytes()) + tags
 
 
-def _extras(raw: Any, tail: bytes) -> tuple[str, ...]:
+def _foreign_items(raw: Any, tail: bytes) -> tuple[str, ...]:
     footer = _footer(tail)
     names = {"flip_angle": "flip angle", "te": "echo time", "ti": "inversion time", "fov": "field of view"}
     given = [name for field, name in names.items() if footer[field]]
@@ -154,8 +154,8 @@ def _extras(raw: Any, tail: bytes) -> tuple[str, ...]:
     return (*items, *(["the tags behind the samples"] if len(tail) > _FOOTER.itemsize else []))
 
 
-def _held(header: Header, path: Path) -> tuple[np.dtype[Any], list[str]]:
-    """The dtype in which MGH holds samples without loss, and what there is to say about it."""
+def _supported_dtype(header: Header, path: Path) -> tuple[np.dtype[Any], list[str]]:
+    """The dtype in which MGH holds samples without loss, and warnings about it."""
     dtype, said = carried(header.dtype)
     if dtype.name in _WIDER:
         dtype = np.dtype(_WIDER[dtype.name])

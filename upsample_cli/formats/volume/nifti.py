@@ -1,4 +1,4 @@
-"""Reads NIfTI-1 and -2, single files and pairs, by nibabel's understanding of their headers."""
+"""Reads NIfTI-1 and NIfTI-2, single files and pairs; nibabel parses the headers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ...errors import InputError
 from ...geometry import Affine, Axis, Grid
 from ...runtime.library_messages import silence
 from ..base import Header
-from .block import READ_ERRORS, Block, VolumeSource, open_plain, refuse_impossible
+from .block import READ_ERRORS, Block, VolumeSource, open_plain, reject_impossible_size
 from .conversion import NAMES
 from .sink import is_pair
 
@@ -33,7 +33,7 @@ _CIFTI = 32  # the code of an extension
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """What a NIfTI file holds besides its samples.
+    """Contents of a NIfTI file besides its samples.
 
     Attributes:
         raw: the header, as nibabel presents it.
@@ -45,7 +45,7 @@ class Metadata:
 
 
 def recognizes(start: bytes) -> bool:
-    """Whether a file that begins with `start` has the header of NIfTI."""
+    """Whether a file that begins with `start` has a NIfTI header."""
     return _version(start) is not None
 
 
@@ -53,14 +53,14 @@ def open_source(path: Path, samples: Path, header: Path) -> VolumeSource:
     """Open a NIfTI file whose samples and header lie in the files of these names.
 
     Raises:
-        InputError: it is damaged, or holds what is not supported.
+        InputError: the file is damaged or has unsupported content.
     """
     try:
         with open_plain(header) as file:
             raw = _read_header(file.read(nib.Nifti2Header.sizeof_hdr), is_pair(path))
             shape, dtype = raw.get_data_shape(), _dtype(raw, path)
             block = Block(samples, (*shape[::-1], *_pixel(dtype)), _plain(dtype), _offset(raw, is_pair(path)))
-            refuse_impossible(block, path)
+            reject_impossible_size(block, path)
             file.seek(raw.sizeof_hdr)
             extra = file.read(-1 if is_pair(path) else max(0, block.offset - raw.sizeof_hdr))
         extensions, rest = _extensions(extra, raw.endianness)
@@ -127,7 +127,7 @@ def _dtype(raw: Any, path: Path) -> np.dtype[Any]:
 
 
 def _extensions(data: bytes, endianness: str) -> tuple[tuple[tuple[int, bytes], ...], bytes]:
-    """The extensions in what follows the header, and what remains of it."""
+    """The extensions in the bytes after the header, and the remaining bytes."""
     if data[:1] in (b"", b"\0"):
         return (), data[4:]
     found, at = [], 4
@@ -150,7 +150,7 @@ def _header(raw: Any, shape: tuple[int, ...], dtype: np.dtype[Any], extensions: 
         scaling=_scaling(raw),
         labels=int(raw["intent_code"]) == LABELS,
         metadata=Metadata(raw, tuple(extensions)),
-        foreign_items=_extras(raw, extensions),
+        foreign_items=_foreign_items(raw, extensions),
     )
 
 
@@ -179,8 +179,8 @@ def _scaling(raw: Any) -> tuple[float, float] | None:
     return None if means_nothing or not np.isfinite([slope, intercept]).all() or slope == 0 else (slope, intercept)
 
 
-def _extras(raw: Any, extensions: Sequence[tuple[int, bytes]]) -> tuple[str, ...]:
-    """What the header says that other families have no word for."""
+def _foreign_items(raw: Any, extensions: Sequence[tuple[int, bytes]]) -> tuple[str, ...]:
+    """Descriptions of header fields that other families do not have."""
     code, name = int(raw["intent_code"]), text(raw["intent_name"])
     intents = nib.nifti1.intent_codes
     intent = ", ".join(str(part) for part in (intents.label[code] if code in intents.code else code, name) if part)
@@ -197,5 +197,5 @@ def _extras(raw: Any, extensions: Sequence[tuple[int, bytes]]) -> tuple[str, ...
 
 
 def text(field: Any) -> str:
-    """A field that is filled up with zeros."""
+    """The text of a zero-padded field."""
     return bytes(field.item()).rstrip(b"\0 ").decode("latin-1")

@@ -1,6 +1,6 @@
-"""Makes the header of a NIfTI file.
+"""Builds NIfTI headers.
 
-Fields that a resize does not touch, and extensions, are written as they were read, to the byte.
+Fields that a resize does not touch, and extensions, are copied byte for byte.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .conversion import DESCRIP, LARGEST, Dimensions, carried, dimensions, gener
 from .nifti import LABELS, PIXELS, Metadata, kind_of, text
 from .sink import Encoded
 
-_WITH_GEOMETRY = {2: "DICOM", 4: "AFNI"}  # extensions that speak of the samples as they were
+_WITH_GEOMETRY = {2: "DICOM", 4: "AFNI"}  # extensions that describe the original geometry
 _COMMENT = 6  # the code of an extension
 _SLICE_FIELDS = ("slice_start", "slice_end", "slice_duration", "slice_code")
 
@@ -75,7 +75,7 @@ def _set_shape(raw: Any, shape: tuple[int, ...], path: Path) -> None:
         size = "×".join(map(str, shape))
         message = f"NIfTI-1 holds no more than {LARGEST:,} samples along an axis, not {size}"
         raise OutputError(f"{message}; write .npy or .tif", path) from error
-    raw["pixdim"] = spacing  # the frames need that of axes that a picture does not have
+    raw["pixdim"] = spacing  # the frames need the spacing of absent axes too
 
 
 def _move(raw: Any, frame: str, affine: Affine) -> None:
@@ -88,7 +88,7 @@ def _move(raw: Any, frame: str, affine: Affine) -> None:
 
 
 def _clear_slices(raw: Any, before: Any) -> list[str]:
-    """Forget when each slice was taken if the slices, or the times between volumes, are others now."""
+    """Clear the slice timing if the slices or the repetition time have changed."""
     slices = before.get_dim_info()[2]
     changed = [1 + (2 if slices is None else slices), 4]
     same = all(raw[field][n] == before[field][n] for field in ("dim", "pixdim") for n in changed)
@@ -149,7 +149,7 @@ def _encoded(
     order: tuple[int, ...],
     warnings: Sequence[str],
 ) -> Encoded:
-    """The bytes of a header that says all but what has been done, and where the samples are."""
+    """Add history, extensions and sample offset, and serialise the header."""
     kind = kind_of(isinstance(raw, nib.Nifti2Header), pair)
     raw = kind(raw.binaryblock, raw.endianness, check=False)
     if history is not None and not text(raw["descrip"]) and len(history) <= DESCRIP:

@@ -1,4 +1,4 @@
-"""Writes a volume of any kind, once all that is not samples has been made."""
+"""Writes volumes from encoded headers and slabs of samples."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class Encoded:
     Attributes:
         dtype: of the samples in the file, byte order included.
         order: the axes of the array by number, in the order of the file, slowest first.
-        head: what precedes the samples in their file.
-        tail: what follows them.
+        head: bytes before the samples in their file.
+        tail: bytes after them.
         header: the content of the header file of a pair.
-        warnings: what of the input the file cannot hold.
+        warnings: parts of the input that the file cannot hold.
     """
 
     dtype: np.dtype[Any]
@@ -39,7 +39,7 @@ class Encoded:
 
 
 class VolumeSink:
-    """A volume that is going to be written; see `Sink`. The header of a pair is written first, and found last."""
+    """A volume to be written; see `Sink`. The header of a pair is written first."""
 
     pyramids = False
 
@@ -56,7 +56,7 @@ class VolumeSink:
 
     def write(self, paths: Sequence[Path], arrays: Iterable[Iterable[Array]]) -> None:
         """Write the volume; see `Sink`."""
-        slabs = next(iter(arrays))  # there is one
+        slabs = next(iter(arrays))  # exactly one
         if self._volume.header is not None:
             with paths[1].open("wb") as file:
                 self._put(file, [memoryview(self._volume.header)])
@@ -96,7 +96,7 @@ class VolumeSink:
 
     def _map(self, file: BinaryIO, path: Path) -> Array:
         head, shape = len(self._volume.head), self._file_shape
-        if hasattr(os, "posix_fallocate"):  # a disk that is full is an error here, and the end of the process later
+        if hasattr(os, "posix_fallocate"):  # a full disk raises here; later it would kill the process
             file.flush()
             os.posix_fallocate(file.fileno(), 0, head + math.prod(shape) * self._volume.dtype.itemsize)
         return np.memmap(path, self._volume.dtype, "r+", head, shape)
