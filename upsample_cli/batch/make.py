@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import OutputError, RequestError, UpsampleError
 from ..resize.request import Request
+from ..runtime.urls import is_url
 from .conflicts import resolve_conflicts
 from .existing import Existing
 from .inputs import Input, Selection, find_inputs
@@ -79,7 +80,7 @@ def _with_folders(jobs: Iterable[Job]) -> Iterator[Job]:
     errors: dict[str, OutputError | None] = {}
     for job in jobs:
         folder = os.path.dirname(job.output)  # noqa: PTH120 much faster than pathlib in large batches
-        if job.skip is None and job.error is None and folder not in errors:
+        if job.skip is None and job.error is None and folder not in errors and not is_url(folder):
             errors[folder] = _create_folder(Path(folder))
         yield job._replace(error=job.error or errors.get(folder))
 
@@ -132,5 +133,5 @@ def _refuse_missing_folders(template: Template, jobs: Iterable[Job]) -> None:
     if template.makes_folders:
         folders = [os.path.dirname((template.folder or "").rstrip("/"))]  # noqa: PTH120 the parent of a new directory
     for folder in folders:
-        if not os.path.isdir(folder or "."):  # noqa: PTH112 pathlib raises if a name is too long
+        if not is_url(str(folder)) and not os.path.isdir(folder or "."):  # noqa: PTH112 pathlib raises if a name is too long
             raise OutputError("the directory does not exist; create it first", Path(folder))

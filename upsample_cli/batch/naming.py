@@ -9,6 +9,7 @@ from string import Formatter
 from .. import formats
 from ..errors import RequestError
 from ..resize.request import Request
+from ..runtime.urls import as_path
 from .inputs import Input
 
 DEFAULT_NAME = "{stem}_upsampled{ext}"
@@ -66,7 +67,7 @@ class Template:
         fields = {"stem": stem, "ext": self._suffix or ext, "parent": str(file.path.parent), "subdir": file.subdir}
         if not self.fields.isdisjoint(("size", "scale", "mode")):
             fields |= self._content_fields(file.path, request)
-        return Path(self._text.format(**fields))
+        return as_path(self._text.format(**fields))
 
     def _parse(self) -> tuple[frozenset[str], str]:
         """The fields of the template, and the literal text before the first field."""
@@ -91,7 +92,7 @@ class Template:
         from ..resize.mode import choose_mode, read_options  # imports NumPy
         from ..resize.targets import find_targets
 
-        if self.fields.isdisjoint(("size", "scale")) and (request.mode is not None or not path.is_file()):
+        if self.fields.isdisjoint(("size", "scale")) and (request.mode is not None or not formats.exists(path)):
             return {"mode": choose_mode(request).name}
         with formats.open_source(path, read_options(request)) as source:
             grid, mode = source.header.grid, choose_mode(request, source.header.labels)
@@ -111,10 +112,17 @@ def _text(output: str | None, default: str) -> str:
     if not output:
         raise RequestError("--output: the name is empty; give a file, a directory or a template")
     literal = _literal(output)
-    if os.path.isdir(output) or (output.endswith("/") and "{" not in output):  # noqa: PTH112 a name may be too long
+    if _is_folder(output) or (output.endswith("/") and "{" not in output):
         name = "{stem}{ext}" if default.endswith("{ext}") else default
         return f"{literal.rstrip('/') or '/'}/{{subdir}}/{name}"
     return output if "{" in output else literal
+
+
+def _is_folder(output: str) -> bool:
+    """Whether `output` is an existing directory for outputs, and not one that is a single image."""
+    if formats.writes_directory(Path(output)) and not output.endswith("/"):
+        return False
+    return os.path.isdir(output)  # noqa: PTH112 a name may be too long
 
 
 def _literal(text: str) -> str:

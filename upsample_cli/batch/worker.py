@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -64,7 +63,7 @@ def run_job(
 
 
 def _output_exists(job: Job) -> bool:
-    return all(os.path.exists(part) for part in formats.parts(job.output))  # noqa: PTH110 pathlib raises for odd names
+    return all(formats.exists(part) for part in formats.parts(job.output))
 
 
 def _with_plan(result: Result, plan: Plan) -> Result:

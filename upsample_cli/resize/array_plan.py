@@ -54,6 +54,7 @@ class ArrayPlan(NamedTuple):
         codec: how samples are converted for the arithmetic.
         source_number: which array of the input file is read, counted from 0.
         source_streams: whether the input can be read in parts.
+        reads_output: which array of the output is read instead, for a level that is made from another; or None.
         slab_bytes: size limit of a slab, input and output together; None for the default.
     """
 
@@ -65,6 +66,7 @@ class ArrayPlan(NamedTuple):
     source_number: int
     source_streams: bool
     slab_bytes: int | None = None
+    reads_output: int | None = None
 
     @property
     def changed_axes(self) -> tuple[str, ...]:

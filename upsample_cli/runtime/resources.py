@@ -21,7 +21,9 @@ _LARGEST_OUTPUT_BYTES = 2**44  # 16 TiB
 _LARGEST_COMPRESSION_RATIO = 20  # assumed when free disk space is checked
 
 
-def check_output_size(output_bytes: int, samples_along_axes: int, memory_limit: float, path: Path) -> None:
+def check_output_size(
+    output_bytes: int, samples_along_axes: int, memory_limit: float, path: Path, sparse: bool = False
+) -> None:
     """Refuse an output that no machine could hold, or axes whose weights alone exceed the memory limit.
 
     Args:
@@ -29,12 +31,13 @@ def check_output_size(output_bytes: int, samples_along_axes: int, memory_limit: 
         samples_along_axes: the sum of the output sizes of all resized axes.
         memory_limit: bytes of working memory.
         path: the file, for the message.
+        sparse: whether most of the samples may be absent, so that their number says nothing.
 
     Raises:
         RequestError: with the number of bytes.
     """
     weight_bytes = WEIGHT_BYTES_PER_SAMPLE * samples_along_axes
-    if output_bytes > _LARGEST_OUTPUT_BYTES or weight_bytes > memory_limit:
+    if (output_bytes > _LARGEST_OUTPUT_BYTES and not sparse) or weight_bytes > memory_limit:
         needed, weights = format_bytes(output_bytes), format_bytes(weight_bytes)
         raise RequestError(
             f"the output would need {needed}, and {weights} of weights in memory; choose a smaller output", path

@@ -71,8 +71,51 @@ def read_back(path: Path, family: str, planned: Header, counts: Sequence[int]) -
     with ExitStack() as stack:
         if family == "tiff":
             yield _tiff(path, counts, stack)
+        elif family == "zarr":
+            yield _zarr(path)
         else:
             yield [_picture(path, planned) if family == "picture" else {"npy": _npy, "volume": _volume}[family](path)]
+
+
+def _zarr(path: Path) -> list[ReadBack]:
+    import zarr
+
+    node: Any = zarr.open(str(path), mode="r")
+    if isinstance(node, zarr.Array):
+        return [_zarr_array(node, None, {})]
+    images = [node, *_groups_below(node)]
+    return [
+        _zarr_array(image[dataset["path"]], entry, dataset)
+        for image in images
+        for entry in image.attrs.get("ome", image.attrs).get("multiscales", [])[:1]
+        for dataset in entry["datasets"]
+    ]
+
+
+def _groups_below(group: Any) -> Iterator[Any]:
+    """All groups of a hierarchy; label images follow their image."""
+    for _, below in sorted(group.groups(), key=lambda item: (item[0] != "labels", len(item[0]), item[0])):
+        yield below
+        yield from _groups_below(below)
+
+
+def _zarr_array(array: Any, entry: Any, dataset: Any) -> ReadBack:
+    names = "".join(axis["name"] for axis in entry["axes"]) if entry else "?" * array.ndim
+    scale = np.ones(array.ndim)
+    for part in (dataset or {}, entry or {}):
+        for transformation in part.get("coordinateTransformations", []):
+            if transformation["type"] == "scale":
+                scale = scale * transformation["scale"]
+    units = {"angstrom": "Å", "inch": "in", "minute": "min", "second": "s", "hour": "h"}
+    prefixes = {"pico": "p", "nano": "n", "micro": "µ", "milli": "m", "centi": "c", "kilo": "k", "": ""}
+    spacing = {}
+    for axis, step in zip(entry["axes"] if entry else (), scale, strict=False):
+        if axis.get("type") in ("space", "time"):
+            unit = axis.get("unit", "")
+            base = next((base for base in ("meter", "second") if unit.endswith(base)), None)
+            short = units.get(unit, unit if base is None else prefixes.get(unit[: -len(base)], "?") + base[0])
+            spacing[axis["name"]] = float(step) * _ratio(short)
+    return ReadBack(names, array.shape, array.dtype, lambda index: array[index], spacing)
 
 
 def _npy(path: Path) -> ReadBack:
