@@ -32,6 +32,7 @@ def upsample_files(
     jobs: int | None = None,
     dry_run: bool = False,
     progress: Callable[[Path, float], None] | None = None,
+    cluster: Any = None,
     **options: Any,
 ) -> Generator[Result]:
     """Resize files in parallel as the command does, and yield the result of each as it ends.
@@ -52,6 +53,7 @@ def upsample_files(
         jobs: number of files processed in parallel, or None for one per core.
         dry_run: whether to plan only.
         progress: is called with an input and the fraction of it that is done.
+        cluster: a `distributed.Client` whose workers resize the files, or None for processes of this machine.
         options: the command's options for resizing: one of ``scale``, ``size``, ``spacing``, ``fit`` and ``like``, and
             ``mode``, ``align_corners``, ``antialias``, ``axes``, ``max_memory`` in bytes and so on; see
             `upsample_cli.request.Request`. Options with a number per axis take one number for all axes, a
@@ -81,7 +83,11 @@ def upsample_files(
         dry_run=dry_run,
         progress=None if progress is None else lambda job, fraction: progress(job.input, fraction),
     )
-    return run_jobs(batch.jobs, execution)
+    if cluster is None:
+        return run_jobs(batch.jobs, execution)
+    from ..runtime.cluster import DaskWorkers  # which needs an extra
+
+    return run_jobs(batch.jobs, execution, DaskWorkers(cluster))
 
 
 def _as_option(name: str, value: Any) -> Any:

@@ -23,7 +23,7 @@ from .help import ENVIRONMENT, epilog, in_groups
 from .settings import Settings, make_settings, variables_in_use
 
 if TYPE_CHECKING:
-    from ..batch.job import Job
+    from ..batch.job import ExecutionOptions, Job
     from ..batch.make import Batch
     from ..batch.naming import Template
     from ..batch.pairs import Pair
@@ -209,7 +209,17 @@ def _results(settings: Settings, request: Request, jobs: Sequence[Job], console:
         thumbnails=settings.report is not None,
         progress=console.progress,
     )
-    return run_jobs(jobs, options)
+    if settings.cluster is None:
+        return run_jobs(jobs, options)
+    return _cluster_results(settings.cluster, jobs, options)
+
+
+def _cluster_results(address: str, jobs: Sequence[Job], options: ExecutionOptions) -> Generator[Result]:
+    from ..batch.run import run_jobs
+    from ..runtime.cluster import connect
+
+    with connect(address) as workers:
+        yield from run_jobs(jobs, options, workers)
 
 
 def _listeners(settings: Settings, jobs: Sequence[Job], stack: ExitStack) -> Iterator[Callable[[Result], None]]:

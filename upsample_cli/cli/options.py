@@ -195,6 +195,12 @@ running_options = _all_of(
         type=click.IntRange(1),
         help="Files processed in parallel. Default: one per core.",
     ),
+    _option(
+        RUNNING,
+        "--cluster",
+        metavar="ADDRESS",
+        help="Run on the workers of a Dask scheduler: tcp://HOST:PORT, a scheduler file, or local.",
+    ),
     _option(RUNNING, "--threads", metavar="N", type=click.IntRange(1), help="Threads per file. Default: the cores."),
     _option(
         RUNNING,

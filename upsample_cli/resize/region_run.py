@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
-from functools import lru_cache
 from itertools import islice, product
 from pathlib import Path
 from typing import NamedTuple, cast
@@ -63,6 +62,9 @@ class ClusterTask(NamedTuple):
     request: Request
     location: str
     regions: tuple[Region, ...]
+
+
+_kept: list[tuple[ClusterTask, tuple[Plan, Source, Sequence[BoxArray]]]] = []  # what a worker has open, at most one
 
 
 class RegionWork:
@@ -231,7 +233,7 @@ def _on_cluster(plan: Plan, output: BoxOutput, regions: Iterator[Region], worker
 
 def run_cluster_task(task: ClusterTask) -> None:
     """Make the regions of a task in a worker of a cluster, with all its threads."""
-    plan, source, arrays = _opened(task.source_path, task.output_path, task.request, task.location)
+    plan, source, arrays = _opened(task)
     threads = available_cores()
     work = RegionWork(plan, source, arrays)
     with closing(LocalThreads(threads).run(work.run, task.regions)) as results:
@@ -240,14 +242,14 @@ def run_cluster_task(task: ClusterTask) -> None:
                 raise error
 
 
-@lru_cache(2)
-def _opened(
-    source_path: Path, output_path: Path, request: Request, location: str
-) -> tuple[Plan, Source, Sequence[BoxArray]]:
+def _opened(task: ClusterTask) -> tuple[Plan, Source, Sequence[BoxArray]]:
     """The plan that the client has made as well, with everything opened; kept for the next task."""
-    source = formats.open_source(source_path, read_options(request))
-    plan = make_plan(request, source, source_path, output_path)
-    return plan, source, cast(BoxSink, plan.sink).stored_arrays(location)
+    key = task._replace(regions=())
+    if not _kept or _kept[0][0] != key:
+        source = formats.open_source(task.source_path, read_options(task.request))
+        plan = make_plan(task.request, source, task.source_path, task.output_path)
+        _kept[:] = [(key, (plan, source, cast(BoxSink, plan.sink).stored_arrays(task.location)))]
+    return _kept[0][1]
 
 
 def _show(tap: SampleTap, plan: Plan, source: Source, output: BoxOutput) -> None:
