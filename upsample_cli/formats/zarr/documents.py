@@ -74,13 +74,12 @@ class Node:
     @property
     def key_prefix(self) -> str:
         """What the keys of all chunks begin with, relative to the root."""
-        start = f"{self.path}/" if self.path else ""
-        return f"{start}c" if self._key_encoding() == "default" else start
+        return f"{self.path}/c".lstrip("/") if self._key_encoding() == "default" else self.path
 
     def chunk_index(self, key: str) -> tuple[int, ...] | None:
         """The index of the stored chunk with this key, which is relative to the root; None for other keys."""
         separator = self._separator()
-        text = key[len(self.key_prefix) :].lstrip(separator)
+        text = key[len(self.key_prefix) :].lstrip(f"{separator}/")
         try:
             index = tuple(int(part) for part in text.split(separator))
         except ValueError:

@@ -206,7 +206,7 @@ def _image(
         grid,
         array.dtype,
         alpha=colours == "RGBA",
-        colours=colours,
+        colours=None if colours is None else "RGB",
         levels=tuple(array.presented(level.shape) for level in datasets[1:]),
         metadata=metadata,
         foreign_items=_foreign_items(group, ome, entries),
