@@ -144,7 +144,8 @@ class RegionGrid:
         writes = math.prod(self.shape_within) * self.plan.after.dtype.itemsize
         matrices = [axis.matrix for axis in self.plan.axes if axis.matrix is not None]
         weights = sum(min(WEIGHT_BYTES_PER_SAMPLE, 8 * (matrix.max_taps + 2)) * matrix.out_size for matrix in matrices)
-        return weights + (threads + 1) * (reads + _COPIES * writes + TILE_BYTES)
+        waiting = reads if self.reads_rows else 0  # what is read of a file while threads compute
+        return weights + waiting + threads * (reads + _COPIES * writes + TILE_BYTES)
 
     @property
     def shape_within(self) -> tuple[int, ...]:

@@ -231,9 +231,7 @@ class _HandOut:
             return
         yield (
             item.task,
-            UpsampleError(
-                f"its worker died {_ATTEMPTS} times, last {item.worker}; it may need more memory"
-            ),
+            UpsampleError(f"its worker died {_ATTEMPTS} times, last {item.worker}; it may need more memory"),
         )
 
 

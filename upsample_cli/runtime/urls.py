@@ -19,8 +19,8 @@ class UrlPath(_Base):
 
     def __str__(self) -> str:
         """The URL, with the two slashes that `Path` merges."""
-        scheme, _, rest = super().as_posix().partition(":")
-        return f"{scheme}://{rest.lstrip('/')}"
+        scheme, *rest = self.parts
+        return f"{scheme}//{'/'.join(rest)}"
 
     def __fspath__(self) -> str:
         return str(self)

@@ -84,6 +84,9 @@ class StoredArray:
     def read_box(self, box: Box) -> Array:
         """The samples of a box."""
         stored = self._stored(box)
+        if math.prod(map(len, stored)) * self.dtype.itemsize > _CACHE_BYTES // 2:
+            whole: Array = np.asarray(self._array[tuple(slice(part.start, part.stop) for part in stored)])
+            return whole.transpose(self.order)
         out: Array = np.empty([part.stop - part.start for part in stored], self.dtype)
         for index, chunk in self._chunks(stored):
             starts = [number * length for number, length in zip(index, self.node.chunk_shape, strict=True)]

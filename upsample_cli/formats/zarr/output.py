@@ -17,7 +17,7 @@ from ...runtime.atomic_directory import AtomicDirectory
 from ...runtime.urls import is_url
 from .array import StoredArray
 from .documents import Node, write_nodes
-from .store import Directory, ObjectStore, open_store
+from .store import Directory, ObjectStore, open_store, require_libraries
 
 _JOURNAL = ".upsample-progress.json"
 _JOURNAL_SECONDS = 2.0  # between two writings of the journal
@@ -156,9 +156,17 @@ def _in_object_store(path: Path, nodes: Sequence[Node], fingerprint: str, overwr
 
 
 def exists(path: Path) -> bool:
-    """Whether there is a finished Zarr hierarchy at a URL."""
+    """Whether there is a finished Zarr hierarchy at a URL.
+
+    Raises:
+        OutputError: the store does not answer, or says no.
+    """
+    require_libraries(path)
     store = open_store(path)
-    return any(store.read(name) is not None for name in ("zarr.json", ".zgroup", ".zarray"))
+    try:
+        return any(store.read(name) is not None for name in ("zarr.json", ".zgroup", ".zarray"))
+    except OSError as error:
+        raise OutputError(f"cannot be accessed: {error.strerror or error}", path) from error
 
 
 def _journal_record(store: Directory | ObjectStore) -> dict[str, Any] | None:

@@ -115,6 +115,10 @@ class ObjectStore:
             return bytes(file_system.cat_file(f"{root}/{key}"))
         except (FileNotFoundError, IsADirectoryError):
             return None
+        except OSError:
+            raise
+        except Exception as error:  # of the library for this kind of store, such as a lack of credentials
+            raise OSError(f"{type(error).__name__}: {error}") from error
 
     def write(self, key: str, data: bytes) -> None:
         """Store `data` under `key`."""
