@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -12,6 +12,7 @@ from typing import NamedTuple
 from .. import formats
 from ..errors import UpsampleError
 from ..resize.request import Request
+from ..runtime.atomic import remove_stale
 from ..runtime.cluster import DaskWorkers, worker_memory
 from ..runtime.urls import is_url
 from .job import ExecutionOptions, Job
@@ -60,8 +61,10 @@ def run_on_cluster(
                 options.progress(job, 0.0)
             yield _ClusterJob(number, _absolute_job(job), sent)
 
-    with closing(workers.run(run_cluster_job, handed_out())) as results:
-        for task, outcome in results:
+    with ExitStack() as stack:
+        for folder in {_absolute(job.output).parent for job in jobs if not is_url(str(job.output))}:
+            stack.callback(remove_stale, folder)  # temporary files of workers that died
+        for task, outcome in stack.enter_context(closing(workers.run(run_cluster_job, handed_out()))):
             job = by_number[task.number]
             if isinstance(outcome, Exception):
                 error = outcome if isinstance(outcome, UpsampleError) else UpsampleError(str(outcome), job.input)

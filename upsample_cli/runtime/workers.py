@@ -43,7 +43,8 @@ class LocalThreads:
                         ended = True
                     else:
                         running[pool.submit(function, task)] = task
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                done = wait(running, return_when=FIRST_COMPLETED).done
+                for future in sorted(done, key=lambda future: future.exception() is not None):  # failures last
                     task, error = running.pop(future), future.exception()
                     if error is not None and not isinstance(error, Exception):
                         raise error

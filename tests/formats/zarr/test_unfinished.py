@@ -132,7 +132,8 @@ def test_two_processes_do_not_write_one_output(volume: Path) -> None:
         "def slow(self, region): time.sleep(0.2); print('begun', flush=True); make(self, region)\n"
         "r.RegionWork._make = slow\n"
         "from upsample_cli.api.files import upsample_files\n"
-        f"[result] = upsample_files({str(volume)!r}, {str(out)!r}, scale=3)\nassert result.status == 'done', result.error\n"
+        f"[result] = upsample_files({str(volume)!r}, {str(out)!r}, scale=3)\n"
+        "assert result.status == 'done', result.error\n"
     )
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as other:
         assert other.stdout is not None

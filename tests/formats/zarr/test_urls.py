@@ -16,7 +16,7 @@ from upsample_cli.runtime.urls import UrlPath, as_path, is_url
 pytest.importorskip("zarr")
 pytest.importorskip("fsspec")
 
-from tests.pipeline_helpers import upsampled  # noqa: E402
+from tests.pipeline_helpers import upsampled
 
 SERVER = """
 import sys

@@ -250,10 +250,9 @@ def test_what_cannot_be_read_or_written_is_refused(tmp_path: Path) -> None:
     zarr.open_group(str(tmp_path / "group.zarr"), mode="w").create_array("a", shape=(4,), dtype="u1")
     with pytest.raises(InputError, match="holds no image; name one of its arrays or groups: a"):
         planned(tmp_path / "group.zarr", scale=2)
+    zarr.create_array(str(tmp_path / "big.zarr"), shape=(4096,) * 3, chunks=(1024,) * 3, dtype="u2")
     with pytest.raises(RequestError, match="memory"):
-        big = zarr.create_array(str(tmp_path / "big.zarr"), shape=(4096,) * 3, chunks=(1024,) * 3, dtype="u2")
         planned(tmp_path / "big.zarr", scale=2, max_memory=10**9)
-        del big
     np.save(tmp_path / "1d.npy", np.arange(9))
     with pytest.raises(OutputError, match="no place"):
         planned(tmp_path / "1d.npy", tmp_path / "x.ome.zarr", scale=2)

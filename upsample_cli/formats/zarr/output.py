@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,8 @@ from .documents import Node, write_nodes
 from .store import Directory, ObjectStore, open_store, require_libraries
 
 _JOURNAL = ".upsample-progress.json"
-_JOURNAL_SECONDS = 2.0  # between two writings of the journal
+_UNFINISHED_CHUNK = re.compile(r"\.[0-9a-f]{32}\.partial$")  # what zarr-python leaves when it is killed
+_JOURNAL_SECONDS = 1.0  # between two writings of the journal
 _ABANDONED_SECONDS = 60.0  # after which another client may take over an output in an object store
 
 
@@ -99,7 +101,13 @@ class ZarrOutput:
         """Write all metadata, that of the root last, and return the number of bytes stored."""
         write_nodes(self._store, self._nodes)
         self._store.delete(_JOURNAL)
-        return sum(key.size for key in self._store.keys() or ())
+        size = 0
+        for key in self._store.keys() or ():
+            if _UNFINISHED_CHUNK.search(key.name):
+                self._store.delete(key.name)
+            else:
+                size += key.size
+        return size
 
     def _read_journal(self) -> Journal:
         record = _journal_record(self._store)
@@ -127,7 +135,8 @@ def open_output(path: Path, nodes: Sequence[Node], fingerprint: str, overwrite: 
     try:
         with AtomicDirectory(resolve_link(path), fingerprint) as directory:
             output = ZarrOutput(Directory(directory.path), nodes, fingerprint)
-            yield output
+            with _journal_kept(output):
+                yield output
             directory.publish(overwrite)
     except BlockingIOError:
         raise OutputError("is being written by another process", path) from None
@@ -152,7 +161,19 @@ def _in_object_store(path: Path, nodes: Sequence[Node], fingerprint: str, overwr
         store.remove_all()
     output = ZarrOutput(store, nodes, fingerprint)
     output.write_journal()
-    yield output
+    with _journal_kept(output):
+        yield output
+
+
+@contextmanager
+def _journal_kept(output: ZarrOutput) -> Iterator[None]:
+    """Write the journal if the block fails, so that the next run knows what is complete."""
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):
+            output.write_journal()
+        raise
 
 
 def exists(path: Path) -> bool:
