@@ -206,7 +206,7 @@ def test_workers_that_cannot_do_the_work_are_told_apart(tmp_path: Path, answer: 
         def run(self, function: object, paths: list[str], workers: list[str], on_error: str) -> dict[str, object]:
             return dict.fromkeys(workers, answer)
 
-    with pytest.raises(RequestError, match="the worker tcp://worker|tcp://worker does not answer") as error:
+    with pytest.raises(RequestError, match="tcp://worker") as error:
         DaskWorkers(Client()).check([], [tmp_path])
     assert text in str(error.value)
     assert not list(tmp_path.iterdir())

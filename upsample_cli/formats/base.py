@@ -149,6 +149,10 @@ class BoxSource(Source, Protocol):
         """The samples of a box."""
         ...
 
+    def forget(self) -> None:
+        """Free what is kept for further reads."""
+        ...
+
 
 @runtime_checkable
 class SparseArray(Protocol):
@@ -178,6 +182,10 @@ class BoxArray(Protocol):
 
     def read_box(self, box: Box) -> Array:
         """The samples of a box that has been written."""
+        ...
+
+    def forget(self) -> None:
+        """Free what is kept for further reads."""
         ...
 
     def write_box(self, box: Box, samples: Array) -> None:

@@ -156,6 +156,7 @@ def run_regions(
                     if progress is not None:
                         progress(min(1.0, written + share * (region.position + 1) / len(grid)))
             written += share
+            _forget(grid, source, output)
         size = output.finish()
         if tap is not None:
             _show(tap, plan, source, output)
@@ -164,6 +165,14 @@ def run_regions(
     if progress is not None:
         progress(1.0)
     return size
+
+
+def _forget(grid: RegionGrid, source: Source, output: BoxOutput) -> None:
+    """Free the decoded chunks of the array that has just been read."""
+    if grid.plan.reads_output is not None:
+        output.arrays[grid.plan.reads_output].forget()
+    elif isinstance(read := [source, *source.others][grid.plan.source_number], BoxSource):
+        read.forget()
 
 
 def _pending(number: int, grid: RegionGrid, source: Source, output: BoxOutput) -> Iterator[Region]:

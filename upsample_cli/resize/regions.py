@@ -16,7 +16,7 @@ from ..runtime.resources import WEIGHT_BYTES_PER_SAMPLE
 from .array_plan import ArrayPlan
 
 _REGION_BYTES = 4 << 20  # of output: shards that are smaller are joined, so that few calls do the work
-_PLANE_BYTES = 48 << 20  # of decoded input chunks that the regions of one plane of a column read
+_PLANE_BYTES = 32 << 20  # of decoded input chunks that the regions of one plane of a column read
 _COPIES = 3  # of a region's samples while it is encoded
 
 

@@ -115,7 +115,8 @@ def test_world_coordinates_are_true_at_every_level(
             values = np.moveaxis(samples(out, str(level)), axis, -1)[0, 0]
             inner = slice(3, -3)  # away from the border, where samples repeat
             expected = positions(result, level)[axis]
-            np.testing.assert_allclose(values[0][inner], expected[inner], rtol=0, atol=1e-6 + 0.02 * level)
+            tolerance = 0.02 * (expected[1] - expected[0]) if level else 1e-6  # antialiasing weights ripple a little
+            np.testing.assert_allclose(values[0][inner], expected[inner], rtol=0, atol=tolerance)
 
 
 @pytest.mark.parametrize("zarr_format", [2, 3])

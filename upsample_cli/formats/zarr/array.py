@@ -17,7 +17,7 @@ from ..base import Array, Box
 from .documents import Node
 from .store import Directory, ObjectStore
 
-_CACHE_BYTES = 96 << 20  # of decoded chunks, unless a single box needs more
+_CACHE_BYTES = 64 << 20  # of decoded chunks, unless a single box needs more
 
 
 class StoredArray:
@@ -97,6 +97,11 @@ class StoredArray:
                 outside.append(slice(low - part.start, high - part.start))
             out[tuple(outside)] = chunk[tuple(inside)]
         return out.transpose(self.order)
+
+    def forget(self) -> None:
+        """Free the decoded chunks."""
+        with self._lock:
+            self._cache.clear()
 
     def write_box(self, box: Box, samples: Array) -> None:
         """Store a box of whole shards; chunks of nothing but the fill value are not stored."""

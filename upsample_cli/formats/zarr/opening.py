@@ -57,6 +57,10 @@ class ZarrSource:
         """The samples of a box; see `BoxSource`."""
         return self.array.read_box(box)
 
+    def forget(self) -> None:
+        """Free the decoded chunks; see `BoxSource`."""
+        self.array.forget()
+
     def read(self, axis: int, start: int, stop: int) -> Array:
         """Rows ``start:stop``; see `Source`."""
         import numpy as np
