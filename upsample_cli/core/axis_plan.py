@@ -33,12 +33,14 @@ class AxisTarget(NamedTuple):
         scale_factor: the factor at which to sample, or None for the ratio of the sizes.
         exact: apply `scale_factor` even where PyTorch's kernel would ignore it, see `ScalePolicy`.
         shift: offset of the output grid in input samples, for modes that interpolate.
+        crop: first and number of the output samples that are kept; None for all.
     """
 
     size: int
     scale_factor: float | None = None
     exact: bool = False
     shift: float = 0.0
+    crop: tuple[int, int] | None = None
 
 
 class AxisPlan(NamedTuple):
@@ -47,15 +49,26 @@ class AxisPlan(NamedTuple):
     Attributes:
         map: where the output samples lie; the geometry of the output follows from it.
         matrix: the weights, or None if the axis does not change.
+        uncropped: the map of the whole output axis if `map` and `matrix` are only a part of it, else None.
+        start: the first output sample of that part.
     """
 
     map: AxisMap
     matrix: BandedMatrix | None
+    uncropped: AxisMap | None = None
+    start: int = 0
 
     @classmethod
     def unchanged(cls, size: int) -> AxisPlan:
         """The plan for an axis of `size` samples that stays as it is."""
         return cls(axis_map(size, size), None)
+
+    def cropped(self, start: int, size: int) -> AxisPlan:
+        """The plan for `size` output samples from `start` on."""
+        whole = self.map
+        matrix = self.matrix or nearest_exact_matrix(whole, np.float64)
+        part = whole._replace(out_size=size, shift=whole.shift + whole.a * start)
+        return AxisPlan(part, matrix.rows(start, start + size), whole, start)
 
 
 def max_taps(axes: Iterable[AxisPlan]) -> int:
@@ -91,7 +104,8 @@ def plan_axes(
             longest = max(axis.in_size, axis.out_size)
             make = make_matrix if longest > _LONGEST_CACHED_AXIS else _cached_matrix
             matrices[axis] = make(mode, axis, context)
-        plans.append(AxisPlan(axis, matrices.get(axis)))
+        plan = AxisPlan(axis, matrices.get(axis))
+        plans.append(plan if target.crop in (None, (0, target.size)) else plan.cropped(*target.crop))
     return plans
 
 

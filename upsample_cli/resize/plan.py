@@ -124,6 +124,8 @@ def _warnings(
     warnings = [warning for source in sources for warning in source.warnings]
     warnings += [warning for image in images for warning in _label_warning(image, request)]
     warnings += sink.warnings
+    if any(image.before.levels and not image.after.levels for image in images):
+        warnings.append("the smaller levels of the pyramid are dropped, because the image is cropped")
     for image, wanted in zip(images, targets, strict=True):
         warnings += [*_aliasing_warning(image), *_spacing_warnings(image, wanted)]
     return tuple(dict.fromkeys(warnings))

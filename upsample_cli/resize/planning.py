@@ -44,7 +44,9 @@ def plan_array(
     axes = _plan_axes(request, mode, targets, before, limit, path)
     grid = before.grid.resampled({name: axis.map for name, axis in axes.items() if axis.matrix is not None})
     history = _history(mode, axes, request) if request.provenance else None
-    after = before._replace(grid=grid, levels=_level_shapes(before, grid.shape), history=history)
+    cropped = any(axis.uncropped is not None for axis in axes.values())
+    levels = () if cropped else _level_shapes(before, grid.shape)
+    after = before._replace(grid=grid, levels=levels, history=history)
     all_axes = tuple(axes.get(axis.name) or AxisPlan.unchanged(axis.size) for axis in before.grid.axes)
     codec = _codec(before, mode, all_axes, request, path)
     return ArrayPlan(before, after, mode, all_axes, codec, number, source.streams)

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .. import formats
 from ..core.axis_plan import AxisTarget, plan_axes
 from ..core.sampling import scaled_size
 from ..errors import InputError, RequestError
 from ..formats.base import ReadOptions
-from ..geometry import Grid
+from ..geometry import Axis, Grid
 from .mode import choose_mode, read_options
+from .per_axis import Number, PerAxis
 from .reference_grid import check_same_space, matching_target
-from .request import PairedImage, PerAxis, Request
+from .request import PairedImage, Request
+
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 
 def find_targets(request: Request, grid: Grid, path: Path) -> dict[str, AxisTarget]:
@@ -29,40 +36,98 @@ def find_targets(request: Request, grid: Grid, path: Path) -> dict[str, AxisTarg
         InputError: a reference file cannot be read.
     """
     try:
-        if request.paired_image is not None:
-            return _from_paired_image(request.paired_image, request, grid, path)
-        if request.scale is not None:
-            return _from_scale(request.scale, grid, request.recompute_scale_factor)
-        if request.size is not None:
-            sizes = request.size.resolve(grid.spatial, grid.names, "--size")
-            return {name: AxisTarget(int(size)) for name, size in sizes.items()}
-        if request.spacing is not None:
-            return _from_spacing(request.spacing, grid, request.align_corners)
-        if request.fit is not None:
-            return _from_box(request.fit, grid)
-        assert request.like is not None
-        return _from_file(Path(request.like), grid)
+        targets = _targets(request, grid, path)
     except (RequestError, ValueError) as error:
         if isinstance(error, RequestError) and error.path is not None:
             raise
         raise RequestError(str(error), path) from error
+    if request.only_shrink or request.only_enlarge:
+        return {name: _bounded(target, grid[name].size, request.only_shrink) for name, target in targets.items()}
+    return targets
+
+
+def _targets(request: Request, grid: Grid, path: Path) -> dict[str, AxisTarget]:
+    if request.paired_image is not None:
+        return _from_paired_image(request.paired_image, request, grid, path)
+    if request.scale is not None:
+        return _from_scale(request.scale, grid, request.recompute_scale_factor)
+    if request.size is not None:
+        return _from_size(request.size, grid)
+    if request.spacing is not None:
+        return _from_spacing(_spacings(request.spacing, grid), grid, request.align_corners)
+    if request.isotropic is not None:
+        return _from_spacing(_equal_spacings(request.isotropic, grid), grid, request.align_corners)
+    if request.fit is not None:
+        return _from_box(request.fit, grid)
+    if request.cover is not None:
+        return _covering(request.cover, grid, request)
+    assert request.like is not None
+    return _from_file(Path(request.like), grid)
+
+
+def _bounded(target: AxisTarget, size: int, only_shrink: bool) -> AxisTarget:
+    """The target, or an unchanged axis of `size` samples if it would change in the unwanted direction."""
+    unwanted = target.size > size if only_shrink else target.size < size
+    return AxisTarget(size) if unwanted else target
 
 
 def _from_scale(scale: PerAxis, grid: Grid, recompute: bool) -> dict[str, AxisTarget]:
-    factors = scale.resolve(grid.spatial, grid.names, "--scale")
-    return {
-        name: AxisTarget(scaled_size(grid[name].size, factor), None if recompute else factor)
-        for name, factor in factors.items()
-    }
-
-
-def _from_spacing(spacing: PerAxis, grid: Grid, align_corners: bool) -> dict[str, AxisTarget]:
     targets = {}
-    for name, wanted in spacing.resolve(grid.spatial, grid.names, "--spacing").items():
+    for name, factor in scale.resolve(grid.spatial, grid.names, "--scale").items():
+        size = scaled_size(grid[name].size, float(factor))
+        if not isinstance(factor, float):  # a fraction, whose rounding must not cost a sample
+            size = math.floor(grid[name].size * factor)
+        targets[name] = AxisTarget(size, None if recompute else float(factor))
+    return targets
+
+
+def _from_size(size: PerAxis, grid: Grid) -> dict[str, AxisTarget]:
+    sizes = size.resolve(grid.spatial, grid.names, "--size")
+    if size.keeps_proportions:
+        ((name, side),) = sizes.items()
+        return _in_proportion(_ratio(side, grid[name].size), [axis for axis in "xy" if axis in grid.names], grid)
+    return {name: AxisTarget(int(number)) for name, number in sizes.items()}
+
+
+def _spacings(spacing: PerAxis, grid: Grid) -> dict[str, float]:
+    """The requested spacing of each axis, in the unit of the axis."""
+    wanted = {}
+    for name, number in spacing.resolve(grid.spatial, grid.names, "--spacing").items():
+        axis, unit = grid[name], spacing.unit
+        ratio = 1.0
+        if unit is not None and axis.spacing is not None:
+            in_unit = axis.in_unit(unit)
+            if in_unit.unit != unit:
+                known = "no unit" if axis.unit is None else f"the unit {axis.unit}"
+                raise RequestError(f"--spacing {spacing.text}: axis {name} has {known}; write the number alone")
+            ratio = axis.spacing / _spacing_of(in_unit)
+        wanted[name] = float(number) * ratio
+    return wanted
+
+
+def _equal_spacings(choice: str, grid: Grid) -> dict[str, float]:
+    """The spacing of the finest or the coarsest spatial axis for all of them, in the unit of each."""
+    axes = [grid[name] for name in grid.spatial]
+    if unknown := [axis.name for axis in axes if axis.spacing is None]:
+        raise RequestError(f"--isotropic: the file has no spacing for axis {unknown[0]}; use --scale or --size")
+    unit = axes[0].unit if axes else None
+    lengths = {axis.name: _spacing_of(axis if unit is None else axis.in_unit(unit)) for axis in axes}
+    chosen = (min if choice == "finest" else max)(lengths.values(), default=1.0)
+    return {axis.name: _spacing_of(axis) * chosen / lengths[axis.name] for axis in axes}
+
+
+def _spacing_of(axis: Axis) -> float:
+    assert axis.spacing is not None
+    return axis.spacing
+
+
+def _from_spacing(wanted: Mapping[str, float], grid: Grid, align_corners: bool) -> dict[str, AxisTarget]:
+    targets = {}
+    for name, spacing in wanted.items():
         axis = grid[name]
         if axis.spacing is None:
             raise RequestError(f"--spacing: the file has no spacing for axis {name}; use --scale or --size")
-        factor = axis.spacing / wanted
+        factor = axis.spacing / spacing
         extent = (axis.size - 1) * factor + 1 if align_corners else axis.size * factor
         targets[name] = AxisTarget(max(1, round(extent)), factor, exact=True)
     return targets
@@ -70,11 +135,39 @@ def _from_spacing(spacing: PerAxis, grid: Grid, align_corners: bool) -> dict[str
 
 def _from_box(box: PerAxis, grid: Grid) -> dict[str, AxisTarget]:
     """The largest sizes inside a box that keep the proportions."""
+    limits, resized = _box(box, grid, "--fit")
+    factor = min((_ratio(limit, grid[name].size) for name, limit in limits.items()), default=1)
+    return _in_proportion(factor, resized, grid)
+
+
+def _covering(box: PerAxis, grid: Grid, request: Request) -> dict[str, AxisTarget]:
+    """The smallest sizes that cover a box and keep the proportions, cropped to the box in the centre."""
+    limits, resized = _box(box, grid, "--cover")
+    factor = max((_ratio(limit, grid[name].size) for name, limit in limits.items()), default=1)
+    factor = min(factor, 1) if request.only_shrink else max(factor, 1) if request.only_enlarge else factor
+    targets = _in_proportion(factor, resized, grid)
+    for name, limit in limits.items():
+        size = targets[name].size
+        kept = min(size, int(limit))
+        targets[name] = targets[name]._replace(crop=((size - kept) // 2, kept))
+    return targets
+
+
+def _box(box: PerAxis, grid: Grid, option: str) -> tuple[dict[str, Number], Sequence[str]]:
+    """The sides of a box, and the axes that are resized: z only if the box has a side along z."""
+    plane = tuple(name for name in grid.spatial if name != "z") or grid.spatial
+    limits = box.resolve(grid.spatial if len(box.positional) > len(plane) else plane, grid.spatial, option)
+    return limits, grid.spatial if "z" in limits else plane
+
+
+def _ratio(side: Number, size: int) -> Fraction:
     from fractions import Fraction
 
-    limits = box.resolve(grid.spatial, grid.spatial, "--fit")
-    factor = min(Fraction(int(limit), max(1, grid[name].size)) for name, limit in limits.items()) if limits else 1
-    return {name: AxisTarget(max(1, round(grid[name].size * factor))) for name in grid.spatial}
+    return Fraction(int(side), max(1, size))
+
+
+def _in_proportion(factor: Fraction | int, names: Sequence[str], grid: Grid) -> dict[str, AxisTarget]:
+    return {name: AxisTarget(max(1, round(grid[name].size * factor))) for name in names}
 
 
 def _from_file(path: Path, grid: Grid) -> dict[str, AxisTarget]:

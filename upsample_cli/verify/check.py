@@ -150,7 +150,7 @@ def _row(array_plan: ArrayPlan, axis: int, position: int) -> Row:
     step = array_plan.axes[axis]
     if step.matrix is None:
         return Row((position,), (1.0,))
-    return reference_row(array_plan.mode, step.map, position)
+    return reference_row(array_plan.mode, step.uncropped or step.map, step.start + position)
 
 
 class _Judge:
