@@ -38,9 +38,8 @@ def save(*names, shape=(3, 4)):
 
 
 def make_jobs(inputs, output=None, *, existing="refuse", request=TWICE, **selection):
-    return make_batch(
-        Selection(inputs, **selection), Template(output), request, existing=Existing(existing), create_folders=False
-    ).jobs
+    chosen = Selection(inputs, **selection)
+    return make_batch(chosen, Template(output, several=chosen.several), [request], existing=Existing(existing)).jobs
 
 
 def outputs(inputs, output=None, **settings):

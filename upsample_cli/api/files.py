@@ -67,12 +67,12 @@ def upsample_files(
     request = Request(**{name: _as_option(name, value) for name, value in options.items()})
     names = [inputs] if isinstance(inputs, (str, os.PathLike)) else inputs
     policy = Existing(existing)
+    selection = Selection([os.fspath(name) for name in names], recursive=recursive)
     batch = make_batch(
-        Selection([os.fspath(name) for name in names], recursive=recursive),
-        Template(None if output is None else os.fspath(output)),
-        request,
+        selection,
+        Template(None if output is None else os.fspath(output), several=selection.several),
+        [request],
         existing=policy,
-        create_folders=not dry_run,
     )
     execution = ExecutionOptions(
         processes=jobs,

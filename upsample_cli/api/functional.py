@@ -13,10 +13,10 @@ import numpy as np
 from ..core.arrays import Array, ArrayLike
 from ..core.axis_plan import AxisTarget, max_taps, plan_axes
 from ..core.dtypes import SampleCodec, label_codec, numeric_codec
+from ..core.long_axis import Matrix
 from ..core.modes import Mode, check_ndim, find_mode
 from ..core.resample import resample
 from ..core.sampling import scaled_size
-from ..core.weights import BandedMatrix
 
 Size = int | Sequence[int]
 Factor = float | Sequence[float]
@@ -192,7 +192,7 @@ class _Resampling:
         self._shape, self._dtype = shape, dtype
         self._taps = max_taps(plans)
         self._codec = label_codec if mode.is_label_mode else numeric_codec
-        self._matrices: list[BandedMatrix | None] = [None, None, *(plan.matrix for plan in plans)]
+        self._matrices: list[Matrix | None] = [None, None, *(plan.matrix for plan in plans)]
 
     def forward(self, x: Array) -> Array:
         return self._apply(x, self._matrices, self._out_shape, self._codec(x.dtype, self._taps))
@@ -208,7 +208,7 @@ class _Resampling:
         return self._apply(g.astype(self._dtype, copy=False), transposed, self._shape, numeric_codec(self._dtype, taps))
 
     @staticmethod
-    def _apply(x: Array, matrices: Sequence[BandedMatrix | None], shape: tuple[int, ...], codec: SampleCodec) -> Array:
+    def _apply(x: Array, matrices: Sequence[Matrix | None], shape: tuple[int, ...], codec: SampleCodec) -> Array:
         out = _empty(shape, x.dtype.newbyteorder("="), channels_last=_is_channels_last(x))
         resample(x, matrices, out, codec)
         return out

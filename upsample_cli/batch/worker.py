@@ -51,6 +51,8 @@ def run_job(
             plan = make_plan(job.request, source, job.input, job.output)
             result = _with_plan(result, plan)
             if not options.dry_run:
+                if options.planned is not None:
+                    options.planned(result)
                 if before_run is not None:
                     before_run(plan)
                 result = _run(result, plan, source, options, progress)

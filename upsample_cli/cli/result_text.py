@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from ..batch.result import Report, Result, Summary
@@ -15,6 +17,7 @@ _HEADINGS = ("INPUT", "OUTPUT", "SIZE", "SPACING", "TYPE", "MODE", "BYTES", "MEM
 _NAME_COLUMNS = 2  # the first columns hold file names
 _RIGHT_ALIGNED = ("BYTES", "MEMORY")
 _GAP = "  "
+_MOST_SUFFIXES = 6  # of unknown files that are named
 
 
 def one_line(result: Result) -> str:
@@ -76,6 +79,16 @@ def summary(report: Report, seconds: float, *, dry_run: bool = False, total: int
         return [f"{format_bytes(report.bytes)} before compression", counts]
     rate = f"{report.done / max(seconds, 1e-9):.3g} files/s"
     return [f"{format_bytes(report.bytes)} written in {format_duration(seconds)}, {rate}", counts]
+
+
+def skipped_files(names: Sequence[str], by_name: bool = False) -> str:
+    """How many files of unknown type were found, by suffix; with `by_name`, also each of them."""
+    files = "file" if len(names) == 1 else "files"
+    suffixes = Counter(PurePath(name).suffix.lower() or "no suffix" for name in names)
+    kinds = ", ".join(f"{count} {suffix}" for suffix, count in suffixes.most_common(_MOST_SUFFIXES))
+    more = ", …" if len(suffixes) > _MOST_SUFFIXES else ""
+    lines = [f"skipped {len(names)} {files} of unknown type: {kinds}{more}"]
+    return "\n".join([*lines, *(f"  {printable(name)}" for name in sorted(names) if by_name)])
 
 
 def _names(result: Result) -> str:

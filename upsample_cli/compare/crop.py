@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from ..core.arrays import Array
+from ..core.long_axis import Matrix
 from ..core.resample import resample
 from ..core.sampling import AxisMap
 from ..core.threads import available_cores
-from ..core.weights import BandedMatrix
 from ..errors import InputError
 from ..formats.base import Source
 from ..preview.planes import Plane, plane_of, sample_aspect
@@ -54,7 +54,7 @@ class _Part:
 
     outputs: range
     reads: range
-    matrix: BandedMatrix | None
+    matrix: Matrix | None
 
 
 def choose_window(source: Source, array_plan: ArrayPlan, region: Region | None, path: Path) -> Window:

@@ -25,6 +25,7 @@ from ..preview.appearance import Appearance
 from ..preview.planes import sample_aspect
 from ..resize.array_plan import ArrayPlan, array_bytes
 from ..resize.mode import read_options
+from ..resize.mode_names import known_mode
 from ..resize.planning import plan_array
 from ..resize.request import Request
 from ..resize.targets import find_targets
@@ -79,12 +80,13 @@ def parse_variants(text: str) -> tuple[Variant, ...]:
     variants = []
     for part in text.split(","):
         name, *changes = (word.strip() for word in part.split("+"))
-        if name not in MODES or not {"antialias", "align-corners"}.issuperset(changes):
+        mode = known_mode(name)
+        if mode is None or not {"antialias", "align-corners"}.issuperset(changes):
             raise RequestError(
                 f"--compare {text}: {part.strip()!r} is unknown; name some of {', '.join(MODES)}, each with "
                 "+antialias or +align-corners if wanted"
             )
-        variants.append(Variant("+".join([name, *changes]), name, "antialias" in changes, "align-corners" in changes))
+        variants.append(Variant("+".join([mode, *changes]), mode, "antialias" in changes, "align-corners" in changes))
     return tuple(variants)
 
 

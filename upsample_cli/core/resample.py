@@ -13,6 +13,7 @@ import numpy as np
 from . import kernel, numpy_kernel
 from .arrays import Array
 from .dtypes import SampleCodec
+from .long_axis import LongMatrix, Matrix
 from .threads import get_num_threads, run_tasks
 from .weights import BandedMatrix
 
@@ -26,6 +27,7 @@ _WIDE_TILE_BYTES = 32 << 20  # of what a row of a tile reads, where its bands ar
 _WIDE_BAND = 8  # taps
 _ROW_ELEMENTS = 512  # rows of the fastest axes are not cut shorter than this
 _LONG_ROW = 1 << 13  # samples: longer rows are cut, so that what the compiled kernel keeps fits the cache
+_LONG_LINE = 1 << 15  # samples: the same where only one axis is resampled, and fewer rows are kept
 _PRODUCTS_PER_THREAD = 1 << 20  # fewer are done sooner than another thread is woken
 _TASKS_PER_THREAD = 4  # so that all end at about the same time
 _GATHER_COST = 4.0  # time per element along the fastest axis, over the time along any other
@@ -40,7 +42,11 @@ class _Block(NamedTuple):
 
 
 def resample(
-    x: Array, bands: Sequence[BandedMatrix | None], out: Array, codec: SampleCodec, threads: int | None = None
+    x: Array,
+    bands: Sequence[Matrix | None],
+    out: Array,
+    codec: SampleCodec,
+    threads: int | None = None,
 ) -> None:
     """Write to `out` the array `x` resampled along every axis that has a matrix.
 
@@ -60,12 +66,44 @@ def resample(
         np.copyto(out, x)
         return
     threads = _useful_threads(threads or get_num_threads(), bands, out)
-    run_tasks(_whole_rows(x, bands, out, codec, threads) or _in_tiles(x, bands, out, codec, threads), threads)
+    tables = [matrix for matrix in bands if not isinstance(matrix, LongMatrix)]
+    if len(tables) < len(bands):
+        run_tasks(_in_blocks(x, bands, out, codec), threads)
+        return
+    run_tasks(_whole_rows(x, tables, out, codec, threads) or _in_tiles(x, tables, out, codec, threads), threads)
 
 
-def _useful_threads(threads: int, bands: Sequence[BandedMatrix | None], out: Array) -> int:
+def _useful_threads(threads: int, bands: Sequence[Matrix | None], out: Array) -> int:
     products = out.size * max(matrix.max_taps for matrix in bands if matrix is not None)
     return max(1, min(threads, products // _PRODUCTS_PER_THREAD))
+
+
+def _in_blocks(x: Array, matrices: Sequence[Matrix | None], out: Array, codec: SampleCodec) -> list[Callable[[], None]]:
+    """Tasks that each resample one block of the long axes, whose weights exist only meanwhile."""
+    last = max(axis for axis, matrix in enumerate(matrices) if matrix is not None)
+    interleaved = math.prod(out.shape[last + 1 :])
+    steps = [
+        matrix.block_rows(_longest_row(matrices) // (interleaved if axis == last else 1))
+        if isinstance(matrix, LongMatrix)
+        else 0
+        for axis, matrix in enumerate(matrices)
+    ]
+    starts = [range(0, size, step) if step else (0,) for size, step in zip(out.shape, steps, strict=True)]
+
+    def make(corner: Sequence[int]) -> None:
+        reads, writes, parts = [slice(None)] * x.ndim, [slice(None)] * x.ndim, list(matrices)
+        for axis, (start, matrix) in enumerate(zip(corner, matrices, strict=True)):
+            if isinstance(matrix, LongMatrix):
+                stop = min(start + steps[axis], matrix.out_size)
+                reads[axis], writes[axis] = slice(*matrix.input_range(start, stop)), slice(start, stop)
+                parts[axis] = matrix.row_slice(start, stop)
+        resample(x[tuple(reads)], parts, out[tuple(writes)], codec, threads=1)
+
+    return [partial(make, corner) for corner in itertools.product(*starts)]
+
+
+def _longest_row(matrices: Sequence[Matrix | None]) -> int:
+    return _LONG_LINE if sum(matrix is not None for matrix in matrices) == 1 else _LONG_ROW
 
 
 def _whole_rows(
@@ -76,7 +114,7 @@ def _whole_rows(
         return []
     axis, matrix = [(axis, matrix) for axis, matrix in enumerate(bands) if matrix is not None][-1]
     samples = max(out.shape[axis], x.shape[axis]) * math.prod(out.shape[axis + 1 :])
-    length = max(1, out.shape[axis] * _LONG_ROW // samples)
+    length = max(1, out.shape[axis] * _longest_row(bands) // samples)
     tasks: list[Callable[[], None]] = []
     whole = _Block(slice(None), slice(None), matrix)
     for block in [whole] if length >= out.shape[axis] else _blocks(out.shape[axis], length, matrix):

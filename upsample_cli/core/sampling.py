@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 from typing import NamedTuple
 
-from .arrays import FloatArray
+import numpy as np
+
+from .arrays import FloatArray, IndexArray
+
+_INTEGER_LIMIT = 2**62  # numerators of exact positions stay below it
+_ROUNDING = 2.0**-51  # relative error of a factor's reciprocal
+_LARGEST_DENOMINATOR = 1000  # of scale factors that are taken for the fraction that they are nearest to
 
 
 class AxisMap(NamedTuple):
@@ -42,6 +49,47 @@ class AxisMap(NamedTuple):
     def is_identity(self) -> bool:
         """Whether every output sample is the input sample of the same index."""
         return self.in_size == self.out_size and self.a == 1 and self.shift == 0
+
+    @property
+    def scale(self) -> float:
+        """Output samples per input sample."""
+        return self.out_size / self.in_size
+
+    @property
+    def ratio(self) -> Fraction | None:
+        """`a` as the fraction that it was rounded from: of the sizes, or of a factor such as 1.7; None for others."""
+        if self.align_corners or self.shift:
+            return None
+        if self.a == self.in_size / self.out_size:
+            return Fraction(self.in_size, self.out_size)
+        near = 1 / Fraction(1 / self.a).limit_denominator(_LARGEST_DENOMINATOR)
+        return near if math.isclose(near, self.a, rel_tol=_ROUNDING) else None
+
+    def split(self, dst: IndexArray) -> tuple[IndexArray, FloatArray]:
+        """The index of the input sample at or before each output sample, and the fraction of a sample beyond it.
+
+        Exact where `a` is a `ratio`, so that the fractions repeat with its denominator; else rounded in float64.
+        """
+        if (ratio := self.ratio) is None or ratio.numerator * 2 * self.out_size >= _INTEGER_LIMIT:
+            source = self.source(dst.astype(np.float64))
+            before = np.floor(source)
+            return before.astype(np.intp), source - before
+        period = 2 * ratio.denominator
+        before_index, rest = np.divmod((2 * dst + 1) * ratio.numerator - ratio.denominator, period)
+        return before_index, rest / period
+
+    def nearest(self, dst: IndexArray) -> IndexArray:
+        """The index of the input sample nearest to each output sample: ``floor((dst + ½)·a)`` moved by `shift`."""
+        before, fraction = self.split(dst)
+        index: IndexArray = before + (fraction >= 0.5)
+        return index
+
+    def left(self, dst: IndexArray) -> IndexArray:
+        """The index of the input sample at or before ``dst·a``, PyTorch's rule for ``nearest``."""
+        if self.ratio is not None:
+            return dst * self.ratio.numerator // self.ratio.denominator
+        index: IndexArray = np.floor(dst * self.a).astype(np.intp)
+        return index
 
     def source(self, dst: FloatArray) -> FloatArray:
         """Positions of the output samples `dst` on the input, unclamped.

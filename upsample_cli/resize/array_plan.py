@@ -10,13 +10,12 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from ..core.axis_plan import AxisPlan
+from ..core.axis_plan import AxisPlan, weight_bytes
 from ..core.dtypes import SampleCodec
 from ..core.modes import Mode
 from ..core.resample import TILE_BYTES, resample
 from ..formats.base import Array, Header, Source
 from ..runtime.prefetch import prefetch
-from ..runtime.resources import WEIGHT_BYTES_PER_SAMPLE
 
 RowsListener: TypeAlias = Callable[[int, int, Array], None]  # slab axis, number of the first row, rows
 
@@ -105,7 +104,8 @@ class ArrayPlan(NamedTuple):
 
     def _fixed_memory(self, threads: int) -> int:
         """The part of `memory` that does not depend on the size of slabs: weights and scratch tiles."""
-        weights = WEIGHT_BYTES_PER_SAMPLE * sum(axis.map.out_size for axis in self.axes if axis.matrix is not None)
+        maps = [axis.map for axis in self.axes if axis.matrix is not None]
+        weights = threads * sum(weight_bytes(self.mode, axis.in_size, axis.out_size) for axis in maps)
         computed = array_bytes(self.after) // self.after.dtype.itemsize * self.codec.compute_dtype.itemsize
         return weights + threads * _TILES_PER_THREAD * min(TILE_BYTES, computed)
 

@@ -13,9 +13,8 @@ _SYNONYMS = {  # names with one meaning here; hyphens and underscores do not cou
     "triangle": "linear",
     "tricubic": "cubic",
     "lanczos3": "lanczos",
-    "box": "area",
-    "average": "area",
-    "mean": "area",
+    "average": "box",
+    "mean": "box",
     "multilabel": "label",
     "genericlabel": "label",
     "internearest": "nearest",
@@ -53,12 +52,16 @@ def canonical_mode(name: str, option: str) -> str:
     Raises:
         RequestError: there is no such mode.
     """
-    key = _key(name)
-    known = {_key(mode): mode for mode in MODES} | _SYNONYMS
-    if key in known:
-        return known[key]
-    advice = f" ({_ADVICE[key]})" if key in _ADVICE else ""
-    raise RequestError(f"{option}: unknown mode {name!r}; choose from {', '.join(MODES)}{advice}")
+    mode = known_mode(name)
+    if mode is None:
+        advice = f" ({_ADVICE[_key(name)]})" if _key(name) in _ADVICE else ""
+        raise RequestError(f"{option}: unknown mode {name!r}; choose from {', '.join(MODES)}{advice}")
+    return mode
+
+
+def known_mode(name: str) -> str | None:
+    """As `canonical_mode`, but None if there is no such mode."""
+    return ({_key(mode): mode for mode in MODES} | _SYNONYMS).get(_key(name))
 
 
 def _key(name: str) -> str:

@@ -53,9 +53,7 @@ class PerAxis(NamedTuple):
             RequestError: the text is malformed, or a number is not positive and finite.
         """
         if option.endswith("size") and (side := _ONE_SIDE.fullmatch(text.strip())):
-            sizes = {
-                name: positive_number(size, text, option, whole) for name, size in side.groupdict().items() if size
-            }
+            ((axis, size),) = [(axis, size) for axis, size in side.groupdict().items() if size]
             return cls((), {axis: positive_number(size, text, option, whole)}, text, keeps_proportions=True)
         named: dict[str, Number] = {}
         positional: list[Number] = []
@@ -119,8 +117,8 @@ def parse_size(text: str) -> tuple[str, PerAxis]:
     return "size", PerAxis.parse(text, "--size", whole=True)
 
 
-def parse_sides(width: str | None, height: str | None) -> PerAxis | None:
-    """The size that ``--width`` and ``--height`` set; None if neither is given.
+def parse_sides(width: str | None, height: str | None) -> PerAxis:
+    """The size that ``--width`` and ``--height`` set, of which one may be None.
 
     Raises:
         RequestError: a value is not a positive whole number.
@@ -129,7 +127,7 @@ def parse_sides(width: str | None, height: str | None) -> PerAxis | None:
     for name, option, text in (("x", "--width", width), ("y", "--height", height)):
         if text is not None:
             named[name] = positive_number(text.strip(), text, option, whole=True)
-    return PerAxis((), named, f"{width or ''}x{height or ''}", keeps_proportions=len(named) == 1) if named else None
+    return PerAxis((), named, f"{width or ''}x{height or ''}", keeps_proportions=len(named) == 1)
 
 
 def _number(number: str, text: str, option: str, whole: bool) -> tuple[Number, str | None]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .._version import __version__
-from ..core.axis_plan import AxisPlan, AxisTarget, max_taps, plan_axes
+from ..core.axis_plan import AxisPlan, AxisTarget, max_taps, plan_axes, weight_bytes
 from ..core.dtypes import SampleCodec, label_codec, numeric_codec, premultiplied_codec
 from ..core.modes import Mode, check_ndim
 from ..errors import InputError, RequestError
@@ -105,7 +105,8 @@ def _plan_axes(
     if min(header.grid.shape) < 1:
         raise InputError(f"has an empty axis: {'×'.join(map(str, header.grid.shape))}", path)
     sizes = [targets[axis.name].size if axis.name in targets else axis.size for axis in header.grid.axes]
-    check_output_size(math.prod(sizes) * header.dtype.itemsize, sum(t.size for t in targets.values()), limit, path)
+    weights = sum(weight_bytes(mode, axis.size, targets[axis.name].size) for axis in addressed)
+    check_output_size(math.prod(sizes) * header.dtype.itemsize, weights, limit, path)
     in_order = [targets[axis.name] for axis in addressed]
     try:
         plans = plan_axes([axis.size for axis in addressed], in_order, mode, request.align_corners, header.dtype)

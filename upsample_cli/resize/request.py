@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from ..core.modes import LABEL_KERNELS
 from ..errors import RequestError
-from .mode_names import canonical_mode
+from .mode_names import canonical_mode, known_mode
 from .per_axis import PerAxis as PerAxis
 from .per_axis import positive_number
 
@@ -99,6 +99,7 @@ class Request:
             raise RequestError(f"--isotropic {self.isotropic}: write finest or coarsest")
         if self.mode is not None:
             object.__setattr__(self, "mode", canonical_mode(self.mode, "--mode"))
+        object.__setattr__(self, "label_kernel", known_mode(self.label_kernel) or self.label_kernel)
         if self.label_kernel not in LABEL_KERNELS:
             raise RequestError(
                 f"--label-kernel: unknown mode {self.label_kernel!r}; choose from {', '.join(LABEL_KERNELS)}"
