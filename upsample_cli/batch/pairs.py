@@ -55,8 +55,9 @@ def refuse_unmatched(files: Sequence[Input], pairs: Iterable[Pair]) -> None:
     """
     for image, companion, mode in pairs:
         patterns = [_compiled(pattern) for pattern in (image, companion)]
-        if files and not any(pattern.fullmatch(str(file.path)) for file in files for pattern in patterns):
-            path = files[0].path
+        existing = [file.path for file in files if file.path.is_file()]
+        if existing and not any(pattern.fullmatch(str(path)) for path in existing for pattern in patterns):
+            path = existing[0]
             folder = f"{path.parent.name}/" if "/" in image else ""
             raise RequestError(
                 f"--pair {image}={companion}:{mode}: no input matches {image!r}; patterns are for whole names, and "

@@ -72,8 +72,9 @@ def _output_exists(job: Job) -> bool:
 def _with_plan(result: Result, plan: Plan) -> Result:
     before, after = plan.first.before, plan.first.after
     return result._replace(
-        before=Summary(before.grid, before.dtype.name, len(plan.images)),
-        after=Summary(after.grid, after.dtype.name, len(plan.images)),
+        before=Summary.of(before, len(plan.images)),
+        after=Summary.of(after, len(plan.images)),
+        distorts=plan.distorts,
         mode=plan.mode_name,
         compute_dtype=plan.first.codec.compute_dtype.name,
         warnings=plan.warnings,

@@ -61,6 +61,7 @@ class Console:
         self._started = time.perf_counter()
         self._warnings: Counter[str] = Counter()
         self._planned: list[Result] = []
+        self._announced: set[int] = set()  # numbers of the jobs whose plan has been printed
         self._display = _progress_display(total) if _wants_display(progress, quiet) else None
 
     def __enter__(self) -> Self:
@@ -77,6 +78,7 @@ class Console:
         """Print the plan of a file before it is carried out: a callback for `ExecutionOptions`."""
         if self._display is not None:
             self._display.clear()
+        self._announced.add(result.number)
         print_message(whole_plan(result))
 
     def show(self, result: Result) -> None:
@@ -105,6 +107,8 @@ class Console:
     def _show_success(self, result: Result) -> None:
         if not self._dry_run or result.status == "skipped":
             print_message(one_line(result))
+        if self._verbose and result.status == "done" and result.number not in self._announced:
+            print_message(whole_plan(result))
         for warning in result.warnings:
             self._warnings[warning] += 1
             if self._warnings[warning] <= _MAX_SAME_WARNINGS:

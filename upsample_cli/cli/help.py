@@ -13,7 +13,6 @@ EXAMPLES = (
     "upsample brain.nii.gz --spacing 1 -o brain_1mm.nii.gz",
     "upsample -r photos --fit 1920x1080 -o small/ --skip-existing",
     "upsample -r bids --spacing 1 -o out/ --pair '*_T1w.nii.gz=*_dseg.nii.gz:label'",
-    "upsample photo.jpg --fit 320 --fit 640 --fit 1280 -o '{stem}_{size}{ext}'",
     "upsample - --scale 2 < in.png > out.png",
 )
 FIELDS = {  # of templates

@@ -11,7 +11,7 @@ from ..batch.result import Report, Result, Summary
 from ..text import format_bytes, format_duration, printable, shorten
 
 if TYPE_CHECKING:
-    from ..geometry import Axis, Grid
+    from ..geometry import Axis
 
 _HEADINGS = ("INPUT", "OUTPUT", "SIZE", "SPACING", "TYPE", "MODE", "BYTES", "MEMORY")
 _NAME_COLUMNS = 2  # the first columns hold file names
@@ -26,7 +26,9 @@ def one_line(result: Result) -> str:
         return f"Error: {result.error}"
     if result.status == "skipped":
         return f"{_output(result)} {result.reason}: skipped"
-    return f"{_names(result)}: {_sizes_of(result)}, {_type(result)}, {result.mode}, {result.seconds:.2f} s"
+    spacing = _spacing(result.after)
+    parts = [_sizes_of(result), _type(result), result.mode, *([f"spacing {spacing}"] if spacing else [])]
+    return f"{_names(result)}: {', '.join(parts)}, {result.seconds:.2f} s"
 
 
 def whole_plan(result: Result) -> str:
@@ -106,13 +108,18 @@ def _type(result: Result) -> str:
 def _sizes_of(result: Result) -> str:
     if result.before is None or result.after is None:
         return ""
-    return f"{_sizes(result.before.grid)} → {_sizes(result.after.grid)}"
+    distorted = " (other proportions)" if result.distorts else ""
+    return f"{_sizes(result.before)} → {_sizes(result.after)}{distorted}"
 
 
-def _sizes(grid: Grid) -> str:
-    """Sizes as x×y×z, then the other axes by name."""
-    spatial = "×".join(str(grid[name].size) for name in grid.spatial)
-    return " ".join([spatial, *(f"{axis.name}{axis.size}" for axis in grid.axes if axis.name not in grid.spatial)])
+def _sizes(contents: Summary) -> str:
+    """Sizes as x×y×z, then the other axes by name, or colours by theirs."""
+    grid = contents.grid
+    others = [axis for axis in grid.axes if axis.name not in grid.spatial]
+    named = [
+        contents.colours if axis.name == "s" and contents.colours else f"{axis.name}{axis.size}" for axis in others
+    ]
+    return " ".join(["×".join(str(grid[name].size) for name in grid.spatial), *named])
 
 
 def _axis_change(before: Axis, after: Axis) -> str:

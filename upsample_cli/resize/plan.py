@@ -56,6 +56,15 @@ class Plan(NamedTuple):
         return " ".join(words)
 
     @property
+    def distorts(self) -> bool:
+        """Whether a picture gets other proportions, which only options that set sizes or factors can do."""
+        sides = dict(zip(self.first.before.grid.names, self.first.axes, strict=True))
+        if self.first.before.grid.spatial != ("x", "y") or not (self.request.scale or self.request.size):
+            return False
+        x, y = sides["x"].map, sides["y"].map
+        return abs(1 / x.pitch - 1 / y.pitch) * min(x.in_size, y.in_size) > 1
+
+    @property
     def output_bytes(self) -> int:
         """The size of the output's samples before compression, in bytes."""
         return sum(array_bytes(array.after) for array in self.arrays)
