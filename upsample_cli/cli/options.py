@@ -77,7 +77,19 @@ size_options = _all_of(
     _option(
         SIZE, "--fit", metavar="BOX", help="Largest size with the input's aspect ratio that fits a box: 1024x1024."
     ),
-    _option(SIZE, "--like", metavar="FILE", type=Files(), help="The size (and nothing else) of a reference file."),
+    _option(
+        SIZE,
+        "--like",
+        metavar="FILE",
+        type=Files(),
+        help="The grid of a reference file: its sizes, spacing and position; the size alone of pictures.",
+    ),
+    _option(
+        SIZE,
+        "--outside",
+        metavar="VALUE",
+        help="Value of samples outside the input with --like and --pair (default 0), or edge to repeat the border.",
+    ),
 )
 sampling_options = _all_of(
     _option(
@@ -85,8 +97,8 @@ sampling_options = _all_of(
         "--mode",
         metavar="M",
         type=Words(tuple(MODES)),
-        help="linear (default; nearest for files marked as labels), cubic, lanczos, area, nearest, nearest-exact or "
-        "label; bilinear, bicubic and trilinear also require exactly 2, 2 and 3 resized axes.",
+        help="linear (default; nearest-exact for files marked as labels), cubic, lanczos, area, box, nearest, "
+        "nearest-exact or label; bilinear, bicubic and trilinear also require exactly 2, 2 and 3 resized axes.",
     ),
     _option(
         SAMPLING,
@@ -95,7 +107,13 @@ sampling_options = _all_of(
         type=Words(LABEL_KERNELS),
         default="linear",
         show_default=True,
-        help="Weights of mode label: linear or cubic.",
+        help="Weights of mode label: linear, cubic or box.",
+    ),
+    _option(
+        SAMPLING,
+        "--nodata",
+        metavar="VALUE",
+        help="Value of missing samples, such as -9999 or nan, which get no weight; none ignores the value in the file.",
     ),
     _option(
         SAMPLING,

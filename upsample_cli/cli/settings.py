@@ -9,7 +9,7 @@ import click
 from click.core import ParameterSource
 
 from ..batch.stdio import STREAM
-from ..resize.request import TARGETS, PerAxis, Request, parse_bytes
+from ..resize.request import TARGETS, PerAxis, Request, parse_bytes, parse_number_or
 from .help import ENVIRONMENT
 
 if TYPE_CHECKING:
@@ -127,6 +127,8 @@ def _request(
     no_premultiply: bool,
     no_provenance: bool,
     max_memory: str | None,
+    outside: str | None,
+    nodata: str | None,
     **rest: Any,
 ) -> Request:
     return Request(
@@ -134,6 +136,8 @@ def _request(
         size=None if size is None else PerAxis.parse(size, "--size", whole=True),
         spacing=None if spacing is None else PerAxis.parse(spacing, "--spacing"),
         fit=None if fit is None else PerAxis.parse(fit, "--fit", whole=True),
+        outside=None if outside is None else parse_number_or("edge", outside, "--outside"),
+        nodata=None if nodata is None else parse_number_or("none", nodata, "--nodata"),
         premultiply=not no_premultiply,
         provenance=not no_provenance,
         max_memory=None if max_memory is None else parse_bytes(max_memory, "--max-memory"),

@@ -170,7 +170,7 @@ def _make_tile(
     elif codec.writes_in_place:
         _apply_all(codec.load(source), steps, target, scratch)
     else:
-        result = scratch.array("result", target.shape, codec.compute_dtype)
+        result = scratch.array("result", codec.computed_shape(target.shape), codec.compute_dtype)
         _apply_all(codec.load(source), steps, result, scratch)
         codec.store(result, target)
 

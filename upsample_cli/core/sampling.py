@@ -27,6 +27,7 @@ class AxisMap(NamedTuple):
         align_corners: whether the first samples of input and output coincide (``b = 0``); otherwise their outer
             edges do (``b = (a − 1)/2``).
         shift: added to every position, for a grid that begins elsewhere.
+        on_grid: whether the output samples lie on a given grid, where nearest modes take the sample that is nearest.
     """
 
     in_size: int
@@ -34,6 +35,7 @@ class AxisMap(NamedTuple):
     a: float = 1.0
     align_corners: bool = False
     shift: float = 0.0
+    on_grid: bool = False
 
     @property
     def b(self) -> float:

@@ -14,6 +14,7 @@ from ..formats.base import Sink, Source, WriteOptions
 from ..runtime.resources import baseline_bytes, check_disk_space, check_memory, default_memory_limit
 from .array_plan import ArrayPlan, array_bytes
 from .planning import plan_array, plan_levels
+from .reference_grid import frame_warnings
 from .request import Request
 from .targets import find_targets
 
@@ -122,6 +123,7 @@ def _warnings(
     sink: Sink,
 ) -> tuple[str, ...]:
     warnings = [warning for source in sources for warning in source.warnings]
+    warnings += [warning for image in images for warning in _grid_warnings(image)]
     warnings += [warning for image in images for warning in _label_warning(image, request)]
     warnings += sink.warnings
     for image, wanted in zip(images, targets, strict=True):
@@ -129,10 +131,21 @@ def _warnings(
     return tuple(dict.fromkeys(warnings))
 
 
+def _grid_warnings(image: ArrayPlan) -> list[str]:
+    """How much of the output lies outside the input, and by which of two affines the input was placed."""
+    if not any(axis.map.on_grid for axis in image.axes):
+        return []
+    warnings = frame_warnings(image.before.grid)
+    if image.covered < 1:
+        value = "the border is repeated" if image.outside is None else f"it is set to {image.outside:g}"
+        warnings.append(f"{1 - image.covered:.1%} of the output lies outside the input; {value} there")
+    return warnings
+
+
 def _label_warning(image: ArrayPlan, request: Request) -> list[str]:
     if not image.before.labels or request.mode is not None:
         return []
-    return ["the file is marked as containing labels, so mode nearest is used; choose another one with --mode"]
+    return ["the file is marked as containing labels, so mode nearest-exact is used; choose another one with --mode"]
 
 
 def _aliasing_warning(image: ArrayPlan) -> list[str]:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from ..core.modes import LABEL_KERNELS, MODES
 from ..errors import RequestError
@@ -103,8 +103,12 @@ class Request:
         size: output sizes, in samples.
         spacing: output sample spacing, in the file's unit.
         fit: sizes of a box; the output is the largest that fits with the input's aspect ratio.
-        like: path of a file whose size the output has.
-        mode: name of a mode; None for linear, or nearest for files marked as labels.
+        like: path of a reference file: the output has its grid, or its size if it has no spacing.
+        outside: value of samples that lie outside the input on the grid of a reference: a number, or ``edge`` to repeat
+            the border; None for the value of missing samples, or 0.
+        nodata: value of missing samples, which have no weight; None for the value that the file states, ``none`` to
+            treat all samples alike.
+        mode: name of a mode; None for linear, or nearest-exact for files marked as labels.
         align_corners, recompute_scale_factor, antialias: as in PyTorch.
         axes: names of the axes of files that do not name them, slowest first.
         series: index of the only image to resize in files with several, or None for all.
@@ -125,6 +129,8 @@ class Request:
     spacing: PerAxis | None = None
     fit: PerAxis | None = None
     like: str | None = None
+    outside: float | Literal["edge"] | None = None
+    nodata: float | Literal["none"] | None = None
     mode: str | None = None
     align_corners: bool = False
     recompute_scale_factor: bool = False
@@ -163,6 +169,20 @@ class Request:
             sorted(set(self.axes)) != sorted(self.axes) or not set(self.axes) <= set("tzcyxs") or not self.axes
         ):
             raise RequestError(f"--axes {self.axes}: give each axis once, from the letters t z c y x s, slowest first")
+
+
+def parse_number_or(word: str, text: str, option: str) -> Any:
+    """Parse a number, which may be NaN or infinite, or the given word.
+
+    Raises:
+        RequestError: the text is neither.
+    """
+    if text.strip().lower() == word:
+        return word
+    try:
+        return float(text)
+    except ValueError:
+        raise RequestError(f"{option} {text}: write a number or {word}") from None
 
 
 def parse_bytes(text: str, option: str) -> int:

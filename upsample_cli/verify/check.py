@@ -16,7 +16,7 @@ from ..errors import OutputError, UpsampleError
 from ..formats.base import Array, Source
 from ..geometry import UNITS, Grid
 from ..resize.array_plan import ArrayPlan
-from ..resize.mode import read_options
+from ..resize.opening import open_input
 from ..resize.plan import Plan
 from ..resize.planning import transfer_curves_of
 from ..resize.request import Request
@@ -41,7 +41,7 @@ def verify(plan: Plan, path: Path) -> None:
         counts = [1 + (len(image.after.levels) if plan.sink.pyramids else 0) for image in plan.images]
         with (
             read_back(path, formats.family_of(plan.output_path), plan.first.after, counts) as seen,
-            formats.open_source(plan.source_path, read_options(plan.request)) as source,
+            open_input(plan.source_path, plan.request) as source,
         ):
             sources = [source, *source.others]
             for array_plan, array in zip(plan.arrays, seen, strict=True):

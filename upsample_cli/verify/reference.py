@@ -43,7 +43,7 @@ def reference_row(mode: Mode, axis: AxisMap, dst: int) -> Row:
         ValueError: no formula is known for the mode.
     """
     src = axis.a * dst + axis.b
-    if mode.sampling is Sampling.NEAREST and not axis.shift:
+    if mode.sampling is Sampling.NEAREST and not axis.on_grid:
         return _nearest(axis, axis.a * dst)
     if mode.copies_samples:
         return _nearest(axis, src + 0.5)
