@@ -8,7 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.cli.test_command import SAMPLES, refuse, run
+from tests.cli_helpers import refuse, run
+from tests.samples import SAMPLES
 from upsample_cli.batch.inputs import Input
 from upsample_cli.batch.pairs import Pair, with_pairs
 from upsample_cli.errors import RequestError

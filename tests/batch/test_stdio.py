@@ -17,8 +17,9 @@ import tifffile
 from click.testing import CliRunner
 from PIL import Image
 
-from tests.cli.test_command import SAMPLES, listing
-from tests.cli.test_process import command, environment
+from tests.cli_helpers import listing
+from tests.process_helpers import command, environment
+from tests.samples import SAMPLES
 from upsample_cli.cli.command import main
 from upsample_cli.formats.detect import suffix_for
 

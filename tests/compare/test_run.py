@@ -15,6 +15,7 @@ from PIL import Image
 
 from tests.formats.examples import made
 from tests.pipeline_helpers import asked, planned, upsampled, whole
+from tests.samples import SAMPLES
 from upsample_cli.batch.job import Job
 from upsample_cli.compare import crop
 from upsample_cli.compare.crop import choose_window, crops
@@ -27,7 +28,6 @@ from upsample_cli.preview.planes import plane_of
 from upsample_cli.resize.mode import read_options
 from upsample_cli.resize.plan import make_plan
 
-SAMPLES = Path(__file__).parents[2] / "sample_data"
 FOUR = parse_variants("nearest,linear,cubic,lanczos")
 
 

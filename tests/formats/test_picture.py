@@ -1,5 +1,4 @@
 import io
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,11 +7,10 @@ from PIL import ExifTags, Image, ImageCms
 from tests.formats.examples import BY_ID, made, samples
 from tests.oracles import reference
 from tests.pipeline_helpers import asked, planned, upsampled, whole
+from tests.samples import SAMPLES
 from upsample_cli import formats
 from upsample_cli.errors import InputError, OutputError
 from upsample_cli.formats.base import ReadOptions
-
-SAMPLES = Path(__file__).parents[2] / "sample_data"
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

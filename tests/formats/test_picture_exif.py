@@ -173,7 +173,7 @@ def test_what_cannot_be_held_is_said(tmp_path, target):
     assert target == ".gif" or "XMP" in said
 
 
-def test_the_resolution_of_another_family_gets_into_a_picture_without_a_place_of_its_own(tmp_path):
+def test_resolution_of_a_png_is_written_to_the_exif_of_a_webp(tmp_path):
     picture(tmp_path / "in.png", dpi=(300, 150))
     upsampled(tmp_path / "in.png", tmp_path / "out.webp", scale="2")
     with Image.open(tmp_path / "out.webp") as image:

@@ -1,16 +1,13 @@
-from pathlib import Path
-
 import numpy as np
 import pytest
 import tifffile
 
 from tests.formats.examples import BY_ID, made, samples
 from tests.pipeline_helpers import planned, upsampled, whole
+from tests.samples import SAMPLES
 from upsample_cli import formats
 from upsample_cli.errors import InputError
 from upsample_cli.formats.base import ReadOptions
-
-SAMPLES = Path(__file__).parents[2] / "sample_data"
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 
 from tests.pipeline_helpers import asked
+from tests.samples import SAMPLES
 from upsample_cli.batch.job import Job
 from upsample_cli.batch.result import Result
 from upsample_cli.batch.run import ExecutionOptions, run_job
@@ -27,7 +28,6 @@ from upsample_cli.preview.views import View
 from upsample_cli.report import page as report
 from upsample_cli.report.page import HtmlReport
 
-SAMPLES = Path(__file__).parents[2] / "sample_data"
 FILES = ("cat.jpg", "icon.png", "bilevel.png", "brain.nii.gz", "labels.nii.gz", "stack_imagej.tif", "signal.npy")
 ODD = os.fsdecode(b"a <b>&\"'\xff\n.png")  # markup, quotes, a line break, and what is no UTF-8
 

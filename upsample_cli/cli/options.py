@@ -71,9 +71,9 @@ def _all_of(*decorators: Decorator) -> Decorator:
 
 
 size_options = _all_of(
-    _option(SIZE, "--scale", metavar="F", help="Factor: 2, or 2,2,1 for x,y,z, or by name: z=1,y=2,x=2."),
+    _option(SIZE, "--scale", metavar="F", help="Factor: 2 for all axes, or 2,2,1 for x,y,z, or z=1,y=2,x=2."),
     _option(SIZE, "--size", metavar="N", help="Samples: 1024x768 (width first), 256x256x180, or x=1024."),
-    _option(SIZE, "--spacing", metavar="D", help="Sample spacing in the file's unit: 1, or 1,1,2, or z=0.5."),
+    _option(SIZE, "--spacing", metavar="D", help="Sample spacing in the file's unit (mm, µm): 1, or 1,1,2, or z=0.5."),
     _option(
         SIZE, "--fit", metavar="BOX", help="Largest size with the input's aspect ratio that fits a box: 1024x1024."
     ),
@@ -138,7 +138,7 @@ sampling_options = _all_of(
         SAMPLING,
         "--axes",
         metavar="NAMES",
-        help="Axis names for a file without them, slowest first: tzyx, zcyx, yxs.",
+        help="Axis names for a file without them, slowest first, from t z c y x s: tzyx, zcyx, yxs.",
     ),
     _option(
         SAMPLING,
@@ -149,7 +149,14 @@ sampling_options = _all_of(
     ),
 )
 input_options = _all_of(
-    _option(INPUTS, "-r", "--recursive", is_flag=True, help="Search directories, at any depth."),
+    _option(
+        INPUTS,
+        "-r",
+        "--recursive",
+        is_flag=True,
+        help="Search directories at any depth for files of known type. Hidden files and links to directories are "
+        "skipped.",
+    ),
     _option(
         INPUTS,
         "--files-from",
@@ -158,10 +165,18 @@ input_options = _all_of(
         help="Read more file names from a file, one per line or NUL-separated; - is standard input.",
     ),
     _option(
-        INPUTS, "--include", metavar="PATTERN", multiple=True, help="Only inputs whose name matches: '*.png', 'anat/*'."
+        INPUTS,
+        "--include",
+        metavar="PATTERN",
+        multiple=True,
+        help="Only inputs whose name matches: '*.png', 'anat/*'. Repeatable.",
     ),
     _option(
-        INPUTS, "--exclude", metavar="PATTERN", multiple=True, help="Skip inputs and directories whose name matches."
+        INPUTS,
+        "--exclude",
+        metavar="PATTERN",
+        multiple=True,
+        help="Skip inputs and directories whose name matches. Repeatable.",
     ),
     _option(
         INPUTS,
@@ -169,7 +184,7 @@ input_options = _all_of(
         metavar="RULE",
         multiple=True,
         help="IMAGE=OTHER:MODE: also resize the companion of each image, found by its name, onto the same grid in its "
-        "own mode: '*_T1w.nii.gz=*_dseg.nii.gz:label'.",
+        "own mode: '*_T1w.nii.gz=*_dseg.nii.gz:label'. Each * matches the same text on both sides. Repeatable.",
     ),
 )
 output_options = _all_of(
@@ -183,7 +198,7 @@ output_options = _all_of(
         "{scale} {mode}. Default: {stem}_upsampled{ext} beside the input.",
     ),
     _option(OUTPUTS, "--format", metavar="EXT", help="Format if the output's name does not set it: png, tif, nii.gz …"),
-    _option(OUTPUTS, "--overwrite", is_flag=True, help="Replace outputs that exist."),
+    _option(OUTPUTS, "--overwrite", is_flag=True, help="Replace outputs that exist. Default: an error."),
     _option(OUTPUTS, "--skip-existing", is_flag=True, help="Skip inputs whose output exists."),
     _option(OUTPUTS, "--newer", is_flag=True, help="Replace outputs that are older than their input, skip others."),
     _option(
@@ -191,7 +206,7 @@ output_options = _all_of(
         "--quality",
         metavar="Q",
         type=click.IntRange(1, 100),
-        help="Quality of JPEG and WebP. Default: as the input.",
+        help="Quality of lossy codecs such as JPEG and WebP. Default: the input's.",
     ),
     _option(
         OUTPUTS,
@@ -201,10 +216,17 @@ output_options = _all_of(
         help="Compression of PNG, TIFF and gzip: 0 fast, 9 small.",
     ),
     _option(OUTPUTS, "--no-provenance", is_flag=True, help="Do not record in the output how it was made."),
-    _option(OUTPUTS, "--verify", is_flag=True, help="Reread each output and check it against its input and the plan."),
+    _option(
+        OUTPUTS,
+        "--verify",
+        is_flag=True,
+        help="Reread each output with different code and check it against its input and the plan.",
+    ),
 )
 running_options = _all_of(
-    _option(RUNNING, "--dry-run", is_flag=True, help="Print the plan and write nothing."),
+    _option(
+        RUNNING, "--dry-run", is_flag=True, help="Print the plan with sizes, spacing and memory, and write nothing."
+    ),
     _option(
         RUNNING,
         "-j",
@@ -213,7 +235,13 @@ running_options = _all_of(
         type=click.IntRange(1),
         help="Files processed in parallel. Default: one per core.",
     ),
-    _option(RUNNING, "--threads", metavar="N", type=click.IntRange(1), help="Threads per file. Default: the cores."),
+    _option(
+        RUNNING,
+        "--threads",
+        metavar="N",
+        type=click.IntRange(1),
+        help="Compute threads, shared among the files in progress. Default: one per core.",
+    ),
     _option(
         RUNNING,
         "--max-memory",
@@ -252,7 +280,7 @@ message_options = _all_of(
         "--failed-to",
         metavar="LIST",
         type=Files(),
-        help="Write the names of failed inputs to a file that --files-from can read.",
+        help="Write the names of inputs that failed or were not reached to a file for --files-from.",
     ),
     _option(MESSAGES, "-q", "--quiet", is_flag=True, help="Print only errors."),
     _option(
@@ -290,6 +318,6 @@ def _man_page(context: click.Context) -> str:
 
 
 about_options = _all_of(
-    _print_and_exit("--man", _man_page, "Print the man page: upsample --man | man -l -"),
+    _print_and_exit("--man", _man_page, "Print the man page; to read it: upsample --man | man -l -"),
     _print_and_exit("--version", _version, "Print the version and the compute kernel."),
 )
