@@ -20,7 +20,7 @@ def test_the_summary_is_one_line_on_stderr(sample):
 @pytest.mark.parametrize(
     ("name", "options", "says"),
     [
-        ("labels.nii.gz", ["--scale", 2], "48×56×32 → 96×112×64, uint8, nearest,"),
+        ("labels.nii.gz", ["--scale", 2], "48×56×32 → 96×112×64, uint8, nearest-exact,"),
         ("fmri.nii", ["--scale", 2], "20×24×14 t6 → 40×48×28 t6, int16, trilinear,"),
         ("stack_imagej.tif", ["--scale", "z=2"], "64×48×6 t2 c2 → 64×48×12 t2 c2, uint16, linear,"),
         ("signal.npy", ["--size", 300, "--align-corners"], "200 → 300, float64, linear"),
