@@ -138,7 +138,7 @@ def test_what_content_does_not_tell_the_option_does():
         (["-", "{icon}", "--scale", "2"], 2, "-: standard input has no directory"),
         (["-", "-o", "{{parent}}/a.png", "--scale", "2"], 2, "-: standard input has no directory"),
         (["{icon}", "{signal}", "-o", "-", "--scale", "2"], 2, "--output -: 2 inputs cannot be written to one file"),
-        (["-", "--scale", "2", "--format", "xyz"], 4, "stdout.xyz: no file with the suffix '.xyz' can be written"),
+        (["-", "--scale", "2", "--format", "xyz"], 4, "stdout.xyz: cannot write files with the suffix '.xyz'"),
         (
             ["-", "-o", "x.png", "--scale", "2", "--format", "png"],
             2,

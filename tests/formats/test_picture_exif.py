@@ -72,7 +72,7 @@ def test_exif_is_true_of_the_output(tmp_path, suffix, order):
     details = tags.get_ifd(34665)
     assert (details[40962], details[40963]) == (16, 36)
     assert 37396 not in details
-    assert any("where EXIF says that the subject is" in warning for warning in plan.warnings)
+    assert any("the subject position in its EXIF, in pixels, is dropped" in warning for warning in plan.warnings)
     assert (tags[282], tags[283], tags[296]) == (pytest.approx(300), pytest.approx(900), 2)
     assert tags[271] == "a camera"
     assert tags.get_ifd(34853)[2] == (48, 12, 30), "where it was taken"

@@ -123,7 +123,7 @@ def test_every_file_that_was_resized_has_pictures_of_both(results):
         "<dt>Spacing</dt><dd>3.5 × 3.5 × 5.5 mm → 1.75 × 1.75 × 2.75 mm</dd>",
         "<dt>Samples</dt><dd>3 × uint8, computed in float32</dd>",
         "<dt>Mode</dt><dd>trilinear</dd>",
-        "<li>two levels become grey (L), so that there are values in between; --mode nearest keeps them</li>",
+        "<li>bilevel picture is written as grey (L), because blending needs new levels; --mode nearest avoids it</li>",
         '<p class="error">damaged.png: ',
         '<p class="error">the output exists</p>',
         "<h1>8 of 10 files resized</h1>",
