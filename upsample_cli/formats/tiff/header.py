@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from ...geometry import RASTER, Axis, Grid
 from ..base import Array, Header, ReadOptions
 from . import colours, compression, geotiff, imagej, ome, tags
 from .losses import extras, losses
-from .metadata import Metadata, with_tagged_spacing
+from .metadata import Layout, Metadata, with_tagged_spacing
 from .series import Image
 
 _DIALECTS = {"imagej": "imagej", "ome": "ome", "shaped": "shaped", "generic": "plain", "uniform": "plain"}
@@ -60,12 +60,12 @@ def describe(path: Path, tiff: tifffile.TiffFile, image: Image, options: ReadOpt
         dtype = np.dtype(np.uint8) if dtype.kind == "b" else dtype
         colormap = colours.whole_colormap(page.colormap, dtype)
         if options.keep_indices:
-            metadata.layout["colormap"] = colormap
+            metadata = replace(metadata, layout=replace(metadata.layout, colormap=colormap))
         else:
             palette = colours.palette(colormap)
             dtype = palette.dtype
             axes = (*axes, Axis("s", 3))
-            metadata.layout["photometric"] = PHOTOMETRIC.RGB
+            metadata = replace(metadata, layout=replace(metadata.layout, photometric=PHOTOMETRIC.RGB))
             warnings.append("the palette becomes RGB, so that there are colours in between")
     if not options.keep_indices and _NO_DATA in page.tags:
         warnings.append("samples without data are interpolated like any other; nearest modes keep them apart")
@@ -75,7 +75,7 @@ def describe(path: Path, tiff: tifffile.TiffFile, image: Image, options: ReadOpt
         grid=Grid(axes, {RASTER: np.eye(4)}),
         dtype=dtype.newbyteorder("="),
         alpha=axes[-1].name == "s" and tuple(page.extrasamples) == (EXTRASAMPLE.UNASSALPHA,),
-        colours=colours.space(page, metadata.layout["photometric"]),
+        colours=colours.space(page, metadata.layout.photometric),
         icc=page.tags.valueof(_ICC),
         levels=tuple((*level, 3) for level in levels) if palette is not None else levels,
         metadata=metadata,
@@ -188,7 +188,7 @@ def _axis_names(path: Path, axes: str, given: str | None) -> str:
     return axes.lower()
 
 
-def _layout(page: tifffile.TiffPage, dtype: np.dtype[Any], warnings: list[str]) -> dict[str, Any]:
+def _layout(page: tifffile.TiffPage, dtype: np.dtype[Any], warnings: list[str]) -> Layout:
     codec = COMPRESSION(page.compression)
     if codec not in tifffile.TIFF.COMPRESSORS:
         warnings.append(f"{codec.name} compression cannot be written: Deflate takes its place")
@@ -198,16 +198,16 @@ def _layout(page: tifffile.TiffPage, dtype: np.dtype[Any], warnings: list[str]) 
         warnings.append(f"its {page.bitspersample}-bit samples are written with {8 * dtype.itemsize} bits each")
     decoded_to_rgb = page.photometric == PHOTOMETRIC.YCBCR and colours.is_jpeg(page)
     strips = not page.is_tiled and page.rowsperstrip < page.imagelength
-    return {
-        "photometric": PHOTOMETRIC.RGB if decoded_to_rgb else page.photometric,
-        "planarconfig": page.planarconfig if page.samplesperpixel > 1 else None,
-        "extrasamples": tuple(page.extrasamples) or None,
-        "compression": None if codec == COMPRESSION.NONE else codec,
-        "predictor": None if page.predictor == PREDICTOR.NONE else page.predictor,
-        "subsampling": compression.subsampling(page) if jpeg and decoded_to_rgb else None,
-        "tile": page.tile if page.tile and len(page.tile) == 2 else None,
-        "rowsperstrip": page.rowsperstrip if strips else None,
-    }
+    return Layout(
+        photometric=PHOTOMETRIC.RGB if decoded_to_rgb else page.photometric,
+        planarconfig=page.planarconfig if page.samplesperpixel > 1 else None,
+        extrasamples=tuple(page.extrasamples) or None,
+        compression=None if codec == COMPRESSION.NONE else codec,
+        predictor=None if page.predictor == PREDICTOR.NONE else page.predictor,
+        subsampling=compression.subsampling(page) if jpeg and decoded_to_rgb else None,
+        tile=(page.tile[0], page.tile[1]) if page.tile and len(page.tile) == 2 else None,
+        rowsperstrip=page.rowsperstrip if strips else None,
+    )
 
 
 def _levels(image: Image, warnings: list[str]) -> tuple[tuple[int, ...], ...]:

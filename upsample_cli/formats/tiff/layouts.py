@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import tifffile
@@ -15,8 +15,7 @@ from ...geometry import Grid
 from ..base import Header, WriteOptions
 from . import colours, compression, imagej
 from .dialects import Part
-
-Layout = dict[str, Any]  # arguments of `TiffWriter.write`
+from .metadata import Layout
 
 
 def refuse_strange_axes(header: Header, path: Path) -> None:
@@ -39,10 +38,12 @@ def of_foreign(header: Header, path: Path) -> Layout:
     if header.dtype.kind == "V" or header.dtype.itemsize > 16 or header.dtype.name in ("float128", "longdouble"):
         raise OutputError(f"TIFF cannot hold samples of type {header.dtype}; write .npy", path)
     if header.colours == "CMYK":
-        return {"photometric": PHOTOMETRIC.SEPARATED}
+        return Layout(PHOTOMETRIC.SEPARATED)
     samples = header.grid["s"].size if header.grid.names[-1] == "s" else 1
-    alpha = {"extrasamples": (EXTRASAMPLE.UNASSALPHA,)} if header.alpha else {}
-    return {"photometric": PHOTOMETRIC.RGB if samples in (3, 4) else PHOTOMETRIC.MINISBLACK} | alpha
+    return Layout(
+        PHOTOMETRIC.RGB if samples in (3, 4) else PHOTOMETRIC.MINISBLACK,
+        extrasamples=(EXTRASAMPLE.UNASSALPHA,) if header.alpha else None,
+    )
 
 
 def fitting(part: Part, dialect: str, options: WriteOptions, path: Path) -> tuple[Layout, list[str]]:
@@ -52,33 +53,32 @@ def fitting(part: Part, dialect: str, options: WriteOptions, path: Path) -> tupl
         OutputError: there is none.
     """
     header, metadata = part
-    layout = {name: value for name, value in metadata.layout.items() if value is not None}
+    layout = metadata.layout
     if dialect == "imagej":
-        for name in ("tile", "rowsperstrip", "planarconfig"):
-            layout.pop(name, None)
-    codec = layout.get("compression")
+        layout = replace(layout, tile=None, rowsperstrip=None, planarconfig=None)
+    codec = layout.compression
     if codec is None:
         return _checked(layout, header, path), []
     name = COMPRESSION(codec).name
-    layout["compressionargs"] = compression.arguments(codec, options, metadata.quality)
-    if codec == COMPRESSION.JPEG and layout["photometric"] == PHOTOMETRIC.RGB and "subsampling" not in layout:
-        layout["compressionargs"]["outcolorspace"] = "RGB"  # not YCbCr, as is tifffile's default
+    arguments = compression.arguments(codec, options, metadata.quality)
+    if codec == COMPRESSION.JPEG and layout.photometric == PHOTOMETRIC.RGB and layout.subsampling is None:
+        arguments["outcolorspace"] = "RGB"  # tifffile's default is YCbCr
+    layout = replace(layout, compressionargs=arguments)
     if dialect == "imagej" and codec not in imagej.CODECS:
         return _checked(_without_codec(layout), header, path), [f"ImageJ stacks are written without {name} compression"]
     if not _can_be_written(layout, header):
-        layout = _without_codec(layout) | {"compression": COMPRESSION.ADOBE_DEFLATE}
+        layout = replace(_without_codec(layout), compression=COMPRESSION.ADOBE_DEFLATE)
         return _checked(layout, header, path), [f"{name} compression cannot hold this: Deflate takes its place"]
     return layout, []
 
 
 def is_planar(grid: Grid, layout: Layout) -> bool:
     """Whether the samples of a pixel lie in planes of their own."""
-    return grid.names[-1] == "s" and layout.get("planarconfig") == PLANARCONFIG.SEPARATE
+    return grid.names[-1] == "s" and layout.planarconfig == PLANARCONFIG.SEPARATE
 
 
 def _without_codec(layout: Layout) -> Layout:
-    codec = ("compression", "compressionargs", "predictor", "subsampling")
-    return {name: value for name, value in layout.items() if name not in codec}
+    return replace(layout, compression=None, compressionargs=None, predictor=None, subsampling=None)
 
 
 def _checked(layout: Layout, header: Header, path: Path) -> Layout:
@@ -91,11 +91,11 @@ def _can_be_written(layout: Layout, header: Header) -> bool:
     """Whether tifffile and the codec take such samples, by trying them on a small page."""
     grid = header.grid
     try:
-        sides = layout.get("tile", (16, 16))
+        sides = layout.tile or (16, 16)
         page = np.zeros((*sides, grid["s"].size) if grid.names[-1] == "s" else sides, header.dtype)
         if is_planar(grid, layout):
             page = colours.apart(page)
-        tifffile.imwrite(io.BytesIO(), page, **layout, metadata=None)
+        tifffile.imwrite(io.BytesIO(), page, **layout.arguments(), metadata=None)
     except Exception:  # each codec has errors of its own
         return False
     return True

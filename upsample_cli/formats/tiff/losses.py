@@ -37,14 +37,14 @@ def _has_other_tags(tiff: tifffile.TiffFile, series: tifffile.TiffPageSeries) ->
         return False
     tiff.filehandle.seek(second.offset)
     page = tifffile.TiffPage(tiff, second.index)
-    kept = {code: value for code, _, _, value, _ in tags.kept(page, vendors=False)}
-    first = {code: value for code, _, _, value, _ in tags.kept(series.keyframe, vendors=False)}
+    kept = {tag.code: tag.value for tag in tags.kept(page, vendors=False)}
+    first = {tag.code: tag.value for tag in tags.kept(series.keyframe, vendors=False)}
     return not kept.items() <= first.items() or page.description not in ("", series.keyframe.description)
 
 
 def extras(page: tifffile.TiffPage, metadata: Metadata, levels: tuple[tuple[int, ...], ...]) -> tuple[str, ...]:
     """What another family of files cannot hold."""
-    words = [f"the tag {page.tags[code].name}" for code, *_ in (*metadata.tags, *metadata.geo_tags)]
+    words = [f"the tag {page.tags[tag.code].name}" for tag in (*metadata.tags, *metadata.geo_tags)]
     words += ["the image description"] if metadata.description else []
     words += ["tifffile's own metadata"] if metadata.shaped else []
     words += [f"ImageJ's {name}" for name in imagej.kept_entries(metadata.imagej)]

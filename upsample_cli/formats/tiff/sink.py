@@ -45,7 +45,7 @@ class TiffSink:
         self._byteorder = parts[0][1].byteorder
         self._xml = self._ome_xml(path) if self._dialect == "ome" else None
         self.pyramids = self._dialect != "imagej"
-        self.compresses = any("compression" in metadata.layout for _, metadata in self._parts)
+        self.compresses = any(metadata.layout.compression is not None for _, metadata in self._parts)
         self.memory_factor = max(map(_copies, self._parts))
         self.streams = self.memory_factor < 1
 
@@ -60,7 +60,8 @@ class TiffSink:
         layout, warnings = layouts.fitting(part, self._dialect, options, path)
         self.warnings += warnings
         if is_bytewise(layout, header.dtype) and not layouts.is_planar(header.grid, layout):
-            layout.setdefault("rowsperstrip", rows_per_strip(page_shape(header.grid), header.dtype.itemsize))
+            rows = layout.rowsperstrip or rows_per_strip(page_shape(header.grid), header.dtype.itemsize)
+            layout = replace(layout, rowsperstrip=rows)
         return header, replace(metadata, layout=layout)
 
     def _ome_xml(self, path: Path) -> bytes:
@@ -103,7 +104,7 @@ class TiffSink:
             "dtype": header.dtype.newbyteorder(metadata.byteorder),
             "metadata": self._own_metadata(grid, metadata, planar),
             **resolution(grid, unit),
-            **metadata.layout,
+            **metadata.layout.arguments(),
             "maxworkers": available_cores(),
             "buffersize": _BUFFER,
         }
@@ -135,7 +136,7 @@ class TiffSink:
     def _size(self) -> int:
         """Of the samples of all arrays, before compression."""
         return sum(
-            stored_size(shape, header.grid, header.dtype.itemsize, metadata.layout.get("tile"))
+            stored_size(shape, header.grid, header.dtype.itemsize, metadata.layout.tile)
             for header, metadata in self._parts
             for shape in (header.grid.shape, *header.levels)
         )
@@ -145,15 +146,17 @@ def _true_tags(grid: Grid, metadata: Metadata) -> Iterator[Tag]:
     """The tags of the input, with what XMP says of dimensions and resolution made true."""
     spacing = [grid[name].in_unit("mm") for name in "xy"]
     dpi = [INCH / axis.spacing for axis in spacing if axis.spacing and axis.unit == "mm"]
-    for code, kind, count, value, once in metadata.tags:
-        if code == _XMP and isinstance(value, bytes):
-            value = xmp.updated(value, (spacing[0].size, spacing[1].size), (dpi[0], dpi[1]) if dpi[1:] else None, False)
-            count = len(value)
-        yield code, kind, count, value, once
+    size = spacing[0].size, spacing[1].size
+    for tag in metadata.tags:
+        if tag.code == _XMP and isinstance(tag.value, bytes):
+            packet = xmp.updated(tag.value, size, (dpi[0], dpi[1]) if dpi[1:] else None, False)
+            yield tag._replace(count=len(packet), value=packet)
+        else:
+            yield tag
 
 
 def _geo_tags(grid: Grid, metadata: Metadata) -> list[Tag]:
-    keys = next((tag for tag in metadata.tags if tag[0] == _GEO_KEYS), None)
+    keys = next((tag for tag in metadata.tags if tag.code == _GEO_KEYS), None)
     return geotiff.moved(metadata.geo_tags, grid.affines[RASTER], keys) if metadata.geo_tags else []
 
 
@@ -165,22 +168,22 @@ def _stored(slabs: Iterable[Array], part: Part, grid: Grid, planar: bool) -> Ite
     header, metadata = part
     layout, shape = metadata.layout, page_shape(grid)
     dtype = header.dtype.newbyteorder(metadata.byteorder)
-    if colours.has_signed_colours(layout["photometric"], header.dtype):
+    if colours.has_signed_colours(layout.photometric, header.dtype):
         slabs = map(colours.offset, slabs)
     if planar:
         for page in bands(slabs, shape, shape[0]):
             planes = colours.apart(page)
-            yield from tiles(planes, layout["tile"], planar) if "tile" in layout else [planes]
-    elif "tile" in layout:
-        for band in bands(slabs, shape, layout["tile"][0]):
-            yield from tiles(band, layout["tile"], planar)
+            yield from tiles(planes, layout.tile, planar) if layout.tile else [planes]
+    elif layout.tile:
+        for band in bands(slabs, shape, layout.tile[0]):
+            yield from tiles(band, layout.tile, planar)
     elif _is_raw(part):
         for slab in slabs:
             samples = slab.reshape(-1)
             step = _BUFFER // samples.itemsize
             yield from (samples[n : n + step].astype(dtype).tobytes() for n in range(0, samples.size, step))
-    elif is_bytewise(layout, header.dtype):
-        yield from map_threaded(encoder(layout, dtype), bands(slabs, shape, layout["rowsperstrip"]))
+    elif layout.rowsperstrip and is_bytewise(layout, header.dtype):
+        yield from map_threaded(encoder(layout, dtype), bands(slabs, shape, layout.rowsperstrip))
     else:
         yield from bands(slabs, shape, shape[0])
 
@@ -188,7 +191,7 @@ def _stored(slabs: Iterable[Array], part: Part, grid: Grid, planar: bool) -> Ite
 def _is_raw(part: Part) -> bool:
     """Whether the samples lie in the file as they lie in memory, one after the other."""
     header, metadata = part
-    return not {"compression", "tile"} & metadata.layout.keys() and header.dtype != bool
+    return metadata.layout.compression is None and metadata.layout.tile is None and header.dtype != bool
 
 
 def _copies(part: Part) -> float:
@@ -199,7 +202,8 @@ def _copies(part: Part) -> float:
     if not layouts.is_planar(header.grid, metadata.layout):
         if _is_raw(part):
             return 0.0
-        rows, copies = metadata.layout.get("tile", [metadata.layout.get("rowsperstrip", rows)])[0], 2
+        layout = metadata.layout
+        rows, copies = layout.tile[0] if layout.tile else layout.rowsperstrip or rows, 2
     held = copies * min(rows, shape[0]) * math.prod(shape[1:]) * header.dtype.itemsize
     whole = math.prod(header.grid.shape) * header.dtype.itemsize
     return (held + min(_ENCODERS, whole)) / whole

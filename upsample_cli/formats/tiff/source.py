@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -172,12 +173,23 @@ def _unreadable(path: Path, error: Exception) -> InputError:
 
 @contextmanager
 def _complaints() -> Iterator[list[str]]:
-    """What tifffile would log, for it reads on where a file is damaged."""
-    messages: list[str] = []
-    handler = logging.Handler()
-    handler.emit = lambda record: messages.append(record.getMessage())  # type: ignore[method-assign]
+    """The messages that tifffile logs in this thread: of a damaged file, it often only logs that and reads on."""
+    handler = _ThreadMessages()
     _LOGGER.addHandler(handler)
     try:
-        yield messages
+        yield handler.messages
     finally:
         _LOGGER.removeHandler(handler)
+
+
+class _ThreadMessages(logging.Handler):
+    """Collects the messages that are logged in the thread that makes it; other threads may read other files."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.messages: list[str] = []
+        self._thread = threading.get_ident()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if threading.get_ident() == self._thread:
+            self.messages.append(record.getMessage())

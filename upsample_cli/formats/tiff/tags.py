@@ -50,7 +50,7 @@ def kept(page: tifffile.TiffPage, vendors: bool) -> Iterator[Tag]:
     """The tags that are copied, of a file that may be in a `vendors` own dialect, which is not written."""
     for tag in page.tags:
         if _is_kept(tag, vendors):
-            yield tag.code, int(tag.dtype), tag.count, _value(tag, page.parent.byteorder), True
+            yield Tag(tag.code, int(tag.dtype), tag.count, _value(tag, page.parent.byteorder), True)
 
 
 def dropped(page: tifffile.TiffPage, vendors: bool) -> list[str]:
