@@ -147,7 +147,7 @@ def _palette(header: Header) -> ByteArray | None:
         return None
     if (palette := getattr(metadata, "palette", None)) is not None:
         return np.frombuffer(palette.colours, np.uint8).reshape(-1, 3)
-    colormap = getattr(metadata, "layout", {}).get("colormap")
+    colormap = getattr(getattr(metadata, "layout", None), "colormap", None)
     return None if colormap is None else (np.asarray(colormap).T >> 8).astype(np.uint8)
 
 
