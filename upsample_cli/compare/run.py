@@ -153,10 +153,8 @@ def compare(job: Job, variants: Sequence[Variant], region: Region | None = None,
 
 def _array_plan(request: Request, source: Source, path: Path) -> ArrayPlan:
     limit = request.max_memory or default_memory_limit()
-    whole = baseline_bytes() + source.memory_factor * array_bytes(
-        source.header
-    )  # bytes; the factor is 0 if only parts are read
-    check_memory(int(whole), limit, path)
+    resident = baseline_bytes() + source.memory_factor * array_bytes(source.header)
+    check_memory(int(resident), limit, path)
     return plan_array(request, source, find_targets(request, source.header.grid, path), limit, path)
 
 
