@@ -204,7 +204,7 @@ def test_a_thousand_files_stay_below_30_megabytes(tmp_path):
 
 
 def test_pages_of_very_many_files_have_pictures_of_the_first(results, monkeypatch):
-    monkeypatch.setattr(report, "_PICTURED", 2)
+    monkeypatch.setattr(report, "_MAX_FILES_WITH_IMAGES", 2)
     page = written(reversed(results))
     assert [picture["alt"] for picture in page.all("img")] == ["Input", "Output"] * 2
     assert "pictures of the first 2</p>" in page.text
@@ -247,7 +247,7 @@ def test_a_report_is_replaced_and_nothing_else(tmp_path, results):
     written(results[:1], "report.html")
     assert len(written(results[:2], "report.html").names) == 2
     Path("page.html").write_text("<!doctype html><p>mine")
-    with pytest.raises(OutputError, match=r"page.html: exists and is no report; --overwrite replaces it"):
+    with pytest.raises(OutputError, match=r"page.html: exists and is not a report; --overwrite replaces it"):
         written(results, "page.html")
     assert Path("page.html").read_text() == "<!doctype html><p>mine"
     assert written(results, "page.html", overwrite=True).names
@@ -259,7 +259,7 @@ def test_a_report_is_replaced_and_nothing_else(tmp_path, results):
         ("folder.html", OutputError, "is a directory"),
         ("none/report.html", OutputError, "cannot be written"),
         ("long" * 100 + ".html", OutputError, "cannot be written"),
-        ("cat.jpg", RequestError, "--report wants a name that ends with .html"),
+        ("cat.jpg", RequestError, "--report needs a file name ending in .html"),
     ],
     ids=["directory", "nowhere", "long", "picture"],
 )
