@@ -43,7 +43,7 @@ def test_missing_samples_get_no_weight(tmp_path, options, dtype, missing):
     random = np.random.default_rng(0)
     valid = random.random((30, 40)) > 0.3
     array = np.where(valid, random.integers(0, 1000, (30, 40)), missing).astype(dtype)
-    ours = _resize(tmp_path, array, *options, "--nodata", str(missing))
+    ours = _resize(tmp_path, array, *options, "--nodata", str(missing), "--verify")
     values, weights = _weighted(array, valid, *options, tmp_path=tmp_path)
     certain = np.abs(weights - 0.5) > 1e-4
     is_missing = np.isnan(ours) if np.isnan(missing) else ours == missing

@@ -53,7 +53,7 @@ GRIDS = {
 def test_samples_keep_their_world_coordinate(tmp_path, grid, axis):
     source = _coordinate_volume(tmp_path / "in.nii", (16, 18, 14), _affine((1.25, 1.0, 1.5), (-2, -1, 0.5)), axis)
     reference = _volume(tmp_path / "ref.nii", (9, 10, 11), GRIDS[grid])
-    done = _run(source, "--like", reference, "--outside", "nan", "-o", tmp_path / "out.nii")
+    done = _run(source, "--like", reference, "--outside", "nan", "--verify", "-o", tmp_path / "out.nii")
     assert done.exit_code == 0, done.output
     out = nib.load(tmp_path / "out.nii")
     assert out.shape == (9, 10, 11)

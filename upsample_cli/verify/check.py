@@ -19,7 +19,7 @@ from ..resize.array_plan import ArrayPlan
 from ..resize.mode import read_options
 from ..resize.opening import open_input
 from ..resize.plan import Plan
-from ..resize.planning import transfer_curves_of
+from ..resize.planning import nodata_of, transfer_curves_of
 from ..resize.request import Request
 from .readback import read_back
 from .readback.model import Expected, MismatchError, ReadBack
@@ -27,6 +27,7 @@ from .reference import Row, reference_row
 
 _ROWS_PER_ARRAY = 12  # random rows along the slab axis, besides the first and the last
 _SAMPLES_PER_ROW = 16
+_HALF = 0.5 - 1e-5  # sums of weights of missing samples are rounded
 _ROUNDING_MARGIN = 1 / 32  # tolerated deviation from exact rounding, in integer levels
 
 
@@ -99,7 +100,7 @@ def _check_samples(plan: Plan, array_plan: ArrayPlan, source: Source, array: Rea
     for index, window, rows in _random_samples(array_plan, source):
         place = tuple(0 if axis is None else index[axis] for axis in order)
         found = array.sample(place)
-        error = checker.error(window, rows, index[-1], found)
+        error = checker.error(index, window, rows, found)
         if not array.lossy and error > 0:
             raise MismatchError(f"the sample at {place} is {found}, which is not what the mode gives for the input")
         is_colour_with_alpha = after.alpha and index[-1] < after.grid.shape[-1] - 1  # codecs drop invisible colours
@@ -170,19 +171,24 @@ class _SampleChecker:
         self._alpha = before.alpha and request.premultiply and blends
         self._curves = transfer_curves_of(before) if request.linear_light and blends else ()
         self._longest_axis = max(before.grid.shape)
+        self._nodata = nodata_of(request, before) if blends and not self._alpha else None
+        self._inside, self._outside = array_plan.inside, array_plan.outside
 
-    def error(self, window: Array, rows: Sequence[Row], channel: int, found: Any) -> float:
+    def error(self, index: Sequence[int], window: Array, rows: Sequence[Row], found: Any) -> float:
         """The distance of `found` from the allowed values, as a fraction of its range; 0 if it is right.
 
         Args:
+            index: position of the sample in the output.
             window: the input samples that are read.
             rows: their weights along each axis.
-            channel: index of the sample along the last axis of the output.
             found: the sample.
         """
+        is_outside = any(number not in part for number, part in zip(index, self._inside, strict=True))
+        if is_outside and self._outside is not None:
+            return self._distance_to_any(np.array(self._outside), found)
         pixels = window if self._has_channels else window[..., None]
         rows = rows[:-1] if self._has_channels else rows
-        channel = channel if self._has_channels else 0
+        channel = index[-1] if self._has_channels else 0
         if self._mode.copies_samples:
             return self._distance_to_any(pixels[..., channel], found)
         weights = np.ones(())
@@ -218,6 +224,13 @@ class _SampleChecker:
             if total == 0:
                 return 0.0 if found == 0 else 1.0
             weights = weights / total
+        if self._nodata is not None:
+            absent = np.isnan(samples) if np.isnan(self._nodata) else samples == self._nodata
+            total = weights[~absent].sum()
+            if (is_nodata := found == self._nodata or (np.isnan(found) and np.isnan(self._nodata))) or total < _HALF:
+                return 0.0 if is_nodata and total < 1 - _HALF else 1.0
+            weights = np.where(absent, 0, weights) / total
+            samples = np.where(absent, 0, samples)
         used = weights != 0
         with np.errstate(invalid="ignore"):
             value = (weights * samples)[used].sum()
