@@ -27,6 +27,7 @@ from .weights import (
 )
 
 _BYTES_PER_ROW, _BYTES_PER_TAP = 272, 64  # measured: of weights, indices and the kernel's tables
+_SHIFT_ROWS = 1000  # output samples over which a shift is averaged
 _CACHED_MATRICES = 16  # for the next image of the same size
 _LONGEST_CACHED_AXIS = 1 << 14  # samples
 _LONGEST_ROUNDED_AXIS = 4096  # input samples; on longer axes PyTorch's rounding moves samples by visible amounts
@@ -161,6 +162,13 @@ def _nearest_rows(mode: Mode, axis: AxisMap, context: TorchContext, rows: IndexA
     if mode.sampling is Sampling.NEAREST:
         return nearest_matrix(axis, rows, precision)
     return nearest_exact_matrix(axis, rows, precision, via_centre=not context.uses_small_2d_kernel)
+
+
+def nearest_shift(axis: AxisMap) -> float:
+    """How far PyTorch's ``nearest`` moves the content along an axis on average, in input samples."""
+    rows = np.arange(min(axis.out_size, _SHIFT_ROWS))
+    before, fraction = axis.split(rows)
+    return float(np.mean(before - axis.left(rows) + fraction))
 
 
 def _taps_bound(mode: Mode, axis: AxisMap) -> int:
