@@ -17,8 +17,8 @@ import tifffile
 from PIL import Image, ImageFile
 
 import upsample_cli
+from tests.samples import SAMPLES
 
-SAMPLES = Path(__file__).parents[2] / "sample_data"
 FILES = ["cat.jpg", "icon.png", "palette.png", "stack_ome.ome.tif", "stack_plain.tif", "brain.nii.gz", "signal.npy"]
 X = np.arange(48, dtype=np.float32).reshape(1, 4, 3, 4)
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.cli.test_command import listing
+from tests.cli_helpers import listing
 from upsample_cli.batch.existing import Existing
 from upsample_cli.batch.inputs import Selection
 from upsample_cli.batch.job import Job

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.cli.test_process import command, environment
+from tests.process_helpers import command, environment
 from upsample_cli import errors
 from upsample_cli.batch import pool, worker
 from upsample_cli.batch.existing import Existing

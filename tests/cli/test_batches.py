@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from tests.cli.test_command import SAMPLES, listing, refuse, run
+from tests.cli_helpers import listing, refuse, run
+from tests.samples import SAMPLES
 from upsample_cli.batch.lists import read_list
 from upsample_cli.cli.command import main
 

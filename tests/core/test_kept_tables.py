@@ -20,7 +20,7 @@ SIZES = [{"size": (20, 33)}, {"size": (50, 64)}, {"size": (64, 50)}, {"scale_fac
 
 def forget():
     axis_plan._cached_table.cache_clear()
-    kernel._kept_plan.cache_clear()
+    kernel._cached_plan.cache_clear()
 
 
 def test_what_is_found_again_is_what_was_asked_for():
@@ -61,4 +61,4 @@ def test_large_plans_are_not_kept():
     for size, number in ((1000, 1), (20_000, 0)):
         forget()
         interpolate(np.zeros((1, 1, 1000, 4), np.uint8), size=(size, 8), mode="bicubic")
-        assert kernel._kept_plan.cache_info().currsize == number
+        assert kernel._cached_plan.cache_info().currsize == number

@@ -38,7 +38,7 @@ def _noting(name, function, names):
 
 @pytest.fixture(autouse=True)
 def _small_arrays_count_as_large(monkeypatch):
-    monkeypatch.setattr(numpy_kernel, "_REPEATING_ELEMENTS", 0)
+    monkeypatch.setattr(numpy_kernel, "_PERIODIC_MIN_ELEMENTS", 0)
 
 
 @pytest.fixture

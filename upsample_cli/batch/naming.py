@@ -90,12 +90,13 @@ class Template:
 
     def _content_fields(self, path: Path, request: Request) -> dict[str, str]:
         """The fields that depend on the mode and on the contents of the input."""
-        from ..resize.mode import choose_mode, read_options  # imports NumPy
+        from ..resize.mode import choose_mode  # imports NumPy
+        from ..resize.opening import open_input
         from ..resize.targets import find_targets
 
         if self.fields.isdisjoint(("size", "scale")) and (request.mode is not None or not path.is_file()):
             return {"mode": choose_mode(request).name}
-        with formats.open_source(path, read_options(request)) as source:
+        with open_input(path, request) as source:
             grid, mode = source.header.grid, choose_mode(request, source.header.labels)
             targets = find_targets(request, grid, path)
         sizes = [targets[name].size if name in targets else grid[name].size for name in grid.spatial]

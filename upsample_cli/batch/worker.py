@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from .. import formats
 from ..core.threads import available_cores
 from ..errors import OutputError, UpsampleError, as_failure
-from ..resize.mode import read_options
+from ..resize.opening import open_input
 from ..resize.plan import Plan, make_plan
 from ..resize.run import run_plan
 from .existing import Existing
@@ -47,7 +47,7 @@ def run_job(
     try:
         if skips_existing and _output_exists(job):
             return result._replace(status="skipped", reason=_EXISTS)
-        with formats.open_source(job.input, read_options(job.request)) as source:
+        with open_input(job.input, job.request) as source:
             plan = make_plan(job.request, source, job.input, job.output)
             result = _with_plan(result, plan)
             if not options.dry_run:

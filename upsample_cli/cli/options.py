@@ -93,7 +93,7 @@ def _target(name: str, metavar: str, description: str) -> Decorator:
 size_options = _all_of(
     _target("--scale", "F", "Factor: 2, 50%, 1/3, or 2,2,1 for x,y,z, or by name: z=1,y=2,x=2."),
     _target(
-        "--size", "N", "Samples: 1024x768 (width first), 256x256x180, x=1024, or 50%; 800x or x600 keeps proportions."
+        "--size", "N", "Samples: 1024x768 (width first), 256x256x180, x=1024, 50%; 800x and x600 keep proportions."
     ),
     _target("--width", "N", "Width in samples; the height follows from the proportions, or from --height."),
     _target("--height", "N", "Height in samples; the width follows from the proportions, or from --width."),
@@ -108,7 +108,19 @@ size_options = _all_of(
     ),
     _target("--fit", "BOX", "Largest size with the input's proportions in a box: 256, 1920x1080; z only if named."),
     _target("--cover", "BOX", "Cover a box with the input's proportions, and crop to its centre: 300x200."),
-    _option(SIZE, "--like", metavar="FILE", type=Files(), help="The size (and nothing else) of a reference file."),
+    _option(
+        SIZE,
+        "--like",
+        metavar="FILE",
+        type=Files(),
+        help="The grid of a reference file: its sizes, spacing and position; the size alone of pictures.",
+    ),
+    _option(
+        SIZE,
+        "--outside",
+        metavar="VALUE",
+        help="Value of samples outside the input with --like and --pair (default 0), or edge to repeat the border.",
+    ),
     _option(SIZE, "--only-shrink", is_flag=True, help="Axes that would grow keep their size."),
     _option(SIZE, "--only-enlarge", is_flag=True, help="Axes that would shrink keep their size."),
 )
@@ -118,8 +130,8 @@ sampling_options = _all_of(
         "--mode",
         metavar="M",
         type=Words(tuple(MODES)),
-        help="linear (default; nearest for files marked as labels), cubic, lanczos, area, nearest, nearest-exact or "
-        "label; bilinear, bicubic and trilinear also require exactly 2, 2 and 3 resized axes.",
+        help="linear (default; nearest-exact for files marked as labels), cubic, lanczos, area, box, nearest, "
+        "nearest-exact or label; bilinear, bicubic and trilinear also require exactly 2, 2 and 3 resized axes.",
     ),
     _option(
         SAMPLING,
@@ -128,7 +140,13 @@ sampling_options = _all_of(
         type=Words(LABEL_KERNELS),
         default="linear",
         show_default=True,
-        help="Weights of mode label: linear or cubic.",
+        help="Weights of mode label: linear, cubic or box.",
+    ),
+    _option(
+        SAMPLING,
+        "--nodata",
+        metavar="VALUE",
+        help="Value of missing samples, such as -9999 or nan, which get no weight; none ignores the value in the file.",
     ),
     _option(
         SAMPLING,
@@ -153,7 +171,7 @@ sampling_options = _all_of(
         SAMPLING,
         "--axes",
         metavar="NAMES",
-        help="Axis names for a file without them, slowest first: tzyx, zcyx, yxs.",
+        help="Axis names for a file without them, slowest first, from t z c y x s: tzyx, zcyx, yxs.",
     ),
     _option(
         SAMPLING,
@@ -164,7 +182,14 @@ sampling_options = _all_of(
     ),
 )
 input_options = _all_of(
-    _option(INPUTS, "-r", "--recursive", is_flag=True, help="Search directories, at any depth."),
+    _option(
+        INPUTS,
+        "-r",
+        "--recursive",
+        is_flag=True,
+        help="Search directories at any depth for files of known type. Hidden files and links to directories are "
+        "skipped.",
+    ),
     _option(
         INPUTS,
         "--files-from",
@@ -181,10 +206,18 @@ input_options = _all_of(
         "deepest that contains all of them.",
     ),
     _option(
-        INPUTS, "--include", metavar="PATTERN", multiple=True, help="Only inputs whose name matches: '*.png', 'anat/*'."
+        INPUTS,
+        "--include",
+        metavar="PATTERN",
+        multiple=True,
+        help="Only inputs whose name matches: '*.png', 'anat/*'. Repeatable.",
     ),
     _option(
-        INPUTS, "--exclude", metavar="PATTERN", multiple=True, help="Skip inputs and directories whose name matches."
+        INPUTS,
+        "--exclude",
+        metavar="PATTERN",
+        multiple=True,
+        help="Skip inputs and directories whose name matches. Repeatable.",
     ),
     _option(
         INPUTS,
@@ -192,7 +225,7 @@ input_options = _all_of(
         metavar="RULE",
         multiple=True,
         help="IMAGE=OTHER:MODE: also resize the companion of each image, found by its name, onto the same grid in its "
-        "own mode: '*_T1w.nii.gz=*_dseg.nii.gz:label'.",
+        "own mode: '*_T1w.nii.gz=*_dseg.nii.gz:label'. Each * matches the same text on both sides. Repeatable.",
     ),
 )
 output_options = _all_of(
@@ -206,7 +239,7 @@ output_options = _all_of(
         "Default: {stem}_upsampled{ext} beside the input.",
     ),
     _option(OUTPUTS, "--format", metavar="EXT", help="Format if the output's name does not set it: png, tif, nii.gz …"),
-    _option(OUTPUTS, "--overwrite", is_flag=True, help="Replace outputs that exist."),
+    _option(OUTPUTS, "--overwrite", is_flag=True, help="Replace outputs that exist. Default: an error."),
     _option(OUTPUTS, "--skip-existing", is_flag=True, help="Skip inputs whose output exists."),
     _option(OUTPUTS, "--newer", is_flag=True, help="Replace outputs that are older than their input, skip others."),
     _option(
@@ -214,7 +247,7 @@ output_options = _all_of(
         "--quality",
         metavar="Q",
         type=click.IntRange(1, 100),
-        help="Quality of JPEG and WebP. Default: as the input.",
+        help="Quality of lossy codecs such as JPEG and WebP. Default: the input's.",
     ),
     _option(
         OUTPUTS,
@@ -224,10 +257,17 @@ output_options = _all_of(
         help="Compression of PNG, TIFF and gzip: 0 fast, 9 small.",
     ),
     _option(OUTPUTS, "--no-provenance", is_flag=True, help="Do not record in the output how it was made."),
-    _option(OUTPUTS, "--verify", is_flag=True, help="Reread each output and check it against its input and the plan."),
+    _option(
+        OUTPUTS,
+        "--verify",
+        is_flag=True,
+        help="Reread each output with different code and check it against its input and the plan.",
+    ),
 )
 running_options = _all_of(
-    _option(RUNNING, "--dry-run", is_flag=True, help="Print the plan and write nothing."),
+    _option(
+        RUNNING, "--dry-run", is_flag=True, help="Print the plan with sizes, spacing and memory, and write nothing."
+    ),
     _option(
         RUNNING,
         "-j",
@@ -236,7 +276,13 @@ running_options = _all_of(
         type=click.IntRange(1),
         help="Files processed in parallel. Default: one per core.",
     ),
-    _option(RUNNING, "--threads", metavar="N", type=click.IntRange(1), help="Threads per file. Default: the cores."),
+    _option(
+        RUNNING,
+        "--threads",
+        metavar="N",
+        type=click.IntRange(1),
+        help="Compute threads, shared among the files in progress. Default: one per core.",
+    ),
     _option(
         RUNNING,
         "--max-memory",
@@ -275,7 +321,7 @@ message_options = _all_of(
         "--failed-to",
         metavar="LIST",
         type=Files(),
-        help="Write the names of failed inputs to a file that --files-from can read.",
+        help="Write the names of inputs that failed or were not reached to a file for --files-from.",
     ),
     _option(MESSAGES, "-q", "--quiet", is_flag=True, help="Print only errors."),
     _option(
@@ -313,6 +359,6 @@ def _man_page(context: click.Context) -> str:
 
 
 about_options = _all_of(
-    _print_and_exit("--man", _man_page, "Print the man page: upsample --man | man -l -"),
+    _print_and_exit("--man", _man_page, "Print the man page; to read it: upsample --man | man -l -"),
     _print_and_exit("--version", _version, "Print the version and the compute kernel."),
 )

@@ -8,7 +8,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from ..batch.result import Report, Result, Summary
-from ..text import format_bytes, format_duration, printable, shorten
+from ..text import format_bytes, format_duration, format_sizes, format_spacings, printable, shorten
 
 if TYPE_CHECKING:
     from ..geometry import Axis
@@ -113,13 +113,8 @@ def _sizes_of(result: Result) -> str:
 
 
 def _sizes(contents: Summary) -> str:
-    """Sizes as x×y×z, then the other axes by name, or colours by theirs."""
-    grid = contents.grid
-    others = [axis for axis in grid.axes if axis.name not in grid.spatial]
-    named = [
-        contents.colours if axis.name == "s" and contents.colours else f"{axis.name}{axis.size}" for axis in others
-    ]
-    return " ".join(["×".join(str(grid[name].size) for name in grid.spatial), *named])
+    sizes = format_sizes({axis.name: axis.size for axis in contents.grid.axes})
+    return f"{sizes} {contents.colours}".rstrip()
 
 
 def _axis_change(before: Axis, after: Axis) -> str:
@@ -142,11 +137,9 @@ def _row(result: Result) -> Sequence[str]:
 
 
 def _spacing(after: Summary | None) -> str:
-    """Sample spacing of the output, as x×y×z."""
+    """Sample spacing of the output along its spatial axes."""
     axes = [] if after is None else [after.grid[name] for name in after.grid.spatial]
-    known = [axis for axis in axes if axis.spacing is not None]
-    units = sorted({axis.unit for axis in known if axis.unit})
-    return " ".join(["×".join(f"{axis.spacing:.4g}" for axis in known), *units]) if known else ""
+    return format_spacings((axis.spacing, axis.unit) for axis in axes)
 
 
 def _narrow(widths: list[int], width: int) -> None:

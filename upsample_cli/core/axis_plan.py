@@ -27,6 +27,7 @@ from .weights import (
 )
 
 _BYTES_PER_ROW, _BYTES_PER_TAP = 272, 64  # measured: of weights, indices and the kernel's tables
+_SHIFT_ROWS = 1000  # output samples over which a shift is averaged
 _CACHED_MATRICES = 16  # for the next image of the same size
 _LONGEST_CACHED_AXIS = 1 << 14  # samples
 _LONGEST_ROUNDED_AXIS = 4096  # input samples; on longer axes PyTorch's rounding moves samples by visible amounts
@@ -40,14 +41,15 @@ class AxisTarget(NamedTuple):
         size: number of output samples.
         scale_factor: the factor at which to sample, or None for the ratio of the sizes.
         exact: apply `scale_factor` even where PyTorch's kernel would ignore it, see `ScalePolicy`.
-        shift: offset of the output grid in input samples, for modes that interpolate.
+        shift: offset of the output grid in input samples, if it is a given grid. On such a grid all modes sample at the
+            true positions, without `align_corners`.
         crop: first and number of the output samples that are kept; None for all.
     """
 
     size: int
     scale_factor: float | None = None
     exact: bool = False
-    shift: float = 0.0
+    shift: float | None = None
     crop: tuple[int, int] | None = None
 
 
@@ -106,8 +108,10 @@ def plan_axes(
     matrices: dict[AxisMap, Matrix] = {}  # the axes of a square image share one
     for in_size, target in zip(in_sizes, targets, strict=True):
         ratio = mode.scale_policy.uses_ratio(in_size, target.size, context, target.exact)
-        axis = axis_map(in_size, target.size, None if ratio else target.scale_factor, align_corners)
-        axis = axis._replace(align_corners=axis.align_corners and mode.honours_align_corners, shift=target.shift)
+        on_grid = target.shift is not None
+        axis = axis_map(in_size, target.size, None if ratio else target.scale_factor, align_corners and not on_grid)
+        corners = axis.align_corners and mode.honours_align_corners
+        axis = axis._replace(align_corners=corners, shift=target.shift or 0.0, on_grid=on_grid)
         if not axis.is_identity and axis not in matrices:
             matrices[axis] = make_matrix(mode, axis, context)
         plan = AxisPlan(axis, matrices.get(axis))
@@ -166,12 +170,19 @@ def _make_rows(
 
 def _nearest_rows(mode: Mode, axis: AxisMap, context: TorchContext, rows: IndexArray) -> BandedMatrix:
     precision = getattr(np, context.position_dtype)
-    if axis.in_size > _LONGEST_TORCH_NEAREST or axis.shift:
-        is_exact = mode.sampling is Sampling.NEAREST_EXACT or bool(axis.shift)
+    if axis.in_size > _LONGEST_TORCH_NEAREST or axis.on_grid:
+        is_exact = mode.sampling is Sampling.NEAREST_EXACT or axis.on_grid
         return copying_matrix(axis, axis.nearest(rows) if is_exact else axis.left(rows))
     if mode.sampling is Sampling.NEAREST:
         return nearest_matrix(axis, rows, precision)
     return nearest_exact_matrix(axis, rows, precision, via_centre=not context.uses_small_2d_kernel)
+
+
+def nearest_shift(axis: AxisMap) -> float:
+    """How far PyTorch's ``nearest`` moves the content along an axis on average, in input samples."""
+    rows = np.arange(min(axis.out_size, _SHIFT_ROWS))
+    before, fraction = axis.split(rows)
+    return float(np.mean(before - axis.left(rows) + fraction))
 
 
 def _taps_bound(mode: Mode, axis: AxisMap) -> int:

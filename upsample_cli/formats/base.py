@@ -25,6 +25,7 @@ class Header(NamedTuple):
         colours: the colour space of a pixel with several samples, such as ``RGB`` or ``CMYK``, where it is known.
         scaling: slope and intercept that turn stored numbers into physical values, or None.
         icc: the ICC profile of the colours.
+        nodata: the value of samples that are missing; None if the file does not state one.
         labels: whether the samples are region labels, which must not be interpolated.
         levels: the shapes of the smaller versions that follow the array in a pyramid, largest first.
         history: ASCII description of the processing, to record in the output; None to record nothing.
@@ -38,6 +39,7 @@ class Header(NamedTuple):
     colours: str | None = None
     scaling: tuple[float, float] | None = None
     icc: bytes | None = None
+    nodata: float | None = None
     labels: bool = False
     levels: tuple[tuple[int, ...], ...] = ()
     history: str | None = None

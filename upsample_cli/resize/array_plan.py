@@ -53,6 +53,8 @@ class ArrayPlan(NamedTuple):
         codec: how samples are converted for the arithmetic.
         source_number: which array of the input file is read, counted from 0.
         source_streams: whether the input can be read in parts.
+        inside: for each axis, the output samples that lie within the input.
+        outside: the value of all others; None if they repeat the border.
         slab_bytes: size limit of a slab, input and output together; None for the default.
     """
 
@@ -63,7 +65,14 @@ class ArrayPlan(NamedTuple):
     codec: SampleCodec
     source_number: int
     source_streams: bool
+    inside: tuple[range, ...] = ()
+    outside: float | None = None
     slab_bytes: int | None = None
+
+    @property
+    def covered(self) -> float:
+        """The part of the output that lies within the input."""
+        return math.prod(len(part) / size for part, size in zip(self.inside, self.after.grid.shape, strict=False))
 
     @property
     def changed_axes(self) -> tuple[str, ...]:
@@ -159,7 +168,18 @@ class ArrayPlan(NamedTuple):
                 if along is not None and not slab.is_whole:
                     part = along.row_slice(slab.rows.start, slab.rows.stop)
                 resample(rows, [None, part, *within], out, self.codec, threads)
+                self._fill_outside(slab, out)
                 yield out
+
+    def _fill_outside(self, slab: Slab, out: Array) -> None:
+        """Set the samples of a slab that lie outside the input. Axes before the slab axis are never resampled."""
+        if self.outside is None or self.covered == 1:
+            return
+        for axis, part in enumerate(self.inside[self.slab_axis :]):
+            start = slab.rows.start if axis == 0 else 0
+            moved = np.moveaxis(out, axis + 1, 0)
+            moved[: max(0, part.start - start)] = self.outside
+            moved[max(0, part.stop - start) :] = self.outside
 
     def _read_slabs(self, source: Source, on_read: RowsListener | None) -> Generator[tuple[Slab, Array]]:
         axis = self.slab_axis

@@ -11,13 +11,13 @@ from .request import Request
 
 
 def choose_mode(request: Request, has_labels: bool = False) -> Mode:
-    """The requested mode; without one, nearest for a file that is marked as containing labels, else linear.
+    """The requested mode; without one, nearest-exact for a file that is marked as containing labels, else linear.
 
     Raises:
         RequestError: there is no such mode, or it does not support the requested options.
     """
     try:
-        mode = find_mode(request.mode or ("nearest" if has_labels else "linear"))
+        mode = find_mode(request.mode or ("nearest-exact" if has_labels else "linear"))
         if mode.is_label_mode:
             mode = replace(find_mode(request.label_kernel), name=mode.name, is_label_mode=True)
         if request.align_corners and not mode.allows_align_corners:

@@ -7,15 +7,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from .._version import __version__
 from ..core.axis_plan import AxisPlan, AxisTarget, max_taps, plan_axes, weight_bytes
-from ..core.dtypes import SampleCodec, label_codec, numeric_codec, premultiplied_codec
+from ..core.dtypes import SampleCodec, label_codec, nodata_codec, numeric_codec, premultiplied_codec
 from ..core.modes import Mode, check_ndim
 from ..errors import InputError, RequestError
 from ..formats.base import Header, Source
 from ..runtime.resources import check_output_size
 from .array_plan import ArrayPlan
 from .mode import choose_mode
+from .reference_grid import inside_of
 from .request import Request
 
 if TYPE_CHECKING:
@@ -49,7 +52,9 @@ def plan_array(
     after = before._replace(grid=grid, levels=levels, history=history)
     all_axes = tuple(axes.get(axis.name) or AxisPlan.unchanged(axis.size) for axis in before.grid.axes)
     codec = _codec(before, mode, all_axes, request, path)
-    return ArrayPlan(before, after, mode, all_axes, codec, number, source.streams)
+    inside = tuple(inside_of(axis.size, targets.get(axis.name)) for axis in before.grid.axes)
+    outside = _outside_value(request, before, path)
+    return ArrayPlan(before, after, mode, all_axes, codec, number, source.streams, inside, outside)
 
 
 def plan_levels(image: ArrayPlan, request: Request, path: Path) -> list[ArrayPlan]:
@@ -67,11 +72,18 @@ def plan_levels(image: ArrayPlan, request: Request, path: Path) -> list[ArrayPla
                 continue
             a, b = (axis.map.pitch, axis.map.b) if axis.matrix is not None else (1.0, 0.0)
             pitch = a * out_axis.size / size  # of the level, in input samples
-            target = AxisTarget(size, 1 / pitch, exact=True, shift=b - (a - 1) / 2)  # keeps the outer edge in place
+            shift = b - (a - 1) / 2  # keeps the outer edge in place
+            target = AxisTarget(size, 1 / pitch, exact=True, shift=shift or None)
             axes += plan_axes([axis.map.in_size], [target], mode, False, image.before.dtype)
         after = image.after._replace(grid=image.after.grid.resized(shape), levels=())
         codec = _codec(image.before, mode, axes, request, path)
-        levels.append(image._replace(after=after, mode=mode, axes=tuple(axes), codec=codec, slab_bytes=None))
+        inside = tuple(
+            range(round(part.start * size / full.size), round(part.stop * size / full.size))
+            for part, size, full in zip(image.inside, shape, image.after.grid.axes, strict=True)
+        )
+        levels.append(
+            image._replace(after=after, mode=mode, axes=tuple(axes), codec=codec, inside=inside, slab_bytes=None)
+        )
     return levels
 
 
@@ -117,6 +129,29 @@ def _plan_axes(
     return {axis.name: plan for axis, plan in zip(addressed, plans, strict=True)}
 
 
+def nodata_of(request: Request, header: Header) -> float | None:
+    """The value of missing samples: the requested one, or that of the file; None if no value stands for them."""
+    if request.nodata == "none":
+        return None
+    return header.nodata if request.nodata is None else request.nodata
+
+
+def _outside_value(request: Request, header: Header, path: Path) -> float | None:
+    if request.outside == "edge":
+        return None
+    value = request.outside if request.outside is not None else nodata_of(request, header)
+    _check_value(value or 0.0, header, "--outside", path)
+    return value or 0.0
+
+
+def _check_value(value: float, header: Header, option: str, path: Path) -> None:
+    """Refuse a value that the samples cannot have."""
+    if header.dtype.kind in "iu":
+        limits = np.iinfo(header.dtype)
+        if not (limits.min <= value <= limits.max and value == int(value)):
+            raise RequestError(f"{option} {value:g}: samples of type {header.dtype} cannot have this value", path)
+
+
 def _codec(header: Header, mode: Mode, axes: Sequence[AxisPlan], request: Request, path: Path) -> SampleCodec:
     try:
         if mode.is_label_mode and header.colours is not None:
@@ -129,7 +164,10 @@ def _codec(header: Header, mode: Mode, axes: Sequence[AxisPlan], request: Reques
 
             has_channels = header.grid.names[-1] == "s"
             codec = linear_light_codec(codec, header.dtype, transfer_curves_of(header), has_channels)
-        return premultiplied_codec(codec) if header.alpha and request.premultiply else codec
+        if header.alpha and request.premultiply:
+            return premultiplied_codec(codec)
+        missing = nodata_of(request, header)
+        return codec if missing is None else nodata_codec(codec, missing)
     except (TypeError, ValueError) as error:
         raise InputError(str(error), path) from error
 

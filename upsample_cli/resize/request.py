@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from ..core.modes import LABEL_KERNELS
 from ..errors import RequestError
@@ -40,9 +40,13 @@ class Request:
         fit: sizes of a box; the output is the largest that fits with the input's aspect ratio. Without a number for
             z, only x and y are resized.
         cover: sizes of a box; the output is scaled to cover it and cropped to its centre.
-        like: path of a file whose size the output has.
+        like: path of a reference file: the output has its grid, or its size if it has no spacing.
         only_shrink, only_enlarge: whether axes that would grow, or shrink, keep their size.
-        mode: name of a mode; None for linear, or nearest for files marked as labels.
+        outside: value of samples that lie outside the input on the grid of a reference: a number, or ``edge`` to repeat
+            the border; None for the value of missing samples, or 0.
+        nodata: value of missing samples, which have no weight; None for the value that the file states, ``none`` to
+            treat all samples alike.
+        mode: name of a mode; None for linear, or nearest-exact for files marked as labels.
         align_corners, recompute_scale_factor, antialias: as in PyTorch.
         axes: names of the axes of files that do not name them, slowest first.
         series: index of the only image to resize in files with several, or None for all.
@@ -67,6 +71,8 @@ class Request:
     like: str | None = None
     only_shrink: bool = False
     only_enlarge: bool = False
+    outside: float | Literal["edge"] | None = None
+    nodata: float | Literal["none"] | None = None
     mode: str | None = None
     align_corners: bool = False
     recompute_scale_factor: bool = False
@@ -95,6 +101,8 @@ class Request:
             raise RequestError(f"--recompute-scale-factor needs --scale and has no effect with {given[0]}")
         if self.only_shrink and self.only_enlarge:
             raise RequestError("--only-shrink and --only-enlarge contradict each other")
+        if self.like is not None and (self.only_shrink or self.only_enlarge):
+            raise RequestError("--only-shrink and --only-enlarge do not apply to --like, whose grid sets the sizes")
         if self.isotropic not in (None, "finest", "coarsest"):
             raise RequestError(f"--isotropic {self.isotropic}: write finest or coarsest")
         if self.mode is not None:
@@ -110,6 +118,20 @@ class Request:
             sorted(set(self.axes)) != sorted(self.axes) or not set(self.axes) <= set("tzcyxs") or not self.axes
         ):
             raise RequestError(f"--axes {self.axes}: give each axis once, from the letters t z c y x s, slowest first")
+
+
+def parse_number_or(word: str, text: str, option: str) -> Any:
+    """Parse a number, which may be NaN or infinite, or the given word.
+
+    Raises:
+        RequestError: the text is neither.
+    """
+    if text.strip().lower() == word:
+        return word
+    try:
+        return float(text)
+    except ValueError:
+        raise RequestError(f"{option} {text}: write a number or {word}") from None
 
 
 def parse_bytes(text: str, option: str) -> int:

@@ -16,11 +16,14 @@ from ..formats.base import ReadOptions
 from ..geometry import Axis, Grid
 from .mode import choose_mode, read_options
 from .per_axis import Number, PerAxis
-from .reference_grid import check_same_space, matching_target
+from .reference_grid import Placement, covers_same_space, matching_target, place
+from .reorient import Orientation
 from .request import PairedImage, Request
 
 if TYPE_CHECKING:
     from fractions import Fraction
+
+_PICTURE = "picture"  # the family of files whose spacing is a resolution for printing
 
 
 def find_targets(request: Request, grid: Grid, path: Path) -> dict[str, AxisTarget]:
@@ -41,14 +44,14 @@ def find_targets(request: Request, grid: Grid, path: Path) -> dict[str, AxisTarg
         if isinstance(error, RequestError) and error.path is not None:
             raise
         raise RequestError(str(error), path) from error
-    if request.only_shrink or request.only_enlarge:
+    if (request.only_shrink or request.only_enlarge) and request.paired_image is None:
         return {name: _bounded(target, grid[name].size, request.only_shrink) for name, target in targets.items()}
     return targets
 
 
 def _targets(request: Request, grid: Grid, path: Path) -> dict[str, AxisTarget]:
     if request.paired_image is not None:
-        return _from_paired_image(request.paired_image, request, grid, path)
+        return _onto_image(request.paired_image, request, grid, path).targets
     if request.scale is not None:
         return _from_scale(request.scale, grid, request.recompute_scale_factor)
     if request.size is not None:
@@ -62,7 +65,7 @@ def _targets(request: Request, grid: Grid, path: Path) -> dict[str, AxisTarget]:
     if request.cover is not None:
         return _covering(request.cover, grid, request)
     assert request.like is not None
-    return _from_file(Path(request.like), grid)
+    return _onto_file(Path(request.like), request, grid, path).targets
 
 
 def _bounded(target: AxisTarget, size: int, only_shrink: bool) -> AxisTarget:
@@ -170,35 +173,64 @@ def _in_proportion(factor: Fraction | int, names: Sequence[str], grid: Grid) -> 
     return {name: AxisTarget(max(1, round(grid[name].size * factor))) for name in names}
 
 
-def _from_file(path: Path, grid: Grid) -> dict[str, AxisTarget]:
-    """The sizes of a reference file."""
-    with formats.open_source(path, ReadOptions()) as reference:
-        model = reference.header.grid
-    missing = [name for name in grid.spatial if name not in model.names]
-    if missing:
-        raise RequestError(f"--like: has no axis {missing[0]}, only {', '.join(model.names)}", path)
-    return {name: AxisTarget(model[name].size) for name in grid.spatial}
+def orientation_for(request: Request, grid: Grid, path: Path) -> Orientation:
+    """How the axes of a file must run to be parallel to those of the reference on whose grid it is put.
+
+    Raises:
+        RequestError: the file cannot be put on this grid.
+        InputError: the reference cannot be read.
+    """
+    if request.paired_image is not None:
+        return _onto_image(request.paired_image, request, grid, path).orientation
+    return Orientation() if request.like is None else _onto_file(Path(request.like), request, grid, path).orientation
 
 
-def _from_paired_image(image: PairedImage, request: Request, grid: Grid, path: Path) -> dict[str, AxisTarget]:
-    """Targets that place a file on the output grid of the image to which it belongs."""
+def _onto_file(reference: Path, request: Request, grid: Grid, path: Path) -> Placement:
+    """Onto the grid of a reference file, or to its sizes if both are pictures or either file has no spacing."""
+    model, placement = _place_on_file(reference, grid, path)
+    if placement is None:
+        return Placement(Orientation(), {name: AxisTarget(model[name].size) for name in grid.spatial})
+    if request.align_corners:
+        raise RequestError("--align-corners does not apply to --like, whose grid says where samples lie; leave it out")
+    return placement
+
+
+def _place_on_file(reference: Path, grid: Grid, path: Path) -> tuple[Grid, Placement | None]:
+    with formats.open_source(reference, ReadOptions()) as source:
+        model = source.header.grid
+    placement = place(grid, model, "--like", reference, path)
+    are_pictures = all(formats.family_of(each) == _PICTURE for each in (reference, path))
+    return model, None if are_pictures else placement  # of a picture, spacing is the resolution for printing
+
+
+def _onto_image(image: PairedImage, request: Request, grid: Grid, path: Path) -> Placement:
+    """Onto the output grid of the image to which a file belongs."""
     image_request = replace(request, mode=image.mode, paired_image=None)
+    if request.like is not None:
+        placement = _place_on_file(Path(request.like), grid, path)[1]
+        if placement is not None:
+            return placement
     try:
         with formats.open_source(image.path, read_options(image_request)) as source:
             header = source.header
     except InputError as error:
         raise InputError(f"--pair: cannot read the image it is paired with: {error}", path) from error
     wanted = find_targets(image_request, header.grid, image.path)
-    check_same_space(grid, header.grid, request.align_corners, image.path, path)
     sizes = [header.grid[name].size for name in wanted]
     mode = choose_mode(image_request, header.labels)
-    plans = plan_axes(sizes, list(wanted.values()), mode, request.align_corners, header.dtype)
+    plans = dict(
+        zip(wanted, plan_axes(sizes, [*wanted.values()], mode, request.align_corners, header.dtype), strict=True)
+    )
+    if not covers_same_space(grid, header.grid, request.align_corners, image.path, path):
+        output_grid = header.grid.resampled({name: plan.map for name, plan in plans.items()})
+        if (placement := place(grid, output_grid, "--pair", image.path, path)) is not None:
+            return placement
     targets = {
-        name: matching_target(plan, wanted[name], grid[name].size)
-        for name, plan in zip(wanted, plans, strict=True)
-        if name in grid.names
+        name: matching_target(plan, wanted[name], grid[name].size) for name, plan in plans.items() if name in grid.names
     }
     kept = {name: header.grid[name].size for name in header.grid.spatial if name not in wanted}
-    return targets | {
-        name: AxisTarget(size) for name, size in kept.items() if name in grid.names and grid[name].size != size
-    }
+    return Placement(
+        Orientation(),
+        targets
+        | {name: AxisTarget(size) for name, size in kept.items() if name in grid.names and grid[name].size != size},
+    )

@@ -25,11 +25,11 @@ _POSITION_TOLERANCE = 1e-4  # samples; PyTorch computes nearest positions in flo
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What one output sample reads along one axis.
+    """The input samples of one output sample along one axis.
 
     Attributes:
-        samples: indices of input samples.
-        weights: the weight of each; empty if the output must be a copy of any one of them.
+        samples: their indices.
+        weights: their weights; empty if the output may be a copy of any one of them.
     """
 
     samples: tuple[int, ...]
@@ -37,13 +37,13 @@ class Row:
 
 
 def reference_row(mode: Mode, axis: AxisMap, dst: int) -> Row:
-    """What output sample `dst` reads along an axis that is resized in `mode`.
+    """The input samples and weights of output sample `dst` along an axis that is resized in `mode`.
 
     Raises:
         ValueError: no formula is known for the mode.
     """
     src = axis.a * dst + axis.b
-    if mode.sampling is Sampling.NEAREST and not axis.shift:
+    if mode.sampling is Sampling.NEAREST and not axis.on_grid:
         return _nearest(axis, axis.a * dst)
     if mode.copies_samples:
         return _nearest(axis, src + 0.5)

@@ -21,7 +21,7 @@ Plan::~Plan() = default;
 
 namespace {
 
-constexpr std::int64_t most_elements = std::int64_t{1} << 48;  // of a row: products of sizes stay far from overflow
+constexpr std::int64_t max_row_elements = std::int64_t{1} << 48;  // of a row: products of sizes stay far from overflow
 
 struct Set {
     std::string name;
@@ -79,14 +79,14 @@ Axis checked_axis(nb::handle matrix, Arithmetic arithmetic) {
     axis.first = first.data();
     axis.count = count.data();
     axis.taps = taps.data();
-    require(axis.in_size > 0 && axis.in_size < most_elements, "an axis must have samples");
+    require(axis.in_size > 0 && axis.in_size < max_row_elements, "an axis must have samples");
     require(axis.out_size > 0, "an axis must have outputs");
     require(count.shape(0) == first.shape(0) && taps.shape(0) == first.shape(0),
             "first, count and taps must be as long as the output");
     bool counts = true, places = true, shares = true;
     for (std::int64_t o = 0; o < axis.out_size; ++o) {
         counts &= axis.count[o] >= 1 && axis.count[o] <= axis.width;
-        places &= axis.first[o] > -most_elements && axis.first[o] < most_elements;
+        places &= axis.first[o] > -max_row_elements && axis.first[o] < max_row_elements;
         if (!counts || arithmetic != Arithmetic::fixed || axis.count[o] == 1) continue;
         const double second = axis.taps[o * axis.width + 1];
         shares &= axis.count[o] == 2 && second >= 0 && second <= 1;
@@ -108,7 +108,7 @@ public:
         require(number < 4, "the arithmetic is float32, float64, fixed or copy");
         problem_.arithmetic = static_cast<Arithmetic>(number);
         require(slow.size() <= 2, "at most two slow axes can be resampled at once");
-        require(channels > 0 && channels < most_elements, "there must be channels");
+        require(channels > 0 && channels < max_row_elements, "there must be channels");
         require(item_size > 0 && item_size <= 16, "a sample has 1 to 16 bytes");
         if (problem_.arithmetic != Arithmetic::copy) {
             problem_.sample = sample_type(sample).sample;
@@ -134,7 +134,7 @@ public:
         Batch batch;
         const int inner = problem_.slow_axes + (problem_.resamples_rows ? 1 : 0) + 1;
         require(x.ndim() == out.ndim() && x.ndim() >= static_cast<std::size_t>(inner), "a wrong number of axes");
-        require(x.ndim() <= static_cast<std::size_t>(inner + most_batch_axes), "too many axes");
+        require(x.ndim() <= static_cast<std::size_t>(inner + max_batch_axes), "too many axes");
         batch.axes = static_cast<int>(x.ndim()) - inner;
         std::int64_t rows = 1;
         for (int axis = 0; axis < batch.axes; ++axis) {
@@ -153,9 +153,9 @@ public:
 private:
     void check_sizes() const {
         for (const std::int64_t size : {problem_.fast.in_size, problem_.fast.out_size, problem_.fast.width})
-            require(size < most_elements / problem_.channels / problem_.item_size, "a row is too long");
+            require(size < max_row_elements / problem_.channels / problem_.item_size, "a row is too long");
         for (const Axis& axis : problem_.slow)
-            require(axis.width < most_elements / (problem_.fast.in_size + 1) / problem_.channels, "too many taps");
+            require(axis.width < max_row_elements / (problem_.fast.in_size + 1) / problem_.channels, "too many taps");
     }
 
     template <class Array>

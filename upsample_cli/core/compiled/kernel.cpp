@@ -21,7 +21,7 @@ namespace upsample {
 namespace UPSAMPLE_SET {
 
 #include "memory.h"
-#include "numbers.h"
+#include "scalar.h"
 #if defined(UPSAMPLE_AVX2)
 #include "simd_avx2.h"
 #elif defined(UPSAMPLE_AVX512)
@@ -31,19 +31,19 @@ namespace UPSAMPLE_SET {
 #else
 #include "simd_baseline.h"
 #endif
-#include "places.h"
-#include "sums.h"
-#include "pairs.h"
+#include "row_cursor.h"
+#include "weighted_sums.h"
+#include "paired_weights.h"
 #include "transpose.h"
 
 #include "tables.h"
 
 #include "resampler.h"
 
-#include "picker.h"
+#include "nearest.h"
 
 Plan* make_plan(const Problem& problem) {
-    if (problem.arithmetic == Arithmetic::copy) return new Picker(problem);
+    if (problem.arithmetic == Arithmetic::copy) return new NearestResampler(problem);
     if (problem.arithmetic == Arithmetic::fixed)
         return problem.sample == Sample::uint8 ? new Resampler<Fixed16, std::uint8_t>(problem) : nullptr;
     const bool single = problem.arithmetic == Arithmetic::float32;

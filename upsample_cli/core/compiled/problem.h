@@ -38,18 +38,18 @@ struct Problem {
     std::int64_t out_row() const { return (resamples_rows ? fast.out_size : 1) * channels; }
 };
 
-constexpr int most_batch_axes = 32;
+constexpr int max_batch_axes = 32;
 
 // Where the rows of an array lie: for each batch axis and each slow axis the distance of neighbours in bytes.
 struct Rows {
     char* data = nullptr;
-    std::int64_t batch_strides[most_batch_axes] = {};
+    std::int64_t batch_strides[max_batch_axes] = {};
     std::int64_t slow_strides[2] = {};
 };
 
 struct Batch {
     int axes = 0;
-    std::int64_t sizes[most_batch_axes] = {};
+    std::int64_t sizes[max_batch_axes] = {};
 };
 
 // A problem with its tables made ready. It never changes, so that threads may share it.

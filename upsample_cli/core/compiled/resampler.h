@@ -13,7 +13,7 @@ public:
         table_.make(axis);
         channels_ = channels;
         groups_.make(table_, channels);
-        transposes_ = !F::fixed && groups_.scattered() && padded_size() * lanes <= most_transposed;
+        transposes_ = !F::fixed && groups_.scattered() && padded_size() * lanes <= max_transposed;
     }
 
     // Real numbers of a row in scratch: what bands read beyond its ends, and what vectors read beyond that.
@@ -22,7 +22,7 @@ public:
         return (samples * channels_ / lanes + 3) * lanes;
     }
     std::int64_t before() const { return table_.pad_before * channels_; }
-    std::int64_t rows_at_once() const { return transposes_ ? lanes : 2; }
+    std::int64_t row_batch() const { return transposes_ ? lanes : 2; }
     std::int64_t scratch_size() const { return transposes_ ? padded_size() * lanes : 0; }
 
     // Repeat the samples at both ends of a row of which the part inside is there.
@@ -46,24 +46,24 @@ public:
     }
 
 private:
-    static constexpr std::int64_t most_transposed = 1 << 19;  // numbers; more would not stay in any cache
+    static constexpr std::int64_t max_transposed = 1 << 19;  // numbers; more would not stay in any cache
 
     template <int Rows>
     void make_rows(const Real* rows, T* const* targets) const {
         for (std::int64_t number = 0; number < groups_.run_count(); ++number) {
-            const Run& run = groups_.run(number);
+            const GroupRun& run = groups_.run(number);
             switch (run.reach) {
-                case Reach::near: make_run<Rows, Reach::near>(run, rows, targets); break;
-                case Reach::vector: make_run<Rows, Reach::vector>(run, rows, targets); break;
-                case Reach::two: make_run<Rows, Reach::two>(run, rows, targets); break;
-                case Reach::lanewise:
+                case PermuteReach::near: make_run<Rows, PermuteReach::near>(run, rows, targets); break;
+                case PermuteReach::vector: make_run<Rows, PermuteReach::vector>(run, rows, targets); break;
+                case PermuteReach::two: make_run<Rows, PermuteReach::two>(run, rows, targets); break;
+                case PermuteReach::lanewise:
                     for (int r = 0; r < Rows; ++r) make_lanewise(run, rows + r * padded_size(), targets[r]);
             }
         }
     }
 
-    template <int Rows, Reach reach>
-    void make_run(const Run& run, const Real* rows, T* const* targets) const {
+    template <int Rows, PermuteReach reach>
+    void make_run(const GroupRun& run, const Real* rows, T* const* targets) const {
         if (run.count == 2)
             make_run_of<Rows, reach, 2>(run, rows, targets);
         else if (run.count == 4)
@@ -73,10 +73,10 @@ private:
     }
 
     // Rows that are made together share what is read of the pattern.
-    template <int Rows, Reach reach, int Taps>
-    void make_run_of(const Run& run, const Real* rows, T* const* targets) const {
+    template <int Rows, PermuteReach reach, int Taps>
+    void make_run_of(const GroupRun& run, const Real* rows, T* const* targets) const {
         const std::int64_t count = Taps ? Taps : run.count, end = run.end, stride = padded_size(), channels = channels_;
-        const typename Groups<F>::View groups = groups_.view();  // a copy, which the compiler knows not to be written to
+        const typename LaneGroups<F>::View groups = groups_.view();  // a copy, which the compiler knows not to be written to
         T* to[Rows];
         for (int r = 0; r < Rows; ++r) to[r] = targets[r];
         for (std::int64_t g = run.begin; g < end; ++g) {
@@ -93,16 +93,16 @@ private:
     }
 
     // A function that gives the samples of tap j.
-    template <Reach reach>
+    template <PermuteReach reach>
     static auto taps(const Real* source, typename F::Index index, std::int64_t channels) {
-        if constexpr (reach == Reach::near) {
+        if constexpr (reach == PermuteReach::near) {
             return [v = F::load(source), index, step = static_cast<int>(channels)](std::int64_t j) {
                 return F::permute(v, F::shifted(index, static_cast<int>(j) * step));
             };
         } else {
             return [source, index, step = channels](std::int64_t j) {
                 const Real* const from = source + j * step;
-                if constexpr (reach == Reach::vector)
+                if constexpr (reach == PermuteReach::vector)
                     return F::permute(F::load(from), index);
                 else
                     return F::permute_two(F::load(from), F::load(from + lanes), index);
@@ -110,8 +110,8 @@ private:
         }
     }
 
-    void make_lanewise(const Run& run, const Real* row, T* target) const {
-        const std::int64_t size = smaller(lanes, groups_.elements());
+    void make_lanewise(const GroupRun& run, const Real* row, T* target) const {
+        const std::int64_t size = minimum(lanes, groups_.elements());
         for (std::int64_t g = run.begin; g < run.end; ++g) {
             const std::int64_t begin = groups_.view().begin(g);
             Real values[lanes] = {};
@@ -128,15 +128,15 @@ private:
         }
     }
 
-    // As many rows as a vector has lanes are turned, so that lanes are rows and taps follow each other in memory. Each
-    // block of them is turned just before it is needed, while it is in the nearest cache.
+    // As many rows as a vector has lanes are block_size, so that lanes are rows and taps follow each other in memory. Each
+    // block of them is block_size just before it is needed, while it is in the nearest cache.
     void run_transposed(const Real* rows, T* const* targets, std::int64_t count, Real* scratch) const {
         Real block[lanes * lanes];
-        std::int64_t turned_size = 0, begin = 0, filled = 0;
+        std::int64_t transposed_size = 0, begin = 0, filled = 0;
         for (std::int64_t o = 0; o < table_.out_size; ++o) {
             const std::int64_t first = (table_.first[o] + table_.pad_before) * channels_;
-            for (; turned_size < first + table_.count[o] * channels_; turned_size += lanes)
-                transpose<F>(rows + turned_size, padded_size(), scratch + turned_size * lanes, lanes);
+            for (; transposed_size < first + table_.count[o] * channels_; transposed_size += lanes)
+                transpose<F>(rows + transposed_size, padded_size(), scratch + transposed_size * lanes, lanes);
             for (std::int64_t channel = 0; channel < channels_; ++channel) {
                 F::store(block + filled * lanes, sum_of_rows(o, scratch + (first + channel) * lanes));
                 if (++filled < lanes && begin + filled < groups_.elements()) continue;
@@ -159,10 +159,10 @@ private:
     // Write `size` outputs of `count` rows, from `begin` on.
     static void store_transposed(const Real* block, std::int64_t size, T* const* targets, std::int64_t count,
                                  std::int64_t begin) {
-        Real turned_block[lanes * lanes];
-        transpose<F>(block, lanes, turned_block, lanes);
+        Real transposed_block[lanes * lanes];
+        transpose<F>(block, lanes, transposed_block, lanes);
         for (std::int64_t r = 0; r < count; ++r) {
-            const typename F::Vector v = F::load(turned_block + r * lanes);
+            const typename F::Vector v = F::load(transposed_block + r * lanes);
             if (size == lanes)
                 F::store(targets[r] + begin, v);
             else
@@ -171,7 +171,7 @@ private:
     }
 
     Table<F> table_;
-    Groups<F> groups_;
+    LaneGroups<F> groups_;
     std::int64_t channels_ = 1;
     bool transposes_ = false;
 };
@@ -184,26 +184,26 @@ public:
     explicit Resampler(const Problem& problem)
         : slow_axes_(problem.slow_axes), resamples_rows_(problem.resamples_rows), in_row_(problem.in_row()) {
         for (int axis = 0; axis < slow_axes_; ++axis) slow_[2 - slow_axes_ + axis].make(problem.slow[axis]);
-        if (in_pairs && slow_axes_ > 0) pairs_.make(problem.slow[0]);
+        if (uses_pairs && slow_axes_ > 0) pairs_.make(problem.slow[0]);
         if (resamples_rows_) fast_.make(problem.fast, problem.channels);
     }
 
     void run(const Batch& batch, const Rows& in, const Rows& out, std::int64_t start,
              std::int64_t stop) const override {
         Scratch scratch(*this);
-        const std::int64_t at_once = resamples_rows_ ? fast_.rows_at_once() : 1;
-        T* targets[larger(F::lanes, 2)];
-        Place place(batch, in, out, slow_[0].out_size, slow_[1].out_size, start);
-        for (std::int64_t begin = start; begin < stop; begin += at_once) {
-            const std::int64_t count = smaller(at_once, stop - begin);
-            for (std::int64_t r = 0; r < count; ++r, place.advance()) {
-                targets[r] = reinterpret_cast<T*>(place.target());
+        const std::int64_t row_batch = resamples_rows_ ? fast_.row_batch() : 1;
+        T* targets[maximum(F::lanes, 2)];
+        RowCursor cursor(batch, in, out, slow_[0].out_size, slow_[1].out_size, start);
+        for (std::int64_t begin = start; begin < stop; begin += row_batch) {
+            const std::int64_t count = minimum(row_batch, stop - begin);
+            for (std::int64_t r = 0; r < count; ++r, cursor.advance()) {
+                targets[r] = reinterpret_cast<T*>(cursor.target());
                 if (!resamples_rows_) {
-                    blend(place, targets[r], scratch);
+                    blend(cursor, targets[r], scratch);
                     continue;
                 }
                 Real* const row = scratch.rows.data() + r * fast_.padded_size();
-                blend(place, row + fast_.before(), scratch);
+                blend(cursor, row + fast_.before(), scratch);
                 fast_.pad(row);
             }
             if (resamples_rows_) fast_.run(scratch.rows.data(), targets, count, scratch.transposed.data());
@@ -217,8 +217,8 @@ private:
             : kept(plan.slow_axes_ == 2 ? plan.slow_[1].width * plan.kept_size() : 0),
               kept_number(plan.slow_[1].width),
               kept_rows(plan.slow_[1].width),
-              sources(larger(plan.slow_[0].width, plan.slow_[1].width)),
-              rows(plan.resamples_rows_ ? plan.fast_.rows_at_once() * plan.fast_.padded_size() : 0),
+              sources(maximum(plan.slow_[0].width, plan.slow_[1].width)),
+              rows(plan.resamples_rows_ ? plan.fast_.row_batch() * plan.fast_.padded_size() : 0),
               transposed(plan.resamples_rows_ ? plan.fast_.scratch_size() : 0) {}
 
         Buffer<Real> kept;
@@ -231,22 +231,22 @@ private:
 
     std::int64_t kept_size() const { return (in_row_ / F::lanes + 2) * F::lanes; }
 
-    static const T* source_of(const Place& place, std::int64_t slower, std::int64_t faster) {
-        return reinterpret_cast<const T*>(place.source(slower, faster));
+    static const T* source_of(const RowCursor& cursor, std::int64_t slower, std::int64_t faster) {
+        return reinterpret_cast<const T*>(cursor.source(slower, faster));
     }
 
     template <class O>
-    void blend(const Place& place, O* target, Scratch& scratch) const {
+    void blend(const RowCursor& cursor, O* target, Scratch& scratch) const {
         const Table<F>& table = slow_[1];
         if (slow_axes_ == 2) {
-            blend_kept(place, target, scratch);
+            blend_kept(cursor, target, scratch);
         } else if (slow_axes_ == 1) {
-            const std::int64_t o = place.slow[1], count = table.count[o];
+            const std::int64_t o = cursor.slow[1], count = table.count[o];
             for (std::int64_t j = 0; j < count; ++j)
-                scratch.sources[j] = source_of(place, 0, clip(table.first[o] + j, table.in_size));
+                scratch.sources[j] = source_of(cursor, 0, clip(table.first[o] + j, table.in_size));
             blend_sources(scratch.sources.data(), table, o, target);
         } else {
-            const T* const source = source_of(place, 0, 0);
+            const T* const source = source_of(cursor, 0, 0);
             const Real one = 1;
             blend_rows<F>(&source, &one, 1, target, in_row_);
         }
@@ -255,7 +255,7 @@ private:
     // Blend rows of the input, along the slowest axis.
     template <class O>
     void blend_sources(const T* const* sources, const Table<F>& table, std::int64_t o, O* target) const {
-        if constexpr (in_pairs) {
+        if constexpr (uses_pairs) {
             if (const float scale = pairs_.scale(o); scale != 0) {
                 blend_byte_pairs(sources, pairs_.pairs(o), scale, table.count[o], target, in_row_);
                 return;
@@ -265,10 +265,10 @@ private:
     }
 
     template <class O>
-    void blend_kept(const Place& place, O* target, Scratch& scratch) const {
+    void blend_kept(const RowCursor& cursor, O* target, Scratch& scratch) const {
         const Table<F>& slower = slow_[0];
         const Table<F>& table = slow_[1];
-        const std::int64_t o = place.slow[0], inner = place.slow[1];
+        const std::int64_t o = cursor.slow[0], inner = cursor.slow[1];
         if (inner == 0 || scratch.fresh) {  // another plane
             for (std::int64_t slot = 0; slot < table.width; ++slot) scratch.kept_number[slot] = 0;
             scratch.fresh = false;
@@ -279,19 +279,19 @@ private:
             scratch.kept_rows[j] = row;
             if (scratch.kept_number[slot] == number + 1) continue;
             for (std::int64_t i = 0; i < slower.count[o]; ++i)
-                scratch.sources[i] = source_of(place, clip(slower.first[o] + i, slower.in_size), number);
+                scratch.sources[i] = source_of(cursor, clip(slower.first[o] + i, slower.in_size), number);
             blend_sources(scratch.sources.data(), slower, o, row);
             scratch.kept_number[slot] = number + 1;
         }
         blend_rows<F>(scratch.kept_rows.data(), table.weights_of(inner), table.count[inner], target, in_row_);
     }
 
-    static constexpr bool in_pairs = std::is_same_v<T, std::uint8_t> && std::is_same_v<F, Float32>;
+    static constexpr bool uses_pairs = std::is_same_v<T, std::uint8_t> && std::is_same_v<F, Float32>;
 
     int slow_axes_;
     bool resamples_rows_;
     std::int64_t in_row_;
     Table<F> slow_[2];  // the last ones are used
-    PairTable pairs_;    // of the slowest axis
+    PairedWeights pairs_;    // of the slowest axis
     RowResampler<F, T> fast_;
 };

@@ -57,7 +57,7 @@ private:
 };
 
 // Sums of rows of bytes, two rows at a time, each row times a weight of 16 bits.
-struct BytePairs {
+struct PairAccumulator {
     static constexpr int lanes = 64;
 
     void add(const std::uint8_t* a, const std::uint8_t* b, std::int32_t weights) {

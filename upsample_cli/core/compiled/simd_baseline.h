@@ -2,7 +2,7 @@
 #pragma once
 
 template <class RealType, int Lanes>
-struct Plain {
+struct PortableVector {
     using Real = RealType;
     struct Vector {
         Real lane[Lanes];
@@ -58,8 +58,8 @@ struct Plain {
     }
 };
 
-using Float32 = Plain<float, 4>;
-using Float64 = Plain<double, 4>;
+using Float32 = PortableVector<float, 4>;
+using Float64 = PortableVector<double, 4>;
 
 // Numbers of 16 bits with 7 behind the point.
 struct Fixed16 {
@@ -122,4 +122,4 @@ struct Bytes {
     }
 };
 
-#include "simd_plain.h"
+#include "simd_fallback.h"

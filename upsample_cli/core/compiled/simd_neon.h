@@ -160,4 +160,4 @@ struct Bytes {
     }
 };
 
-#include "simd_plain.h"
+#include "simd_fallback.h"

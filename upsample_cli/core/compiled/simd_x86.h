@@ -1,7 +1,7 @@
-// What AVX2 and AVX-512 have in common: blocks of 256 bits that are turned, and bytes that are shuffled.
+// What AVX2 and AVX-512 have in common: blocks of 256 bits that are block_size, and bytes that are shuffled.
 #pragma once
 
-inline void turn(const float* source, std::int64_t source_stride, float* target, std::int64_t target_stride) {
+inline void transpose_block(const float* source, std::int64_t source_stride, float* target, std::int64_t target_stride) {
     __m256 half[8], pair[8];
     for (int i = 0; i < 4; ++i) {  // rows i and i + 4, first their left halves, then their right ones
         const float *const upper = source + i * source_stride, *const lower = source + (i + 4) * source_stride;
@@ -23,7 +23,7 @@ inline void turn(const float* source, std::int64_t source_stride, float* target,
     }
 }
 
-inline void turn(const double* source, std::int64_t source_stride, double* target, std::int64_t target_stride) {
+inline void transpose_block(const double* source, std::int64_t source_stride, double* target, std::int64_t target_stride) {
     __m256d half[4];
     for (int i = 0; i < 2; ++i) {
         const double *const upper = source + i * source_stride, *const lower = source + (i + 2) * source_stride;
@@ -38,7 +38,7 @@ inline void turn(const double* source, std::int64_t source_stride, double* targe
 
 // Rows and columns of the blocks.
 template <class Real>
-constexpr int turned = 32 / sizeof(Real);
+constexpr int block_size = 32 / sizeof(Real);
 
 struct Bytes {
     static void shuffle(const std::uint8_t* source, const std::uint8_t* index, std::uint8_t* target) {

@@ -18,6 +18,7 @@ NAMES = "xyztuvw"  # of the dimensions of a file, which follow each other in thi
 LARGEST = 32_767  # samples along an axis, where a header counts them in 16 bits
 DESCRIP = 79  # characters of the field, without the terminating zero
 _ORDER = f"{NAMES}cs"  # of the dimensions of a volume; channels and samples of a pixel follow where there is room
+_DIRECTION_TOLERANCE = 1e-3  # of unit vectors
 _WIDER = {"bool": "uint8", "float16": "float32"}
 
 
@@ -124,6 +125,16 @@ def generic_losses(header: Header, *, pixels: bool = False) -> list[str]:
     if header.alpha and not pixels:
         items.append("that the last sample of a pixel is alpha")
     return items
+
+
+def same_directions(affine: Affine, other: Affine) -> bool:
+    """Whether the axes of two affines run in the same directions; their lengths may differ."""
+    return bool(np.allclose(_directions(affine), _directions(other), rtol=0, atol=_DIRECTION_TOLERANCE))
+
+
+def _directions(affine: Affine) -> Affine:
+    lengths = np.linalg.norm(affine[:3, :3], axis=0)
+    return np.asarray(affine[:3, :3] / np.where(lengths > 0, lengths, 1))
 
 
 def _same(one: Affine, other: Affine) -> bool:

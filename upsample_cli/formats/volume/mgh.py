@@ -18,7 +18,7 @@ from ...errors import InputError, OutputError
 from ...geometry import Affine, Axis, Grid
 from ..base import Array, Header, dropped_warning
 from .block import READ_ERRORS, Block, VolumeSource, open_plain, reject_impossible_size, skip
-from .conversion import Dimensions, carried, dimensions, generic_losses
+from .conversion import Dimensions, carried, dimensions, generic_losses, same_directions
 from .sink import Encoded
 
 _SIZE = mghformat.DATA_OFFSET
@@ -113,12 +113,14 @@ def _affine(raw: Any, shape: tuple[int, ...]) -> Affine:
 
 
 def _move(raw: Any, grid: Grid) -> None:
-    """Set size, spacing and centre; the directions stay bit-identical."""
+    """Set size, spacing and centre; the directions stay bit-identical unless the axes were reoriented."""
     for number, axis in enumerate(grid.axes[::-1]):
         raw["dims"][number] = axis.size
         if axis.name != "t" and axis.spacing is not None:
             raw["delta"][number] = axis.spacing
     if "ras" in grid.affines:
+        if not same_directions(_affine(raw, tuple(raw["dims"])), grid.affines["ras"]):
+            raw["Mdc"] = (grid.affines["ras"][:3, :3] / np.linalg.norm(grid.affines["ras"][:3, :3], axis=0)).T
         raw["Pxyz_c"] = _centre(grid.affines["ras"], raw["dims"])
 
 

@@ -58,6 +58,7 @@ def open_source(path: Path, samples: Path, header: Path) -> VolumeSource:
     try:
         with open_plain(header) as file:
             raw = _read_header(file.read(nib.Nifti2Header.sizeof_hdr), is_pair(path))
+            warnings = _repair_qfac(raw)
             shape, dtype = raw.get_data_shape(), _dtype(raw, path)
             block = Block(samples, (*shape[::-1], *_pixel(dtype)), _plain(dtype), _offset(raw, is_pair(path)))
             reject_impossible_size(block, path)
@@ -69,7 +70,8 @@ def open_source(path: Path, samples: Path, header: Path) -> VolumeSource:
         raise InputError(f"is not a readable NIfTI file: {error}", path) from error
     if any(code == _CIFTI for code, _ in extensions):
         raise InputError("is CIFTI, whose axes are no directions in space; it cannot be resized", path)
-    warnings = [f"{len(rest):,} bytes between header and samples are dropped"] if rest.strip(b"\0") else []
+    if rest.strip(b"\0"):
+        warnings.append(f"{len(rest):,} bytes between header and samples are dropped")
     return VolumeSource(path, header_, block, warnings)
 
 
@@ -88,6 +90,14 @@ def _read_header(start: bytes, pair: bool) -> Any:
         raise HeaderDataError(f"it has {raw['dim'][0]} dimensions")
     raw["pixdim"][1:] = np.abs(raw["pixdim"][1:])  # old files have negative ones; the affine says how axes run
     return raw
+
+
+def _repair_qfac(raw: Any) -> list[str]:
+    """Set a qfac other than ±1 to 1: the standard takes 0 for 1, and nibabel any other number too."""
+    qfac = float(raw["pixdim"][0])
+    if qfac not in (1, -1):
+        raw["pixdim"][0] = 1
+    return [] if qfac in (1, -1, 0) or not raw["qform_code"] > 0 else [f"its qfac is {qfac:g}, which is taken for 1"]
 
 
 def kind_of(second: bool, pair: bool) -> Any:

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.external_readers.cases import TARGETS, new_sizes
+from tests.external_readers.programs import exiftool, identify, needs, pixels, pngcheck
 from tests.pipeline_helpers import upsampled
-from tests.witnesses.cases import TARGETS, new_sizes
-from tests.witnesses.programs import exiftool, identify, needs, pixels, pngcheck
 
 SIZE = (30, 20)
 

@@ -2,14 +2,14 @@
 #pragma once
 
 // An output row, by its numbers along the slow axes and by what its batch adds to addresses, in bytes.
-class Place {
+class RowCursor {
 public:
-    Place(const Batch& batch, const Rows& in, const Rows& out, std::int64_t slower_size, std::int64_t faster_size,
+    RowCursor(const Batch& batch, const Rows& in, const Rows& out, std::int64_t slower_size, std::int64_t faster_size,
           std::int64_t row)
         : batch_(batch), in_(in), out_(out), slower_size_(slower_size), faster_size_(faster_size) {
         slow[1] = row % faster_size;
         slow[0] = row / faster_size % slower_size;
-        go_to_batch(row / faster_size / slower_size);
+        seek_batch(row / faster_size / slower_size);
     }
 
     void advance() {
@@ -17,7 +17,7 @@ public:
         slow[1] = 0;
         if (++slow[0] < slower_size_) return;
         slow[0] = 0;
-        go_to_batch(number_ + 1);
+        seek_batch(number_ + 1);
     }
 
     const char* source(std::int64_t slower, std::int64_t faster) const {
@@ -30,7 +30,7 @@ public:
     std::int64_t slow[2];
 
 private:
-    void go_to_batch(std::int64_t number) {
+    void seek_batch(std::int64_t number) {
         number_ = number;
         in_offset_ = out_offset_ = 0;
         for (int axis = batch_.axes - 1; axis >= 0; --axis) {

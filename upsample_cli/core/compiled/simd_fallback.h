@@ -1,7 +1,7 @@
 // What sets without instructions of their own for it leave to the compiler.
 
 // Sums of rows of bytes, two rows at a time, each row times a weight of 16 bits.
-struct BytePairs {
+struct PairAccumulator {
     static constexpr int lanes = 2 * Float32::lanes;
 
     void add(const std::uint8_t* a, const std::uint8_t* b, std::int32_t weights) {
@@ -20,11 +20,11 @@ private:
 };
 
 template <class Real>
-inline void turn(const Real* source, std::int64_t source_stride, Real* target, std::int64_t target_stride) {
+inline void transpose_block(const Real* source, std::int64_t source_stride, Real* target, std::int64_t target_stride) {
     for (int row = 0; row < 2; ++row)
         for (int column = 0; column < 2; ++column)
             target[column * target_stride + row] = source[row * source_stride + column];
 }
 
 template <class Real>
-constexpr int turned = 2;  // rows and columns of what is turned at once
+constexpr int block_size = 2;  // rows and columns of what is block_size at once

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import tifffile
 
+from tests.external_readers.cases import TARGETS, new_sizes, pitches, resampled, shifts
+from tests.external_readers.programs import decoded, exiftool, identify, needs, tiffinfo
 from tests.pipeline_helpers import upsampled
-from tests.witnesses.cases import TARGETS, new_sizes, pitches, resampled, shifts
-from tests.witnesses.programs import decoded, exiftool, identify, needs, tiffinfo
 
 SIZE = (96, 64)
 SIZES = {"x": 96, "y": 64}

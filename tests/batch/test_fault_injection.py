@@ -1,4 +1,4 @@
-"""Batches on bad days: real processes, signals, broken files, full disks. Files are small, so that days are short."""
+"""Fault injection: batches in real processes with signals, killed workers, damaged files and full disks."""
 
 import ctypes
 import json
@@ -18,7 +18,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from tests.cli.test_process import INTERRUPTED, TEMPORARY, command, environment, no_more_than, sparse
+from tests.process_helpers import INTERRUPTED, TEMPORARY, command, environment, limit_file_size, sparse
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="signals, limits and /proc are those of Linux")
 
@@ -388,7 +388,7 @@ def test_a_disk_that_is_full_in_the_middle(folder):
     for number in range(12):
         shape = (40, 50) if number % 3 else (300, 400)
         np.save(folder / "in" / f"{number:02}.npy", np.random.default_rng(1).integers(0, 255, shape, np.uint8))
-    _, err = run(folder, "-j", "2", code=5, preexec_fn=no_more_than(100_000))
+    _, err = run(folder, "-j", "2", code=5, preexec_fn=limit_file_size(100_000))
     large = [f"{number:02}.npy" for number in range(0, 12, 3)]
     assert names(folder / "out") == [f"{number:02}.npy" for number in range(12) if number % 3]
     for name in large:

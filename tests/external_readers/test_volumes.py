@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import tifffile
 
+from tests.external_readers.cases import TARGETS, new_sizes, pitches, resampled, shifts
+from tests.external_readers.programs import exiftool, needs, said
 from tests.pipeline_helpers import upsampled
-from tests.witnesses.cases import TARGETS, new_sizes, pitches, resampled, shifts
-from tests.witnesses.programs import exiftool, needs, said
 
 SIZES = {"x": 9, "y": 8, "z": 7}
 AXES = {"x": 0, "y": 1, "z": 2}

@@ -2,7 +2,7 @@
 #pragma once
 
 // The input sample of every output along an axis.
-struct Picks {
+struct NearestIndex {
     std::int64_t out_size = 1;
     Buffer<std::int64_t> index;
 
@@ -15,15 +15,15 @@ struct Picks {
 };
 
 template <std::size_t Size>
-void copy_pixels(const Picks& picks, const char* source, char* target) {
-    for (std::int64_t o = 0; o < picks.out_size; ++o)
-        std::memcpy(target + o * static_cast<std::int64_t>(Size), source + picks[o] * static_cast<std::int64_t>(Size),
+void copy_pixels(const NearestIndex& index, const char* source, char* target) {
+    for (std::int64_t o = 0; o < index.out_size; ++o)
+        std::memcpy(target + o * static_cast<std::int64_t>(Size), source + index[o] * static_cast<std::int64_t>(Size),
                     Size);
 }
 
-class Picker final : public Plan {
+class NearestResampler final : public Plan {
 public:
-    explicit Picker(const Problem& problem)
+    explicit NearestResampler(const Problem& problem)
         : pixel_(problem.channels * problem.item_size),
           resamples_rows_(problem.resamples_rows),
           in_bytes_(problem.in_row() * problem.item_size),
@@ -37,10 +37,10 @@ public:
     void run(const Batch& batch, const Rows& in, const Rows& out, std::int64_t start,
              std::int64_t stop) const override {
         const char *last_source = nullptr, *last_target = nullptr;
-        Place place(batch, in, out, slow_[0].out_size, slow_[1].out_size, start);
-        for (std::int64_t row = start; row < stop; ++row, place.advance()) {
-            const char* const source = place.source(slow_[0][place.slow[0]], slow_[1][place.slow[1]]);
-            char* const target = place.target();
+        RowCursor cursor(batch, in, out, slow_[0].out_size, slow_[1].out_size, start);
+        for (std::int64_t row = start; row < stop; ++row, cursor.advance()) {
+            const char* const source = cursor.source(slow_[0][cursor.slow[0]], slow_[1][cursor.slow[1]]);
+            char* const target = cursor.target();
             if (source == last_source)
                 std::memcpy(target, last_target, static_cast<std::size_t>(out_bytes_));
             else
@@ -59,7 +59,7 @@ private:
     };
 
     static std::int64_t begin_of(std::int64_t number, std::int64_t bytes) {
-        return smaller(number * block, bytes - block);  // the last one overlaps the one before it
+        return minimum(number * block, bytes - block);  // the last one overlaps the one before it
     }
 
     // Returns false where the bytes of some output block lie further apart than a block.
@@ -69,16 +69,16 @@ private:
         for (std::int64_t number = 0; number < shuffle_count_; ++number) {
             Shuffle& shuffle = shuffle_[number];
             const std::int64_t begin = begin_of(number, out_bytes_);
-            std::int64_t place[block], last = 0;
+            std::int64_t offset[block], last = 0;
             shuffle.base = in_bytes_ - block;
             for (std::int64_t i = 0; i < block; ++i) {
-                place[i] = fast_[(begin + i) / pixel_] * pixel_ + (begin + i) % pixel_;
-                shuffle.base = smaller(shuffle.base, place[i]);
-                last = larger(last, place[i]);
+                offset[i] = fast_[(begin + i) / pixel_] * pixel_ + (begin + i) % pixel_;
+                shuffle.base = minimum(shuffle.base, offset[i]);
+                last = maximum(last, offset[i]);
             }
             if (last - shuffle.base >= block) return false;
             for (std::int64_t i = 0; i < block; ++i)
-                shuffle.index[i] = static_cast<std::uint8_t>(place[i] - shuffle.base);
+                shuffle.index[i] = static_cast<std::uint8_t>(offset[i] - shuffle.base);
         }
         return true;
     }
@@ -115,7 +115,7 @@ private:
     std::int64_t pixel_;  // bytes that stay together on the fast axis
     bool resamples_rows_;
     std::int64_t in_bytes_, out_bytes_;
-    Picks slow_[2], fast_;  // of the slow axes the last ones are used
+    NearestIndex slow_[2], fast_;  // of the slow axes the last ones are used
     bool shuffles_ = false;
     std::int64_t shuffle_count_ = 0;
     Buffer<Shuffle> shuffle_;

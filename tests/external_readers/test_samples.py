@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from tests.test_sample_data import PICTURES, SAMPLES, STACKS, VOLUMES
-from tests.witnesses.programs import exiftool, identify, needs, said
+from tests.external_readers.programs import exiftool, identify, needs, said
+from tests.samples import PICTURES, SAMPLES, STACKS, VOLUMES
 
 
 @pytest.fixture(scope="module")

@@ -1,9 +1,9 @@
 // Single numbers: the same arithmetic as that of the vectors.
 #pragma once
 
-constexpr std::int64_t smaller(std::int64_t a, std::int64_t b) { return a < b ? a : b; }
-constexpr std::int64_t larger(std::int64_t a, std::int64_t b) { return a < b ? b : a; }
-constexpr std::int64_t clip(std::int64_t index, std::int64_t size) { return smaller(larger(index, 0), size - 1); }
+constexpr std::int64_t minimum(std::int64_t a, std::int64_t b) { return a < b ? a : b; }
+constexpr std::int64_t maximum(std::int64_t a, std::int64_t b) { return a < b ? b : a; }
+constexpr std::int64_t clip(std::int64_t index, std::int64_t size) { return minimum(maximum(index, 0), size - 1); }
 
 // Rounded half to even by the addition of a number so large that no fraction is left.
 inline float rounded(float x) { return (x + 12582912.0f) - 12582912.0f; }                          // 1.5 * 2^23

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
+from tests.external_readers.cases import TARGETS, new_sizes, pitches
+from tests.external_readers.programs import exiftool, needs, said
 from tests.pipeline_helpers import upsampled
-from tests.witnesses.cases import TARGETS, new_sizes, pitches
-from tests.witnesses.programs import exiftool, needs, said
 
 pytestmark = needs("exiftool")
 

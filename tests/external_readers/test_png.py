@@ -5,10 +5,10 @@ import itertools
 import numpy as np
 import pytest
 
+from tests.external_readers.cases import TARGETS, new_sizes, resampled
+from tests.external_readers.programs import decoded, pngcheck
 from tests.formats import file_dump
 from tests.pipeline_helpers import upsampled
-from tests.witnesses.cases import TARGETS, new_sizes, resampled
-from tests.witnesses.programs import decoded, pngcheck
 
 SIZES = {"x": 30, "y": 20}
 SIZE = (30, 20)

@@ -2,7 +2,7 @@
 #pragma once
 
 // For every output the weights as integers, two and two, where their rounding cannot be seen.
-class PairTable {
+class PairedWeights {
 public:
     void make(const Axis& axis) {
         pairs_of_row_ = (axis.width + 1) / 2;
@@ -26,7 +26,7 @@ public:
     const std::int32_t* pairs(std::int64_t o) const { return pairs_.data() + o * pairs_of_row_; }
 
 private:
-    static constexpr double most_error = 1.0 / 64;  // of a level; the contract allows 1/32 in all
+    static constexpr double max_error = 1.0 / 64;  // of a level; the contract allows 1/32 in all
 
     // Multiply the weights by a power of two, which is returned, and round them so that their sum stays what it was.
     static double round_weights(const double* taps, std::int64_t count, long* rounded) {
@@ -52,7 +52,7 @@ private:
             sum += std::fabs(static_cast<double>(rounded[j]));
         }
         const bool fits = std::labs(rounded[heaviest]) < 32768 && sum * 255 < 2147483647.0;
-        return fits && 127.5 * (error + std::fabs(bias)) <= most_error ? scale : 0;
+        return fits && 127.5 * (error + std::fabs(bias)) <= max_error ? scale : 0;
     }
 
     std::int64_t pairs_of_row_ = 0;
@@ -64,20 +64,20 @@ template <class O>
 void blend_byte_pairs(const std::uint8_t* const* rows, const std::int32_t* pairs, float scale, std::int64_t count,
                       O* target, std::int64_t size) {
     const auto make = [&](std::int64_t i) {
-        BytePairs sums;
+        PairAccumulator sums;
         for (std::int64_t j = 0; j < count; j += 2)
-            sums.add(rows[j] + i, rows[smaller(j + 1, count - 1)] + i, pairs[j / 2]);
+            sums.add(rows[j] + i, rows[minimum(j + 1, count - 1)] + i, pairs[j / 2]);
         sums.store(target + i, scale);
     };
-    for_vectors<BytePairs>(size, make, [&] {
-        BytePairs sums;
+    for_vectors<PairAccumulator>(size, make, [&] {
+        PairAccumulator sums;
         for (std::int64_t j = 0; j < count; j += 2) {
-            std::uint8_t a[BytePairs::lanes] = {}, b[BytePairs::lanes] = {};
+            std::uint8_t a[PairAccumulator::lanes] = {}, b[PairAccumulator::lanes] = {};
             std::memcpy(a, rows[j], static_cast<std::size_t>(size));
-            std::memcpy(b, rows[smaller(j + 1, count - 1)], static_cast<std::size_t>(size));
+            std::memcpy(b, rows[minimum(j + 1, count - 1)], static_cast<std::size_t>(size));
             sums.add(a, b, pairs[j / 2]);
         }
-        O made[BytePairs::lanes];
+        O made[PairAccumulator::lanes];
         sums.store(made, scale);
         std::memcpy(target, made, static_cast<std::size_t>(size) * sizeof(O));
     });
