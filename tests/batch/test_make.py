@@ -18,7 +18,7 @@ from upsample_cli.batch.job import Job
 from upsample_cli.batch.make import make_batch
 from upsample_cli.batch.naming import Template
 from upsample_cli.errors import InputError, OutputError, RequestError
-from upsample_cli.resize.request import PerAxis, Request
+from upsample_cli.pipeline.request import PerAxis, Request
 
 TWICE = Request(scale=PerAxis.parse("2", "--scale"))
 

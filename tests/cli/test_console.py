@@ -21,7 +21,7 @@ from upsample_cli.cli.progress import Display
 from upsample_cli.cli.result_text import format_duration, one_line, summary, table, whole_plan
 from upsample_cli.errors import InputError, InternalError, OutputError
 from upsample_cli.geometry import Axis, Grid
-from upsample_cli.resize.request import PerAxis, Request
+from upsample_cli.pipeline.request import PerAxis, Request
 
 TWICE = Request(scale=PerAxis.parse("2", "--scale"))
 SCHEMA = json.loads(files("upsample_cli.cli").joinpath("results.schema.json").read_text())

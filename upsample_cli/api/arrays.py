@@ -15,8 +15,8 @@ from ..core.threads import get_num_threads
 from ..errors import UpsampleError
 from ..formats.base import Header, Source, merge_leading_axes
 from ..geometry import SPATIAL, Axis, Grid
-from ..resize.planning import plan_array
-from ..resize.targets import find_targets
+from ..pipeline.planning import plan_array
+from ..pipeline.targets import find_targets
 from .options import make_request
 
 Numbers: TypeAlias = float | str | Sequence[float] | Mapping[str, float]

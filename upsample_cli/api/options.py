@@ -6,8 +6,8 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ..resize.per_axis import PerAxis, parse_sides, parse_size
-from ..resize.request import Request
+from ..pipeline.per_axis import PerAxis, parse_sides, parse_size
+from ..pipeline.request import Request
 
 _WHOLE_NUMBERS = ("fit", "cover")
 _PER_AXIS = ("scale", "spacing", *_WHOLE_NUMBERS)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import UpsampleError
-from ..resize.request import Request
+from ..pipeline.request import Request
 from .existing import Existing
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from .. import formats
 from ..errors import InputError, RequestError, UpsampleError
-from ..resize.request import Request
+from ..pipeline.request import Request
 from ..text import printable
 from .conflicts import resolve_conflicts
 from .existing import Existing
@@ -96,7 +96,7 @@ def _with_requests(
 def _check_request(request: Request) -> None:
     """Refuse a request that fits no file at all."""
     from ..core.kernel import instruction_set  # imports NumPy
-    from ..resize.mode import choose_mode
+    from ..pipeline.mode import choose_mode
 
     choose_mode(request)
     try:

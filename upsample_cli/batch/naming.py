@@ -8,7 +8,7 @@ from string import Formatter
 
 from .. import formats
 from ..errors import OutputError, RequestError
-from ..resize.request import Request
+from ..pipeline.request import Request
 from .inputs import SUFFIXES, Input
 from .stdio import STREAM
 
@@ -90,9 +90,9 @@ class Template:
 
     def _content_fields(self, path: Path, request: Request) -> dict[str, str]:
         """The fields that depend on the mode and on the contents of the input."""
-        from ..resize.mode import choose_mode  # imports NumPy
-        from ..resize.opening import open_input
-        from ..resize.targets import find_targets
+        from ..pipeline.mode import choose_mode  # imports NumPy
+        from ..pipeline.opening import open_input
+        from ..pipeline.targets import find_targets
 
         if self.fields.isdisjoint(("size", "scale")) and (request.mode is not None or not path.is_file()):
             return {"mode": choose_mode(request).name}

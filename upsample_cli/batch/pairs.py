@@ -13,8 +13,8 @@ from typing import NamedTuple
 from ..core.modes import MODES
 from ..errors import RequestError
 from ..formats import split_name
-from ..resize.mode_names import canonical_mode
-from ..resize.request import PairedImage, Request
+from ..pipeline.mode_names import canonical_mode
+from ..pipeline.request import PairedImage, Request
 from ..text import printable
 from .inputs import CanonicalNames, Input
 

@@ -24,7 +24,7 @@ from typing import Any, TypeAlias
 from .. import formats
 from ..core.threads import available_cores, set_core_limit
 from ..errors import RequestError, UpsampleError
-from ..resize.plan import Plan
+from ..pipeline.plan import Plan
 from ..runtime import signals
 from ..runtime.atomic import remove_stale_of, remove_unpublished, resolve_link
 from ..runtime.library_messages import hide_library_messages

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from .. import formats
 from ..core.threads import available_cores
 from ..errors import OutputError, UpsampleError, as_failure
-from ..resize.opening import open_input
-from ..resize.plan import Plan, make_plan
-from ..resize.run import run_plan
+from ..pipeline.opening import open_input
+from ..pipeline.plan import Plan, make_plan
+from ..pipeline.run import run_plan
 from .existing import Existing
 from .job import ExecutionOptions, Job
 from .result import Result, Summary

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from ..batch.pairs import Pair
     from ..batch.result import Result
     from ..batch.stdio import StandardStreams
-    from ..resize.request import Request
+    from ..pipeline.request import Request
     from .console import Console
 
 _INTERRUPTED_CODE, _BUG_CODE = 130, 1

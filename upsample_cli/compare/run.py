@@ -20,14 +20,14 @@ from ..core.modes import MODES, find_mode
 from ..errors import OutputError, RequestError, as_failure
 from ..formats.base import Source
 from ..geometry import Grid
+from ..pipeline.array_plan import ArrayPlan, array_bytes
+from ..pipeline.mode import read_options
+from ..pipeline.mode_names import known_mode
+from ..pipeline.planning import plan_array
+from ..pipeline.request import Request
+from ..pipeline.targets import find_targets
 from ..preview.appearance import Appearance
 from ..preview.planes import sample_aspect
-from ..resize.array_plan import ArrayPlan, array_bytes
-from ..resize.mode import read_options
-from ..resize.mode_names import known_mode
-from ..resize.planning import plan_array
-from ..resize.request import Request
-from ..resize.targets import find_targets
 from ..runtime.atomic import AtomicOutput, remove_stale, resolve_link
 from ..runtime.resources import baseline_bytes, check_memory, default_memory_limit
 from ..text import format_sizes, printable, shorten

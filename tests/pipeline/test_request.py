@@ -1,7 +1,7 @@
 import pytest
 
 from upsample_cli.errors import RequestError
-from upsample_cli.resize.request import PerAxis, Request
+from upsample_cli.pipeline.request import PerAxis, Request
 
 ZYX = ("x", "y", "z"), ("t", "z", "y", "x")
 

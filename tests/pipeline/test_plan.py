@@ -10,9 +10,9 @@ from upsample_cli.core.axis_plan import AxisTarget, plan_axes
 from upsample_cli.core.modes import find_mode
 from upsample_cli.errors import InputError, OutputError, RequestError
 from upsample_cli.geometry import Axis, Grid
-from upsample_cli.resize import array_plan as array_plan_module
-from upsample_cli.resize import plan as plan_module
-from upsample_cli.resize.targets import find_targets
+from upsample_cli.pipeline import array_plan as array_plan_module
+from upsample_cli.pipeline import plan as plan_module
+from upsample_cli.pipeline.targets import find_targets
 from upsample_cli.runtime import resources
 
 GRID = Grid((Axis("t", 4, 2.0, "s"), Axis("z", 10, 3.0, "mm"), Axis("y", 20, 1.0, "mm"), Axis("x", 30, 0.5, "mm")))
