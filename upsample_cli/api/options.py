@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..pipeline.per_axis import PerAxis, parse_sides, parse_size
-from ..pipeline.request import Request
+from ..pipeline.request import Request, parse_conversion
 
 _WHOLE_NUMBERS = ("fit", "cover")
 _PER_AXIS = ("scale", "spacing", *_WHOLE_NUMBERS)
@@ -26,8 +26,9 @@ def make_request(options: Mapping[str, Any], names: Sequence[str] = ("x", "y", "
         TypeError: an option does not exist.
     """
     given = {name: value for name, value in options.items() if value is not None}
+    conversion = {name: _colour_or_range(given.pop(name)) for name in ("rescale", "background") if name in given}
     sides = [given.pop(name, None) for name in ("width", "height")]
-    request: dict[str, Any] = {}
+    request: dict[str, Any] = parse_conversion(**conversion)
     for name, value in given.items():
         if name == "size":
             kind, numbers = parse_size(_text(value, names))
@@ -39,6 +40,12 @@ def make_request(options: Mapping[str, Any], names: Sequence[str] = ("x", "y", "
     if any(side is not None for side in sides):
         request["size"] = parse_sides(*(None if side is None else str(side) for side in sides))
     return Request(**request)
+
+
+def _colour_or_range(value: Any) -> str:
+    if isinstance(value, bool):
+        return "full"
+    return value if isinstance(value, str) else ",".join(map(str, value))
 
 
 def _text(value: Any, names: Sequence[str]) -> str:

@@ -10,6 +10,7 @@ from click.types import StringParamType
 
 from .._version import __version__
 from ..core.modes import LABEL_KERNELS, MODES
+from ..pipeline.request import DTYPES
 from .help import COMPARING, INPUTS, MESSAGES, OUTPUTS, RUNNING, SAMPLING, SIZE
 
 if TYPE_CHECKING:
@@ -256,6 +257,28 @@ output_options = _all_of(
         type=click.IntRange(0, 9),
         help="Compression of PNG, TIFF and gzip: 0 fast, 9 small.",
     ),
+    _option(
+        OUTPUTS,
+        "--dtype",
+        metavar="TYPE",
+        type=Words(DTYPES),
+        help="Data type of the samples: uint8, uint16, float32 … Values are kept, rounded and saturated.",
+    ),
+    _option(
+        OUTPUTS,
+        "--rescale",
+        metavar="[LOW,HIGH]",
+        bare="full",
+        pattern=r"[-+.\de]+,[-+.\de]+|full",
+        help="Map the full range of the input, or the values LOW to HIGH, to the full range of the data type.",
+    ),
+    _option(
+        OUTPUTS,
+        "--background",
+        metavar="COLOUR",
+        help="Put transparent pixels on a colour, such as white or '#ff8800', for formats without alpha.",
+    ),
+    _option(OUTPUTS, "--strip", is_flag=True, help="Leave out EXIF, XMP, places, dates and comments."),
     _option(OUTPUTS, "--no-provenance", is_flag=True, help="Do not record in the output how it was made."),
     _option(
         OUTPUTS,

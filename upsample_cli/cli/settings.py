@@ -10,7 +10,7 @@ from click.core import ParameterSource
 
 from ..batch.stdio import STREAM
 from ..pipeline.per_axis import PerAxis, parse_sides, parse_size
-from ..pipeline.request import TARGETS, Request, parse_bytes, parse_number_or
+from ..pipeline.request import TARGETS, Request, parse_bytes, parse_conversion, parse_number_or
 from .help import ENVIRONMENT
 
 if TYPE_CHECKING:
@@ -139,6 +139,8 @@ def _requests(
     no_premultiply: bool,
     no_provenance: bool,
     max_memory: str | None,
+    rescale: str | None,
+    background: str | None,
     outside: str | None,
     nodata: str | None,
     **rest: Any,
@@ -157,6 +159,7 @@ def _requests(
         "premultiply": not no_premultiply,
         "provenance": not no_provenance,
         "max_memory": None if max_memory is None else parse_bytes(max_memory, "--max-memory"),
+        **parse_conversion(rescale, background),
         "outside": None if outside is None else parse_number_or("edge", outside, "--outside"),
         "nodata": None if nodata is None else parse_number_or("none", nodata, "--nodata"),
         **rest,

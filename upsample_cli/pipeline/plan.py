@@ -144,6 +144,7 @@ def _warnings(
     warnings += sink.warnings
     if any(image.before.levels and not image.after.levels for image in images):
         warnings.append("the smaller levels of the pyramid are dropped, because the image is cropped")
+    warnings += [warning for image in images for warning in _conversion_warning(image, request)]
     for image, wanted in zip(images, targets, strict=True):
         warnings += [*_aliasing_warning(image), *_spacing_warnings(image, wanted)]
     return tuple(dict.fromkeys(warnings))

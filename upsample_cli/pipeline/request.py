@@ -13,6 +13,7 @@ from .mode_names import canonical_mode, known_mode
 from .per_axis import PerAxis as PerAxis
 from .per_axis import positive_number
 
+DTYPES = ("uint8", "uint16", "uint32", "int8", "int16", "int32", "float16", "float32", "float64")
 TARGETS = ("scale", "size", "spacing", "isotropic", "fit", "cover", "like")
 
 
@@ -54,6 +55,11 @@ class Request:
         linear_light: whether colours are interpolated in linear light.
         label_kernel: mode in which the indicator functions of labels are interpolated in mode ``label``.
         quality, compress_level: settings of the encoder; None for the input's, or else the format's default.
+        dtype: name of the output's dtype, or None for the input's.
+        rescale: the values that become the lowest and the highest level of the output's dtype; ``full`` for the whole
+            range of the input's dtype, or of its samples if they are floating-point numbers; None to keep values.
+        background: red, green and blue, from 0 to 1, under transparent pixels, which become opaque; None to keep alpha.
+        strip: whether the output has no metadata but the colour profile and what describes its samples.
         provenance: whether the output records how it was made.
         verify: whether the output is reread and checked before it gets its final name.
         threads: number of threads per file, or None for one per core.
@@ -84,14 +90,35 @@ class Request:
     label_kernel: str = "linear"
     quality: int | None = None
     compress_level: int | None = None
+    dtype: str | None = None
+    rescale: tuple[float, float] | Literal["full"] | None = None
+    background: tuple[float, float, float] | None = None
+    strip: bool = False
     provenance: bool = True
     verify: bool = False
     threads: int | None = None
     max_memory: int | None = None
     paired_image: PairedImage | None = None
 
+    @property
+    def converts(self) -> bool:
+        """Whether samples may get another dtype, range or number of channels."""
+        return self.dtype is not None or self.rescale is not None or self.background is not None
+
     def __post_init__(self) -> None:
         """Refuse contradictory options."""
+        self._check_target()
+        self._check_modes()
+        if self.dtype is not None and self.dtype not in DTYPES:
+            raise RequestError(f"--dtype {self.dtype}: choose from {', '.join(DTYPES)}")
+        if self.verify and self.converts:
+            raise RequestError("--verify cannot check converted samples; leave out --dtype, --rescale and --background")
+        if self.axes is not None and (
+            sorted(set(self.axes)) != sorted(self.axes) or not set(self.axes) <= set("tzcyxs") or not self.axes
+        ):
+            raise RequestError(f"--axes {self.axes}: give each axis once, from the letters t z c y x s, slowest first")
+
+    def _check_target(self) -> None:
         given = [f"--{name}" for name in TARGETS if getattr(self, name) is not None]
         if len(given) != 1:
             options = ", ".join(f"--{name}" for name in TARGETS)
@@ -99,12 +126,15 @@ class Request:
             raise RequestError(f"give exactly one of {options}; got {got}")
         if self.recompute_scale_factor and self.scale is None:
             raise RequestError(f"--recompute-scale-factor needs --scale and has no effect with {given[0]}")
+        if self.isotropic not in (None, "finest", "coarsest"):
+            raise RequestError(f"--isotropic {self.isotropic}: write finest or coarsest")
         if self.only_shrink and self.only_enlarge:
             raise RequestError("--only-shrink and --only-enlarge contradict each other")
         if self.like is not None and (self.only_shrink or self.only_enlarge):
             raise RequestError("--only-shrink and --only-enlarge do not apply to --like, whose grid sets the sizes")
-        if self.isotropic not in (None, "finest", "coarsest"):
-            raise RequestError(f"--isotropic {self.isotropic}: write finest or coarsest")
+
+    def _check_modes(self) -> None:
+        """Replace the names of modes by those of the table."""
         if self.mode is not None:
             object.__setattr__(self, "mode", canonical_mode(self.mode, "--mode"))
         object.__setattr__(self, "label_kernel", known_mode(self.label_kernel) or self.label_kernel)
@@ -114,10 +144,6 @@ class Request:
             )
         if self.label_kernel != "linear" and self.mode != "label":
             raise RequestError("--label-kernel has no effect without --mode label")
-        if self.axes is not None and (
-            sorted(set(self.axes)) != sorted(self.axes) or not set(self.axes) <= set("tzcyxs") or not self.axes
-        ):
-            raise RequestError(f"--axes {self.axes}: give each axis once, from the letters t z c y x s, slowest first")
 
 
 def parse_number_or(word: str, text: str, option: str) -> Any:
@@ -147,3 +173,21 @@ def parse_bytes(text: str, option: str) -> int:
     return int(
         positive_number(match[1], text, option, whole=False) * base ** ("", "k", "m", "g", "t").index(match[2].lower())
     )
+
+
+def parse_conversion(rescale: str | None = None, background: str | None = None) -> dict[str, Any]:
+    """The values of ``--rescale`` and ``--background`` as attributes of `Request`, where they are given.
+
+    Raises:
+        RequestError: a value is malformed.
+    """
+    if rescale is None and background is None:
+        return {}
+    from .conversion import parse_colour, parse_range  # imports NumPy
+
+    parsed: dict[str, Any] = {}
+    if rescale is not None:
+        parsed["rescale"] = parse_range(rescale)
+    if background is not None:
+        parsed["background"] = parse_colour(background)
+    return parsed

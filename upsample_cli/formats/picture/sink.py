@@ -58,7 +58,7 @@ class PictureSink:
     def _picture_axes(self) -> dict[str, Axis]:
         """The axes t, y, x and s by name, without other axes of a single sample."""
         grid = self._header.grid
-        kept = [axis for axis in grid.axes if axis.name in "yxs" or axis.size > 1]
+        kept = [axis for axis in grid.axes if axis.name in "yx" or axis.size > 1]
         names = "".join(axis.name for axis in kept)
         if names not in ("yx", "yxs", "tyx", "tyxs"):
             shown = "".join(grid.names)
@@ -103,6 +103,8 @@ class PictureSink:
         mode, palette = self._spec.mode, self._spec.palette
         deep = self._header.dtype.itemsize == 2
         remedy = "write .png" if mode in _PNG_MODES else "write .tif"
+        if self._header.alpha and self._format == "JPEG":
+            remedy += ", or put transparent pixels on a colour: --background white"
         of_png = self._format == "PNG" and mode in _PNG_MODES  # other formats are tested by writing a pixel
         if not (of_png or round_trips(self._format, mode)) or (mode == "CMYK" and deep):
             alpha_only = mode in ALPHA and not deep and round_trips(self._format, mode.removesuffix("A"))
