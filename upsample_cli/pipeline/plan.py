@@ -187,6 +187,16 @@ def _shift_warning(image: ArrayPlan) -> list[str]:
     return [f"mode nearest moves the content against the positions that are written ({told}); nearest-exact does not"]
 
 
+def _conversion_warning(image: ArrayPlan, request: Request) -> list[str]:
+    """A warning if values of the input may lie outside the range of an integer dtype to which they are converted."""
+    if image.conversion is None or request.rescale is not None or image.after.dtype.kind not in "iu":
+        return []
+    (low, high), (out_low, out_high) = full_range(image.before.dtype), full_range(image.after.dtype)
+    if image.before.dtype.kind in "biu" and out_low <= low and high <= out_high:
+        return []
+    return [f"values below {out_low:g} or above {out_high:g} are saturated; --rescale maps the full range"]
+
+
 def _aliasing_warning(image: ArrayPlan) -> list[str]:
     pairs = zip(image.before.grid.names, image.axes, strict=True)
     shrinking = [name for name, axis in pairs if axis.matrix is not None and axis.map.a > 1]
