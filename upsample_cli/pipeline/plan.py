@@ -16,6 +16,7 @@ from ..formats.base import Sink, Source, WriteOptions
 from ..geometry import SPATIAL
 from ..runtime.resources import baseline_bytes, check_disk_space, check_memory, default_memory_limit
 from .array_plan import ArrayPlan, array_bytes
+from .conversion import full_range
 from .planning import plan_array, plan_levels
 from .reference_grid import frame_warnings
 from .request import Request
