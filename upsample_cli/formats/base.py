@@ -175,21 +175,6 @@ def single_header(headers: Sequence[Header], path: Path) -> Header:
     return headers[0]
 
 
-def dropped_warning(header: Header, target: str, *more: str) -> list[str]:
-    """The warning of a sink whose family differs from the input's, listing what the file cannot hold.
-
-    Args:
-        header: of the output.
-        target: the name of the kind of file.
-        more: further lost items, such as ``the ICC profile`` or ``the spacing``.
-    """
-    items = [*more, *header.foreign_items]
-    if header.scaling is not None:
-        slope, intercept = header.scaling
-        items.append(f"that the stored numbers mean {slope:g} times themselves plus {intercept:g}")
-    return [f"{target} cannot hold these, which are dropped: {'; '.join(items)}"] if items else []
-
-
 def merge_leading_axes(array: Array, axis: int) -> Array:
     """The array with its axes up to and including `axis` merged into one."""
     return array.reshape(-1, *array.shape[axis + 1 :])

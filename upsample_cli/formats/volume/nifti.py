@@ -17,6 +17,7 @@ from ...errors import InputError
 from ...geometry import Affine, Axis, Grid
 from ...runtime.library_messages import silence
 from ..base import Header
+from ..dropped import Dropped, Loss
 from .block import READ_ERRORS, Block, VolumeSource, open_plain, reject_impossible_size
 from .conversion import NAMES
 from .sink import is_pair
@@ -88,7 +89,7 @@ def open_source(path: Path, samples: Path, header: Path) -> VolumeSource:
     if any(code == _CIFTI for code, _ in extensions):
         raise InputError("is CIFTI, whose axes are no directions in space; it cannot be resized", path)
     if rest.strip(b"\0"):
-        warnings.append(f"{len(rest):,} bytes between header and samples are dropped")
+        warnings.append(Dropped(f"{len(rest):,} bytes between header and samples are dropped", Loss.TRAILING_DATA))
     return VolumeSource(path, header_, block, warnings)
 
 
@@ -211,16 +212,18 @@ def _foreign_items(raw: Any, extensions: Sequence[tuple[int, bytes]]) -> tuple[s
     code, name = int(raw["intent_code"]), text(raw["intent_name"])
     intents = nib.nifti1.intent_codes
     intent = ", ".join(str(part) for part in (intents.label[code] if code in intents.code else code, name) if part)
-    said = {
-        f"the intent ({intent})": code or name,
-        f"the description ({text(raw['descrip'])})": text(raw["descrip"]),
-        f"the name of another file ({text(raw['aux_file'])})": text(raw["aux_file"]),
-        "the range of display (cal_min, cal_max)": raw["cal_min"] or raw["cal_max"],
-        "the order and the times of slices": raw["slice_code"] or raw["dim_info"],
-        "the unit of its fourth axis (Hz, ppm or rad/s)": int(raw["xyzt_units"]) & _TIME_BITS > max(_TIME_UNITS),
-        f"extensions of the header ({', '.join(str(code) for code, _ in extensions)})": extensions,
-    }
-    return tuple(text for text, is_there in said.items() if is_there)
+    codes = ", ".join(str(code) for code, _ in extensions)
+    odd_unit = int(raw["xyzt_units"]) & _TIME_BITS > max(_TIME_UNITS)
+    items = (
+        (Loss.INTENT, f"the intent ({intent})", code or name),
+        (Loss.DESCRIPTION, f"the description ({text(raw['descrip'])})", text(raw["descrip"])),
+        (Loss.HEADER_FIELD, f"the name of another file ({text(raw['aux_file'])})", text(raw["aux_file"])),
+        (Loss.DISPLAY_RANGE, "the display range (cal_min, cal_max)", raw["cal_min"] or raw["cal_max"]),
+        (Loss.SLICE_TIMING, "the order and timing of slices", raw["slice_code"] or raw["dim_info"]),
+        (Loss.UNIT, "the unit of its fourth axis (Hz, ppm or rad/s)", odd_unit),
+        (Loss.EXTENSION, f"header extensions ({codes})", extensions),
+    )
+    return tuple(Dropped(text, loss) for loss, text, is_there in items if is_there)
 
 
 def text(field: Any) -> str:
