@@ -55,6 +55,6 @@ def _text(value: Any, names: Sequence[str]) -> str:
     if isinstance(value, str) or not isinstance(value, Iterable):
         return str(value)
     numbers = list(value)
-    if names == ("x", "y", "z") or len(numbers) == 1:
+    if names == ("x", "y", "z") or not 1 < len(numbers) <= len(names):
         return ",".join(map(str, numbers))
     return ",".join(f"{axis}={number}" for axis, number in zip(names[-len(numbers) :], numbers, strict=True))

@@ -53,10 +53,10 @@ def refuse_unmatched(files: Sequence[Input], pairs: Iterable[Pair]) -> None:
     Raises:
         RequestError: with a pattern that would match.
     """
+    existing = [file.path for file in files if file.path.is_file()]
     for image, companion, mode in pairs:
-        patterns = [_compiled(pattern) for pattern in (image, companion)]
-        existing = [file.path for file in files if file.path.is_file()]
-        if existing and not any(pattern.fullmatch(str(path)) for path in existing for pattern in patterns):
+        images = [_translate(path, image, image) or _translate(path, companion, image) for path in existing]
+        if existing and not any(path is not None and path.is_file() for path in images):
             path = existing[0]
             folder = f"{path.parent.name}/" if "/" in image else ""
             raise RequestError(

@@ -60,8 +60,8 @@ def plan_array(
     levels = () if cropped else _level_shapes(before, grid.shape)
     after = before._replace(grid=grid, levels=levels, history=history)
     all_axes = tuple(axes.get(axis.name) or AxisPlan.unchanged(axis.size) for axis in before.grid.axes)
-    codec = _codec(before, mode, all_axes, request, path)
     conversion = _conversion(request, source, mode, all_axes, path)
+    codec = _codec(before, mode, all_axes, request, path, conversion)
     if request.strip:
         after = _stripped(after)
     if conversion is not None:
@@ -116,7 +116,7 @@ def plan_levels(image: ArrayPlan, request: Request, path: Path) -> list[ArrayPla
             target = AxisTarget(size, 1 / pitch, exact=True, shift=shift or None)
             axes += plan_axes([axis.map.in_size], [target], mode, False, image.before.dtype)
         after = image.after._replace(grid=image.after.grid.resized(shape), levels=())
-        codec = _codec(image.before, mode, axes, request, path)
+        codec = _codec(image.before, mode, axes, request, path, image.conversion)
         inside = tuple(
             range(round(part.start * size / full.size), round(part.stop * size / full.size))
             for part, size, full in zip(image.inside, shape, image.after.grid.axes, strict=True)
@@ -192,14 +192,21 @@ def _check_value(value: float, header: Header, option: str, path: Path) -> None:
             raise RequestError(f"{option} {value:g}: samples of type {header.dtype} cannot have this value", path)
 
 
-def _codec(header: Header, mode: Mode, axes: Sequence[AxisPlan], request: Request, path: Path) -> SampleCodec:
+def _codec(
+    header: Header,
+    mode: Mode,
+    axes: Sequence[AxisPlan],
+    request: Request,
+    path: Path,
+    conversion: SampleConversion | None,
+) -> SampleCodec:
     try:
         if mode.is_label_mode and header.colours is not None:
             raise InputError(f"has {header.colours} colours, not labels; use --mode nearest to keep its values", path)
         if mode.preserves_values:
             return (label_codec if mode.is_label_mode else numeric_codec)(header.dtype, max_taps(axes))
         codec = numeric_codec(header.dtype, max_taps(axes))
-        if request.converts and not _copies(mode, axes):
+        if conversion is not None and not _copies(mode, axes):
             codec = converted_codec(codec)
         if request.linear_light:
             from ..core.linear_light import linear_light_codec
