@@ -268,7 +268,7 @@ def test_templates_name_the_mode_that_is_taken(folder):
     image.header.set_intent("label")
     nib.save(image, "labels.nii")
     (job,) = make_jobs(["labels.nii"], "{stem}_{mode}{ext}")
-    assert job.output.name == "labels_nearest.nii"
+    assert job.output.name == "labels_nearest-exact.nii"
 
 
 # --- many files ---

@@ -251,7 +251,7 @@ def test_a_comparison_goes_beside_its_input_or_into_a_directory(tree):
         (["--compare", "nearest", "--mode", "cubic"], "--mode: has no effect with --compare"),
         (["--compare", "nearest", "--dry-run"], "--dry-run: has no effect with --compare"),
         (["--compare", "nearest", "--format", "tif"], "--format: has no effect with --compare"),
-        (["--compare", "nearer"], "'nearer' is unknown"),
+        (["--compare", "nearer"], "unknown mode 'nearer'"),
     ],
 )
 def test_comparisons_that_make_no_sense(tree, options, says):
