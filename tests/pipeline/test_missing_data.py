@@ -5,7 +5,7 @@ import pytest
 from click.testing import CliRunner
 
 from upsample_cli.cli.command import main
-from upsample_cli.resize import array_plan
+from upsample_cli.pipeline import array_plan
 
 NODATA = -9999.0
 
