@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from upsample_cli.batch.inputs import SUFFIXES, Selection, find_inputs
-from upsample_cli.batch.lists import FailedList, read_list
+from upsample_cli.batch.lists import FailedList, listed_name, read_list
 from upsample_cli.batch.result import Result
 from upsample_cli.errors import InputError, OutputError, RequestError
 
@@ -267,3 +267,50 @@ def test_a_list_of_failures_replaces_no_other_file(folder):
     with FailedList("notes", [], overwrite=True):
         pass
     assert (folder / "notes").read_bytes() == b""
+
+
+# --- the directories of listed files ---
+
+
+def subdirs(*listed, base=None):
+    return [file.subdir for file in find_inputs(Selection((), listed, base)).files]
+
+
+@pytest.mark.parametrize(
+    ("listed", "base", "expected"),
+    [
+        (["d/a/x.png", "d/b/y.png"], None, ["a", "b"]),
+        (["d/a/x.png", "d/a/y.png"], None, ["", ""]),
+        (["d/a/x.png"], None, [""]),
+        (["x.png", "d/a/y.png"], None, ["", "d/a"]),
+        (["d/a/x.png", "d/b/y.png"], ".", ["d/a", "d/b"]),
+        (["d/a/x.png"], "d", ["a"]),
+        (["d/./a/x.png"], None, ["a"]),
+        (["d/./x.png", "e/f/./a/b/y.png"], None, ["", "a/b"]),
+        (["d/./a/x.png"], ".", ["d/a"]),
+    ],
+)
+def test_listed_files_have_directories_below_a_base(folder, listed, base, expected):
+    assert subdirs(*listed, base=base) == expected
+
+
+def test_a_listed_file_must_lie_below_the_base(folder):
+    with pytest.raises(RequestError, match=r"^--base d: is not a directory above e/x\.png$"):
+        subdirs("d/a.png", "e/x.png", base="d")
+
+
+@pytest.mark.parametrize(
+    ("path", "subdir", "name"),
+    [
+        ("x.png", "", "x.png"),
+        ("d/x.png", "", "d/./x.png"),
+        ("d/a/b/x.png", "a/b", "d/./a/b/x.png"),
+        ("a/x.png", "a", "././a/x.png"),
+        ("/d/a/x.png", "a", "/d/./a/x.png"),
+        ("/x.png", "", "/./x.png"),
+    ],
+)
+def test_a_listed_name_keeps_the_directory_that_was_searched(path, subdir, name):
+    assert listed_name(Path(path), subdir) == name
+    assert Path(name) == Path(path)
+    assert subdirs(name) == [subdir]

@@ -77,9 +77,8 @@ def _bounded(target: AxisTarget, size: int, only_shrink: bool) -> AxisTarget:
 def _from_scale(scale: PerAxis, grid: Grid, recompute: bool) -> dict[str, AxisTarget]:
     targets = {}
     for name, factor in scale.resolve(grid.spatial, grid.names, "--scale").items():
-        size = scaled_size(grid[name].size, float(factor))
-        if not isinstance(factor, float):  # a fraction, whose rounding must not cost a sample
-            size = math.floor(grid[name].size * factor)
+        size = 0 if isinstance(factor, float) else math.floor(grid[name].size * factor)  # without rounding the factor
+        size = size or scaled_size(grid[name].size, float(factor))
         targets[name] = AxisTarget(size, None if recompute else float(factor))
     return targets
 
