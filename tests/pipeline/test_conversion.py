@@ -10,7 +10,7 @@ from PIL import Image
 
 from tests.cli_helpers import refuse, run
 from upsample_cli.errors import RequestError
-from upsample_cli.pipeline.conversion import parse_colour, parse_range
+from upsample_cli.pipeline.conversion_options import parse_colour, parse_range
 
 RAMP = np.arange(12, dtype=np.float64).reshape(3, 4)
 

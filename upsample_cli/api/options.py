@@ -6,8 +6,9 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from ..pipeline.conversion_options import parse_conversion
 from ..pipeline.per_axis import PerAxis, parse_sides, parse_size
-from ..pipeline.request import Request, parse_conversion
+from ..pipeline.request import Request
 
 _WHOLE_NUMBERS = ("fit", "cover")
 _PER_AXIS = ("scale", "spacing", *_WHOLE_NUMBERS)

@@ -9,8 +9,9 @@ import click
 from click.core import ParameterSource
 
 from ..batch.stdio import STREAM
+from ..pipeline.conversion_options import parse_conversion
 from ..pipeline.per_axis import PerAxis, parse_sides, parse_size
-from ..pipeline.request import TARGETS, Request, parse_bytes, parse_conversion, parse_number_or
+from ..pipeline.request import TARGETS, Request, parse_bytes, parse_number_or
 from .help import ENVIRONMENT
 
 if TYPE_CHECKING:

@@ -206,7 +206,7 @@ def _enlarge(image: Image.Image, across: int, down: float) -> Image.Image:
 def _save(sheet: Image.Image, path: Path, overwrite: bool) -> int:
     """Write a sheet, complete or not at all, and return its size in bytes."""
     try:
-        with AtomicOutput([resolve_link(path)]) as file:
+        with AtomicOutput([resolve_link(path)], create_folders=True) as file:
             sheet.save(file.paths[0], "PNG")
             size = file.paths[0].stat().st_size
             file.publish(overwrite)

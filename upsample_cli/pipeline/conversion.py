@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
@@ -13,9 +13,8 @@ from ..core.dtypes import SampleCodec, numeric_codec
 from ..errors import RequestError
 from ..formats.base import AdaptableMetadata, Header, Source
 from ..geometry import Grid
+from .conversion_options import Range
 from .request import Request
-
-Range: TypeAlias = tuple[float, float]
 
 _CHUNK_SAMPLES = 1 << 22  # that are read at a time to find the range of floating-point samples
 
@@ -146,41 +145,3 @@ def converted_header(header: Header, conversion: SampleConversion) -> Header:
     metadata = header.metadata
     adapted = metadata.for_samples(header) if isinstance(metadata, AdaptableMetadata) else None
     return header._replace(metadata=adapted)
-
-
-def parse_colour(text: str) -> tuple[float, float, float]:
-    """Red, green and blue from 0 to 1 of a colour such as ``white``, ``#ff8800`` or ``255,128,0``.
-
-    Raises:
-        RequestError: the text is not a colour.
-    """
-    levels = text.split(",")
-    try:
-        if len(levels) == 3:
-            red, green, blue = (int(level) for level in levels)
-        else:
-            from PIL import ImageColor  # rarely needed
-
-            red, green, blue = ImageColor.getrgb(text)[:3]
-    except ValueError:
-        raise RequestError(f"--background {text}: write a colour, such as white, '#ff8800' or 255,128,0") from None
-    if not all(0 <= level <= 255 for level in (red, green, blue)):
-        raise RequestError(f"--background {text}: levels are from 0 to 255")
-    return red / 255, green / 255, blue / 255
-
-
-def parse_range(text: str) -> Range | str:
-    """The value of ``--rescale``: ``full``, or the values ``LOW,HIGH`` that become the ends of the output's range.
-
-    Raises:
-        RequestError: the text is neither.
-    """
-    if text == "full":
-        return text
-    try:
-        low, high = (float(number) for number in text.split(","))
-    except ValueError:
-        raise RequestError(f"--rescale {text}: write the lowest and the highest value, such as 0,4095") from None
-    if not (math.isfinite(low) and math.isfinite(high) and low < high):
-        raise RequestError(f"--rescale {text}: the first value must be below the second")
-    return low, high

@@ -173,21 +173,3 @@ def parse_bytes(text: str, option: str) -> int:
     return int(
         positive_number(match[1], text, option, whole=False) * base ** ("", "k", "m", "g", "t").index(match[2].lower())
     )
-
-
-def parse_conversion(rescale: str | None = None, background: str | None = None) -> dict[str, Any]:
-    """The values of ``--rescale`` and ``--background`` as attributes of `Request`, where they are given.
-
-    Raises:
-        RequestError: a value is malformed.
-    """
-    if rescale is None and background is None:
-        return {}
-    from .conversion import parse_colour, parse_range  # imports NumPy
-
-    parsed: dict[str, Any] = {}
-    if rescale is not None:
-        parsed["rescale"] = parse_range(rescale)
-    if background is not None:
-        parsed["background"] = parse_colour(background)
-    return parsed

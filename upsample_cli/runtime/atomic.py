@@ -28,24 +28,28 @@ _unpublished: list[AtomicOutput] = []
 class AtomicOutput:
     """Temporary files beside their targets, each locked by this process while it is being written.
 
-    Directories that the targets need are created, and removed again if nothing is published.
+    Directories created for the targets are removed again if nothing is published.
 
     Attributes:
         paths: the temporary files, in the order of the targets.
     """
 
-    def __init__(self, targets: Sequence[Path], suffixes: Sequence[str] | None = None) -> None:
+    def __init__(
+        self, targets: Sequence[Path], suffixes: Sequence[str] | None = None, create_folders: bool = False
+    ) -> None:
         """Choose unused temporary names.
 
         Args:
             targets: the final names; several if the files belong together, such as an .hdr/.img pair.
             suffixes: the end of each temporary name, because libraries infer formats from it; None for the last suffix
                 of each target.
+            create_folders: whether to create directories that the targets need.
         """
         token = _process_token(os.getpid()) + os.urandom(3).hex()
         self._targets = targets
         self._published: list[Path] = []
         self._locks: list[int] = []
+        self._create_folders = create_folders
         self._folders: list[Path] = []  # that were created, the deepest last
         suffixes = [target.suffix for target in targets] if suffixes is None else suffixes
         self.paths = [
@@ -75,6 +79,8 @@ class AtomicOutput:
             try:
                 return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
             except FileNotFoundError:
+                if not self._create_folders:
+                    raise
                 self._create_folder(path.parent)
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
 
