@@ -1,8 +1,7 @@
 """The Triton kernel; `triton_kernel` decides how it is launched."""
+# mypy: disable-error-code="no-untyped-def"
 
 from __future__ import annotations
-
-from typing import Any
 
 import triton
 import triton.language as tl
@@ -16,31 +15,31 @@ _PLAIN = [
 
 @triton.jit(do_not_specialize=_PLAIN)
 def resample_kernel(
-    x: Any,
-    out: Any,
-    index: Any,
-    taps: Any,
-    depth: Any,
-    height: Any,
-    width: Any,
-    out_depth: Any,
-    out_height: Any,
-    out_width: Any,
-    channels: Any,
-    row_blocks: Any,
-    column_blocks: Any,
-    x_n: Any,
-    x_c: Any,
-    x_z: Any,
-    x_y: Any,
-    x_x: Any,
-    out_n: Any,
-    out_c: Any,
-    out_z: Any,
-    out_y: Any,
-    out_x: Any,
-    z_taps: Any,
-    y_taps: Any,
+    x,
+    out,
+    index,
+    taps,
+    depth,
+    height,
+    width,
+    out_depth,
+    out_height,
+    out_width,
+    channels,
+    row_blocks,
+    column_blocks,
+    x_n,
+    x_c,
+    x_z,
+    x_y,
+    x_x,
+    out_n,
+    out_c,
+    out_z,
+    out_y,
+    out_x,
+    z_taps,
+    y_taps,
     X_TAPS: tl.constexpr,
     UNROLLED: tl.constexpr,
     DEEP: tl.constexpr,
@@ -140,14 +139,14 @@ def resample_kernel(
 
 @triton.jit
 def _resample_row(
-    row: Any,
-    lane: Any,
-    stride: Any,
-    first: Any,
-    count: Any,
-    weights: Any,
-    width: Any,
-    out_width: Any,
+    row,
+    lane,
+    stride,
+    first,
+    count,
+    weights,
+    width,
+    out_width,
     TAPS: tl.constexpr,
     UNROLLED: tl.constexpr,
     SUM: tl.constexpr,
@@ -167,15 +166,15 @@ def _resample_row(
 
 @triton.jit
 def _weighted(
-    row: Any,
-    lane: Any,
-    stride: Any,
-    first: Any,
-    count: Any,
-    weights: Any,
-    width: Any,
-    out_width: Any,
-    tap: Any,
+    row,
+    lane,
+    stride,
+    first,
+    count,
+    weights,
+    width,
+    out_width,
+    tap,
     SUM: tl.constexpr,
     OFFSET: tl.constexpr,
 ):
