@@ -4,8 +4,10 @@ import doctest
 import re
 from pathlib import Path
 
+import click
 import pytest
 
+from tests.option_table import BEGIN, END, current
 from upsample_cli import errors
 from upsample_cli.cli.command import main
 from upsample_cli.core.modes import MODES
@@ -21,9 +23,23 @@ def test_examples_give_what_they_show():
     assert results.failed == 0
 
 
-@pytest.mark.parametrize("name", [name for parameter in main.params for name in parameter.opts if name.startswith("-")])
-def test_every_option_is_explained(name):
-    assert f"`{name}" in README
+def test_the_table_of_options_is_current():
+    assert current(README) == README, "run `python -m tests.option_table`"
+
+
+@pytest.mark.parametrize("option", [p for p in main.params if isinstance(p, click.Option)], ids=lambda p: p.name)
+def test_every_option_has_a_row(option):
+    table = README.split(BEGIN)[1].split(END)[0]
+    names = [*option.opts, *option.secondary_opts]
+    if option.metavar:
+        names[-1] += f" {option.metavar}"
+    (row,) = [line for line in table.splitlines() if line.startswith(f"| `{names[0]}`")]
+    cells = row.removeprefix("| ").split(" | ")
+    assert cells[0] == ", ".join(f"`{name}`" for name in names)
+    meaning = cells[1].replace("`", "").replace("\\|", "|")
+    assert meaning.startswith(option.help)
+    if option.show_default:
+        assert f"[default: {option.default}]" in meaning
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from .. import formats
 from ..errors import UpsampleError
-from ..resize.request import Request
+from ..pipeline.request import Request
 from ..runtime.atomic import remove_stale
 from ..runtime.cluster import DaskWorkers, worker_memory
 from ..runtime.urls import is_url

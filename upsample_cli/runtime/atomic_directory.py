@@ -48,7 +48,7 @@ class AtomicDirectory:
             BlockingIOError: another process is filling it.
             OSError: it cannot be created.
         """
-        self.path.mkdir(exist_ok=True)
+        self.path.mkdir(parents=True, exist_ok=True)
         if hasattr(os, "O_DIRECTORY"):
             self._lock = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
             if not try_lock(self._lock):

@@ -127,7 +127,7 @@ def test_other_work_does_not_continue(volume: Path, monkeypatch: pytest.MonkeyPa
 def test_two_processes_do_not_write_one_output(volume: Path) -> None:
     out = volume.with_name("out.zarr")
     script = (
-        "import sys, time; from pathlib import Path; from upsample_cli.resize import region_run as r\n"
+        "import sys, time; from pathlib import Path; from upsample_cli.pipeline import region_run as r\n"
         "make = r.RegionWork._make\n"
         "def slow(self, region): time.sleep(0.2); print('begun', flush=True); make(self, region)\n"
         "r.RegionWork._make = slow\n"

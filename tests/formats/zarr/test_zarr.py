@@ -67,6 +67,16 @@ def test_a_zarr_array_gives_the_bytes_of_npy(tmp_path: Path, kind: str, axes: st
         np.testing.assert_array_equal(actual, expected, err_msg=str(options))
 
 
+def test_another_dtype_changes_the_type_alone(tmp_path: Path) -> None:
+    array = noise((30, 40), "u1")
+    np.save(tmp_path / "in.npy", array)
+    upsampled(tmp_path / "in.npy", tmp_path / "out.npy", axes="yx", scale=1.7, dtype="float32")
+    for number, storage in enumerate(STORAGE.values()):
+        path, out = store(tmp_path / f"in{number}.zarr", array, **dict(storage)), tmp_path / f"out{number}.zarr"
+        upsampled(path, out, axes="yx", scale=1.7, dtype="float32")
+        np.testing.assert_array_equal(samples(out), np.load(tmp_path / "out.npy"))
+
+
 def test_storage_is_kept(tmp_path: Path) -> None:
     path = tmp_path / "in.zarr"
     codec = zarr.codecs.GzipCodec(level=5)

@@ -14,6 +14,7 @@ from .store import Directory, ObjectStore
 
 Json: TypeAlias = Any
 
+_ZEROS: Mapping[str, Json] = {"b": False, "c": [0.0, 0.0], "f": 0.0}  # by the kind of a type; 0 for integers
 _TARGET_CHUNK_SAMPLES = 64**3
 _LARGEST_SLAB_BYTES = 64 << 20  # of the chunks that a file read row by row fills together
 
@@ -89,6 +90,16 @@ class Node:
     def resized(self, shape: Sequence[int]) -> Node:
         """The same node for an array of another shape."""
         return replace(self, document={**self.document, "shape": list(shape)})
+
+    def with_dtype(self, dtype: np.dtype[Any]) -> Node:
+        """The same node for samples of another type; its fill value becomes zero if the type changes."""
+        key, name = ("dtype", dtype.str) if self.zarr_format == 2 else ("data_type", dtype.newbyteorder("=").name)
+        if np.dtype(self.document[key]) == (dtype if self.zarr_format == 2 else dtype.newbyteorder("=")):
+            return self
+        changed = {**self.document, key: name, "fill_value": _ZEROS.get(dtype.kind, 0)}
+        if self.zarr_format == 3:
+            changed["codecs"] = _codecs_for(self.document["codecs"], dtype.itemsize)
+        return replace(self, document=changed)
 
     def files(self) -> Iterator[tuple[str, Mapping[str, Json]]]:
         """The keys of the node's documents, relative to the root, and their contents."""
@@ -183,12 +194,27 @@ def new_array(
                 "configuration": {"chunk_shape": list(_chunks(shape, names, dtype.itemsize))},
             },
             "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},
-            "fill_value": {"b": False, "c": [0.0, 0.0], "f": 0.0}.get(dtype.kind, 0),
+            "fill_value": _ZEROS.get(dtype.kind, 0),
             "codecs": [{"name": "bytes", **endian}, {"name": "blosc", "configuration": blosc}],
             "dimension_names": list(names),
             "storage_transformers": [],
         },
     )
+
+
+def _codecs_for(codecs: Sequence[Mapping[str, Json]], itemsize: int) -> list[Json]:
+    """The same codecs for samples of another size."""
+    adapted = []
+    for codec in codecs:
+        settings = dict(codec.get("configuration", {}))
+        if codec["name"] == "bytes" and itemsize > 1:
+            settings.setdefault("endian", "little")
+        if "typesize" in settings:
+            settings["typesize"] = itemsize
+        if "codecs" in settings:
+            settings["codecs"] = _codecs_for(settings["codecs"], itemsize)
+        adapted.append({**codec, **({"configuration": settings} if settings else {})})
+    return adapted
 
 
 def _chunks(shape: Sequence[int], names: Sequence[str], itemsize: int) -> tuple[int, ...]:

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 from ...errors import OutputError
 from ...geometry import SPATIAL, Axis, Grid
-from ..base import Array, Header, WriteOptions, dropped_warning
+from ..base import Array, Header, WriteOptions
+from ..dropped import dropped_warning
 from .array import StoredArray
 from .documents import Json, Node, new_array, new_group
 from .metadata import Metadata, ome_attributes, with_ome_attributes
@@ -100,7 +101,7 @@ class ZarrSink:
             stored = [0] * len(shape)
             for number, size in zip(metadata.order, shape, strict=True):
                 stored[number] = size
-            levels.append(node.resized(stored))
+            levels.append(node.resized(stored).with_dtype(header.dtype))
         if metadata.group is None or metadata.multiscale is None:
             return Layout((), tuple(levels), metadata.order)
         stored_axes: list[Axis] = list(header.grid.axes)
