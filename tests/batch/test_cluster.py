@@ -112,7 +112,7 @@ def test_regions_and_files_are_those_of_one_machine(volume: Path) -> None:
         assert batch.returncode == 5
         statuses = sorted(json.loads(line)["status"] for line in batch.stdout.splitlines())
         assert statuses == ["done"] * 20 + ["failed"]
-        assert (folder / "failed").read_text() == "files/bad.npy\n"
+        assert (folder / "failed").read_text() == "files/./bad.npy\n"
         assert_same_files(folder / "out", folder / "expected")
         again = run(folder, "files", "-r", "--scale", "2", "-o", "out/", "--skip-existing", "--cluster", scheduler)
         assert "0 done, 20 skipped, 1 failed" in again.stderr

@@ -187,7 +187,13 @@ class _HandOut:
             return
         item = self._running.pop(future)
         if future.status == "finished":
-            yield item.task, future.result()
+            try:
+                result = future.result()
+            except Exception:  # the connection breaks
+                self._workers.refresh()  # raises if it is the scheduler that has gone
+                yield from self._retry(item)
+            else:
+                yield item.task, result
         elif _is_death(error := future.exception()):
             yield from self._retry(item)
         else:
