@@ -127,7 +127,7 @@ def test_a_worker_that_dies_costs_only_time(tmp_path: Path) -> None:
             [*COMMAND, "files", "-r", "--scale", "3", "-o", "out/", "--cluster", scheduler],
             cwd=tmp_path, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
-        while len(list((tmp_path / "out").glob("*.npy")) if (tmp_path / "out").exists() else []) < 5:
+        while len(list((tmp_path / "out").glob("[0-9]*.npy")) if (tmp_path / "out").exists() else []) < 5:
             assert batch.poll() is None, batch.communicate()[1]
             time.sleep(0.01)
         workers[0].kill()
@@ -165,14 +165,14 @@ def test_a_scheduler_that_goes_away_ends_the_command(tmp_path: Path) -> None:
             [*COMMAND, "files", "-r", "--scale", "3", "-o", "out/", "--cluster", scheduler],
             cwd=tmp_path, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
-        while len(list((tmp_path / "out").glob("*.npy")) if (tmp_path / "out").exists() else []) < 5:
+        while len(list((tmp_path / "out").glob("[0-9]*.npy")) if (tmp_path / "out").exists() else []) < 5:
             assert batch.poll() is None, batch.communicate()[1]
             time.sleep(0.01)
         stack.close()
         _, messages = batch.communicate(timeout=120)
     assert batch.returncode == 1
     assert "the scheduler has gone away" in messages
-    for path in (tmp_path / "out").glob("*.npy"):
+    for path in (tmp_path / "out").glob("[0-9]*.npy"):
         assert np.load(path).shape == (900, 1200)
 
 
