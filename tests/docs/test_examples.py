@@ -100,11 +100,11 @@ def test_commands_of_people_who_know_other_programs_run(run):
 
 
 def test_calls_of_people_who_know_other_libraries_run():
-    from upsample_cli import interpolate
+    from upsample_cli import interpolate, resize
 
-    by_scipy, by_torch = [line for line in _translations() if line.startswith("interpolate(")]
+    by_scipy, by_torch = [line for line in _translations() if not line.startswith("upsample ")]
     x = np.array([[0.0, 4.0], [8.0, 4.0]])
-    zoomed = eval(by_scipy, {"interpolate": interpolate, "x": x})
+    zoomed = eval(by_scipy, {"resize": resize, "x": x})
     assert zoomed[0].tolist() == [0, 1, 3, 4]  # of scipy.ndimage.zoom
     assert zoomed[:, 0].tolist() == [0, 2, 6, 8]
     assert eval(by_torch, {"interpolate": interpolate, "x": x[None, None]}).shape == (1, 1, 4, 4)

@@ -18,12 +18,14 @@ TARGETS = {  # by the row of the table: the options, and the size and spacing th
         math.floor(SIZE * 1.3),
         SPACING * SIZE / 62,
     ),
-    "--size N": ({"size": "x=100"}, 100, SPACING * SIZE / 100),
+    "--size N`, `--width N`, `--height N": ({"size": "x=100"}, 100, SPACING * SIZE / 100),
     "--fit BOX": ({"fit": "60x65x65"}, 56, SPACING * SIZE / 56),  # 65/56 of y is the smallest factor
+    "--cover BOX": ({"cover": "30x40"}, 30, SPACING * SIZE / 34),  # 40/56 of y is the largest factor; 34 is cropped
     "--spacing D": ({"spacing": "1.1"}, round(SIZE * SPACING / 1.1), 1.1),
+    "--isotropic": ({"isotropic": "coarsest"}, round(SIZE * SPACING / 5.5), 5.5),
     "--like FILE": ({"like": SAMPLES / "fmri.nii"}, 20, 8.0),
 }
-STAYING = {"--scale F --recompute-scale-factor", "--size N", "--fit BOX"}
+STAYING = {"--scale F --recompute-scale-factor", "--size N`, `--width N`, `--height N", "--fit BOX"}
 
 
 def _resized(name, **options):
@@ -40,14 +42,14 @@ def test_a_target_decides_size_spacing_and_edges(target):
     assert axis.size == size
     assert axis.spacing == pytest.approx(spacing, rel=1e-6)
     first = result.after.grid.affines["sform"] @ [-0.5, -0.5, -0.5, 1]
-    if target != "--like FILE":
+    if target not in ("--like FILE", "--cover BOX"):
         assert first == pytest.approx(result.before.grid.affines["sform"] @ [-0.5, -0.5, -0.5, 1], abs=1e-4)
     off = axis.size * axis.spacing - SIZE * SPACING  # of the outer edge of the last sample
     if target in STAYING:
         assert off == pytest.approx(0, abs=1e-4)
     elif target == "--scale F":
         assert -axis.spacing < off <= 0
-    elif target == "--spacing D":
+    elif target in ("--spacing D", "--isotropic"):
         assert abs(off) <= axis.spacing / 2
 
 

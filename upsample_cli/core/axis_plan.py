@@ -43,12 +43,14 @@ class AxisTarget(NamedTuple):
         exact: apply `scale_factor` even where PyTorch's kernel would ignore it, see `ScalePolicy`.
         shift: offset of the output grid in input samples, if it is a given grid. On such a grid all modes sample at the
             true positions, without `align_corners`.
+        crop: first and number of the output samples that are kept; None for all.
     """
 
     size: int
     scale_factor: float | None = None
     exact: bool = False
     shift: float | None = None
+    crop: tuple[int, int] | None = None
 
 
 class AxisPlan(NamedTuple):
@@ -57,15 +59,26 @@ class AxisPlan(NamedTuple):
     Attributes:
         map: where the output samples lie; the geometry of the output follows from it.
         matrix: the weights, or None if the axis does not change.
+        uncropped: the map of the whole output axis if `map` and `matrix` are only a part of it, else None.
+        start: the first output sample of that part.
     """
 
     map: AxisMap
     matrix: Matrix | None
+    uncropped: AxisMap | None = None
+    start: int = 0
 
     @classmethod
     def unchanged(cls, size: int) -> AxisPlan:
         """The plan for an axis of `size` samples that stays as it is."""
         return cls(axis_map(size, size), None)
+
+    def cropped(self, start: int, size: int) -> AxisPlan:
+        """The plan for `size` output samples from `start` on."""
+        whole = self.map
+        matrix = self.matrix or copying_matrix(whole, np.arange(whole.in_size))
+        part = whole._replace(out_size=size, shift=whole.shift + whole.a * start)
+        return AxisPlan(part, matrix.rows(start, start + size), whole, start)
 
 
 def max_taps(axes: Iterable[AxisPlan]) -> int:
@@ -101,7 +114,8 @@ def plan_axes(
         axis = axis._replace(align_corners=corners, shift=target.shift or 0.0, on_grid=on_grid)
         if not axis.is_identity and axis not in matrices:
             matrices[axis] = make_matrix(mode, axis, context)
-        plans.append(AxisPlan(axis, matrices.get(axis)))
+        plan = AxisPlan(axis, matrices.get(axis))
+        plans.append(plan if target.crop in (None, (0, target.size)) else plan.cropped(*target.crop))
     return plans
 
 

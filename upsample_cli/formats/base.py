@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, Protocol, Self
+from typing import Any, NamedTuple, Protocol, Self, runtime_checkable
 
 import numpy as np
 
@@ -71,6 +71,19 @@ class WriteOptions(NamedTuple):
 
     quality: int | None = None
     compress_level: int | None = None
+
+
+@runtime_checkable
+class AdaptableMetadata(Protocol):
+    """Metadata of a family that can describe converted samples, or leave out what is not needed to show them."""
+
+    def for_samples(self, header: Header) -> object:
+        """The metadata for samples of the dtype and the channels of `header`."""
+        ...
+
+    def stripped(self) -> object:
+        """The metadata without descriptions, dates, places and names."""
+        ...
 
 
 class Source(Protocol):

@@ -44,6 +44,23 @@ class Metadata:
     raw: Any
     extensions: tuple[tuple[int, bytes], ...]
 
+    def for_samples(self, header: Header) -> Metadata:
+        """See `AdaptableMetadata`."""
+        raw = self.raw.copy()
+        raw.set_data_dtype(header.dtype)
+        if header.scaling is not None:
+            raw["scl_slope"], raw["scl_inter"] = header.scaling
+        raw["cal_min"] = raw["cal_max"] = 0  # of display; no longer known
+        return Metadata(raw, self.extensions)
+
+    def stripped(self) -> Metadata:
+        """See `AdaptableMetadata`."""
+        raw = self.raw.copy()
+        for name in ("descrip", "aux_file", "intent_name", "db_name"):
+            if name in raw.keys():  # noqa: SIM118 a nibabel header
+                raw[name] = b""
+        return Metadata(raw, ())
+
 
 def recognizes(start: bytes) -> bool:
     """Whether a file that begins with `start` has a NIfTI header."""

@@ -16,6 +16,7 @@ from ..formats.base import Sink, Source, WriteOptions
 from ..geometry import SPATIAL
 from ..runtime.resources import baseline_bytes, check_disk_space, check_memory, default_memory_limit
 from .array_plan import ArrayPlan, array_bytes
+from .conversion import full_range
 from .planning import plan_array, plan_levels
 from .reference_grid import frame_warnings
 from .request import Request
@@ -61,6 +62,15 @@ class Plan(NamedTuple):
         words += ["antialiased"] if self.request.antialias else []
         words += ["align-corners"] if self.request.align_corners else []
         return " ".join(words)
+
+    @property
+    def distorts(self) -> bool:
+        """Whether a picture gets other proportions, which only options that set sizes or factors can do."""
+        sides = dict(zip(self.first.before.grid.names, self.first.axes, strict=True))
+        if self.first.before.grid.spatial != ("x", "y") or not (self.request.scale or self.request.size):
+            return False
+        x, y = sides["x"].map, sides["y"].map
+        return abs(1 / x.pitch - 1 / y.pitch) * min(x.in_size, y.in_size) > 1
 
     @property
     def output_bytes(self) -> int:
@@ -133,6 +143,9 @@ def _warnings(
     warnings += [warning for image in images for warning in _grid_warnings(image)]
     warnings += [warning for image in images for warning in _label_warnings(image, request, source_path)]
     warnings += sink.warnings
+    if any(image.before.levels and not image.after.levels for image in images):
+        warnings.append("the smaller levels of the pyramid are dropped, because the image is cropped")
+    warnings += [warning for image in images for warning in _conversion_warning(image, request)]
     for image, wanted in zip(images, targets, strict=True):
         warnings += [*_aliasing_warning(image), *_spacing_warnings(image, wanted)]
     return tuple(dict.fromkeys(warnings))
@@ -173,6 +186,16 @@ def _shift_warning(image: ArrayPlan) -> list[str]:
         return []
     told = ", ".join(f"{name} {shift:.3g} {unit}".rstrip() for name, shift, unit in shifts)
     return [f"mode nearest moves the content against the positions that are written ({told}); nearest-exact does not"]
+
+
+def _conversion_warning(image: ArrayPlan, request: Request) -> list[str]:
+    """A warning if values of the input may lie outside the range of an integer dtype to which they are converted."""
+    if image.conversion is None or request.rescale is not None or image.after.dtype.kind not in "iu":
+        return []
+    (low, high), (out_low, out_high) = full_range(image.before.dtype), full_range(image.after.dtype)
+    if image.before.dtype.kind in "biu" and out_low <= low and high <= out_high:
+        return []
+    return [f"values below {out_low:g} or above {out_high:g} are saturated; --rescale maps the full range"]
 
 
 def _aliasing_warning(image: ArrayPlan) -> list[str]:
