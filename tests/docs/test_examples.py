@@ -17,6 +17,7 @@ from tests.process_helpers import environment
 EXAMPLES = [page for page in PAGES if blocks(text_of(page), "python")]
 CONSOLES = [page for page in PAGES if blocks(text_of(page), "console")]
 SAMPLES = ROOT / "sample_data"
+LIBRARY, WITH_TORCH = ROOT / "docs" / "library.md", "PyTorch tensors"
 needs_bash = pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
 
 
@@ -65,7 +66,17 @@ def _copy(sample, target):
 @pytest.mark.parametrize("page", EXAMPLES, ids=lambda page: page.name)
 def test_python_examples_give_what_they_show(page, monkeypatch):
     monkeypatch.chdir(ROOT)
-    test = doctest.DocTestParser().get_doctest(text_of(page), {}, page.name, str(page), 0)
+    text = text_of(page)
+    _run_examples(text.replace(section(text, WITH_TORCH), "") if page == LIBRARY else text, page)
+
+
+def test_examples_with_torch_give_what_they_show():
+    pytest.importorskip("torch")
+    _run_examples(section(text_of(LIBRARY), WITH_TORCH), LIBRARY)
+
+
+def _run_examples(text, page):
+    test = doctest.DocTestParser().get_doctest(text, {}, page.name, str(page), 0)
     results = doctest.DocTestRunner(verbose=False).run(test)
     assert results.attempted >= 3
     assert results.failed == 0
