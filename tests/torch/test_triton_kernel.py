@@ -56,7 +56,9 @@ def test_the_kernel_compiles_for_hopper_without_spilling():
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 @pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "bfloat16"])
-@pytest.mark.parametrize(("ndim", "mode", "antialias"), [(2, "bicubic", False), (3, "trilinear", True), (2, "area", False)])
+@pytest.mark.parametrize(
+    ("ndim", "mode", "antialias"), [(2, "bicubic", False), (3, "trilinear", True), (2, "area", False)]
+)
 def test_a_device_gives_the_numbers_of_the_cpu_and_the_same_bits_twice(dtype, ndim, mode, antialias):
     x = torch.rand(2, 5, *(17, 19, 23)[:ndim], device="cuda", dtype=getattr(torch, dtype))
     results = []

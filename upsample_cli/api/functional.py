@@ -7,7 +7,7 @@ import operator
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -236,7 +236,7 @@ def _as_array(input: ArrayLike) -> Array:
     if type(input).__module__.partition(".")[0] == "torch":
         raise TypeError("use upsample_cli.torch.interpolate for PyTorch tensors")
     if hasattr(input, "__dlpack__") and not hasattr(input, "__array__"):
-        return np.from_dlpack(input)
+        return np.from_dlpack(cast("Any", input))
     return np.asarray(input)
 
 
