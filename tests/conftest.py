@@ -5,7 +5,10 @@ import os
 import sys
 from pathlib import Path
 
+import pytest
+
 _root = Path(__file__).resolve().parents[1]
 sys.path.sort(key=lambda entry: Path(entry).resolve() == _root)  # last, also for workers, which take the path over
 importlib.import_module("upsample_cli")  # from here on every import of its modules finds this one
 os.environ["PYTHONSAFEPATH"] = "1"  # so do the processes that tests start
+pytest.register_assert_rewrite("tests.cli_helpers")  # so that its failed assertions show values

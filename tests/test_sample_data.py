@@ -1,13 +1,12 @@
 """Every sample file through the command, and what came out read by programs that share no code with ours.
 
 Sizes and spacing are read from the bytes (`struct`), or by a library that the handler does not use. Other programs
-read them in `tests/witnesses`.
+read them in `tests/external_readers`.
 """
 
 import gzip
 import re
 import struct
-from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
@@ -15,29 +14,9 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
+from tests.samples import PICTURES, SAMPLES, STACKS, VOLUMES
 from upsample_cli.cli.command import main
 
-SAMPLES = Path(__file__).parent.parent / "sample_data"
-
-# The axes x, y, z that each sample has, with their spacing where it has one (mm, µm).
-PICTURES = {
-    "cat.jpg": ((451, 300), 25.4 / 72),
-    "cat_rotated.jpg": ((160, 106), 25.4 / 72),
-    "icon.png": ((64, 64), None),
-    "palette.png": ((64, 48), None),
-    "bilevel.png": ((64, 48), None),
-    "depth16.png": ((128, 96), 25.4 / 300),
-}
-STACKS = {
-    "stack_imagej.tif": ((64, 48, 6), (0.2, 0.2, 0.5)),
-    "stack_ome.ome.tif": ((56, 40, 8), (0.25, 0.25, 1.0)),
-    "stack_plain.tif": ((50, 40, 5), None),
-}
-VOLUMES = {
-    "brain.nii.gz": ((48, 56, 32), (3.5, 3.5, 5.5)),
-    "labels.nii.gz": ((48, 56, 32), (3.5, 3.5, 5.5)),
-    "fmri.nii": ((20, 24, 14), (8.0, 8.0, 12.0)),
-}
 DOUBLE = ("--scale", "2")
 NEAREST = ("--scale", "3", "--mode", "nearest")
 

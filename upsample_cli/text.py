@@ -1,6 +1,8 @@
-"""Text for people: sizes in bytes, durations, and strings that are safe to print on a terminal."""
+"""Text for people: sizes, spacings, durations, and strings that are safe to print on a terminal."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
 
 
 def format_bytes(size: float) -> str:
@@ -22,6 +24,27 @@ def format_duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60}:{whole % 60:02} min"
     return f"{whole // 3600}:{whole // 60 % 60:02}:{whole % 60:02} h"
+
+
+def format_sizes(sizes: Mapping[str, int], times: str = "×") -> str:
+    """Axis sizes such as ``48×56×32 t6``: x, y and z, then the other axes by name.
+
+    Args:
+        sizes: the sizes by axis name; the samples of a pixel, ``s``, are left out.
+        times: the separator of spatial sizes.
+    """
+    spatial = times.join(str(sizes[name]) for name in "xyz" if name in sizes)
+    others = [f"{name}{size}" for name, size in sizes.items() if name not in "xyzs"]
+    return " ".join([spatial, *others] if spatial else others)
+
+
+def format_spacings(spacings: Iterable[tuple[float | None, str | None]], times: str = "×") -> str:
+    """Pairs of a spacing and its unit as text such as ``0.5×0.5 mm, 2 s``; unknown spacings are left out."""
+    by_unit: dict[str, list[str]] = {}
+    for spacing, unit in spacings:
+        if spacing is not None:
+            by_unit.setdefault(unit or "", []).append(f"{spacing:.4g}")
+    return ", ".join(f"{times.join(texts)} {unit}".rstrip() for unit, texts in by_unit.items())
 
 
 def printable(text: object) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.cli.test_process import command, environment
+from tests.process_helpers import command, environment
 from upsample_cli import upsample_files
 from upsample_cli.errors import OutputError, RequestError
 

@@ -199,7 +199,7 @@ def test_complex_gradients_of_a_real_input_are_refused():
         pullback(np.zeros((1, 1, 7), complex))
 
 
-def test_torchs_backward_is_no_adjoint_where_a_factor_leaves_the_size_and_ours_is():
+def test_adjoint_where_a_factor_leaves_the_size_unlike_torch():
     torch = pytest.importorskip("torch", reason="torch is not installed")
     for mode, antialias in (("bilinear", True), ("bicubic", True), ("bicubic", False), ("lanczos", True)):
         x, y = cases.noise((1, 1, 3, 3), "float64"), cases.cotangent((1, 1, 3, 3))

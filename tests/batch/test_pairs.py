@@ -8,11 +8,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.cli.test_command import SAMPLES, refuse, run
+from tests.cli_helpers import refuse, run
+from tests.samples import SAMPLES
 from upsample_cli.batch.inputs import Input
 from upsample_cli.batch.pairs import Pair, with_pairs
 from upsample_cli.errors import RequestError
-from upsample_cli.resize.request import PerAxis, Request
+from upsample_cli.pipeline.request import PerAxis, Request
 
 TWICE = Request(scale=PerAxis.parse("2", "--scale"), mode="cubic", antialias=True)
 BIDS = "*_T1w.nii.gz=*_dseg.nii.gz:label"
@@ -203,22 +204,38 @@ def test_the_same_as_two_commands_where_the_grid_is_the_same():
 
 
 @pytest.mark.parametrize(
-    ("shape", "affine"),
+    ("shape", "affine", "outside"),
     [
-        ((6, 5, 4), moved(turned((1.5, 2.0, 3.0)), (0.5, 0, 0))),
-        ((6, 5, 4), turned((1.5, 2.0, 3.1))),
-        ((12, 10, 8), turned((0.75, 1.0, 1.5))),  # whose first voxels coincide, and not their edges
-        ((6, 5, 4), np.diag([1.5, 2.0, 3.0, 1])),
-        ((5, 5, 4), turned((1.5, 2.0, 3.0))),
+        ((6, 5, 4), moved(turned((1.5, 2.0, 3.0)), (0.5, 0, 0)), "8.3% of the output lies outside the input"),
+        ((6, 5, 4), turned((1.5, 2.0, 3.1)), ""),
+        ((12, 10, 8), turned((0.75, 1.0, 1.5)), ""),
+        ((5, 5, 4), turned((1.5, 2.0, 3.0)), "16.7% of the output lies outside the input"),
     ],
-    ids=["moved", "longer", "finer", "turned", "shorter"],
+    ids=["moved", "longer", "finer", "shorter"],
 )
-def test_what_lies_elsewhere_is_refused_by_name(shape, affine):
+def test_a_companion_with_another_extent_gets_the_grid_of_its_image(shape, affine, outside):
     save("a_T1w.nii", (6, 5, 4), turned((1.5, 2.0, 3.0)))
     save("a_dseg.nii", shape, affine)
+    result = run("a_T1w.nii", "--scale", 2, "--pair", "*_T1w.nii=*_dseg.nii:label")
+    assert outside in result.stderr
+    image, labels = nib.load("a_T1w_upsampled.nii"), nib.load("a_dseg_upsampled.nii")
+    assert labels.shape == image.shape
+    np.testing.assert_allclose(labels.affine, image.affine, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("affine", "says"),
+    [
+        (np.diag([1.5, 2.0, 3.0, 1]), "its grid is rotated or sheared"),
+        (moved(turned((1.5, 2.0, 3.0)), (500, 0, 0)), "does not overlap with a_T1w.nii"),
+    ],
+    ids=["turned", "elsewhere"],
+)
+def test_a_companion_that_cannot_be_placed_is_refused_by_name(affine, says):
+    save("a_T1w.nii", (6, 5, 4), turned((1.5, 2.0, 3.0)))
+    save("a_dseg.nii", (6, 5, 4), affine)
     result = run("a_T1w.nii", "--scale", 2, "--pair", "*_T1w.nii=*_dseg.nii:label", code=5)
-    says = "a_dseg.nii: --pair: does not cover the same part of space as its image a_T1w.nii (by its sform)"
-    assert f"Error: {says}" in result.stderr
+    assert f"a_dseg.nii: --pair: {says}" in result.stderr
     assert Path("a_T1w_upsampled.nii").exists()
     assert not Path("a_dseg_upsampled.nii").exists()
 

@@ -17,8 +17,9 @@ import tifffile
 from click.testing import CliRunner
 from PIL import Image
 
-from tests.cli.test_command import SAMPLES, listing
-from tests.cli.test_process import command, environment
+from tests.cli_helpers import listing
+from tests.process_helpers import command, environment
+from tests.samples import SAMPLES
 from upsample_cli.cli.command import main
 from upsample_cli.formats.detect import suffix_for
 
@@ -137,7 +138,7 @@ def test_what_content_does_not_tell_the_option_does():
         (["-", "{icon}", "--scale", "2"], 2, "-: standard input has no directory"),
         (["-", "-o", "{{parent}}/a.png", "--scale", "2"], 2, "-: standard input has no directory"),
         (["{icon}", "{signal}", "-o", "-", "--scale", "2"], 2, "--output -: 2 inputs cannot be written to one file"),
-        (["-", "--scale", "2", "--format", "xyz"], 4, "stdout.xyz: no file with the suffix '.xyz' can be written"),
+        (["-", "--scale", "2", "--format", "xyz"], 4, "stdout.xyz: cannot write files with the suffix '.xyz'"),
         (
             ["-", "-o", "x.png", "--scale", "2", "--format", "png"],
             2,

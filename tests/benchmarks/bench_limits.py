@@ -62,7 +62,7 @@ def kernel_runner(work: Work) -> Callable[[], None] | None:
     if work.gradient:
         bands, shape = [matrix and matrix.transposed() for matrix in bands], work.shape
     out = np.ones(shape, x.dtype)
-    done = kernel.work(x, bands, out, numeric_codec(x.dtype, max_taps(recipe)).compute_dtype)
+    done = kernel.prepare(x, bands, out, numeric_codec(x.dtype, max_taps(recipe)).compute_dtype)
     return done and (lambda: done.run(0, done.rows))
 
 

@@ -21,7 +21,7 @@ from work import Work
 
 from upsample_cli.core.modes import find_mode
 from upsample_cli.core.sampling import axis_map
-from upsample_cli.verify.reference import row
+from upsample_cli.verify.reference import reference_row
 
 _TABLES = ("sizes", "threads", "factors")
 _SAMPLED = 200  # output pixels
@@ -78,7 +78,7 @@ def verify(work: Work, x: np.ndarray, answer: np.ndarray) -> None:
     maps = [axis_map(n, m) for n, m in zip(work.shape, work.size, strict=False)]
     corners = itertools.product(*((0, m - 1) for m in work.size))
     for pixel in [*corners, *np.random.default_rng(1).integers(0, work.size, (_SAMPLED, len(work.size)))]:
-        rows = [row(mode, axis, int(dst)) for axis, dst in zip(maps, pixel, strict=True)]
+        rows = [reference_row(mode, axis, int(dst)) for axis, dst in zip(maps, pixel, strict=True)]
         window = x[np.ix_(*(r.samples for r in rows))].astype(np.float64)
         for r in rows:
             window = np.tensordot(np.array(r.weights), window, (0, 0))

@@ -7,7 +7,7 @@ import subprocess
 import click
 import pytest
 
-from tests.cli.test_command import run
+from tests.cli_helpers import run
 from upsample_cli.cli.command import main
 from upsample_cli.cli.help import EXAMPLES, EXIT_CODES
 

@@ -3,7 +3,6 @@
 import fcntl
 import os
 import re
-import resource
 import shutil
 import signal
 import struct
@@ -18,27 +17,13 @@ import pytest
 import tifffile
 from PIL import Image
 
-from tests.cli.test_command import SAMPLES, listing
+from tests.cli_helpers import listing
+from tests.process_helpers import INTERRUPTED, TEMPORARY, command, environment, limit_file_size, sparse
+from tests.samples import SAMPLES
 
-PACKAGE = Path(__file__).parents[2]
-TEMPORARY = re.compile(r"\.upsample-[0-9a-f]+\.tmp(\..*)?")
 LIBRARIES = {"numpy", "PIL", "tifffile", "imagecodecs", "nibabel", "torch"}
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals, limits and names are those of POSIX")
-
-
-def command(*arguments, python=()):
-    return [sys.executable, *python, "-m", "upsample_cli", *map(os.fspath, map(str_or_bytes, arguments))]
-
-
-def str_or_bytes(argument):
-    return argument if isinstance(argument, (str, bytes)) else str(argument)
-
-
-def environment(**extra):
-    """That of the tests, in a locale that knows all characters, with the package wherever it is."""
-    known = {"PYTHONPATH": os.pathsep.join([str(PACKAGE), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)}
-    return os.environ | known | {"PYTHONWARNINGS": "default", "PYTHONUTF8": "1"} | extra
 
 
 def run(folder, *arguments, code=0, python=(), env=None, **settings):
@@ -62,14 +47,6 @@ def folder(tmp_path):
 
 def names_in(folder):
     return sorted(path.name for path in folder.iterdir())
-
-
-def sparse(path, shape):
-    """An array of zeros that takes no room on the disk."""
-    with path.open("wb") as file:
-        described = {"descr": "|u1", "fortran_order": False, "shape": shape}
-        np.lib.format.write_array_header_1_0(file, described)
-        file.truncate(file.tell() + int(np.prod(shape)))
 
 
 # --- a run from another directory ---
@@ -246,9 +223,6 @@ def test_a_job_imports_its_own_library_alone(folder, name, libraries):
 
 # --- signals ---
 
-# Not of files that nobody closed: a signal may come between the opening of one and the ``with`` that closes it.
-INTERRUPTED = "default,ignore::ResourceWarning"
-
 
 def interrupt(folder, output, number, keep=False):
     """Start a long job, send a signal as soon as it writes, and return the process's code and words."""
@@ -407,15 +381,6 @@ def test_kills_at_any_moment_leave_no_half_file(folder):
 # --- outputs that fail ---
 
 
-def no_more_than(size):
-    """As on a full disk: writes beyond `size` bytes of a file fail."""
-
-    def limit():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
-
-    return limit
-
-
 @pytest.mark.parametrize("output", ["out.npy", "out.tif", "out.nii", "out.nii.gz", "out.hdr", "out.png"])
 def test_a_full_disk(folder, output):
     rng = np.random.default_rng(1)
@@ -423,7 +388,7 @@ def test_a_full_disk(folder, output):
     (folder / output).write_bytes(b"precious")
     before = listing(folder)
     arguments = ["in.npy", "--scale", "2,2,1" if ".nii" in output else 2, "-o", output, "--overwrite"]
-    result = run(folder, *arguments, code=4, preexec_fn=no_more_than(50_000))
+    result = run(folder, *arguments, code=4, preexec_fn=limit_file_size(50_000))
     assert result.stderr.startswith(f"Error: {output}: cannot be written: ")
     assert result.stderr.count("\n") == 1
     assert listing(folder) == before
@@ -434,7 +399,7 @@ def test_a_full_disk_in_the_middle_of_a_batch(folder):
         size = {"big": 300, "small": 3}[name]
         np.save(folder / f"{name}.npy", np.random.default_rng(1).integers(0, 255, (size, size), np.uint8))
     arguments = ["big.npy", "small.npy", "--scale", 2, "-o", "{stem}.tif"]
-    result = run(folder, *arguments, code=5, preexec_fn=no_more_than(100_000))
+    result = run(folder, *arguments, code=5, preexec_fn=limit_file_size(100_000))
     assert "1 done, 0 skipped, 1 failed" in result.stderr
     assert names_in(folder) == ["big.npy", "small.npy", "small.tif"]
 

@@ -15,6 +15,7 @@ from PIL import Image
 
 from tests.formats.examples import made
 from tests.pipeline_helpers import asked, planned, upsampled, whole
+from tests.samples import SAMPLES
 from upsample_cli.batch.job import Job
 from upsample_cli.compare import crop
 from upsample_cli.compare.crop import choose_window, crops
@@ -23,11 +24,10 @@ from upsample_cli.compare.run import Variant, compare, compare_jobs, parse_varia
 from upsample_cli.compare.saliency import best_window
 from upsample_cli.errors import InputError, OutputError, RequestError
 from upsample_cli.formats import npy, open_source
+from upsample_cli.pipeline.mode import read_options
+from upsample_cli.pipeline.plan import make_plan
 from upsample_cli.preview.planes import plane_of
-from upsample_cli.resize.mode import read_options
-from upsample_cli.resize.plan import make_plan
 
-SAMPLES = Path(__file__).parents[2] / "sample_data"
 FOUR = parse_variants("nearest,linear,cubic,lanczos")
 
 
@@ -240,8 +240,8 @@ def test_what_is_no_region_is_refused_by_name(text):
     [
         ("cat.jpg", "400,10,60,20", RequestError, "axis x has 451 samples"),
         ("cat.jpg", "z=3", RequestError, "no axis 'z'; the axes are y, x, s"),
-        ("cat.jpg", "x=3", InputError, "no two axes to look at"),
-        ("signal.npy", None, InputError, "no two axes to look at"),
+        ("cat.jpg", "x=3", InputError, "fewer than two axes to show"),
+        ("signal.npy", None, InputError, "fewer than two axes to show"),
         ("cat.jpg", "s=0", RequestError, "no axis 's'"),
     ],
     ids=["beyond", "no-axis", "a-column", "a-line", "colours"],
@@ -263,7 +263,7 @@ def test_variants_as_users_write_them():
 
 @pytest.mark.parametrize("text", ["", "linear,", "sharp", "linear+sharp", "linear nearest"])
 def test_what_is_no_variant_is_refused(text):
-    with pytest.raises(RequestError, match=r"--compare .* is unknown; name some of linear, "):
+    with pytest.raises(RequestError, match=r"--compare .*: unknown mode '.*'; choose from linear, "):
         parse_variants(text)
 
 
@@ -289,7 +289,7 @@ def test_a_variant_that_makes_no_sense_is_refused(tmp_path):
 
 def test_a_region_that_is_too_large_to_be_shown_is_refused(tmp_path):
     np.save(tmp_path / "in.npy", np.zeros((3000, 3000), np.uint8))
-    with pytest.raises(RequestError, match="would be shown in 9000 x 9000 pixels; ask for a smaller one"):
+    with pytest.raises(RequestError, match="would fill 9000 x 9000 pixels; choose a smaller one"):
         sheet(tmp_path / "in.npy", tmp_path, region="0,0,3000,3000", scale=3)
 
 
@@ -357,5 +357,5 @@ def test_samples_that_are_shown_very_high_are_refused(tmp_path):
     path = tmp_path / "in.png"
     Image.fromarray(np.zeros((300, 450), np.uint8)).save(path, dpi=(72, 72))  # so that samples have a shape
     request = asked(size="2000000x2")
-    with pytest.raises(RequestError, match=r"--region: it would be shown in \d+ x \d+ pixels"):
+    with pytest.raises(RequestError, match=r"--region: it would fill \d+ x \d+ pixels"):
         compare(Job(path, tmp_path / "out.png", request), parse_variants("linear,cubic"))

@@ -75,7 +75,7 @@ def test_rows_of_many_weights_have_the_same_bits_tap_by_tap_and_row_by_row(monke
     taken = numpy_kernel._apply_row_by_row
     monkeypatch.setattr(numpy_kernel, "_apply_row_by_row", lambda *arguments: (rows.append(1), taken(*arguments)))
     for few in (0, 10**9):
-        monkeypatch.setattr(numpy_kernel, "_FEW_ELEMENTS", few)
+        monkeypatch.setattr(numpy_kernel, "_ROW_LOOP_MAX_ELEMENTS", few)
         answers.append([pooled(x, (axis,), 7, mode, antialias=True) for mode in ("linear", "cubic", "lanczos")])
         answers[-1].append(pooled(x, (axis,), 7, "area"))
         assert bool(rows) == bool(few)

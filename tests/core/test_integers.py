@@ -81,8 +81,9 @@ def test_overshoot_saturates_integers_and_floats_keep_it(mode, dtype):
     y, z = interpolate(x, size=37, mode=mode), interpolate(x.astype(np.float64), size=37, mode=mode)
     assert z.min() < float(limits.min) - 1
     assert z.max() > float(limits.max) + 1
-    np.testing.assert_array_equal(y[z < float(limits.min)], limits.min)
-    np.testing.assert_array_equal(y[z > float(limits.max)], limits.max)
+    rounding = 2.0**-50 * float(limits.max) if np.dtype(dtype).itemsize == 8 else 0.0
+    np.testing.assert_array_equal(y[z < float(limits.min) - rounding], limits.min)
+    np.testing.assert_array_equal(y[z > float(limits.max) + rounding], limits.max)
 
 
 @pytest.mark.parametrize("dtype", ["int64", "uint64"])
@@ -95,7 +96,7 @@ def test_64_bit_integers_are_right_to_the_precision_of_float64(mode, antialias, 
     )  # far from the limits, which float64 has not got
     options = {"size": (53, 17), "mode": "bilinear" if mode == "linear" else mode, "antialias": antialias}
     actual, exact = interpolate(x, **options), interpolate(x.astype(np.float64), **options)
-    tolerance = 8 * np.spacing(np.abs(exact).max())
+    tolerance = 64 * np.spacing(np.abs(exact).max())  # positions of floats are rounded, as those of PyTorch
     assert np.abs(actual.astype(np.float64) - exact).max() <= tolerance
 
 

@@ -19,8 +19,8 @@ SIZES = [{"size": (20, 33)}, {"size": (50, 64)}, {"size": (64, 50)}, {"scale_fac
 
 
 def forget():
-    axis_plan._cached_matrix.cache_clear()
-    kernel._kept_plan.cache_clear()
+    axis_plan._cached_table.cache_clear()
+    kernel._cached_plan.cache_clear()
 
 
 def test_what_is_found_again_is_what_was_asked_for():
@@ -51,7 +51,7 @@ def test_what_is_found_again_is_what_was_asked_for():
 def test_the_tables_of_long_axes_are_not_kept(length):
     forget()
     interpolate(np.zeros((1, 1, 4, length), np.float32), size=(8, 9), mode="bilinear")
-    kept = axis_plan._cached_matrix.cache_info()
+    kept = axis_plan._cached_table.cache_info()
     assert kept.currsize == 2 - (length > 1 << 14)
 
 
@@ -61,4 +61,4 @@ def test_large_plans_are_not_kept():
     for size, number in ((1000, 1), (20_000, 0)):
         forget()
         interpolate(np.zeros((1, 1, 1000, 4), np.uint8), size=(size, 8), mode="bicubic")
-        assert kernel._kept_plan.cache_info().currsize == number
+        assert kernel._cached_plan.cache_info().currsize == number

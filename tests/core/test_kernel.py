@@ -38,7 +38,7 @@ def _noting(name, function, names):
 
 @pytest.fixture(autouse=True)
 def _small_arrays_count_as_large(monkeypatch):
-    monkeypatch.setattr(numpy_kernel, "_REPEATING_ELEMENTS", 0)
+    monkeypatch.setattr(numpy_kernel, "_PERIODIC_MIN_ELEMENTS", 0)
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ LAYOUTS = [((40,), 0), ((3, 40), 1), ((40, 5), 0), ((40, 33), 0), ((2, 40, 64), 
 @pytest.mark.parametrize(("shape", "axis"), LAYOUTS)
 def test_the_kernel_adds_the_products_in_order(shape, axis, m, dtype):
     x = cases.noise(shape, dtype)
-    bands = linear_matrix(axis_map(40, m)).astype(dtype)
+    bands = linear_matrix(axis_map(40, m), np.arange(m), rounded=True).astype(dtype)
     assert_same_bits(_apply(x, bands, axis), _spelt_out(x, bands, axis))
 
 
@@ -75,19 +75,23 @@ def test_the_periodic_path_gives_the_bits_of_the_gathered_one(shape, axis, m, dt
     x = cases.noise(shape, "float64").astype(dtype)
     if dtype == "complex64":
         x = (x + 1j * cases.noise(shape, "float32")[::-1]).astype(dtype)
-    bands = linear_matrix(axis_map(40, m)).astype(x.real.dtype)
+    bands = linear_matrix(axis_map(40, m), np.arange(m), rounded=True).astype(x.real.dtype)
     periodic = _apply(x, bands, axis)
     assert "_apply_periodic" in paths
     paths.clear()
     monkeypatch.setattr(BandedMatrix, "phases", None)
-    gathered = _apply(x, linear_matrix(axis_map(40, m)).astype(x.real.dtype), axis)
+    gathered = _apply(x, linear_matrix(axis_map(40, m), np.arange(m), rounded=True).astype(x.real.dtype), axis)
     assert paths == ["_apply_gathered"]
     assert_same_bits(periodic, gathered)
 
 
 def test_short_runs_and_odd_ratios_are_gathered(paths):
     for shape, m in (((40, 5), 80), ((40, 64), 67)):
-        _apply(cases.noise(shape, "float32"), linear_matrix(axis_map(40, m)).astype("float32"), 0)
+        _apply(
+            cases.noise(shape, "float32"),
+            linear_matrix(axis_map(40, m), np.arange(m), rounded=True).astype("float32"),
+            0,
+        )
     assert paths == ["_apply_gathered"] * 2
 
 
@@ -111,7 +115,7 @@ def test_wide_bands_of_a_short_period_do_too(paths):
 @pytest.mark.parametrize("dtype", ["uint8", "int64", "float16", "bool", "complex128", "U2", "M8[s]"])
 def test_picking_needs_no_arithmetic(dtype, paths):
     x = np.array([[0, 1, 2], [3, 4, 5]]).astype(dtype)
-    bands = nearest_matrix(axis_map(3, 7), np.float64)
+    bands = nearest_matrix(axis_map(3, 7), np.arange(7), np.float64)
     np.testing.assert_array_equal(_apply(x, bands, 1), x[:, bands.first])
     assert paths == []
 
@@ -119,7 +123,7 @@ def test_picking_needs_no_arithmetic(dtype, paths):
 @pytest.mark.parametrize("m", [80, 67])
 def test_the_output_may_have_any_strides(m):
     x = cases.noise((40, 64), "float32")
-    bands = linear_matrix(axis_map(40, m)).astype("float32")
+    bands = linear_matrix(axis_map(40, m), np.arange(m), rounded=True).astype("float32")
     expected = _apply(x, bands, 0)
     buffer = np.full((2 * m, 130), -77, np.float32)
     out = buffer[1::2, -2:-130:-2]

@@ -94,7 +94,7 @@ def test_tiles_change_nothing(monkeypatch, shape, tile):
     labels = random_labels(shape, count=40)
     whole = interpolate(labels, scale_factor=1.7, mode="label")
     monkeypatch.setattr(resample_module, "TILE_BYTES", tile)
-    monkeypatch.setattr(resample_module, "_ROW_ELEMENTS", 8)
+    monkeypatch.setattr(resample_module, "_MIN_ROW_ELEMENTS", 8)
     np.testing.assert_array_equal(interpolate(labels, scale_factor=1.7, mode="label"), whole)
 
 

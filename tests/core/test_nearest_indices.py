@@ -12,6 +12,7 @@ import pytest
 from tests.oracles import nearest, store_nearest
 from upsample_cli.core import axis_plan
 from upsample_cli.core.axis_plan import AxisPlan, AxisTarget, plan_axes
+from upsample_cli.core.long_axis import LongMatrix
 from upsample_cli.core.modes import Mode, TorchContext, find_mode
 
 try:
@@ -33,6 +34,8 @@ def _indices(step: AxisPlan) -> np.ndarray:
     if step.matrix is None:
         return np.arange(step.map.in_size)
     assert step.matrix.copies_samples
+    if isinstance(step.matrix, LongMatrix):
+        return step.matrix.make_rows(np.arange(step.map.out_size)).first
     return step.matrix.first
 
 
@@ -61,8 +64,8 @@ def _digests(mode_name: str, layout: nearest.Layout, dtype: str) -> dict[str, np
     digests = {kind: np.empty(len(IN_SIZES), np.uint32) for kind in nearest.KINDS}
     for place, n in enumerate(IN_SIZES):
         mode = find_mode(mode_name)
-        cached = cache(axis_plan.make_matrix)  # n/m and 1/(m/n) are the same number more often than not
-        with mock.patch.object(axis_plan, "_cached_matrix", cached):
+        cached = cache(axis_plan._table)  # n/m and 1/(m/n) are the same number more often than not
+        with mock.patch.object(axis_plan, "_cached_table", cached):
             for kind in nearest.KINDS:
                 question = nearest.Question(mode_name, layout, dtype, kind)
                 steps = _recipe(question, mode, n, list(question.pairs(n)))

@@ -9,7 +9,7 @@ from upsample_cli.core.weights import BandedMatrix, linear_matrix, nearest_exact
 
 
 def _linear(n, m, factor=None, align_corners=False):
-    return linear_matrix(axis_map(n, m, factor, align_corners))
+    return linear_matrix(axis_map(n, m, factor, align_corners), np.arange(m), rounded=True)
 
 
 def _dense(bands: BandedMatrix) -> np.ndarray:
@@ -60,9 +60,9 @@ def test_nearest_samples_by_hand(n, m, factor, nearest, nearest_exact):
     axis = axis_map(n, m, factor)
     for precision in (np.float32, np.float64):
         for bands, expected in (
-            (nearest_matrix(axis, precision), nearest),
-            (nearest_exact_matrix(axis, precision), nearest_exact),
-            (nearest_exact_matrix(axis, precision, via_centre=False), nearest_exact),
+            (nearest_matrix(axis, np.arange(axis.out_size), precision), nearest),
+            (nearest_exact_matrix(axis, np.arange(axis.out_size), precision), nearest_exact),
+            (nearest_exact_matrix(axis, np.arange(axis.out_size), precision, via_centre=False), nearest_exact),
         ):
             np.testing.assert_array_equal(bands.first, expected)
             assert bands.copies_samples
@@ -81,16 +81,16 @@ def test_nearest_samples_by_hand(n, m, factor, nearest, nearest_exact):
 def test_float32_arithmetic_decides_what_is_nearest(n, m, differing):
     axis = axis_map(n, m)
     exact = np.arange(m) * n // m
-    np.testing.assert_array_equal(nearest_matrix(axis, np.float64).first, exact)
-    single = nearest_matrix(axis, np.float32).first
+    np.testing.assert_array_equal(nearest_matrix(axis, np.arange(axis.out_size), np.float64).first, exact)
+    single = nearest_matrix(axis, np.arange(axis.out_size), np.float32).first
     assert {int(o): int(single[o]) for o in np.flatnonzero(single != exact)} == differing
 
 
 def test_the_detour_via_the_centre_decides_what_is_nearest():
     axis = axis_map(4, 82)  # the 21st output lies at 20.5 · 4/82 = 1, but at less with the float32 below 4/82
-    assert nearest_exact_matrix(axis, np.float64).first[20] == 1
-    assert nearest_exact_matrix(axis, np.float32).first[20] == 1
-    assert nearest_exact_matrix(axis, np.float32, via_centre=False).first[20] == 0
+    assert nearest_exact_matrix(axis, np.arange(axis.out_size), np.float64).first[20] == 1
+    assert nearest_exact_matrix(axis, np.arange(axis.out_size), np.float32).first[20] == 1
+    assert nearest_exact_matrix(axis, np.arange(axis.out_size), np.float32, via_centre=False).first[20] == 0
 
 
 def test_only_rows_of_a_single_one_pick():

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
-from tests.formats.test_mgh import loaded
+from tests.formats.mgh_helpers import load_mgh
 from tests.pipeline_helpers import planned, upsampled, write
 from upsample_cli.errors import OutputError
 from upsample_cli.formats import make_sink
@@ -269,7 +269,7 @@ def test_nifti_to_freesurfer_and_back(tmp_path, suffix, affine, scale):
     values = volume(path, affine, qform=0, shape=(6, 5, 4, 3))
     plan = upsampled(path, out, scale=scale, mode="nearest")
     upsampled(out, back, scale="1", mode="nearest")
-    image, again = loaded(out), nib.load(back)
+    image, again = load_mgh(out), nib.load(back)
     expected = plan.first.after.grid.affines["sform"]
     np.testing.assert_allclose(image.affine, expected, rtol=0, atol=1e-4)
     np.testing.assert_allclose(again.get_sform(), expected, rtol=0, atol=1e-4)
@@ -289,18 +289,18 @@ def test_nifti_to_freesurfer_and_back(tmp_path, suffix, affine, scale):
 def test_micrometres_become_millimetres(tmp_path):
     volume(tmp_path / "in.nii", ROTATED, units="micron")
     upsampled(tmp_path / "in.nii", tmp_path / "out.mgh", scale="1")
-    np.testing.assert_allclose(loaded(tmp_path / "out.mgh").affine, np.diag([1e-3] * 3 + [1]) @ ROTATED, atol=1e-7)
+    np.testing.assert_allclose(load_mgh(tmp_path / "out.mgh").affine, np.diag([1e-3] * 3 + [1]) @ ROTATED, atol=1e-7)
 
 
 @pytest.mark.parametrize(
     ("fields", "says"),
     [
-        ({"scl_slope": 0.5, "scl_inter": 10}, "mean 0.5 times themselves plus 10"),
+        ({"scl_slope": 0.5, "scl_inter": 10}, "slope 0.5, intercept 10"),
         ({"descrip": b"a scan"}, "the description (a scan)"),
         ({"aux_file": b"x.txt"}, "another file (x.txt)"),
         ({"intent_code": 1002}, "the intent (label)"),
-        ({"cal_max": 9}, "the range of display"),
-        ({"slice_code": 1}, "times of slices"),
+        ({"cal_max": 9}, "the display range"),
+        ({"slice_code": 1}, "timing of slices"),
         ({"toffset": 10}, "the time of the first volume"),
         ({"xyzt_units": 34}, "the unit of its fourth axis"),
         ({"qoffset_x": 33}, "another affine (qform)"),
@@ -320,7 +320,7 @@ def test_what_nifti_says_and_others_cannot_is_said(tmp_path, fields, says, suffi
     in_mgz_alone = ("another affine (qform)", "the time of the first volume")
     assert (says in warning) == (suffix == ".mgz" or says not in in_mgz_alone)
     assert ("another affine" in warning) == ("another affine" in says and suffix == ".mgz")
-    assert ("where the samples lie in the world (qform, sform)" in warning) == (suffix == ".npy")
+    assert ("the positions of the samples (qform, sform)" in warning) == (suffix == ".npy")
 
 
 def test_what_freesurfer_says_and_nifti_cannot_is_said(tmp_path):
@@ -337,7 +337,7 @@ def test_types_that_freesurfer_lacks_become_the_next_wider(tmp_path, dtype, beco
     array = (numbered("zyx") % 2).astype(dtype)
     np.save(tmp_path / "in.npy", array)
     plan = upsampled(tmp_path / "in.npy", tmp_path / "out.mgh", scale="1", mode="nearest")
-    result = np.asarray(loaded(tmp_path / "out.mgh").dataobj)
+    result = np.asarray(load_mgh(tmp_path / "out.mgh").dataobj)
     assert result.dtype == np.dtype(becomes).newbyteorder(">")
     np.testing.assert_array_equal(result, array.T)
     assert len(plan.warnings) == (dtype != becomes)

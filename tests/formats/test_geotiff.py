@@ -112,5 +112,5 @@ def test_another_family_says_what_it_loses(tmp_path):
 def test_tags_that_make_no_sense_are_refused(tmp_path, code, kind, values):
     path = tmp_path / "in.tif"
     tifffile.imwrite(path, np.zeros(SHAPE), extratags=[(code, kind, len(values), values, True)], metadata=None)
-    with pytest.raises(InputError, match="GeoTIFF tags make no sense"):
+    with pytest.raises(InputError, match="GeoTIFF tags have a wrong type or count"):
         planned(path, scale="2")

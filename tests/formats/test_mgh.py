@@ -7,6 +7,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from tests.formats.mgh_helpers import decompressed, load_mgh
 from tests.pipeline_helpers import planned, upsampled
 from upsample_cli import __version__, formats
 from upsample_cli.errors import InputError
@@ -30,16 +31,6 @@ def made(path, shape=(6, 5, 4), dtype="i2", footer=FOOTER, tags=TAGS, head=()):
     return values
 
 
-def content(path):
-    data = path.read_bytes()
-    return gzip.decompress(data) if path.suffix == ".mgz" else data
-
-
-def loaded(path):
-    """By nibabel, which leaves the files open that it reads itself."""
-    return nib.MGHImage.from_bytes(content(path))
-
-
 SUFFIXES = (".mgh", ".mgz")
 
 
@@ -50,13 +41,13 @@ def test_all_but_the_geometry_stays_to_the_byte(tmp_path, suffix, other):
     made(path)
     plan = upsampled(path, out, scale="2", provenance=False)
     assert plan.warnings == ()
-    old, new = content(path), content(out)
+    old, new = decompressed(path), decompressed(out)
     geometry = {*range(4, 16), *range(30, 42), *range(78, 90)}  # dims, delta, centre
     assert all(old[number] == new[number] for number in range(284) if number not in geometry)
     assert struct.unpack_from(">4i", new, 4) == (12, 10, 8, 1)
     assert struct.unpack_from(">3f", new, 30) == (0.5, 1, 0.75)
     assert new[284 + 12 * 10 * 8 * 2 :] == struct.pack(">5f", *FOOTER) + TAGS
-    np.testing.assert_allclose(loaded(out).affine[:3, 3], (AFFINE @ [-0.25, -0.25, -0.25, 1])[:3], rtol=1e-6)
+    np.testing.assert_allclose(load_mgh(out).affine[:3, 3], (AFFINE @ [-0.25, -0.25, -0.25, 1])[:3], rtol=1e-6)
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
@@ -64,11 +55,11 @@ def test_the_time_between_volumes_follows_time(tmp_path, suffix):
     path, out = tmp_path / f"in{suffix}", tmp_path / f"out{suffix}"
     made(path, (3, 4, 5, 6))
     upsampled(path, out, scale="t=2", provenance=False)
-    new = content(out)
+    new = decompressed(out)
     assert struct.unpack_from(">4i", new, 4) == (3, 4, 5, 12)
     assert struct.unpack_from(">5f", new, 284 + 720 * 2) == (1150, *np.float32(FOOTER[1:]))
     upsampled(path, out, scale="2", provenance=False)
-    assert struct.unpack_from(">f", content(out), 284 + 480 * 6 * 2) == (2300,)
+    assert struct.unpack_from(">f", decompressed(out), 284 + 480 * 6 * 2) == (2300,)
 
 
 @pytest.mark.parametrize("footer", [FOOTER, ()], ids=["footer", "none"])
@@ -77,7 +68,7 @@ def test_what_has_been_done_is_one_more_tag(tmp_path, footer):
     made(path, footer=footer, tags=TAGS if footer else b"")
     upsampled(path, out, scale="2")
     said = f"upsample {__version__} linear half-pixel z=2 y=2 x=2\0".encode()
-    tail = content(out)[284 + 960 * 2 :]
+    tail = decompressed(out)[284 + 960 * 2 :]
     assert tail[20:] == (TAGS if footer else b"") + struct.pack(">iq", 3, len(said)) + said
     assert struct.unpack(">5f", tail[:20]) == tuple(np.float32(footer or (0,) * 5))
     again = tmp_path / "again.mgz"
@@ -89,7 +80,7 @@ def test_what_has_been_done_is_one_more_tag(tmp_path, footer):
 def test_types(tmp_path, dtype):
     values = made(tmp_path / "in.mgh", dtype=dtype)
     upsampled(tmp_path / "in.mgh", tmp_path / "out.mgh", scale="2", mode="nearest")
-    image = loaded(tmp_path / "out.mgh")
+    image = load_mgh(tmp_path / "out.mgh")
     assert image.get_data_dtype() == np.dtype(dtype).newbyteorder(">")
     np.testing.assert_array_equal(np.asarray(image.dataobj)[::2, ::2, ::2], values)
 
@@ -100,8 +91,8 @@ def test_a_geometry_that_is_not_known_stays_unknown(tmp_path):
     plan = upsampled(path, out, scale="2")
     assert plan.first.before.grid.affines == {}
     assert plan.first.before.grid["x"].spacing is None
-    assert struct.unpack_from(">h", content(out), 28) == (0,)
-    assert content(out)[30:90] == content(path)[30:90]
+    assert struct.unpack_from(">h", decompressed(out), 28) == (0,)
+    assert decompressed(out)[30:90] == decompressed(path)[30:90]
 
 
 def test_opening_a_plain_file_reads_no_samples(tmp_path):

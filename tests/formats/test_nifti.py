@@ -2,7 +2,6 @@ import contextlib
 import gzip
 import struct
 import tracemalloc
-from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -12,12 +11,10 @@ from hypothesis import strategies as st
 
 from tests.formats.examples import BY_ID, made, samples
 from tests.pipeline_helpers import planned, upsampled
+from tests.samples import SAMPLES
 from upsample_cli import __version__, formats
 from upsample_cli.errors import InputError, OutputError
 from upsample_cli.formats.base import ReadOptions
-
-SAMPLES = Path(__file__).parents[2] / "sample_data"
-
 
 GEOMETRY = ("dim", "pixdim", "srow_x", "srow_y", "srow_z", "qoffset_x", "qoffset_y", "qoffset_z")
 

@@ -10,7 +10,7 @@ from PIL import Image
 from tests.pipeline_helpers import upsampled
 from upsample_cli import interpolate
 from upsample_cli.formats.picture.png import compress
-from upsample_cli.formats.picture.png.compress import deflated, quick_strategy
+from upsample_cli.formats.picture.png.compress import deflate_frame, quick_strategy
 
 
 def photograph(channels, side=96):
@@ -106,17 +106,17 @@ def unfiltered(data, frame):
 @pytest.mark.parametrize("dtype", ["uint8", ">u2", "uint16"])
 def test_the_samples_are_the_same(dtype, channels, strategy, monkeypatch):
     monkeypatch.setattr(compress, "_BAND_BYTES", 1000)  # so that there are several
-    monkeypatch.setattr(compress, "_STEP_BYTES", 700)
+    monkeypatch.setattr(compress, "_BLOCK_BYTES", 700)
     noise = np.random.default_rng(0).integers(0, 256, (40, 33, channels), np.uint8)
     frame = noise if dtype == "uint8" else deep(noise).astype(dtype)
     frame[::3] = frame[1]
     frame = frame[..., 0] if channels == 1 else frame
-    rows = unfiltered(zlib.decompress(b"".join(deflated(frame, strategy))), frame)
+    rows = unfiltered(zlib.decompress(b"".join(deflate_frame(frame, strategy))), frame)
     assert b"".join(rows) == frame.astype(frame.dtype.newbyteorder(">")).tobytes()
 
 
 def test_a_band_is_made_by_itself_and_the_bytes_are_the_same(monkeypatch):
     frame = photograph(3)
-    whole = b"".join(deflated(frame, zlib.Z_RLE))
+    whole = b"".join(deflate_frame(frame, zlib.Z_RLE))
     monkeypatch.setattr("upsample_cli.runtime.prefetch.available_cores", lambda: 1)
-    assert b"".join(deflated(frame, zlib.Z_RLE)) == whole
+    assert b"".join(deflate_frame(frame, zlib.Z_RLE)) == whole

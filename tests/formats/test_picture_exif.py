@@ -72,7 +72,7 @@ def test_exif_is_true_of_the_output(tmp_path, suffix, order):
     details = tags.get_ifd(34665)
     assert (details[40962], details[40963]) == (16, 36)
     assert 37396 not in details
-    assert any("where EXIF says that the subject is" in warning for warning in plan.warnings)
+    assert any("the subject position in its EXIF, in pixels, is dropped" in warning for warning in plan.warnings)
     assert (tags[282], tags[283], tags[296]) == (pytest.approx(300), pytest.approx(900), 2)
     assert tags[271] == "a camera"
     assert tags.get_ifd(34853)[2] == (48, 12, 30), "where it was taken"
@@ -173,7 +173,7 @@ def test_what_cannot_be_held_is_said(tmp_path, target):
     assert target == ".gif" or "XMP" in said
 
 
-def test_the_resolution_of_another_family_gets_into_a_picture_without_a_place_of_its_own(tmp_path):
+def test_resolution_of_a_png_is_written_to_the_exif_of_a_webp(tmp_path):
     picture(tmp_path / "in.png", dpi=(300, 150))
     upsampled(tmp_path / "in.png", tmp_path / "out.webp", scale="2")
     with Image.open(tmp_path / "out.webp") as image:

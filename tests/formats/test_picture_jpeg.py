@@ -228,12 +228,12 @@ def test_what_follows_the_picture_in_its_file_is_said_to_be_dropped(tmp_path, pa
     assert planned(tmp_path / "in.jpg", scale="2").warnings == ()
     (tmp_path / "in.jpg").write_bytes(data + b"....ftypmp42 a motion photo" + bytes(padding))
     (warning,) = planned(tmp_path / "in.jpg", scale="2").warnings
-    assert "what follows the picture in its file" in warning
+    assert "data after the picture" in warning
 
 
 def test_a_gain_map_is_said_to_be_dropped(tmp_path):
     _, warnings = written(tmp_path, (APP[2], b"MPF\0 of which Pillow makes nothing"))
-    assert "what follows the picture in its file" in warnings
+    assert "data after the picture" in warnings
 
 
 def test_what_only_jpeg_can_say_is_said_to_be_dropped_elsewhere(tmp_path):
@@ -250,5 +250,5 @@ def test_xmp_that_is_too_long_for_jpeg(tmp_path):
     text = file_dump.chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + document)
     (tmp_path / "in.png").write_bytes(file_dump.png([b"\1\2\3"], (1, 1), before=text))
     plan = upsampled(tmp_path / "in.png", tmp_path / "out.jpg", scale="2")
-    assert any("its XMP is dropped: it is too long for JPEG" in warning for warning in plan.warnings)
+    assert any("its XMP is dropped: too long for JPEG" in warning for warning in plan.warnings)
     assert whole(tmp_path / "out.jpg").shape == (2, 2, 3)

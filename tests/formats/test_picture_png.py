@@ -78,7 +78,7 @@ def test_chunks_that_tell_of_another_kind_of_pixels(tmp_path, name):
     data = png([b"\1\2\0\3"], (4, 1), 8, 3, before=added + palette if name == "sBIT" else palette + added)
     after, warnings = written(tmp_path, data)
     assert name.encode() not in dict(after)
-    assert f"its chunk {name} is dropped: it tells of another kind of pixels" in warnings
+    assert f"its chunk {name} is dropped: it describes another pixel format" in warnings
     after, warnings = written(tmp_path, data, mode="nearest")
     assert dict(after)[name.encode()] == content
     assert warnings == ""

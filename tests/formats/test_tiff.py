@@ -1,4 +1,4 @@
-from pathlib import Path
+import threading
 
 import numpy as np
 import pytest
@@ -6,11 +6,10 @@ import tifffile
 
 from tests.formats.examples import BY_ID, made, samples
 from tests.pipeline_helpers import planned, upsampled, whole
+from tests.samples import SAMPLES
 from upsample_cli import formats
 from upsample_cli.errors import InputError
 from upsample_cli.formats.base import ReadOptions
-
-SAMPLES = Path(__file__).parents[2] / "sample_data"
 
 
 @pytest.mark.parametrize(
@@ -135,6 +134,33 @@ def test_axes_that_nobody_names_have_to_be_named(tmp_path):
     with pytest.raises(InputError, match="name each of them with --axes"):
         planned(path, scale="2")
     assert planned(path, scale="2", axes="tzyx").first.after.grid.shape == (2, 6, 16, 18)
+
+
+def test_messages_about_a_file_are_not_taken_for_those_of_a_file_that_another_thread_opens(tmp_path, monkeypatch):
+    intact, damaged = tmp_path / "intact.tif", tmp_path / "damaged.tif"
+    for path in (intact, damaged):
+        tifffile.imwrite(path, samples((4, 16, 18)), compression="zlib", photometric="minisblack", metadata=None)
+    with tifffile.TiffFile(damaged) as tiff:
+        damaged.write_bytes(damaged.read_bytes()[: tiff.pages[2].offset])
+    refused = []
+
+    def open_damaged():
+        with pytest.raises(InputError, match=r"damaged\.tif: is truncated: parts of it lie beyond its end"):
+            formats.open_source(damaged, ReadOptions())
+        refused.append(damaged)
+
+    class Slow(tifffile.TiffFile):
+        def __init__(self, path):
+            super().__init__(path)
+            if path == intact:
+                thread = threading.Thread(target=open_damaged)
+                thread.start()
+                thread.join()
+
+    monkeypatch.setattr(tifffile, "TiffFile", Slow)
+    with formats.open_source(intact, ReadOptions()) as source:
+        assert source.header.grid.shape == (4, 16, 18)
+    assert refused == [damaged]
 
 
 def test_what_is_kept_is_not_warned_of(tmp_path):

@@ -225,7 +225,7 @@ def test_a_codec_that_cannot_hold_the_result_is_replaced_aloud(tmp_path):
     with open_source(path, ReadOptions()) as source:
         header = source.header._replace(dtype=np.dtype(np.float32))
     sink = make_sink(tmp_path / "out.tif", [header], WriteOptions())
-    assert sink.warnings == ["JPEG compression cannot hold this: Deflate takes its place"]
+    assert sink.warnings == ["JPEG compression cannot hold the output: Deflate is used instead"]
     sink.write([tmp_path / "out.tif"], iter([[np.full((16, 16), 0.5, np.float32)]]))
     assert (tifffile.imread(tmp_path / "out.tif") == 0.5).all()
 
@@ -270,7 +270,8 @@ def test_a_layout_that_contradicts_itself_is_refused_before_work(tmp_path):
         offset = tiff.pages[0].tags["PhotometricInterpretation"].valueoffset
     data[offset] = 8  # CIELAB has three samples in a pixel
     path.write_bytes(data)
-    with pytest.raises(OutputError, match=r"out-in\.tif: cannot have the layout of the input's samples"):
+    says = r"out-in\.tif: cannot be written: the sample layout of the input is inconsistent"
+    with pytest.raises(OutputError, match=says):
         planned(path, scale="2")
 
 

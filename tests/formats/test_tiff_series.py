@@ -165,7 +165,7 @@ def test_bigtiff_as_soon_as_the_pyramid_needs_it(tmp_path, monkeypatch, largest,
     path, out = tmp_path / "in.tif", tmp_path / "out.tif"
     pyramid(path, "plain", [(64, 96)])  # 128 × 192 samples of 4 bytes are 96 KiB, and the smaller ones 30 more
     assert 4 * 128 * 192 == 96 << 10
-    monkeypatch.setattr(sink, "_LARGEST", largest << 10)
+    monkeypatch.setattr(sink, "_MAX_CLASSIC_BYTES", largest << 10)
     upsampled(path, out, scale="2")
     with tifffile.TiffFile(out) as tiff:
         assert tiff.is_bigtiff == big

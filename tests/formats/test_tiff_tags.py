@@ -170,5 +170,5 @@ def test_tags_of_later_pages_are_said_to_be_dropped(tmp_path, other, contiguous)
     with tifffile.TiffWriter(path) as writer:
         writer.write(samples((8, 9)), extratags=[(285, 2, 0, "one", True)], **same)
         writer.write(samples((8, 9)), **same, **other)
-    said = any("pages behind the first" in warning for warning in planned(path, scale="2").warnings)
+    said = any("pages after the first" in warning for warning in planned(path, scale="2").warnings)
     assert said == (bool(other) and not contiguous)

@@ -13,13 +13,13 @@ from upsample_cli import formats
 from upsample_cli.formats.base import Header
 from upsample_cli.formats.volume import parallel_gzip
 from upsample_cli.geometry import Axis, Grid
+from upsample_cli.pipeline import array_plan
+from upsample_cli.pipeline.mode import read_options
+from upsample_cli.pipeline.plan import make_plan
+from upsample_cli.pipeline.run import run_plan
 from upsample_cli.preview import tap
-from upsample_cli.preview.appearance import Appearance, contrast, label_colours
+from upsample_cli.preview.appearance import Appearance, display_window, label_colours
 from upsample_cli.preview.tap import PreviewTap
-from upsample_cli.resize import array_plan
-from upsample_cli.resize.mode import read_options
-from upsample_cli.resize.plan import make_plan
-from upsample_cli.resize.run import run_plan
 from upsample_cli.verify.check import verify
 
 SHOWN = [example for example in EXAMPLES if example.id != "npy-axes-t-C"]  # which has no axis that is resized
@@ -122,7 +122,7 @@ def test_people_stand_upright_however_their_volumes_are_stored(codes, tmp_path):
     )
     nib.save(stored, tmp_path / "in.nii")
     found = watched(tmp_path / "in.nii")
-    low, high = contrast([head])
+    low, high = display_window([head])
     middles = {"axial": head[:, :, 9], "coronal": head[:, 10, :], "sagittal": head[8, :, :]}
     if codes != "RAS":  # backwards along an axis of even size the middle is the sample before
         canonical = np.asarray(nib.as_closest_canonical(stored).dataobj)
@@ -184,10 +184,10 @@ def test_a_line_is_drawn_as_a_curve(tmp_path):
     ids=["uint8", "bool", "uint16", "float", "complex", "infinite", "constant", "wide"],
 )
 def test_levels_of_every_type(samples, expected):
-    look = Appearance.of(
+    appearance = Appearance.of(
         Header(Grid((Axis("y", 1), Axis("x", samples.shape[1]))), samples.dtype), [samples], labels=False
     )
-    np.testing.assert_allclose(look.levels(samples), expected, atol=2)  # the extremes may lose a little contrast
+    np.testing.assert_allclose(appearance.levels(samples), expected, atol=2)  # the extremes may lose a little contrast
 
 
 def test_what_is_not_a_number_is_transparent():

@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 
 from tests.pipeline_helpers import asked
+from tests.samples import SAMPLES
 from upsample_cli.batch.job import Job
 from upsample_cli.batch.result import Result
 from upsample_cli.batch.run import ExecutionOptions, run_job
@@ -27,7 +28,6 @@ from upsample_cli.preview.views import View
 from upsample_cli.report import page as report
 from upsample_cli.report.page import HtmlReport
 
-SAMPLES = Path(__file__).parents[2] / "sample_data"
 FILES = ("cat.jpg", "icon.png", "bilevel.png", "brain.nii.gz", "labels.nii.gz", "stack_imagej.tif", "signal.npy")
 ODD = os.fsdecode(b"a <b>&\"'\xff\n.png")  # markup, quotes, a line break, and what is no UTF-8
 
@@ -123,7 +123,7 @@ def test_every_file_that_was_resized_has_pictures_of_both(results):
         "<dt>Spacing</dt><dd>3.5 × 3.5 × 5.5 mm → 1.75 × 1.75 × 2.75 mm</dd>",
         "<dt>Samples</dt><dd>3 × uint8, computed in float32</dd>",
         "<dt>Mode</dt><dd>trilinear</dd>",
-        "<li>two levels become grey (L), so that there are values in between; --mode nearest keeps them</li>",
+        "<li>bilevel picture is written as grey (L), because blending needs new levels; --mode nearest avoids it</li>",
         '<p class="error">damaged.png: ',
         '<p class="error">the output exists</p>',
         "<h1>8 of 10 files resized</h1>",
@@ -204,7 +204,7 @@ def test_a_thousand_files_stay_below_30_megabytes(tmp_path):
 
 
 def test_pages_of_very_many_files_have_pictures_of_the_first(results, monkeypatch):
-    monkeypatch.setattr(report, "_PICTURED", 2)
+    monkeypatch.setattr(report, "_MAX_FILES_WITH_IMAGES", 2)
     page = written(reversed(results))
     assert [picture["alt"] for picture in page.all("img")] == ["Input", "Output"] * 2
     assert "pictures of the first 2</p>" in page.text
@@ -247,7 +247,7 @@ def test_a_report_is_replaced_and_nothing_else(tmp_path, results):
     written(results[:1], "report.html")
     assert len(written(results[:2], "report.html").names) == 2
     Path("page.html").write_text("<!doctype html><p>mine")
-    with pytest.raises(OutputError, match=r"page.html: exists and is no report; --overwrite replaces it"):
+    with pytest.raises(OutputError, match=r"page.html: exists and is not a report; --overwrite replaces it"):
         written(results, "page.html")
     assert Path("page.html").read_text() == "<!doctype html><p>mine"
     assert written(results, "page.html", overwrite=True).names
@@ -259,7 +259,7 @@ def test_a_report_is_replaced_and_nothing_else(tmp_path, results):
         ("folder.html", OutputError, "is a directory"),
         ("none/report.html", OutputError, "cannot be written"),
         ("long" * 100 + ".html", OutputError, "cannot be written"),
-        ("cat.jpg", RequestError, "--report wants a name that ends with .html"),
+        ("cat.jpg", RequestError, "--report needs a file name ending in .html"),
     ],
     ids=["directory", "nowhere", "long", "picture"],
 )

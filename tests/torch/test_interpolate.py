@@ -89,10 +89,9 @@ def test_dtypes_that_torch_refuses_work_too(dtype):
         assert torch.equal(ours.interpolate(x, size=5, mode=mode), x.new_ones(1, 1, 5, 5))
 
 
-ANTIALIASED = [("linear", 1), ("trilinear", 3), ("cubic", 1), ("cubic", 3), ("lanczos", 3)]
-
-
-@pytest.mark.parametrize(("mode", "ndim"), ANTIALIASED)
+@pytest.mark.parametrize(
+    ("mode", "ndim"), [("linear", 1), ("trilinear", 3), ("cubic", 1), ("cubic", 3), ("lanczos", 3)]
+)
 def test_antialiasing_works_in_one_and_three_dimensions(mode, ndim):
     x = torch.rand(1, 1, *[12] * ndim, dtype=torch.float64)
     output = ours.interpolate(x, size=4, mode=mode, antialias=True)

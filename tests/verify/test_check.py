@@ -13,9 +13,9 @@ from tests.formats.examples import EXAMPLES, samples
 from tests.pipeline_helpers import asked
 from upsample_cli.errors import InputError, OutputError, RequestError
 from upsample_cli.formats import open_source
-from upsample_cli.resize.mode import read_options
-from upsample_cli.resize.plan import make_plan
-from upsample_cli.resize.run import run_plan
+from upsample_cli.pipeline.mode import read_options
+from upsample_cli.pipeline.plan import make_plan
+from upsample_cli.pipeline.run import run_plan
 from upsample_cli.verify.check import verify
 
 WAYS = (
@@ -122,11 +122,11 @@ def float32(value):
     ("spoil", "says"),
     [
         (change(80, float32(1.01)), "the spacing of x is 1.00999"),
-        (change(292, float32(0.25)), "from where sform was planned"),  # srow_x[3]
-        (change(276, float32(-0.2)), "from where qform was planned"),  # qoffset_z
+        (change(292, float32(0.25)), "a corner is 0.75 away from its planned position in sform"),  # srow_x[3]
+        (change(276, float32(-0.2)), "away from its planned position in qform"),  # qoffset_z
         (change(42, b"\x0b\x00"), "its shape is"),
-        (change(70, b"\x08\x00"), "cannot be read again|is not what the mode gives"),
-        (lambda paths: paths[0].write_bytes(b""), "cannot be read again"),
+        (change(70, b"\x08\x00"), "the output cannot be read back|is not what the mode gives"),
+        (lambda paths: paths[0].write_bytes(b""), "the output cannot be read back"),
     ],
     ids=["spacing", "sform", "qform", "shape", "dtype", "empty"],
 )

@@ -14,10 +14,10 @@ import numpy as np
 from ..core.arrays import Array, ArrayLike
 from ..core.axis_plan import AxisTarget, max_taps, plan_axes
 from ..core.dtypes import SampleCodec, label_codec, numeric_codec
+from ..core.long_axis import Matrix
 from ..core.modes import Mode, check_ndim, find_mode
 from ..core.resample import resample
 from ..core.sampling import scaled_size
-from ..core.weights import BandedMatrix
 
 Size = int | Sequence[int]
 Factor = float | Sequence[float]
@@ -199,7 +199,7 @@ class Resampling:
         self._taps = max_taps(plans)
         self._copies = mode.copies_samples
         self._codec = label_codec if mode.is_label_mode else numeric_codec
-        self.matrices: list[BandedMatrix | None] = [None, None, *(plan.matrix for plan in plans)]
+        self.matrices: list[Matrix | None] = [None, None, *(plan.matrix for plan in plans)]
 
     def forward(self, x: Array) -> Array:
         if x.dtype.name == "bfloat16":  # of ml_dtypes; NumPy knows it as a void type
@@ -221,7 +221,7 @@ class Resampling:
         return result if dtype is self._dtype else result.astype(self._dtype)
 
     @staticmethod
-    def _apply(x: Array, matrices: Sequence[BandedMatrix | None], shape: tuple[int, ...], codec: SampleCodec) -> Array:
+    def _apply(x: Array, matrices: Sequence[Matrix | None], shape: tuple[int, ...], codec: SampleCodec) -> Array:
         out = _empty(shape, x.dtype.newbyteorder("="), channels_last=_is_channels_last(x))
         resample(x, matrices, out, codec)
         return out
@@ -236,7 +236,7 @@ def _as_array(input: ArrayLike) -> Array:
     if type(input).__module__.partition(".")[0] == "torch":
         raise TypeError("use upsample_cli.torch.interpolate for PyTorch tensors")
     if hasattr(input, "__dlpack__") and not hasattr(input, "__array__"):
-        return np.from_dlpack(cast("Any", input))
+        return np.from_dlpack(cast(Any, input))
     return np.asarray(input)
 
 
@@ -303,5 +303,8 @@ def _targets(spatial: Sequence[int], options: UpsampleOptions) -> list[AxisTarge
 def _one_per_axis(name: str, value: Any, count: int) -> list[Any]:
     values = [value] * count if np.ndim(value) == 0 else list(value)
     if len(values) != count:
-        raise ValueError(f"{name} must be one number or one for each of the {count} spatial axes, got {value!r}")
+        raise ValueError(
+            f"{name} must be one number or one for each of the {count} spatial axes, got {value!r}; the first two axes "
+            "are N and C; for arrays without them, such as (H, W, 3), use resize()"
+        )
     return values

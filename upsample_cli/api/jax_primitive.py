@@ -49,7 +49,7 @@ def _by_gathers(x: Any, *, options: UpsampleOptions, in_shape: tuple[int, ...], 
     y = x if copies else x.astype(jax.numpy.promote_types(x.dtype, np.float32))
     for axis, matrix in enumerate(plan.matrices):
         if matrix is not None:
-            y = _apply(y, matrix.transposed() if transpose else matrix, axis, copies)
+            y = _apply(y, matrix.transposed() if transpose else matrix.table(), axis, copies)
     if jax.numpy.issubdtype(x.dtype, np.integer) and not copies:
         limits = jax.numpy.iinfo(x.dtype)
         y = jax.numpy.clip(jax.numpy.round(y), limits.min, limits.max)

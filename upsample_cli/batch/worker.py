@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from .. import formats
 from ..core.threads import available_cores
 from ..errors import OutputError, UpsampleError, as_failure
-from ..resize.mode import read_options
-from ..resize.plan import Plan, make_plan
-from ..resize.run import run_plan
+from ..pipeline.opening import open_input
+from ..pipeline.plan import Plan, make_plan
+from ..pipeline.run import run_plan
 from .existing import Existing
 from .job import ExecutionOptions, Job
 from .result import Result, Summary
@@ -47,10 +47,12 @@ def run_job(
     try:
         if skips_existing and _output_exists(job):
             return result._replace(status="skipped", reason=_EXISTS)
-        with formats.open_source(job.input, read_options(job.request)) as source:
+        with open_input(job.input, job.request) as source:
             plan = make_plan(job.request, source, job.input, job.output)
             result = _with_plan(result, plan)
             if not options.dry_run:
+                if options.planned is not None:
+                    options.planned(result)
                 if before_run is not None:
                     before_run(plan)
                 result = _run(result, plan, source, options, progress)
@@ -70,8 +72,9 @@ def _output_exists(job: Job) -> bool:
 def _with_plan(result: Result, plan: Plan) -> Result:
     before, after = plan.first.before, plan.first.after
     return result._replace(
-        before=Summary(before.grid, before.dtype.name, len(plan.images)),
-        after=Summary(after.grid, after.dtype.name, len(plan.images)),
+        before=Summary.of(before, len(plan.images)),
+        after=Summary.of(after, len(plan.images)),
+        distorts=plan.distorts,
         mode=plan.mode_name,
         compute_dtype=plan.first.codec.compute_dtype.name,
         warnings=plan.warnings,

@@ -10,6 +10,7 @@ from click.types import StringParamType
 
 from .._version import __version__
 from ..core.modes import LABEL_KERNELS, MODES
+from ..pipeline.request import DTYPES
 from .help import COMPARING, INPUTS, MESSAGES, OUTPUTS, RUNNING, SAMPLING, SIZE
 
 if TYPE_CHECKING:
@@ -19,11 +20,17 @@ Decorator: TypeAlias = Callable[[Any], Any]
 
 
 class Option(click.Option):
-    """An option with the heading under which the help shows it."""
+    """An option with the heading under which the help shows it.
 
-    def __init__(self, *args: Any, group: str, **kwargs: Any) -> None:
+    Attributes:
+        group: the heading.
+        bare: the value of the option if the next argument is not one; None if the option needs a value.
+        pattern: a regular expression that tells values from other arguments, for an option with a `bare` value.
+    """
+
+    def __init__(self, *args: Any, group: str, bare: str | None = None, pattern: str = "", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.group = group
+        self.group, self.bare, self.pattern = group, bare, pattern
 
 
 class Files(StringParamType):
@@ -70,14 +77,53 @@ def _all_of(*decorators: Decorator) -> Decorator:
     return decorate
 
 
+class Target(StringParamType):
+    """Numbers for axes, in an option that may be repeated; an environment variable holds one value, spaces included."""
+
+    name = "numbers"
+
+    def split_envvar_value(self, rv: str) -> Sequence[str]:
+        """The value as a whole."""
+        return [rv]
+
+
+def _target(name: str, metavar: str, description: str) -> Decorator:
+    return _option(SIZE, name, metavar=metavar, type=Target(), multiple=True, help=description)
+
+
 size_options = _all_of(
-    _option(SIZE, "--scale", metavar="F", help="Factor: 2, or 2,2,1 for x,y,z, or by name: z=1,y=2,x=2."),
-    _option(SIZE, "--size", metavar="N", help="Samples: 1024x768 (width first), 256x256x180, or x=1024."),
-    _option(SIZE, "--spacing", metavar="D", help="Sample spacing in the file's unit: 1, or 1,1,2, or z=0.5."),
-    _option(
-        SIZE, "--fit", metavar="BOX", help="Largest size with the input's aspect ratio that fits a box: 1024x1024."
+    _target("--scale", "F", "Factor: 2, 50%, 1/3, or 2,2,1 for x,y,z, or by name: z=1,y=2,x=2."),
+    _target(
+        "--size", "N", "Samples: 1024x768 (width first), 256x256x180, x=1024, 50%; 800x and x600 keep proportions."
     ),
-    _option(SIZE, "--like", metavar="FILE", type=Files(), help="The size (and nothing else) of a reference file."),
+    _target("--width", "N", "Width in samples; the height follows from the proportions, or from --height."),
+    _target("--height", "N", "Height in samples; the width follows from the proportions, or from --width."),
+    _target("--spacing", "D", "Sample spacing in the file's unit or in its own: 1, 0.5um, or 1,1,2, or z=0.5."),
+    _option(
+        SIZE,
+        "--isotropic",
+        metavar="[coarsest]",
+        bare="finest",
+        pattern="finest|coarsest",
+        help="The spacing of the finest axis for all axes, or of the coarsest.",
+    ),
+    _target("--fit", "BOX", "Largest size with the input's proportions in a box: 256, 1920x1080; z only if named."),
+    _target("--cover", "BOX", "Cover a box with the input's proportions, and crop to its centre: 300x200."),
+    _option(
+        SIZE,
+        "--like",
+        metavar="FILE",
+        type=Files(),
+        help="The grid of a reference file: its sizes, spacing and position; the size alone of pictures.",
+    ),
+    _option(
+        SIZE,
+        "--outside",
+        metavar="VALUE",
+        help="Value of samples outside the input with --like and --pair (default 0), or edge to repeat the border.",
+    ),
+    _option(SIZE, "--only-shrink", is_flag=True, help="Axes that would grow keep their size."),
+    _option(SIZE, "--only-enlarge", is_flag=True, help="Axes that would shrink keep their size."),
 )
 sampling_options = _all_of(
     _option(
@@ -85,8 +131,8 @@ sampling_options = _all_of(
         "--mode",
         metavar="M",
         type=Words(tuple(MODES)),
-        help="linear (default; nearest for files marked as labels), cubic, lanczos, area, nearest, nearest-exact or "
-        "label; bilinear, bicubic and trilinear also require exactly 2, 2 and 3 resized axes.",
+        help="linear (default; nearest-exact for files marked as labels), cubic, lanczos, area, box, nearest, "
+        "nearest-exact or label; bilinear, bicubic and trilinear also require exactly 2, 2 and 3 resized axes.",
     ),
     _option(
         SAMPLING,
@@ -95,7 +141,13 @@ sampling_options = _all_of(
         type=Words(LABEL_KERNELS),
         default="linear",
         show_default=True,
-        help="Weights of mode label: linear or cubic.",
+        help="Weights of mode label: linear, cubic or box.",
+    ),
+    _option(
+        SAMPLING,
+        "--nodata",
+        metavar="VALUE",
+        help="Value of missing samples, such as -9999 or nan, which get no weight; none ignores the value in the file.",
     ),
     _option(
         SAMPLING,
@@ -120,7 +172,7 @@ sampling_options = _all_of(
         SAMPLING,
         "--axes",
         metavar="NAMES",
-        help="Axis names for a file without them, slowest first: tzyx, zcyx, yxs.",
+        help="Axis names for a file without them, slowest first, from t z c y x s: tzyx, zcyx, yxs.",
     ),
     _option(
         SAMPLING,
@@ -131,7 +183,14 @@ sampling_options = _all_of(
     ),
 )
 input_options = _all_of(
-    _option(INPUTS, "-r", "--recursive", is_flag=True, help="Search directories, at any depth."),
+    _option(
+        INPUTS,
+        "-r",
+        "--recursive",
+        is_flag=True,
+        help="Search directories at any depth for files of known type. Hidden files and links to directories are "
+        "skipped.",
+    ),
     _option(
         INPUTS,
         "--files-from",
@@ -140,10 +199,26 @@ input_options = _all_of(
         help="Read more file names from a file, one per line or NUL-separated; - is standard input.",
     ),
     _option(
-        INPUTS, "--include", metavar="PATTERN", multiple=True, help="Only inputs whose name matches: '*.png', 'anat/*'."
+        INPUTS,
+        "--base",
+        metavar="DIR",
+        type=Files(),
+        help="Directory below which the listed files lie, and whose subdirectories -o OUT/ mirrors. Default: the "
+        "deepest that contains all of them.",
     ),
     _option(
-        INPUTS, "--exclude", metavar="PATTERN", multiple=True, help="Skip inputs and directories whose name matches."
+        INPUTS,
+        "--include",
+        metavar="PATTERN",
+        multiple=True,
+        help="Only inputs whose name matches: '*.png', 'anat/*'. Repeatable.",
+    ),
+    _option(
+        INPUTS,
+        "--exclude",
+        metavar="PATTERN",
+        multiple=True,
+        help="Skip inputs and directories whose name matches. Repeatable.",
     ),
     _option(
         INPUTS,
@@ -151,7 +226,7 @@ input_options = _all_of(
         metavar="RULE",
         multiple=True,
         help="IMAGE=OTHER:MODE: also resize the companion of each image, found by its name, onto the same grid in its "
-        "own mode: '*_T1w.nii.gz=*_dseg.nii.gz:label'.",
+        "own mode: '*_T1w.nii.gz=*_dseg.nii.gz:label'. Each * matches the same text on both sides. Repeatable.",
     ),
 )
 output_options = _all_of(
@@ -161,11 +236,11 @@ output_options = _all_of(
         "--output",
         metavar="PATH",
         type=Files(),
-        help="A file, a directory, - for standard output, or a template with {stem} {ext} {parent} {subdir} {size} "
-        "{scale} {mode}. Default: {stem}_upsampled{ext} beside the input.",
+        help="A file, a directory, - for standard output, or a template, see Templates. Missing directories are made. "
+        "Default: {stem}_upsampled{ext} beside the input.",
     ),
     _option(OUTPUTS, "--format", metavar="EXT", help="Format if the output's name does not set it: png, tif, nii.gz …"),
-    _option(OUTPUTS, "--overwrite", is_flag=True, help="Replace outputs that exist."),
+    _option(OUTPUTS, "--overwrite", is_flag=True, help="Replace outputs that exist. Default: an error."),
     _option(OUTPUTS, "--skip-existing", is_flag=True, help="Skip inputs whose output exists."),
     _option(OUTPUTS, "--newer", is_flag=True, help="Replace outputs that are older than their input, skip others."),
     _option(
@@ -173,7 +248,7 @@ output_options = _all_of(
         "--quality",
         metavar="Q",
         type=click.IntRange(1, 100),
-        help="Quality of JPEG and WebP. Default: as the input.",
+        help="Quality of lossy codecs such as JPEG and WebP. Default: the input's.",
     ),
     _option(
         OUTPUTS,
@@ -182,11 +257,40 @@ output_options = _all_of(
         type=click.IntRange(0, 9),
         help="Compression of PNG, TIFF and gzip: 0 fast, 9 small.",
     ),
+    _option(
+        OUTPUTS,
+        "--dtype",
+        metavar="TYPE",
+        type=Words(DTYPES),
+        help="Data type of the samples: uint8, uint16, float32 … Values are kept, rounded and saturated.",
+    ),
+    _option(
+        OUTPUTS,
+        "--rescale",
+        metavar="[LOW,HIGH]",
+        bare="full",
+        pattern=r"[-+.\de]+,[-+.\de]+|full",
+        help="Map the full range of the input, or the values LOW to HIGH, to the full range of the data type.",
+    ),
+    _option(
+        OUTPUTS,
+        "--background",
+        metavar="COLOUR",
+        help="Put transparent pixels on a colour, such as white or '#ff8800', for formats without alpha.",
+    ),
+    _option(OUTPUTS, "--strip", is_flag=True, help="Leave out EXIF, XMP, places, dates and comments."),
     _option(OUTPUTS, "--no-provenance", is_flag=True, help="Do not record in the output how it was made."),
-    _option(OUTPUTS, "--verify", is_flag=True, help="Reread each output and check it against its input and the plan."),
+    _option(
+        OUTPUTS,
+        "--verify",
+        is_flag=True,
+        help="Reread each output with different code and check it against its input and the plan.",
+    ),
 )
 running_options = _all_of(
-    _option(RUNNING, "--dry-run", is_flag=True, help="Print the plan and write nothing."),
+    _option(
+        RUNNING, "--dry-run", is_flag=True, help="Print the plan with sizes, spacing and memory, and write nothing."
+    ),
     _option(
         RUNNING,
         "-j",
@@ -195,7 +299,13 @@ running_options = _all_of(
         type=click.IntRange(1),
         help="Files processed in parallel. Default: one per core.",
     ),
-    _option(RUNNING, "--threads", metavar="N", type=click.IntRange(1), help="Threads per file. Default: the cores."),
+    _option(
+        RUNNING,
+        "--threads",
+        metavar="N",
+        type=click.IntRange(1),
+        help="Compute threads, shared among the files in progress. Default: one per core.",
+    ),
     _option(
         RUNNING,
         "--max-memory",
@@ -234,7 +344,7 @@ message_options = _all_of(
         "--failed-to",
         metavar="LIST",
         type=Files(),
-        help="Write the names of failed inputs to a file that --files-from can read.",
+        help="Write the names of inputs that failed or were not reached to a file for --files-from.",
     ),
     _option(MESSAGES, "-q", "--quiet", is_flag=True, help="Print only errors."),
     _option(
@@ -272,6 +382,6 @@ def _man_page(context: click.Context) -> str:
 
 
 about_options = _all_of(
-    _print_and_exit("--man", _man_page, "Print the man page: upsample --man | man -l -"),
+    _print_and_exit("--man", _man_page, "Print the man page; to read it: upsample --man | man -l -"),
     _print_and_exit("--version", _version, "Print the version and the compute kernel."),
 )

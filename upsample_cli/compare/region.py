@@ -1,4 +1,4 @@
-"""A part of a file, as users name it."""
+"""Parses ``--region``, the part of a file to compare."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from ..errors import RequestError
 from ..geometry import Grid
 
-_FORMS = "write X,Y,W,H in samples of the input, or x=10:60,y=0:50,z=12"
+_SYNTAX = "write X,Y,W,H in samples of the input, or x=10:60,y=0:50,z=12"
 
 
 @dataclass(frozen=True)
@@ -18,8 +18,8 @@ class Region:
     """A box of samples of the input.
 
     Attributes:
-        ranges: by the name of an axis, the samples along it; all of those that are not named.
-        text: how the user wrote it.
+        ranges: the samples along an axis by its name; axes that are not named are not restricted.
+        text: the region as the user wrote it.
     """
 
     ranges: Mapping[str, range]
@@ -27,10 +27,10 @@ class Region:
 
     @classmethod
     def parse(cls, text: str) -> Region:
-        """Read ``X,Y,W,H``, or ranges and single samples by the names of their axes.
+        """Parse ``X,Y,W,H``, or ranges and single samples by axis name.
 
         Raises:
-            RequestError: it is neither.
+            RequestError: the text has neither form, or the region is empty.
         """
         if re.fullmatch(r"\s*\d+(\s*,\s*\d+){3}\s*", text):
             x, y, width, height = (int(number) for number in text.split(","))
@@ -40,22 +40,22 @@ class Region:
             for part in text.split(","):
                 match = re.fullmatch(r"\s*([a-z])\s*=\s*(\d+)\s*(?::\s*(\d+)\s*)?", part)
                 if match is None or match[1] in ranges:
-                    raise RequestError(f"--region {text}: {part.strip()!r} is no range of an axis; {_FORMS}")
+                    raise RequestError(f"--region {text}: {part.strip()!r} is not a range along an axis; {_SYNTAX}")
                 start = int(match[2])
                 ranges[match[1]] = range(start, start + 1 if match[3] is None else int(match[3]))
         if not all(ranges.values()):
-            raise RequestError(f"--region {text}: there is nothing in it; {_FORMS}")
+            raise RequestError(f"--region {text}: the region is empty; {_SYNTAX}")
         return cls(ranges, text)
 
     def check(self, grid: Grid, path: Path) -> None:
-        """Refuse what is not within the `grid` of the file at `path`.
+        """Check that the region is within the `grid` of the file at `path`.
 
         Raises:
-            RequestError: it has no such axis, or the axis is shorter.
+            RequestError: an axis does not exist or is shorter than the region.
         """
         for name, samples in self.ranges.items():
             if name not in grid.names or name == "s":
-                what = f"--region {self.text}: no axis {name!r}; the axes are {', '.join(grid.names)}"
-                raise RequestError(what, path)
+                axes = ", ".join(grid.names)
+                raise RequestError(f"--region {self.text}: no axis {name!r}; the axes are {axes}", path)
             if samples.stop > grid[name].size:
                 raise RequestError(f"--region {self.text}: axis {name} has {grid[name].size} samples", path)

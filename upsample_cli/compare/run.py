@@ -1,7 +1,6 @@
-"""``--compare``: one detail in several modes on a sheet, so that people choose by looking.
+"""``--compare``: a sheet that shows one region of a file in several modes.
 
-Each panel is a part of the very output that the mode would give: the same weights, cut to the rows and columns that are
-shown, and of the input only what they read.
+Each panel is a crop of the output that the mode would write. Only the input samples that it depends on are read.
 """
 
 from __future__ import annotations
@@ -21,16 +20,17 @@ from ..core.modes import MODES, find_mode
 from ..errors import OutputError, RequestError, as_failure
 from ..formats.base import Source
 from ..geometry import Grid
+from ..pipeline.array_plan import ArrayPlan, array_bytes
+from ..pipeline.mode import read_options
+from ..pipeline.mode_names import known_mode
+from ..pipeline.planning import plan_array
+from ..pipeline.request import Request
+from ..pipeline.targets import find_targets
 from ..preview.appearance import Appearance
 from ..preview.planes import sample_aspect
-from ..resize.array_plan import ArrayPlan, array_bytes
-from ..resize.mode import read_options
-from ..resize.planning import plan_array
-from ..resize.request import Request
-from ..resize.targets import find_targets
 from ..runtime.atomic import AtomicOutput, remove_stale, resolve_link
 from ..runtime.resources import baseline_bytes, check_memory, default_memory_limit
-from ..text import printable, shorten
+from ..text import format_sizes, printable, shorten
 from .contact_sheet import Panel, contact_sheet
 from .crop import Crop, Window, choose_window, crops
 from .region import Region
@@ -39,19 +39,20 @@ if TYPE_CHECKING:
     from ..batch.job import Job
 
 DEFAULT_NAME = "{stem}_comparison.png"
-_PANEL = 320  # pixels, to which the width of smaller details is enlarged, each sample to a square
+_TIMES = " x "
+_PANEL_WIDTH = 320  # pixels; smaller crops are enlarged to about this width, by whole pixels
 _NAME_WIDTH = 63  # characters of the file name
-_LARGEST_PANEL = 50_000_000  # samples of the output
+_MAX_PANEL_PIXELS = 50_000_000  # larger panels are refused
 
 
 @dataclass(frozen=True)
 class Variant:
-    """A mode, with what changes it.
+    """A mode and its options.
 
     Attributes:
-        text: how the user wrote it.
-        mode: its name.
-        antialias, align_corners: whether it is to be so, whatever is asked for all.
+        text: the variant as the user wrote it.
+        mode: the name of the mode.
+        antialias, align_corners: options that apply to this mode, besides those of the request.
     """
 
     text: str
@@ -60,7 +61,7 @@ class Variant:
     align_corners: bool = False
 
     def request(self, request: Request) -> Request:
-        """The same `request` in this mode; what it asks of all modes counts for those that know it."""
+        """The `request` in this mode. Its own options apply only if the mode supports them."""
         mode = find_mode(self.mode)
         return replace(
             request,
@@ -71,27 +72,28 @@ class Variant:
 
 
 def parse_variants(text: str) -> tuple[Variant, ...]:
-    """Read ``nearest,linear,linear+antialias,cubic+align-corners``.
+    """Parse ``nearest,linear,linear+antialias,cubic+align-corners``.
 
     Raises:
-        RequestError: a mode is unknown, or there is none.
+        RequestError: a mode or an option is unknown.
     """
     variants = []
     for part in text.split(","):
         name, *changes = (word.strip() for word in part.split("+"))
-        if name not in MODES or not {"antialias", "align-corners"}.issuperset(changes):
+        mode = known_mode(name)
+        if mode is None or not {"antialias", "align-corners"}.issuperset(changes):
             raise RequestError(
-                f"--compare {text}: {part.strip()!r} is unknown; name some of {', '.join(MODES)}, each with "
-                "+antialias or +align-corners if wanted"
+                f"--compare {text}: unknown mode {part.strip()!r}; choose from {', '.join(MODES)}, each optionally "
+                "with +antialias or +align-corners"
             )
-        variants.append(Variant("+".join([name, *changes]), name, "antialias" in changes, "align-corners" in changes))
+        variants.append(Variant("+".join([mode, *changes]), mode, "antialias" in changes, "align-corners" in changes))
     return tuple(variants)
 
 
 def compare_jobs(
     jobs: Sequence[Job], variants: Sequence[Variant], region: Region | None = None, *, overwrite: bool = False
 ) -> Generator[Result]:
-    """Make the sheet of every job, and give each one's result as it ends. A bad file never stops the others."""
+    """Write the sheet of each job and yield its result. A bad file never stops the others."""
     for folder in {job.output.parent for job in jobs if job.error is None}:
         remove_stale(folder)
     for number, job in enumerate(jobs):
@@ -103,7 +105,7 @@ def compare_jobs(
                 if error is None:
                     result = compare(job, variants, region, overwrite=overwrite)
             except Exception as failure:
-                error = as_failure(failure, job.input, "ask for a smaller --region")
+                error = as_failure(failure, job.input, "choose a smaller --region")
             if error is not None:
                 result = result._replace(status="failed", reason=None, error=error)
         yield result._replace(number=number, seconds=time.perf_counter() - began)
@@ -113,14 +115,14 @@ def compare(job: Job, variants: Sequence[Variant], region: Region | None = None,
     """Write the sheet of one file.
 
     Args:
-        job: the file, the sheet, and what is asked for in each mode.
-        variants: the modes.
-        region: what to show; None for the most detailed part.
-        overwrite: whether the sheet may replace what exists.
+        job: the input, the sheet and the request.
+        variants: the modes to show.
+        region: the part to show; None for the part with the most detail.
+        overwrite: whether the sheet may replace an existing file.
 
     Raises:
         RequestError: the request, a mode or the region does not fit the file.
-        InputError: the file cannot be read, or is no picture.
+        InputError: the file cannot be read, or has fewer than two axes to show.
         OutputError: the sheet cannot be written.
     """
     requests = [variant.request(job.request) for variant in variants]
@@ -129,21 +131,21 @@ def compare(job: Job, variants: Sequence[Variant], region: Region | None = None,
     with formats.open_source(job.input, reading) as source:
         array_plans = [_array_plan(request, source, job.input) for request in requests]
         window = choose_window(source, array_plans[0], region, job.input)
-        _refuse_too_large(array_plans[0], window, job.input)
+        _check_panel_size(array_plans[0], window, job.input)
         found = crops(source, array_plans, window)
         arrays, warnings = 1 + len(source.others), tuple(source.warnings)
-    look = Appearance.of(
+    appearance = Appearance.of(
         array_plans[0].before, [found[0].input], any(array_plan.mode.is_label_mode for array_plan in array_plans)
     )
-    sheet = _sheet(job.input, variants, array_plans, found, window, look)
+    sheet = _sheet(job.input, variants, array_plans, found, window, appearance)
     written = _save(sheet, job.output, overwrite)
     first = array_plans[0]
     return Result(
         job.input,
         job.output,
         "done",
-        before=Summary(first.before.grid, first.before.dtype.name, arrays),
-        after=Summary(first.after.grid, first.after.dtype.name, arrays),
+        before=Summary.of(first.before, arrays),
+        after=Summary.of(first.after, arrays),
         mode=", ".join(variant.text for variant in variants),
         compute_dtype=first.codec.compute_dtype.name,
         warnings=warnings,
@@ -153,25 +155,25 @@ def compare(job: Job, variants: Sequence[Variant], region: Region | None = None,
 
 def _array_plan(request: Request, source: Source, path: Path) -> ArrayPlan:
     limit = request.max_memory or default_memory_limit()
-    whole = baseline_bytes() + source.memory_factor * array_bytes(source.header)  # of formats that know no parts
-    check_memory(int(whole), limit, path)
+    resident = baseline_bytes() + source.memory_factor * array_bytes(source.header)
+    check_memory(int(resident), limit, path)
     return plan_array(request, source, find_targets(request, source.header.grid, path), limit, path)
 
 
-def _refuse_too_large(array_plan: ArrayPlan, window: Window, path: Path) -> None:
+def _check_panel_size(array_plan: ArrayPlan, window: Window, path: Path) -> None:
     before, after = array_plan.before.grid, array_plan.after.grid
     sides = [
         len(window.ranges[before.names.index(name)]) * after[name].size // before[name].size
         for name in (window.plane.columns, window.plane.rows)
         if name is not None
     ]
-    _refuse_large_panel(sides, path)
+    _check_pixels(sides, path)
 
 
-def _refuse_large_panel(sides: Sequence[int], path: Path) -> None:
-    if math.prod(sides) > _LARGEST_PANEL:
+def _check_pixels(sides: Sequence[int], path: Path) -> None:
+    if math.prod(sides) > _MAX_PANEL_PIXELS:
         size = " x ".join(map(str, sides))
-        raise RequestError(f"--region: it would be shown in {size} pixels; ask for a smaller one", path)
+        raise RequestError(f"--region: it would fill {size} pixels; choose a smaller one", path)
 
 
 def _sheet(
@@ -180,31 +182,31 @@ def _sheet(
     array_plans: Sequence[ArrayPlan],
     found: Sequence[Crop],
     window: Window,
-    look: Appearance,
+    appearance: Appearance,
 ) -> Image.Image:
-    images = [look.image(excerpt.output) for excerpt in found]
+    images = [appearance.image(crop.output) for crop in found]
     assert window.plane.rows is not None
     aspect = sample_aspect(array_plans[0].after.grid, window.plane.columns, window.plane.rows)
-    times = max(1, round(_PANEL / max(images[0].width, images[0].height * aspect)))
-    _refuse_large_panel([images[0].width * times, round(images[0].height * times * aspect)], path)
+    zoom = max(1, round(_PANEL_WIDTH / max(images[0].width, images[0].height * aspect)))
+    _check_pixels([images[0].width * zoom, round(images[0].height * zoom * aspect)], path)
     panels = [
-        Panel(variant.text, _change(array_plan), _enlarged(image, times, times * aspect))
+        Panel(variant.text, _size_change(array_plan), _enlarge(image, zoom, zoom * aspect))
         for variant, array_plan, image in zip(variants, array_plans, images, strict=True)
     ]
     return contact_sheet(
-        shorten(printable(path.name), _NAME_WIDTH, "..."), _where(window, array_plans[0].before.grid), panels
+        shorten(printable(path.name), _NAME_WIDTH, "..."), _window_text(window, array_plans[0].before.grid), panels
     )
 
 
-def _enlarged(image: Image.Image, across: int, down: float) -> Image.Image:
-    """The picture with a rectangle for each sample."""
+def _enlarge(image: Image.Image, across: int, down: float) -> Image.Image:
+    """The image with each sample enlarged to a rectangle."""
     return image.resize((image.width * across, max(1, round(image.height * down))), Image.Resampling.NEAREST)
 
 
 def _save(sheet: Image.Image, path: Path, overwrite: bool) -> int:
-    """Write a sheet, complete or not at all; gives its size in bytes."""
+    """Write a sheet, complete or not at all, and return its size in bytes."""
     try:
-        with AtomicOutput([resolve_link(path)]) as file:
+        with AtomicOutput([resolve_link(path)], create_folders=True) as file:
             sheet.save(file.paths[0], "PNG")
             size = file.paths[0].stat().st_size
             file.publish(overwrite)
@@ -215,22 +217,19 @@ def _save(sheet: Image.Image, path: Path, overwrite: bool) -> int:
         raise OutputError(f"cannot be written: {error.strerror or error}", path) from error
 
 
-def _change(array_plan: ArrayPlan) -> str:
-    """Such as ``2 times: 451 x 300 to 902 x 600``, in the letters that a sheet has."""
-    names = array_plan.before.grid.names
-    spatial = [names.index(name) for name in array_plan.before.grid.spatial]
-    steps = [array_plan.axes[axis] for axis in spatial]
-    factors = [f"{1 / step.map.pitch:.4g}" for step in steps]
+def _size_change(array_plan: ArrayPlan) -> str:
+    """Text such as ``2 times: 451 x 300 to 902 x 600``, in ASCII for the font of the sheet."""
+    grids = array_plan.before.grid, array_plan.after.grid
+    spatial = grids[0].spatial
+    axis_plans = [array_plan.axes[grids[0].names.index(name)] for name in spatial]
+    factors = [f"{1 / axis_plan.map.pitch:.4g}" for axis_plan in axis_plans]
     factors = factors[:1] if len(set(factors)) == 1 else factors
-    sizes = [
-        " x ".join(str(grid.shape[axis]) for axis in spatial)
-        for grid in (array_plan.before.grid, array_plan.after.grid)
-    ]
-    return f"{' x '.join(factors)} times: {' to '.join(sizes)}"
+    sizes = [format_sizes({name: grid[name].size for name in spatial}, _TIMES) for grid in grids]
+    return f"{_TIMES.join(factors)} times: {' to '.join(sizes)}"
 
 
-def _where(window: Window, grid: Grid) -> str:
-    """The samples of the input that are shown."""
+def _window_text(window: Window, grid: Grid) -> str:
+    """Text with the input samples that are shown."""
     parts = []
     for axis, samples in reversed(list(zip(grid.axes, window.ranges, strict=True))):
         if axis.name in (window.plane.columns, window.plane.rows):

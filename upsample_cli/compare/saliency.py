@@ -1,4 +1,4 @@
-"""Where in a plane there is most to see."""
+"""Finds the window of a plane with the most detail."""
 
 from __future__ import annotations
 
@@ -8,32 +8,32 @@ import numpy as np
 
 from ..core.arrays import Array, FloatArray
 
-_CELLS = 4  # along each side of a window: the steps in which it is moved
+_CELLS_PER_SIDE = 4  # a window moves in steps of one cell
 _DISTANCES = (1, 2, 4, 8)  # samples
 
 
 def best_window(
     read: Callable[[int, int], Array], shape: tuple[int, int], window: tuple[int, int], labels: bool = False
 ) -> tuple[int, int]:
-    """The first row and column of the window with most detail.
+    """The first row and column of the window with the most detail.
 
-    Detail is the sum of the absolute differences between samples that lie 1, 2, 4 and 8 apart, along rows and columns:
-    with neighbours alone, which is the total variation, mere grain would win over edges and shapes. Of labels it is
-    the number of those that differ.
+    Detail is the sum of absolute differences between samples 1, 2, 4 and 8 apart, along rows and columns. With
+    neighbours alone (total variation), noise would outweigh edges and shapes. For labels it is the number of
+    differences.
 
     Args:
-        read: gives rows ``start:stop``, of shape (rows, columns) or (rows, columns, samples); asked for in order.
+        read: returns rows ``start:stop``, of shape (rows, columns) or (rows, columns, samples); called in order.
         shape: rows and columns of the plane.
-        window: rows and columns of what is looked for.
-        labels: whether samples are names of regions.
+        window: rows and columns of the window.
+        labels: whether samples are region labels.
     """
-    height, width = (max(1, side // _CELLS) for side in window)
+    height, width = (max(1, side // _CELLS_PER_SIDE) for side in window)
     columns = np.arange(0, shape[1], width)
     cells = [
         np.add.reduceat(_differences(read(top, min(top + height + _DISTANCES[-1], shape[0])), height, labels), columns)
         for top in range(0, shape[0], height)
     ]
-    sums = _windows(
+    sums = _window_sums(
         np.array(cells), tuple(-(-side // cell) for side, cell in zip(window, (height, width), strict=True))
     )
     row, column = np.unravel_index(int(sums.argmax()), sums.shape)
@@ -41,7 +41,7 @@ def best_window(
 
 
 def _differences(rows: Array, height: int, labels: bool) -> FloatArray:
-    """How much the first `height` rows differ from what is below and to the right, by column."""
+    """The detail of the first `height` rows, summed by column; see `best_window`."""
     values = rows.astype(np.complex128 if rows.dtype.kind == "c" else np.float64).reshape(*rows.shape[:2], -1)
     total = np.zeros(rows.shape[1])
     with np.errstate(invalid="ignore", over="ignore"):
@@ -54,8 +54,8 @@ def _differences(rows: Array, height: int, labels: bool) -> FloatArray:
     return total
 
 
-def _windows(cells: FloatArray, sides: tuple[int, ...]) -> FloatArray:
-    """The sum of every window of so many cells."""
+def _window_sums(cells: FloatArray, sides: tuple[int, ...]) -> FloatArray:
+    """The sums of all windows with `sides` cells along each axis."""
     for axis, side in enumerate(sides):
         cells = np.lib.stride_tricks.sliding_window_view(cells, min(side, cells.shape[axis]), axis).sum(axis=-1)
     return cells

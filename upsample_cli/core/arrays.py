@@ -1,4 +1,4 @@
-"""Names for arrays, for readers and type checkers: to import `numpy.typing` takes longer than a small picture."""
+"""Type aliases for arrays. They are strings because importing `numpy.typing` is slow."""
 
 from __future__ import annotations
 

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from .arrays import IndexArray
+from .long_axis import LONGEST_TABLE, LongMatrix, Matrix, table_rows
 from .modes import Mode, Sampling, TorchContext
 from .sampling import AxisMap, axis_map
 from .weights import (
     KERNELS,
     BandedMatrix,
     area_matrix,
+    box_matrix,
+    copying_matrix,
     filter_matrix,
     interpolation_matrix,
     linear_matrix,
@@ -21,8 +26,12 @@ from .weights import (
     nearest_matrix,
 )
 
+_BYTES_PER_ROW, _BYTES_PER_TAP = 272, 64  # measured: of weights, indices and the kernel's tables
+_SHIFT_ROWS = 1000  # output samples over which a shift is averaged
 _CACHED_MATRICES = 16  # for the next image of the same size
 _LONGEST_CACHED_AXIS = 1 << 14  # samples
+_LONGEST_ROUNDED_AXIS = 4096  # input samples; on longer axes PyTorch's rounding moves samples by visible amounts
+_LONGEST_TORCH_NEAREST = 1 << 20  # input samples; on longer axes PyTorch's float32 positions miss by whole samples
 
 
 class AxisTarget(NamedTuple):
@@ -32,13 +41,16 @@ class AxisTarget(NamedTuple):
         size: number of output samples.
         scale_factor: the factor at which to sample, or None for the ratio of the sizes.
         exact: apply `scale_factor` even where PyTorch's kernel would ignore it, see `ScalePolicy`.
-        shift: offset of the output grid in input samples, for modes that interpolate.
+        shift: offset of the output grid in input samples, if it is a given grid. On such a grid all modes sample at the
+            true positions, without `align_corners`.
+        crop: first and number of the output samples that are kept; None for all.
     """
 
     size: int
     scale_factor: float | None = None
     exact: bool = False
-    shift: float = 0.0
+    shift: float | None = None
+    crop: tuple[int, int] | None = None
 
 
 class AxisPlan(NamedTuple):
@@ -47,15 +59,26 @@ class AxisPlan(NamedTuple):
     Attributes:
         map: where the output samples lie; the geometry of the output follows from it.
         matrix: the weights, or None if the axis does not change.
+        uncropped: the map of the whole output axis if `map` and `matrix` are only a part of it, else None.
+        start: the first output sample of that part.
     """
 
     map: AxisMap
-    matrix: BandedMatrix | None
+    matrix: Matrix | None
+    uncropped: AxisMap | None = None
+    start: int = 0
 
     @classmethod
     def unchanged(cls, size: int) -> AxisPlan:
         """The plan for an axis of `size` samples that stays as it is."""
         return cls(axis_map(size, size), None)
+
+    def cropped(self, start: int, size: int) -> AxisPlan:
+        """The plan for `size` output samples from `start` on."""
+        whole = self.map
+        matrix = self.matrix or copying_matrix(whole, np.arange(whole.in_size))
+        part = whole._replace(out_size=size, shift=whole.shift + whole.a * start)
+        return AxisPlan(part, matrix.rows(start, start + size), whole, start)
 
 
 def max_taps(axes: Iterable[AxisPlan]) -> int:
@@ -88,34 +111,93 @@ def plan_axes(
         raise ValueError(f"sizes must be positive, got {tuple(in_sizes)} → {tuple(t.size for t in targets)}")
     context = context or TorchContext.of(dtype, [target.size for target in targets])
     plans = []
-    matrices: dict[AxisMap, BandedMatrix] = {}  # the axes of a square image share one
+    matrices: dict[AxisMap, Matrix] = {}  # the axes of a square image share one
     for in_size, target in zip(in_sizes, targets, strict=True):
         ratio = mode.scale_policy.uses_ratio(in_size, target.size, context, target.exact)
-        axis = axis_map(in_size, target.size, None if ratio else target.scale_factor, align_corners)
-        axis = axis._replace(align_corners=axis.align_corners and mode.honours_align_corners, shift=target.shift)
+        on_grid = target.shift is not None
+        axis = axis_map(in_size, target.size, None if ratio else target.scale_factor, align_corners and not on_grid)
+        corners = axis.align_corners and mode.honours_align_corners
+        axis = axis._replace(align_corners=corners, shift=target.shift or 0.0, on_grid=on_grid)
         if not axis.is_identity and axis not in matrices:
-            longest = max(axis.in_size, axis.out_size)
-            make = make_matrix if longest > _LONGEST_CACHED_AXIS else _cached_matrix
-            matrices[axis] = make(mode, axis, context)
-        plans.append(AxisPlan(axis, matrices.get(axis)))
+            matrices[axis] = make_matrix(mode, axis, context)
+        plan = AxisPlan(axis, matrices.get(axis))
+        plans.append(plan if target.crop in (None, (0, target.size)) else plan.cropped(*target.crop))
     return plans
 
 
-def make_matrix(mode: Mode, axis: AxisMap, context: TorchContext) -> BandedMatrix:
+def weight_bytes(mode: Mode, in_size: int, out_size: int) -> int:
+    """Memory that the weights of an axis take while they are computed and used by one thread, in bytes."""
+    taps = _taps_bound(mode, axis_map(in_size, out_size))
+    rows = out_size if max(in_size, out_size) <= LONGEST_TABLE else min(out_size, table_rows(taps))
+    return rows * (_BYTES_PER_ROW + taps * _BYTES_PER_TAP)
+
+
+def make_matrix(mode: Mode, axis: AxisMap, context: TorchContext) -> Matrix:
     """The banded matrix of one axis."""
-    if mode.sampling is Sampling.NEAREST:
-        return nearest_matrix(axis, getattr(np, context.position_dtype))
-    if mode.sampling is Sampling.NEAREST_EXACT:
-        small_2d = context.uses_small_2d_kernel
-        return nearest_exact_matrix(axis, getattr(np, context.position_dtype), via_centre=not small_2d)
+    longest = max(axis.in_size, axis.out_size)
+    if longest <= _LONGEST_CACHED_AXIS:
+        return _cached_table(mode, axis, context)
+    if longest <= LONGEST_TABLE:
+        return _table(mode, axis, context)
+    max_taps = _taps_bound(mode, axis)
+    rows = partial(_make_rows, mode, axis, context, width=max_taps)
+    is_lerp = mode.kernel == "triangle" and mode.sampling is Sampling.INTERPOLATE
+    follows_torch = mode.copies_samples and axis.in_size <= _LONGEST_TORCH_NEAREST
+    period = None if follows_torch or axis.ratio is None else axis.ratio.denominator
+    return LongMatrix(axis, rows, max_taps, period, is_lerp, mode.copies_samples, axis.in_size, axis.out_size)
+
+
+def _table(mode: Mode, axis: AxisMap, context: TorchContext) -> BandedMatrix:
+    return _make_rows(mode, axis, context, np.arange(axis.out_size))
+
+
+_cached_table = lru_cache(_CACHED_MATRICES)(_table)
+
+
+def _make_rows(
+    mode: Mode, axis: AxisMap, context: TorchContext, rows: IndexArray, width: int | None = None
+) -> BandedMatrix:
+    """The rows of an axis's matrix for the output samples `rows`, with `width` columns or as many as they need."""
+    if mode.copies_samples:
+        return _nearest_rows(mode, axis, context, rows)
     if mode.sampling is Sampling.AREA:
-        return area_matrix(axis)
+        return area_matrix(axis, rows, width)
+    if mode.sampling is Sampling.BOX:
+        return box_matrix(axis, rows, width)
+    rounded = context.rounds_positions and axis.in_size <= _LONGEST_ROUNDED_AXIS
     if mode.kernel == "triangle" and mode.sampling is Sampling.INTERPOLATE:
-        return linear_matrix(axis)
+        return linear_matrix(axis, rows, rounded)
     kernel = KERNELS[mode.kernel or ""]
     if mode.sampling is Sampling.INTERPOLATE:
-        return interpolation_matrix(axis, kernel)
-    return filter_matrix(axis, kernel, stretches=mode.sampling is Sampling.ANTIALIAS)
+        return interpolation_matrix(axis, rows, kernel, rounded)
+    stretches = mode.sampling is Sampling.ANTIALIAS
+    return filter_matrix(axis, rows, kernel, stretches=stretches, rounded=rounded, width=width)
 
 
-_cached_matrix = lru_cache(_CACHED_MATRICES)(make_matrix)
+def _nearest_rows(mode: Mode, axis: AxisMap, context: TorchContext, rows: IndexArray) -> BandedMatrix:
+    precision = getattr(np, context.position_dtype)
+    if axis.in_size > _LONGEST_TORCH_NEAREST or axis.on_grid:
+        is_exact = mode.sampling is Sampling.NEAREST_EXACT or axis.on_grid
+        return copying_matrix(axis, axis.nearest(rows) if is_exact else axis.left(rows))
+    if mode.sampling is Sampling.NEAREST:
+        return nearest_matrix(axis, rows, precision)
+    return nearest_exact_matrix(axis, rows, precision, via_centre=not context.uses_small_2d_kernel)
+
+
+def nearest_shift(axis: AxisMap) -> float:
+    """How far PyTorch's ``nearest`` moves the content along an axis on average, in input samples."""
+    rows = np.arange(min(axis.out_size, _SHIFT_ROWS))
+    before, fraction = axis.split(rows)
+    return float(np.mean(before - axis.left(rows) + fraction))
+
+
+def _taps_bound(mode: Mode, axis: AxisMap) -> int:
+    """The largest number of taps that a row of the matrix can have."""
+    if mode.copies_samples:
+        return 1
+    if mode.sampling in (Sampling.AREA, Sampling.BOX):
+        return math.ceil(max(axis.a, axis.in_size / axis.out_size)) + 1
+    support = KERNELS[mode.kernel or ""].support
+    if mode.sampling is Sampling.INTERPOLATE:
+        return 2 * int(support)
+    return math.floor(2 * support * (max(axis.a, 1.0) if mode.sampling is Sampling.ANTIALIAS else 1.0)) + 1

@@ -10,6 +10,7 @@ import numpy as np
 
 from .arrays import Array
 
+_WEIGHT_ROUNDING = 1e-6  # of sums of weights
 _FLOAT32_TAPS = 32  # sums of this many float32 products are accurate to a few units in the last place
 _FLOAT32_LEVELS = 2 << 16  # up to this many taps × levels, float32 rounding stays below 1/32 of a level
 
@@ -25,6 +26,7 @@ class SampleCodec:
         pixel_axes: number of last axes that hold the channels of one pixel, which must be computed together.
         writes_in_place: whether results may be computed directly in the output, without `store`.
         is_label: whether samples are labels, so that indicators are interpolated in place of the numbers.
+        planes: number of values that the arithmetic keeps for each stored sample, along a new last axis; 1 for none.
         converts_only: whether `load` and `store` only convert the dtype, which the kernels can do themselves.
     """
 
@@ -34,7 +36,12 @@ class SampleCodec:
     pixel_axes: int = 0
     writes_in_place: bool = False
     is_label: bool = False
+    planes: int = 1
     converts_only: bool = False
+
+    def computed_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape of the array of `compute_dtype` for stored samples of this shape."""
+        return shape if self.planes == 1 else (*shape, self.planes)
 
 
 def numeric_codec(dtype: np.dtype[Any], taps: int = 2) -> SampleCodec:
@@ -93,6 +100,35 @@ def premultiplied_codec(codec: SampleCodec) -> SampleCodec:
         codec.store(x, out)
 
     return replace(codec, load=load, store=store, pixel_axes=1, writes_in_place=False, converts_only=False)
+
+
+def nodata_codec(codec: SampleCodec, missing: float) -> SampleCodec:
+    """The same codec for samples of which those equal to `missing` are missing: they have no weight.
+
+    The weight of the samples that are present is resampled beside their values. Where it is less than half of the
+    whole, the output is missing too. NaN stands for itself.
+    """
+
+    def is_missing(x: Array) -> Array:
+        return np.isnan(x) if np.isnan(missing) else np.asarray(x == missing)
+
+    def load(x: Array) -> Array:
+        absent = is_missing(x)
+        y = np.empty((*x.shape, 2), codec.compute_dtype)
+        y[..., 0] = codec.load(np.where(absent, np.zeros((), x.dtype), x))
+        y[..., 0][absent] = 0
+        y[..., 1] = ~absent
+        return y
+
+    def store(x: Array, out: Array) -> None:
+        weight = x[..., 1]
+        absent = weight < 0.5 - _WEIGHT_ROUNDING
+        with np.errstate(divide="ignore", invalid="ignore"):
+            values = np.where(absent, 0, x[..., 0] / weight)
+        codec.store(values, out)
+        out[absent] = missing
+
+    return replace(codec, load=load, store=store, planes=2, writes_in_place=False, converts_only=False)
 
 
 def _compute_dtype(dtype: np.dtype[Any], taps: int) -> np.dtype[Any]:

@@ -1,7 +1,7 @@
-"""The compiled kernel: which instruction set it uses, and what of a resampling it can do in one go.
+"""Resampling by the compiled kernel: the choice of instruction set, and the array layouts that it accepts.
 
-It sees the tables of `weights` and never a mode's name, as the reference in `core._numpy` does. Where it was not built,
-or the variable ``UPSAMPLE_KERNEL`` says ``numpy``, the reference does all.
+The kernel sees banded matrices, never a mode's name. `core.numpy_kernel` replaces it if it was not built, or if
+the environment variable ``UPSAMPLE_KERNEL`` is ``numpy``.
 """
 
 from __future__ import annotations
@@ -19,90 +19,92 @@ from .weights import BandedMatrix
 
 try:
     from . import _compiled
-except ImportError:  # it was built for another Python, or never
+except ImportError:  # not built, or built for another Python
     _compiled = None  # type: ignore[assignment]
 
-_VARIABLE = "UPSAMPLE_KERNEL"
-_LONG_RUN = 256  # samples that stay together: from here on whole runs are blended, in place of permuted samples
-_MOST_BATCH_AXES = 32
-_MOST_BLENDS = 3  # in fixed point: each may be off by 2⁻⁷ of a level
-_LEAST_GROWTH_IN_FIXED_POINT = 0.5  # along the fastest axis; stronger shrinking is faster in float32
-_ARITHMETIC = {"f4": "float32", "c8": "float32", "f8": "float64", "c16": "float64"}  # by the dtype in which to compute
-_SAMPLES = {
+_ENVIRONMENT_VARIABLE = "UPSAMPLE_KERNEL"
+_LONG_RUN_SAMPLES = 256  # from this many contiguous unresampled samples on, blending whole rows beats permuting samples
+_MAX_BATCH_AXES = 32
+_MAX_FIXED_POINT_AXES = 3  # each adds an error of up to 2⁻⁷ of a level
+_MIN_FIXED_POINT_SCALE = 0.5  # along the last resampled axis; float32 is faster if it shrinks more
+_ARITHMETIC_BY_DTYPE = {"f4": "float32", "c8": "float32", "f8": "float64", "c16": "float64"}  # by the compute dtype
+_SAMPLE_TYPES = {
     "float32": ("u1", "i1", "u2", "i2", "f4"),
     "float64": ("u2", "i2", "i4", "f4", "f8"),
 }
-_PLANS_KEPT, _MOST_TAPS_KEPT = 8, 1 << 16  # for the next picture of the same size; a few megabytes at most
-_COPIED_AS = {1: "u1", 2: "u2", 4: "u4", 8: "u8", 16: "c16"}  # by size
+_CACHED_PLANS, _MAX_CACHED_TAPS = 8, 1 << 16  # for the next image of the same size; a few megabytes at most
+_COPY_DTYPES = {1: "u1", 2: "u2", 4: "u4", 8: "u8", 16: "c16"}  # by size in bytes
 
 
 @cache
 def instruction_set() -> str | None:
-    """The instruction set in use, or None where NumPy does the work.
+    """The instruction set in use, or None if NumPy does the work.
 
     Raises:
-        ValueError: `UPSAMPLE_KERNEL` asks for one that is not there.
+        ValueError: `UPSAMPLE_KERNEL` names an instruction set that is not available.
     """
     available = [*(_compiled.sets() if _compiled is not None else ()), "numpy"]
-    wanted = os.environ.get(_VARIABLE) or available[0]
+    wanted = os.environ.get(_ENVIRONMENT_VARIABLE) or available[0]
     if wanted not in available:
-        raise ValueError(f"{_VARIABLE}={wanted}: this machine and installation have {', '.join(available)}")
+        raise ValueError(f"{_ENVIRONMENT_VARIABLE}={wanted}: not available here; choose from {', '.join(available)}")
     return None if wanted == "numpy" else wanted
 
 
 def describe() -> str:
-    """The kernel and its instruction set, for people."""
+    """The name of the kernel and its instruction set, as shown to users."""
     chosen = instruction_set()
     return "NumPy" if chosen is None else f"compiled, {chosen}"
 
 
-class Work:
-    """A resampling that the compiled kernel does in one go.
+class CompiledResample:
+    """A resampling by the compiled kernel, ready to run.
 
     Attributes:
-        rows: of output; they can be made in any parts and in any order.
+        rows: number of output rows, which may be computed in any ranges and in any order.
     """
 
-    def __init__(self, plan: Any, x: Array, out: Array, inner_axes: int) -> None:
-        """Take arrays whose axes are in the plan's order, of which the last `inner_axes` are a row."""
+    def __init__(self, plan: Any, x: Array, out: Array, row_axes: int) -> None:
+        """Take arrays whose axes are in the plan's order; the last `row_axes` of them form a row."""
         self._plan, self._x, self._out = plan, x, out
-        self.rows = math.prod(out.shape[: out.ndim - inner_axes])
+        self.rows = math.prod(out.shape[: out.ndim - row_axes])
 
     def run(self, start: int, stop: int) -> None:
-        """Make output rows ``start:stop``."""
+        """Compute output rows ``start:stop``."""
         self._plan.run(self._x, self._out, start, stop)
 
 
-def work(x: Array, bands: Sequence[BandedMatrix | None], out: Array, working: np.dtype[Any]) -> Work | None:
-    """The work of the compiled kernel that resamples `x` to `out`, or None where it does not know how.
+def prepare(
+    x: Array, matrices: Sequence[BandedMatrix | None], out: Array, compute_dtype: np.dtype[Any]
+) -> CompiledResample | None:
+    """Prepare the resampling of `x` to `out` by the compiled kernel; None if the kernel does not support it.
 
-    Axes are resampled in their order. What the memory looks like decides how it is done, but not the result.
+    Axes are resampled in ascending order. Memory layout affects speed, never the result.
 
     Args:
         x: the input.
-        bands: for each axis its matrix or None, not all of them None.
+        matrices: for each axis its matrix, or None if it is not resampled; at least one is not None.
         out: the output, of the dtype of `x`.
-        working: the dtype in which to compute.
+        compute_dtype: the dtype of the arithmetic.
     """
     chosen = instruction_set()
-    matrices = {axis: matrix for axis, matrix in enumerate(bands) if matrix is not None}
-    arithmetic = _arithmetic(x.dtype, working, list(matrices.values()))
+    by_axis = {axis: matrix for axis, matrix in enumerate(matrices) if matrix is not None}
+    arithmetic = _arithmetic(x.dtype, compute_dtype, list(by_axis.values()))
     usable = x.dtype == out.dtype and x.dtype.isnative and x.flags.aligned and out.flags.aligned
     if chosen is None or arithmetic is None or not usable:
         return None
     if arithmetic == "copy":
-        x, out = (array.view(_COPIED_AS[array.itemsize]) for array in (x, out))
+        x, out = (array.view(_COPY_DTYPES[array.itemsize]) for array in (x, out))
     elif x.dtype.kind == "c":
-        x, out = _parts_of_complex(x), _parts_of_complex(out)
-    layout = _layout(x, out, list(matrices))
+        x, out = _complex_as_real(x), _complex_as_real(out)
+    layout = _layout(x, out, list(by_axis))
     if layout is None:
         return None
-    slow = tuple(matrices[axis] for axis in layout.slow)
-    fast = matrices[layout.fast[0]] if layout.fast else None
-    small = sum(matrix.taps.size for matrix in matrices.values()) <= _MOST_TAPS_KEPT
-    make = _kept_plan if small else _make_plan
-    plan = make(chosen, arithmetic, _short_name(x.dtype), x.itemsize, slow, fast, layout.run)
-    return Work(plan, layout.view(x), layout.view(out), len(layout.fast) + 1)
+    slow = tuple(by_axis[axis] for axis in layout.slow)
+    fast = by_axis[layout.fast[0]] if layout.fast else None
+    small = sum(matrix.taps.size for matrix in by_axis.values()) <= _MAX_CACHED_TAPS
+    make = _cached_plan if small else _make_plan
+    plan = make(chosen, arithmetic, _short_name(x.dtype), x.itemsize, slow, fast, layout.channels)
+    return CompiledResample(plan, layout.view(x), layout.view(out), len(layout.fast) + 1)
 
 
 def _make_plan(
@@ -112,90 +114,91 @@ def _make_plan(
     item_size: int,
     slow: tuple[BandedMatrix, ...],
     fast: BandedMatrix | None,
-    run: int,
+    channels: int,
 ) -> Any:
-    """The tables of the compiled kernel, which any threads may use at the same time."""
-    tables = [_tables(matrix) for matrix in slow]
-    return _compiled.Plan(chosen, arithmetic, sample, item_size, tables, None if fast is None else _tables(fast), run)
+    """A plan of the compiled kernel; threads may share it."""
+    fast_table = None if fast is None else _table(fast)
+    return _compiled.Plan(chosen, arithmetic, sample, item_size, [*map(_table, slow)], fast_table, channels)
 
 
-_kept_plan = lru_cache(_PLANS_KEPT)(_make_plan)
+_cached_plan = lru_cache(_CACHED_PLANS)(_make_plan)
 
 
-def _arithmetic(dtype: np.dtype[Any], working: np.dtype[Any], bands: Sequence[BandedMatrix]) -> str | None:
-    """How the kernel computes, by what is the same for a part of an axis and all of it."""
-    if all(matrix.copies_samples for matrix in bands):
-        return "copy" if dtype.itemsize in _COPIED_AS else None
-    is_two_tap_lerp = len(bands) <= _MOST_BLENDS and all(matrix.is_two_tap_lerp for matrix in bands)
-    if dtype == np.uint8 and is_two_tap_lerp and bands[-1].scale >= _LEAST_GROWTH_IN_FIXED_POINT:
+def _arithmetic(dtype: np.dtype[Any], compute_dtype: np.dtype[Any], matrices: Sequence[BandedMatrix]) -> str | None:
+    """The kernel's arithmetic, or None if it has no suitable one; the same for a slice of an axis and for the whole."""
+    if all(matrix.copies_samples for matrix in matrices):
+        return "copy" if dtype.itemsize in _COPY_DTYPES else None
+    is_two_tap_lerp = len(matrices) <= _MAX_FIXED_POINT_AXES and all(matrix.is_two_tap_lerp for matrix in matrices)
+    if dtype == np.uint8 and is_two_tap_lerp and matrices[-1].scale >= _MIN_FIXED_POINT_SCALE:
         return "fixed"
-    arithmetic = _ARITHMETIC.get(_short_name(working))
-    known = dtype == working if dtype.kind == "c" else _short_name(dtype) in _SAMPLES.get(arithmetic or "", ())
-    return arithmetic if known else None
+    arithmetic = _ARITHMETIC_BY_DTYPE.get(_short_name(compute_dtype))
+    if dtype.kind == "c":
+        return arithmetic if dtype == compute_dtype else None
+    return arithmetic if _short_name(dtype) in _SAMPLE_TYPES.get(arithmetic or "", ()) else None
 
 
 def _short_name(dtype: np.dtype[Any]) -> str:
-    return f"{dtype.kind}{dtype.itemsize}"  # the dtype's own name takes ten times as long to make
+    return f"{dtype.kind}{dtype.itemsize}"  # ten times faster than `dtype.name`
 
 
 class _Layout(NamedTuple):
-    """The axes in the order of the kernel; those of one sample are in none of these lists.
+    """The order of axes for the kernel. Unresampled axes of size 1 are in none of the lists.
 
     Attributes:
-        batch: axes over which the work repeats.
+        batch: unresampled axes, over which the work repeats.
         slow: axes along which whole rows are blended.
         fast: the axis along which rows are resampled, if any.
-        trailing: axes that are not resampled and whose samples lie together.
-        run: how many samples these are.
+        trailing: unresampled axes whose samples are contiguous in memory.
+        channels: number of samples in `trailing`.
     """
 
     batch: list[int]
     slow: list[int]
     fast: list[int]
     trailing: list[int]
-    run: int
+    channels: int
 
     def view(self, x: Array) -> Array:
-        """`x` with its axes in this order, the trailing ones as a single last one."""
+        """`x` with its axes in this order, the trailing ones merged into one last axis."""
         order = [*self.batch, *self.slow, *self.fast]
         dropped = [axis for axis in range(x.ndim) if axis not in (*order, *self.trailing)]
         moved: Array = x.transpose(*dropped, *order, *self.trailing)[(0,) * len(dropped)]
-        return moved.reshape(*moved.shape[: len(order)], self.run)
+        return moved.reshape(*moved.shape[: len(order)], self.channels)
 
 
 def _layout(x: Array, out: Array, resampled: Sequence[int]) -> _Layout | None:
-    trailing, run = _trailing(x, out, resampled)
+    trailing, channels = _contiguous_axes(x, out, resampled)
     slow, fast = list(resampled), []
-    if run < _LONG_RUN or len(resampled) > 2:
+    if channels < _LONG_RUN_SAMPLES or len(resampled) > 2:
         fast.append(slow.pop())
-        if any(y.shape[fast[0]] > 1 and y.strides[fast[0]] != run * y.itemsize for y in (x, out)):
+        if any(y.shape[fast[0]] > 1 and y.strides[fast[0]] != channels * y.itemsize for y in (x, out)):
             return None
     batch = [axis for axis in range(x.ndim) if axis not in (*resampled, *trailing) and x.shape[axis] > 1]
-    if len(slow) > 2 or len(batch) > _MOST_BATCH_AXES:
+    if len(slow) > 2 or len(batch) > _MAX_BATCH_AXES:
         return None
-    return _Layout(batch, slow, fast, trailing, run)
+    return _Layout(batch, slow, fast, trailing, channels)
 
 
-def _trailing(x: Array, out: Array, resampled: Sequence[int]) -> tuple[list[int], int]:
-    """The axes that are not resampled and whose samples lie together in both arrays, and how many these are."""
-    trailing: list[int] = []
-    run = 1
+def _contiguous_axes(x: Array, out: Array, resampled: Sequence[int]) -> tuple[list[int], int]:
+    """The unresampled axes whose samples are contiguous in both arrays, and the number of these samples."""
+    contiguous: list[int] = []
+    samples = 1
     left = [axis for axis in range(x.ndim) if axis not in resampled and x.shape[axis] > 1]
-    while found := [axis for axis in left if x.strides[axis] == out.strides[axis] == run * x.itemsize]:
-        trailing.insert(0, found[0])
+    while found := [axis for axis in left if x.strides[axis] == out.strides[axis] == samples * x.itemsize]:
+        contiguous.insert(0, found[0])
         left.remove(found[0])
-        run *= x.shape[found[0]]
-    return trailing, run
+        samples *= x.shape[found[0]]
+    return contiguous, samples
 
 
-def _parts_of_complex(x: Array) -> Array:
-    """The real and the imaginary part along a new last axis, over the same memory."""
+def _complex_as_real(x: Array) -> Array:
+    """A view of complex `x` with a new last axis of its real and imaginary parts."""
     real: Array = x.real
     strides = (*x.strides, real.itemsize)
     return np.lib.stride_tricks.as_strided(real, (*x.shape, 2), strides, writeable=x.flags.writeable)
 
 
-def _tables(matrix: BandedMatrix) -> tuple[int, IndexArray, IndexArray, FloatArray]:
+def _table(matrix: BandedMatrix) -> tuple[int, IndexArray, IndexArray, FloatArray]:
     return (
         matrix.in_size,
         np.ascontiguousarray(matrix.first, np.int64),

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     import numpy as np
 
-LABEL_KERNELS = ("linear", "cubic")  # modes that can interpolate the indicators of labels in mode "label"
+LABEL_KERNELS = ("linear", "cubic", "box")  # modes that can interpolate the indicators of labels in mode "label"
 _SMALL_2D_SIZE = 128  # PyTorch has separate kernels for 2-D outputs whose height plus width is at most this
 
 
@@ -23,6 +23,7 @@ class Sampling(Enum):
     NEAREST = auto()  # the sample at floor(dst·a)
     NEAREST_EXACT = auto()  # the sample at floor((dst + ½)·a)
     AREA = auto()  # the mean of all samples that the output sample touches
+    BOX = auto()  # the mean over the interval that the output sample covers
     INTERPOLATE = auto()  # a kernel of fixed width; beyond the border, the border's sample repeats
     WINDOW = auto()  # a kernel of fixed width; beyond the border nothing counts, and the weights are normalised
     ANTIALIAS = auto()  # as WINDOW, with the kernel stretched by the factor by which the axis shrinks
@@ -65,17 +66,20 @@ class TorchContext(NamedTuple):
     Attributes:
         uses_small_2d_kernel: whether two axes are resized, to a small output.
         position_dtype: the precision in which nearest modes compute positions: ``float64`` or ``float32``.
+        rounds_positions: whether positions are rounded to float32 before the sample to their left is found: for
+            floating-point samples. Integers are the rounded value of the exact formula.
     """
 
     uses_small_2d_kernel: bool
     position_dtype: str
+    rounds_positions: bool
 
     @classmethod
     def of(cls, dtype: np.dtype[Any], out_sizes: Sequence[int]) -> TorchContext:
         """The context in which an array of `dtype` is resized to `out_sizes`."""
         small_2d = len(out_sizes) == 2 and sum(out_sizes) <= _SMALL_2D_SIZE
         double = dtype.kind == "f" and dtype.itemsize >= 8 and not small_2d
-        return cls(small_2d, "float64" if double else "float32")
+        return cls(small_2d, "float64" if double else "float32", dtype.kind in "fc")
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +174,7 @@ MODES = {
         _cubic("bicubic", ndim=2),
         Mode("lanczos", Sampling.WINDOW, "lanczos3", "lanczos3"),
         Mode("area", Sampling.AREA, scale_policy=ScalePolicy.RATIO),
+        Mode("box", Sampling.BOX),
         Mode("nearest", Sampling.NEAREST, scale_policy=ScalePolicy.RATIO_IF_SMALL_2D),
         Mode("nearest-exact", Sampling.NEAREST_EXACT),
         _linear("label", is_label_mode=True),

@@ -1,7 +1,7 @@
-"""The reference kernel: one banded matrix applied along one axis of an array, in plain NumPy.
+"""The reference kernel: apply one banded matrix along one axis of an array, in plain NumPy.
 
-Every output is ``taps[0]·x[0] + taps[1]·x[1] + …``, multiplied and added element by element in this order. Neither the
-shape of a block nor its place changes a bit of the result, which a matrix product by a BLAS would not promise.
+Every output is ``taps[0]·x[0] + taps[1]·x[1] + …``, multiplied and added element by element in this order. Unlike with
+a BLAS matrix product, the shape and position of a block never change a bit of the result.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ import numpy as np
 from .arrays import Array, ByteArray, DTypeLike, IndexArray
 from .weights import BandedMatrix, Phases
 
-_FEW_ELEMENTS = 4096  # of output: below it, a loop over many taps costs more than one over the rows
-_REPEATING_ELEMENTS = 4096  # of output: below it, to look for weights that repeat costs more than they save
-_SHORT_RUN = 32  # elements: below it, NumPy's cost per inner loop exceeds the work in it
+_ROW_LOOP_MAX_ELEMENTS = 4096  # of output; below, a loop over the few rows is faster than one over their many taps
+_PERIODIC_MIN_ELEMENTS = 4096  # of output; below, finding repeated weights costs more than it saves
+_MIN_RUN_ELEMENTS = 32  # below, NumPy's overhead per inner loop exceeds the arithmetic
 
 
 class Scratch:
-    """Memory that is kept from block to block, so that it stays in the cache and is mapped only once."""
+    """Named buffers that are reused from block to block, so that they stay in the cache and are allocated once."""
 
     def __init__(self) -> None:
         self._buffers: dict[str, ByteArray] = {}
 
     def array(self, name: str, shape: Sequence[int], dtype: DTypeLike) -> Array:
-        """An uninitialised array over the memory called `name`; the array it gave before is lost."""
+        """An uninitialised array in the buffer called `name`; it overwrites the previous array of that name."""
         dtype = np.dtype(dtype)
         size = math.prod(shape) * dtype.itemsize
         buffer = self._buffers.get(name)
@@ -35,83 +35,83 @@ class Scratch:
         return buffer[:size].view(dtype).reshape(shape)
 
 
-def apply(x: Array, bands: BandedMatrix, axis: int, out: Array, scratch: Scratch) -> None:
-    """Write to `out` the product of the matrix `bands` and `x` along `axis`.
+def apply(x: Array, matrix: BandedMatrix, axis: int, out: Array, scratch: Scratch) -> None:
+    """Write to `out` the product of `matrix` and `x` along `axis`.
 
     Args:
-        x: shape (…, bands.in_size, …), of the dtype in which to compute; of any dtype where the matrix only picks.
-        bands: the matrix, with weights of the real dtype that belongs to it.
+        x: shape (…, matrix.in_size, …), of the compute dtype; of any dtype if the matrix only copies samples.
+        matrix: the matrix, with weights of the real dtype that corresponds to the dtype of `x`.
         axis: index of the axis, not negative.
-        out: shape (…, bands.out_size, …), of any strides.
-        scratch: memory for what lies between.
+        out: shape (…, matrix.out_size, …), with any strides.
+        scratch: memory for intermediate arrays.
     """
-    if bands.copies_samples:
-        np.copyto(out, _take(x, bands.columns(0), axis, scratch))
+    if matrix.copies_samples:
+        np.copyto(out, _take(x, matrix.columns(0), axis, scratch))
         return
-    if bands.max_taps > bands.out_size and out.size < _FEW_ELEMENTS:
-        _apply_row_by_row(x, bands, axis, out)
+    if matrix.max_taps > matrix.out_size and out.size < _ROW_LOOP_MAX_ELEMENTS:
+        _apply_row_by_row(x, matrix, axis, out)
         return
-    run = math.prod(x.shape[axis + 1 :])
-    periodic = out.size >= _REPEATING_ELEMENTS and (run == 1 or run >= _SHORT_RUN)
-    phases = bands.phases if periodic else None
+    run_length = math.prod(x.shape[axis + 1 :])
+    periodic = out.size >= _PERIODIC_MIN_ELEMENTS and (run_length == 1 or run_length >= _MIN_RUN_ELEMENTS)
+    phases = matrix.phases if periodic else None
     if phases is None:
-        _apply_gathered(x, bands, axis, out, scratch)
+        _apply_gathered(x, matrix, axis, out, scratch)
         return
     lead = (slice(None),) * axis
-    for start, stop in ((0, phases.start), (phases.stop, bands.out_size)):
+    for start, stop in ((0, phases.start), (phases.stop, matrix.out_size)):
         if start < stop:
-            part = x[*lead, slice(*bands.input_range(start, stop))]
-            _apply_gathered(part, bands.row_slice(start, stop), axis, out[*lead, start:stop], scratch)
-    _apply_periodic(x, bands, phases, axis, out, scratch)
+            part = x[*lead, slice(*matrix.input_range(start, stop))]
+            _apply_gathered(part, matrix.row_slice(start, stop), axis, out[*lead, start:stop], scratch)
+    _apply_periodic(x, matrix, phases, axis, out, scratch)
 
 
-def _apply_periodic(x: Array, bands: BandedMatrix, phases: Phases, axis: int, out: Array, scratch: Scratch) -> None:
-    """The rows of `phases`: every period-th row is a sum of strided slices of `x`, each times a constant."""
+def _apply_periodic(x: Array, matrix: BandedMatrix, phases: Phases, axis: int, out: Array, scratch: Scratch) -> None:
+    """Compute the rows of `phases`: every period-th row is a sum of strided slices of `x`, each times a constant."""
     lead = (slice(None),) * axis
     rows = range(phases.start, min(phases.start + phases.period, phases.stop))
     products: dict[float, Array] = {}
-    if phases.step == 1:  # each sample meets each weight: multiply once, then only add
-        for weight in set(bands.taps[rows.start : rows.stop].flat):
+    if phases.step == 1:  # each sample is needed times each weight: multiply once, then only add
+        for weight in set(matrix.taps[rows.start : rows.stop].flat):
             memory = scratch.array(f"product {len(products)}", x.shape, x.dtype)
             products[float(weight)] = np.multiply(x, weight, out=memory)
     for row in rows:
         target = out[*lead, row : phases.stop : phases.period]
-        span = (target.shape[axis] - 1) * phases.step + 1
-        first, count = int(bands.first[row]), int(bands.tap_count[row])
-        parts = [(*lead, slice(start, start + span, phases.step)) for start in range(first, first + count)]
-        weights = bands.taps[row, :count]
+        extent = (target.shape[axis] - 1) * phases.step + 1
+        first, count = int(matrix.first[row]), int(matrix.tap_count[row])
+        parts = [(*lead, slice(start, start + extent, phases.step)) for start in range(first, first + count)]
+        weights = matrix.taps[row, :count]
         if products:
             _sum([products[float(weight)][part] for weight, part in zip(weights, parts, strict=True)], target)
         else:
             _sum(_products([x[part] for part in parts], weights, scratch), target)
 
 
-def _apply_gathered(x: Array, bands: BandedMatrix, axis: int, out: Array, scratch: Scratch) -> None:
-    """Rows of any weights: for each tap, gather the samples that the rows read and multiply them by its weights."""
+def _apply_gathered(x: Array, matrix: BandedMatrix, axis: int, out: Array, scratch: Scratch) -> None:
+    """Compute rows with any weights: for each tap, gather the samples that the rows read and multiply them."""
     trailing = x.shape[axis + 1 :]
-    weights = bands.taps.T.reshape(bands.max_taps, bands.out_size, *(1,) * len(trailing))
-    if math.prod(trailing) < _SHORT_RUN:  # weights as long as the rows, for one long inner loop
+    weights = matrix.taps.T.reshape(matrix.max_taps, matrix.out_size, *(1,) * len(trailing))
+    if math.prod(trailing) < _MIN_RUN_ELEMENTS:  # full-size weights, so that NumPy runs one long inner loop
         weights = np.ascontiguousarray(np.broadcast_to(weights, (*weights.shape[:2], *trailing)))
-    taken = (_take(x, bands.columns(tap), axis, scratch) for tap in range(bands.max_taps))
-    _sum(_blanked(_products(taken, weights, scratch), bands, axis), out)
+    taken = (_take(x, matrix.columns(tap), axis, scratch) for tap in range(matrix.max_taps))
+    _sum(_zero_unused(_products(taken, weights, scratch), matrix, axis), out)
 
 
-def _blanked(products: Iterable[Array], bands: BandedMatrix, axis: int) -> Iterator[Array]:
-    """The products, made −0, which added to anything changes nothing, for the rows that have no such tap."""
+def _zero_unused(products: Iterable[Array], matrix: BandedMatrix, axis: int) -> Iterator[Array]:
+    """Set products of unused taps to −0.0, the additive identity of every float, −0.0 included."""
     for tap, product in enumerate(products):
-        if (beyond := np.flatnonzero(bands.tap_count <= tap)).size:
-            product[(slice(None),) * axis + (beyond,)] = -np.zeros((), product.dtype)
+        if (unused := np.flatnonzero(matrix.tap_count <= tap)).size:
+            product[(slice(None),) * axis + (unused,)] = -np.zeros((), product.dtype)
         yield product
 
 
-def _apply_row_by_row(x: Array, bands: BandedMatrix, axis: int, out: Array) -> None:
-    """Few rows of many weights: for each row, all products at once, added up in the order of the taps."""
+def _apply_row_by_row(x: Array, matrix: BandedMatrix, axis: int, out: Array) -> None:
+    """Compute few rows with many taps: for each row, all products at once, summed in the order of the taps."""
     lead: tuple[slice, ...] = (slice(None),) * axis
     trailing = (1,) * (x.ndim - axis - 1)
-    for row in range(bands.out_size):
-        taps = np.arange(bands.tap_count[row])
-        index = np.clip(bands.first[row] + taps, 0, bands.in_size - 1)
-        products = x.take(index, axis) * bands.taps[row, taps].reshape(-1, *trailing)
+    for row in range(matrix.out_size):
+        taps = np.arange(matrix.tap_count[row])
+        index = np.clip(matrix.first[row] + taps, 0, matrix.in_size - 1)
+        products = x.take(index, axis) * matrix.taps[row, taps].reshape(-1, *trailing)
         np.add.accumulate(products, axis, out=products)
         out[*lead, row] = products[*lead, -1]  # type: ignore[index]
 
@@ -122,7 +122,7 @@ def _take(x: Array, index: IndexArray, axis: int, scratch: Scratch) -> Array:
 
 
 def _products(factors: Iterable[Array], weights: Iterable[Array], scratch: Scratch) -> Iterator[Array]:
-    """Each factor times its weight, in memory that the one after it uses again, but for the first."""
+    """Each factor times its weight; all products but the first share one buffer."""
     memory = "first term"
     for factor, weight in zip(factors, weights, strict=True):
         yield np.multiply(factor, weight, out=scratch.array(memory, factor.shape, factor.dtype))
@@ -130,7 +130,7 @@ def _products(factors: Iterable[Array], weights: Iterable[Array], scratch: Scrat
 
 
 def _sum(terms: Iterable[Array], out: Array) -> None:
-    """Write to `out` the sum of the terms, added up in their order."""
+    """Write to `out` the sum of the terms, added in their order."""
     total: Array | None = None
     for term in terms:
         total = term if total is None else np.add(total, term, out=out)

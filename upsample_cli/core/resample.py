@@ -1,4 +1,4 @@
-"""A separable n-D resampling: one banded matrix per axis, axis after axis, tile by tile."""
+"""Separable n-D resampling: apply one banded matrix per axis, tile by tile."""
 
 from __future__ import annotations
 
@@ -13,136 +13,178 @@ import numpy as np
 from . import kernel, numpy_kernel
 from .arrays import Array
 from .dtypes import SampleCodec
+from .long_axis import LongMatrix, Matrix
 from .threads import get_num_threads, run_tasks
 from .weights import BandedMatrix
 
 if TYPE_CHECKING:
     from .labels import Box, Step
 
-TILE_BYTES = (
-    2 << 20
-)  # of a tile in the working dtype: measured best with 1 MiB of L2, where NumPy calls cost less than misses
-_WIDE_TILE_BYTES = 32 << 20  # of what a row of a tile reads, where its bands are wide
-_WIDE_BAND = 8  # taps
-_ROW_ELEMENTS = 512  # rows of the fastest axes are not cut shorter than this
-_LONG_ROW = 1 << 13  # samples: longer rows are cut, so that what the compiled kernel keeps fits the cache
-_PRODUCTS_PER_THREAD = 1 << 20  # fewer are done sooner than another thread is woken
-_TASKS_PER_THREAD = 4  # so that all end at about the same time
-_GATHER_COST = 4.0  # time per element along the fastest axis, over the time along any other
+# Size of a tile in the compute dtype; measured best with 1 MiB of L2 cache, balancing NumPy calls and cache misses.
+TILE_BYTES = 2 << 20
+_WIDE_TILE_BYTES = 32 << 20  # input bytes of a tile of one row, if the matrices have many taps
+_WIDE_BAND_TAPS = 8  # matrices with more taps count as wide
+_MIN_ROW_ELEMENTS = 512  # rows of the fastest axes are not cut shorter than this
+_MAX_ROW_SAMPLES = 1 << 13  # longer rows are cut, so that the intermediate rows of the compiled kernel fit the cache
+_MAX_LINE_SAMPLES = 1 << 15  # the same if only one axis is resampled, and there are no intermediate rows
+_MIN_PRODUCTS_PER_THREAD = 1 << 20  # fewer take less time than waking another thread
+_TASKS_PER_THREAD = 4  # balances the load
+_GATHER_COST = 4.0  # time per element along the fastest axis, relative to any other axis
 
 
 class _Block(NamedTuple):
-    """A range of the output along one axis, the range of the input that it reads, and the weights between them."""
+    """A range of the output along one axis, the input range that it reads, and the matrix between them."""
 
-    out: slice
-    read: slice
-    bands: BandedMatrix | None
+    out_slice: slice
+    in_slice: slice
+    matrix: BandedMatrix | None
 
 
 def resample(
-    x: Array, bands: Sequence[BandedMatrix | None], out: Array, codec: SampleCodec, threads: int | None = None
+    x: Array, matrices: Sequence[Matrix | None], out: Array, codec: SampleCodec, threads: int | None = None
 ) -> None:
-    """Write to `out` the array `x` resampled along every axis that has a matrix.
+    """Resample `x` along every axis that has a matrix, and write the result to `out`.
 
-    No intermediate array is larger than a few tiles, and no result depends on where the tiles lie: each value is the
-    same sum of the same products whatever part of the output it is computed with.
+    No intermediate array is larger than a few tiles. Results do not depend on the tiling: each value is the same sum of
+    the same products, added in the same order.
 
     Args:
-        x: the input; it is never written to.
-        bands: for each axis of `x` its matrix, or None where the axis stays as it is.
-        out: the output, of the shape that the matrices give and of any strides.
-        rules: how the samples are loaded, computed and stored.
-        threads: how many of them share the tiles; None for `get_num_threads`.
+        x: the input, which is only read.
+        matrices: for each axis of `x` its matrix, or None if the axis does not change.
+        out: the output, of the shape that the matrices produce and with any strides.
+        codec: how samples are loaded, computed and stored.
+        threads: number of threads; None for `get_num_threads()`.
     """
     if out.size == 0:
         return
-    if all(matrix is None for matrix in bands):
+    if all(matrix is None for matrix in matrices):
         np.copyto(out, x)
         return
-    threads = _useful_threads(threads or get_num_threads(), bands, out)
-    run_tasks(_whole_rows(x, bands, out, codec, threads) or _in_tiles(x, bands, out, codec, threads), threads)
+    threads = _useful_thread_count(threads or get_num_threads(), matrices, out)
+    tables = [matrix for matrix in matrices if not isinstance(matrix, LongMatrix)]
+    if len(tables) < len(matrices):
+        run_tasks(_block_tasks(x, matrices, out, codec), threads)
+        return
+    run_tasks(_row_tasks(x, tables, out, codec, threads) or _tile_tasks(x, tables, out, codec, threads), threads)
 
 
-def _useful_threads(threads: int, bands: Sequence[BandedMatrix | None], out: Array) -> int:
-    products = out.size * max(matrix.max_taps for matrix in bands if matrix is not None)
-    return max(1, min(threads, products // _PRODUCTS_PER_THREAD))
+def _useful_thread_count(threads: int, matrices: Sequence[Matrix | None], out: Array) -> int:
+    products = out.size * max(matrix.max_taps for matrix in matrices if matrix is not None)
+    return max(1, min(threads, products // _MIN_PRODUCTS_PER_THREAD))
 
 
-def _whole_rows(
-    x: Array, bands: Sequence[BandedMatrix | None], out: Array, codec: SampleCodec, threads: int
+def _block_tasks(
+    x: Array, matrices: Sequence[Matrix | None], out: Array, codec: SampleCodec
 ) -> list[Callable[[], None]]:
-    """Tasks of the compiled kernel, straight from `x` to `out`; none where it cannot do that."""
-    if not (codec.converts_only or _copies_samples(bands)):
+    """Tasks that each resample one block of the long axes; its weights exist only meanwhile."""
+    last = max(axis for axis, matrix in enumerate(matrices) if matrix is not None)
+    interleaved = math.prod(out.shape[last + 1 :])
+    steps = [
+        matrix.block_rows(_max_row_samples(matrices) // (interleaved if axis == last else 1))
+        if isinstance(matrix, LongMatrix)
+        else 0
+        for axis, matrix in enumerate(matrices)
+    ]
+    starts = [range(0, size, step) if step else (0,) for size, step in zip(out.shape, steps, strict=True)]
+
+    def resample_block(corner: Sequence[int]) -> None:
+        reads, writes, parts = [slice(None)] * x.ndim, [slice(None)] * x.ndim, list(matrices)
+        for axis, (start, matrix) in enumerate(zip(corner, matrices, strict=True)):
+            if isinstance(matrix, LongMatrix):
+                stop = min(start + steps[axis], matrix.out_size)
+                reads[axis], writes[axis] = slice(*matrix.input_range(start, stop)), slice(start, stop)
+                parts[axis] = matrix.row_slice(start, stop)
+        resample(x[tuple(reads)], parts, out[tuple(writes)], codec, threads=1)
+
+    return [partial(resample_block, corner) for corner in itertools.product(*starts)]
+
+
+def _max_row_samples(matrices: Sequence[Matrix | None]) -> int:
+    return _MAX_LINE_SAMPLES if sum(matrix is not None for matrix in matrices) == 1 else _MAX_ROW_SAMPLES
+
+
+def _row_tasks(
+    x: Array, matrices: Sequence[BandedMatrix | None], out: Array, codec: SampleCodec, threads: int
+) -> list[Callable[[], None]]:
+    """Tasks that run the compiled kernel directly from `x` to `out`; an empty list if it does not support this."""
+    if not (codec.converts_only or _copies_samples(matrices)):
         return []
-    axis, matrix = [(axis, matrix) for axis, matrix in enumerate(bands) if matrix is not None][-1]
+    axis, matrix = [(axis, matrix) for axis, matrix in enumerate(matrices) if matrix is not None][-1]
     samples = max(out.shape[axis], x.shape[axis]) * math.prod(out.shape[axis + 1 :])
-    length = max(1, out.shape[axis] * _LONG_ROW // samples)
+    length = max(1, out.shape[axis] * _max_row_samples(matrices) // samples)
     tasks: list[Callable[[], None]] = []
     whole = _Block(slice(None), slice(None), matrix)
     for block in [whole] if length >= out.shape[axis] else _blocks(out.shape[axis], length, matrix):
         lead = (slice(None),) * axis
-        part = [*bands[:axis], block.bands, *bands[axis + 1 :]]
-        work = kernel.work(x[*lead, block.read], part, out[*lead, block.out], codec.compute_dtype)
-        if work is None:
+        part = [*matrices[:axis], block.matrix, *matrices[axis + 1 :]]
+        job = kernel.prepare(x[*lead, block.in_slice], part, out[*lead, block.out_slice], codec.compute_dtype)
+        if job is None:
             return []
-        step = -(-work.rows // (1 if threads == 1 else threads * _TASKS_PER_THREAD))
-        tasks.extend(partial(work.run, row, min(row + step, work.rows)) for row in range(0, work.rows, step))
+        step = -(-job.rows // (1 if threads == 1 else threads * _TASKS_PER_THREAD))
+        tasks.extend(partial(job.run, row, min(row + step, job.rows)) for row in range(0, job.rows, step))
     return tasks
 
 
-def _in_tiles(
-    x: Array, bands: Sequence[BandedMatrix | None], out: Array, codec: SampleCodec, threads: int
+def _tile_tasks(
+    x: Array, matrices: Sequence[BandedMatrix | None], out: Array, codec: SampleCodec, threads: int
 ) -> list[Callable[[], None]]:
-    """Tasks that each make some tiles, by way of arrays of the working dtype."""
-    copies = _copies_samples(bands)
-    order = _cheapest_order(bands)
-    tile_shape = _tile_shape(out.shape, bands, codec.compute_dtype.itemsize, codec.pixel_axes)
+    """Tasks that each compute some tiles, through intermediate arrays of the compute dtype."""
+    copies_samples = _copies_samples(matrices)
+    order = _cheapest_order(matrices)
+    tile_shape = _tile_shape(out.shape, matrices, codec.compute_dtype.itemsize, codec.pixel_axes)
     blocks = [
-        list(_blocks(size, step, matrix)) for size, step, matrix in zip(out.shape, tile_shape, bands, strict=True)
+        list(_blocks(size, step, matrix)) for size, step, matrix in zip(out.shape, tile_shape, matrices, strict=True)
     ]
     tiles = list(itertools.product(*blocks))
 
-    def make(part: Sequence[tuple[_Block, ...]]) -> None:
+    def resample_tiles(part: Sequence[tuple[_Block, ...]]) -> None:
         scratch = numpy_kernel.Scratch()
-        with np.errstate(invalid="ignore", over="ignore"):  # infinity less infinity is NaN, and is meant to be
+        with np.errstate(invalid="ignore", over="ignore"):  # ∞ − ∞ is NaN by design
             for tile in part:
-                source = x[tuple(block.read for block in tile)]
-                target = out[tuple(block.out for block in tile)]
-                steps = [(axis, matrix) for axis in order if (matrix := tile[axis].bands) is not None]
-                _make_tile(source, steps, target, codec, copies, scratch)
+                source = x[tuple(block.in_slice for block in tile)]
+                target = out[tuple(block.out_slice for block in tile)]
+                steps = [(axis, matrix) for axis in order if (matrix := tile[axis].matrix) is not None]
+                _resample_tile(source, steps, target, codec, copies_samples, scratch)
 
     step = -(-len(tiles) // threads)
-    return [partial(make, tiles[start : start + step]) for start in range(0, len(tiles), step)]
+    return [partial(resample_tiles, tiles[start : start + step]) for start in range(0, len(tiles), step)]
 
 
-def _copies_samples(bands: Sequence[BandedMatrix | None]) -> bool:
-    return all(matrix is None or matrix.copies_samples for matrix in bands)
+def _copies_samples(matrices: Sequence[BandedMatrix | None]) -> bool:
+    return all(matrix is None or matrix.copies_samples for matrix in matrices)
 
 
-def _make_tile(
-    source: Array, steps: Sequence[Step], target: Array, codec: SampleCodec, copies: bool, scratch: numpy_kernel.Scratch
+def _resample_tile(
+    source: Array,
+    steps: Sequence[Step],
+    target: Array,
+    codec: SampleCodec,
+    copies_samples: bool,
+    scratch: numpy_kernel.Scratch,
 ) -> None:
-    if codec.is_label and not copies:
+    if codec.is_label and not copies_samples:
         _vote(source, steps, target, codec.compute_dtype, scratch)
         return
-    if (copies or codec.converts_only) and _fuse_copies(source, steps, target, codec.compute_dtype, scratch):
+    if (copies_samples or codec.converts_only) and _try_compiled_on_copy(
+        source, steps, target, codec.compute_dtype, scratch
+    ):
         return
-    if copies:
-        _apply_all(source, steps, target, scratch)
+    if copies_samples:
+        _apply_steps(source, steps, target, scratch)
     elif codec.writes_in_place:
-        _apply_all(codec.load(source), steps, target, scratch)
+        _apply_steps(codec.load(source), steps, target, scratch)
     else:
-        result = scratch.array("result", target.shape, codec.compute_dtype)
-        _apply_all(codec.load(source), steps, result, scratch)
+        result = scratch.array("result", codec.computed_shape(target.shape), codec.compute_dtype)
+        _apply_steps(codec.load(source), steps, result, scratch)
         codec.store(result, target)
 
 
-def _fuse_copies(
+def _try_compiled_on_copy(
     source: Array, steps: Sequence[Step], target: Array, compute_dtype: np.dtype[Any], scratch: numpy_kernel.Scratch
 ) -> bool:
-    """Let the compiled kernel do it with copies that lie in memory as it wants them; False where it cannot."""
+    """Run the compiled kernel on contiguous copies; return False if it does not support the resampling."""
     result = target if target.flags.c_contiguous else scratch.array("result", target.shape, target.dtype)
-    done = _fuse(np.array(source, target.dtype, order="C"), sorted(steps), result, compute_dtype, scratch)
+    done = _try_compiled(np.array(source, target.dtype, order="C"), sorted(steps), result, compute_dtype, scratch)
     if done and result is not target:
         np.copyto(target, result)
     return done
@@ -151,55 +193,56 @@ def _fuse_copies(
 def _vote(
     x: Array, steps: Sequence[Step], out: Array, compute_dtype: np.dtype[Any], scratch: numpy_kernel.Scratch
 ) -> None:
-    def interpolate(indicator: Array, inner: list[Step], reach: Box) -> Array:
-        votes = scratch.array("votes", out[reach].shape, compute_dtype)
-        _apply_all(indicator.astype(compute_dtype), inner, votes, scratch)
+    def interpolate(indicator: Array, inner: list[Step], box: Box) -> Array:
+        votes = scratch.array("votes", out[box].shape, compute_dtype)
+        _apply_steps(indicator.astype(compute_dtype), inner, votes, scratch)
         return votes
 
-    from .labels import vote  # which few resamplings need
+    from .labels import vote  # rarely needed
 
     vote(x, steps, out, interpolate)
 
 
-def _apply_all(x: Array, steps: Sequence[Step], out: Array, scratch: numpy_kernel.Scratch) -> None:
-    if _fuse(x, sorted(steps), out, x.dtype, scratch):
+def _apply_steps(x: Array, steps: Sequence[Step], out: Array, scratch: numpy_kernel.Scratch) -> None:
+    if _try_compiled(x, sorted(steps), out, x.dtype, scratch):
         return
     for number, (axis, matrix) in enumerate(steps):
-        y = out if number == len(steps) - 1 else _between(x, axis, matrix, scratch)
+        y = out if number == len(steps) - 1 else _intermediate(x, axis, matrix, scratch)
         numpy_kernel.apply(x, matrix if matrix.copies_samples else matrix.astype(x.real.dtype), axis, y, scratch)
         x = y
 
 
-def _fuse(
+def _try_compiled(
     x: Array, steps: Sequence[Step], out: Array, compute_dtype: np.dtype[Any], scratch: numpy_kernel.Scratch
 ) -> bool:
-    """Let the compiled kernel resample along as many axes at once as it can; False where it cannot."""
-    bands: list[BandedMatrix | None] = [None] * x.ndim
+    """Run the compiled kernel along as many axes at once as it supports; return False if it does not support one."""
+    matrices: list[BandedMatrix | None] = [None] * x.ndim
     for axis, matrix in steps:
-        bands[axis] = matrix
-    if (work := kernel.work(x, bands, out, compute_dtype)) is not None:
-        work.run(0, work.rows)
+        matrices[axis] = matrix
+    if (job := kernel.prepare(x, matrices, out, compute_dtype)) is not None:
+        job.run(0, job.rows)
         return True
-    if len(steps) == 1 or not (x.dtype == compute_dtype or _copies_samples(bands)):
+    if len(steps) == 1 or not (x.dtype == compute_dtype or _copies_samples(matrices)):
         return False
     (axis, matrix), *others = steps
-    y = _between(x, axis, matrix, scratch)
-    return _fuse(x, [(axis, matrix)], y, compute_dtype, scratch) and _fuse(y, others, out, compute_dtype, scratch)
+    y = _intermediate(x, axis, matrix, scratch)
+    first_done = _try_compiled(x, [(axis, matrix)], y, compute_dtype, scratch)
+    return first_done and _try_compiled(y, others, out, compute_dtype, scratch)
 
 
-def _between(x: Array, axis: int, matrix: BandedMatrix, scratch: numpy_kernel.Scratch) -> Array:
+def _intermediate(x: Array, axis: int, matrix: BandedMatrix, scratch: numpy_kernel.Scratch) -> Array:
     shape = (*x.shape[:axis], matrix.out_size, *x.shape[axis + 1 :])
     return scratch.array(f"axis {axis}", shape, x.dtype)
 
 
-def _cheapest_order(bands: Sequence[BandedMatrix | None]) -> list[int]:
-    """The axes that change, in the order that costs least: the strongest shrinking first, the fastest axis early.
+def _cheapest_order(matrices: Sequence[BandedMatrix | None]) -> list[int]:
+    """The axes that change, in the cheapest order: the axis that shrinks most first, the fastest axis early.
 
-    With ``r`` the growth of an axis and ``c`` the cost of one of its outputs, two axes cost ``c₁r₁ + c₂r₁r₂`` in this
-    order and ``c₂r₂ + c₁r₁r₂`` in the other: the smaller ``(r − 1) / (c·r)`` goes first. Nothing here may depend on
-    the size of a part, since sums in another order are rounded otherwise.
+    Let ``r`` be the scale of an axis and ``c`` the cost of one of its output samples. Two axes cost ``c₁r₁ + c₂r₁r₂``
+    in this order and ``c₂r₂ + c₁r₁r₂`` in the other, so the smaller ``(r − 1) / (c·r)`` goes first. The order must not
+    depend on the size of a part, because another order of summation rounds differently.
     """
-    changing = {axis: matrix for axis, matrix in enumerate(bands) if matrix is not None}
+    changing = {axis: matrix for axis, matrix in enumerate(matrices) if matrix is not None}
     fastest = max(changing, default=0)
 
     def priority(axis: int) -> float:
@@ -211,32 +254,32 @@ def _cheapest_order(bands: Sequence[BandedMatrix | None]) -> list[int]:
 
 
 def _tile_shape(
-    shape: Sequence[int], bands: Sequence[BandedMatrix | None], itemsize: int, pixel_axes: int
+    shape: Sequence[int], matrices: Sequence[BandedMatrix | None], itemsize: int, pixel_axes: int
 ) -> list[int]:
-    """Halve the longest axes until a tile and what it reads fit the cache; the fastest axes only when they are long.
+    """Halve the longest axes until the input of a tile fits the cache; cut the fastest axes only if they are long.
 
-    Rows are not cut where neighbouring parts would read much of the same: wide bands overlap. The last `pixel_axes`
-    are never cut.
+    Rows with wide bands are cut less, because the input ranges of neighbouring tiles overlap. The last `pixel_axes`
+    axes are never cut.
     """
     tile = list(shape)
-    reads = [max(1.0, matrix.in_size / matrix.out_size) if matrix else 1.0 for matrix in bands]
-    wide = any(matrix is not None and matrix.max_taps > _WIDE_BAND for matrix in bands)
+    reads = [max(1.0, matrix.in_size / matrix.out_size) if matrix else 1.0 for matrix in matrices]
+    wide = any(matrix is not None and matrix.max_taps > _WIDE_BAND_TAPS for matrix in matrices)
     while True:
         extents = [size * read for size, read in zip(tile, reads, strict=True)]
         cuttable = [axis for axis in range(len(tile) - pixel_axes) if tile[axis] > 1]
-        slow = [axis for axis in cuttable if math.prod(extents[axis + 1 :]) >= _ROW_ELEMENTS]
+        slow = [axis for axis in cuttable if math.prod(extents[axis + 1 :]) >= _MIN_ROW_ELEMENTS]
         limit = _WIDE_TILE_BYTES if wide and not slow else TILE_BYTES
         if not cuttable or math.prod(extents) * itemsize <= limit:
             return tile
-        untouched = [axis for axis in slow if bands[axis] is None]
-        axis = max(untouched or slow or cuttable, key=lambda axis: tile[axis])
+        unchanged = [axis for axis in slow if matrices[axis] is None]
+        axis = max(unchanged or slow or cuttable, key=lambda axis: tile[axis])
         tile[axis] = (tile[axis] + 1) // 2
 
 
-def _blocks(out_size: int, step: int, bands: BandedMatrix | None) -> Iterator[_Block]:
+def _blocks(out_size: int, step: int, matrix: BandedMatrix | None) -> Iterator[_Block]:
     for start in range(0, out_size, step):
         stop = min(start + step, out_size)
-        if bands is None:
+        if matrix is None:
             yield _Block(slice(start, stop), slice(start, stop), None)
         else:
-            yield _Block(slice(start, stop), slice(*bands.input_range(start, stop)), bands.row_slice(start, stop))
+            yield _Block(slice(start, stop), slice(*matrix.input_range(start, stop)), matrix.row_slice(start, stop))

@@ -12,7 +12,7 @@ import numpy as np
 from .arrays import DTypeLike, FloatArray, IndexArray, WeightArray
 from .sampling import AxisMap
 
-_LARGEST_FLOAT32_INTEGER = 2**24  # float32 can represent all integers up to this one
+_SLIVER = 2.0**-24  # parts of a sample smaller than this are rounding errors of a position
 _LONGEST_PERIOD = 8  # output rows; the weights of 2×, 3×, 1.5×, 0.5× … repeat with a shorter period
 
 
@@ -58,12 +58,13 @@ class BandedMatrix:
         taps: WeightArray,
         tap_count: IndexArray | None = None,
         is_two_tap_lerp: bool = False,
+        scale: float | None = None,
     ) -> BandedMatrix:
-        """The matrix of a whole axis, whose rows use all their taps unless `tap_count` is given."""
+        """The matrix whose rows use all their taps unless `tap_count` is given; of a whole axis unless `scale` is."""
         if tap_count is None:
             tap_count = np.full(len(first), taps.shape[1], np.intp)
         taps = taps + 0.0  # turns −0 into 0, since kernels store equal weights once
-        return cls(in_size, first, taps, tap_count, len(first) / in_size, is_two_tap_lerp)
+        return cls(in_size, first, taps, tap_count, scale or len(first) / in_size, is_two_tap_lerp)
 
     @property
     def out_size(self) -> int:
@@ -95,6 +96,15 @@ class BandedMatrix:
         part = slice(start, stop)
         first, taps, tap_count = self.first[part] - low, self.taps[part], self.tap_count[part]
         return BandedMatrix(high - low, first, taps, tap_count, self.scale, self.is_two_tap_lerp)
+
+    def rows(self, start: int, stop: int) -> BandedMatrix:
+        """Output rows ``start:stop`` as a matrix over all input samples, with identical weights."""
+        part = slice(start, stop)
+        return replace(self, first=self.first[part], taps=self.taps[part], tap_count=self.tap_count[part])
+
+    def table(self) -> BandedMatrix:
+        """The matrix itself; see `LongMatrix.table`."""
+        return self
 
     def astype(self, dtype: DTypeLike) -> BandedMatrix:
         """The same matrix with weights of another dtype."""
@@ -139,91 +149,130 @@ class BandedMatrix:
         return None
 
 
-def linear_matrix(axis: AxisMap) -> BandedMatrix:
+def linear_matrix(axis: AxisMap, rows: IndexArray, rounded: bool) -> BandedMatrix:
     """Linear interpolation between the two nearest samples. Positions outside the input are moved to its edge."""
-    source = np.maximum(axis.source(np.arange(axis.out_size, dtype=np.float64)), 0)
-    first, fraction = _split(source, axis)
-    taps = np.empty((axis.out_size, 2))
-    np.subtract(1, fraction, out=taps[:, 0])
-    taps[:, 1] = fraction
-    return BandedMatrix.make(axis.in_size, first, taps, is_two_tap_lerp=True)
+    before, fraction = _split(axis, rows, rounded)
+    inside = before >= 0
+    first = np.where(inside, np.minimum(before, axis.in_size - 1), 0)
+    taps = np.empty((len(rows), 2))
+    taps[:, 1] = np.where(inside, np.minimum(fraction + (before - first), 1), 0)
+    np.subtract(1, taps[:, 1], out=taps[:, 0])
+    return BandedMatrix.make(axis.in_size, first, taps, is_two_tap_lerp=True, scale=axis.scale)
 
 
-def _split(source: FloatArray, axis: AxisMap) -> tuple[IndexArray, FloatArray]:
-    """The index of the sample at or before each position, and the fraction beyond it.
+def _split(axis: AxisMap, rows: IndexArray, rounded: bool) -> tuple[IndexArray, FloatArray]:
+    """The index of the sample at or before the position of each output sample, and the fraction beyond it.
 
-    This follows PyTorch's ``guard_index_and_lambda``, whose `floorf` rounds the position to float32 even in float64
-    arithmetic. On axes of thousands of samples, a position just below a sample therefore moves onto it, by less than
-    2⁻²⁴ of the axis. Axes that are too long for float32 to index are not rounded: positions would be off by whole
-    samples.
+    Args:
+        axis: the sampling map.
+        rows: indices of output samples.
+        rounded: whether to follow PyTorch's ``guard_index_and_lambda``, whose `floorf` rounds the position to float32
+            even in float64 arithmetic: a position just below a sample moves onto it, by less than 2⁻²⁴ of the axis.
     """
-    rounded = source.astype(np.float32) if axis.in_size <= _LARGEST_FLOAT32_INTEGER else source
-    first = np.minimum(np.floor(rounded), axis.in_size - 1)
+    if not rounded:
+        return axis.split(rows)
+    source = axis.source(rows.astype(np.float64))
+    first = np.minimum(np.floor(source.astype(np.float32)), axis.in_size - 1)
     return first.astype(np.intp), np.minimum(np.maximum(source - first, 0), 1)
 
 
-def nearest_matrix(axis: AxisMap, precision: type[np.floating]) -> BandedMatrix:
+def nearest_matrix(axis: AxisMap, rows: IndexArray, precision: type[np.floating]) -> BandedMatrix:
     """The sample at ``floor(dst · a)``: PyTorch's ``nearest``, with positions computed in `precision` as there."""
     scale = precision(axis.a)
-    return _copying_matrix(axis, np.arange(axis.out_size).astype(precision) * scale)
+    return _rounded_copies(axis, rows.astype(precision) * scale)
 
 
-def nearest_exact_matrix(axis: AxisMap, precision: type[np.floating], *, via_centre: bool = True) -> BandedMatrix:
+def nearest_exact_matrix(
+    axis: AxisMap, rows: IndexArray, precision: type[np.floating], *, via_centre: bool = True
+) -> BandedMatrix:
     """The sample at ``floor((dst + ½) · a)``: PyTorch's ``nearest-exact``.
 
     Args:
         axis: the sampling map.
+        rows: indices of output samples.
         precision: the dtype to which positions are rounded.
         via_centre: whether to round ``(dst + ½)·a − ½``, a fused multiply-add, and then add ½ again, as PyTorch's
             general kernel does; its kernel for small 2-D outputs does not.
     """
     scale = precision(axis.a)
-    position = (np.arange(axis.out_size) + 0.5) * np.float64(scale)
-    return _copying_matrix(axis, (position - 0.5).astype(precision) + 0.5 if via_centre else position)
+    position = (rows + 0.5) * np.float64(scale)
+    return _rounded_copies(axis, (position - 0.5).astype(precision) + 0.5 if via_centre else position)
 
 
-def _copying_matrix(axis: AxisMap, position: WeightArray) -> BandedMatrix:
+def _rounded_copies(axis: AxisMap, position: WeightArray) -> BandedMatrix:
     # PyTorch's `floorf` first rounds the position to float32, whatever dtype it was computed in.
-    index = np.minimum(np.floor(position.astype(np.float32)).astype(np.intp), axis.in_size - 1)
-    return BandedMatrix.make(axis.in_size, index, np.ones((axis.out_size, 1)))
+    return copying_matrix(axis, np.floor(position.astype(np.float32)).astype(np.intp))
 
 
-def interpolation_matrix(axis: AxisMap, kernel: Kernel) -> BandedMatrix:
+def copying_matrix(axis: AxisMap, index: IndexArray) -> BandedMatrix:
+    """The matrix that copies the input samples at `index`, or the border's sample for an index beyond the border."""
+    index = np.minimum(np.maximum(index, 0), axis.in_size - 1)
+    return BandedMatrix.make(axis.in_size, index, np.ones((len(index), 1)), scale=axis.scale)
+
+
+def interpolation_matrix(axis: AxisMap, rows: IndexArray, kernel: Kernel, rounded: bool) -> BandedMatrix:
     """Interpolation by a kernel of fixed width. Beyond the border, the border's sample repeats."""
     reach = int(kernel.support)
-    before, fraction = _split(axis.source(np.arange(axis.out_size, dtype=np.float64)), axis)
+    before, fraction = _split(axis, rows, rounded)
     taps = kernel.weight(fraction[:, None] - np.arange(1 - reach, reach + 1))
-    return BandedMatrix.make(axis.in_size, before - (reach - 1), taps)
+    return BandedMatrix.make(axis.in_size, before - (reach - 1), taps, scale=axis.scale)
 
 
-def area_matrix(axis: AxisMap) -> BandedMatrix:
+def area_matrix(axis: AxisMap, rows: IndexArray, width: int | None = None) -> BandedMatrix:
     """The mean of all samples that an output sample touches: PyTorch's ``area`` (``adaptive_avg_pool``)."""
-    index = np.arange(axis.out_size)
-    first = index * axis.in_size // axis.out_size
-    tap_count = -(-(index + 1) * axis.in_size // axis.out_size) - first
-    inside = np.arange(tap_count.max()) < tap_count[:, None]
-    return BandedMatrix.make(axis.in_size, first, inside / tap_count[:, None], tap_count)
+    first = rows * axis.in_size // axis.out_size
+    tap_count = -(-(rows + 1) * axis.in_size // axis.out_size) - first
+    inside = np.arange(width or tap_count.max()) < tap_count[:, None]
+    return BandedMatrix.make(axis.in_size, first, inside / tap_count[:, None], tap_count, scale=axis.scale)
 
 
-def filter_matrix(axis: AxisMap, kernel: Kernel, stretches: bool) -> BandedMatrix:
+def box_matrix(axis: AxisMap, rows: IndexArray, width: int | None = None) -> BandedMatrix:
+    """The mean over the interval that an output sample covers; each input sample weighs by the part that it covers."""
+    before, fraction = axis.split(rows)
+    low, high = fraction + (1 - axis.a) / 2, fraction + (1 + axis.a) / 2  # from the edge of the sample `before`
+    first = np.floor(low + _SLIVER).astype(np.intp)
+    tap_count = np.maximum(np.ceil(high - _SLIVER).astype(np.intp) - first, 1)
+    first += before
+    start = np.minimum(np.maximum(first, 0), axis.in_size - 1)
+    tap_count = np.maximum(np.minimum(first + tap_count, axis.in_size) - start, 1)
+    taps = np.arange(width or tap_count.max())
+    edge = (start - before)[:, None] + taps
+    weights = np.minimum(edge + 1, high[:, None]) - np.maximum(edge, low[:, None])
+    weights[:, 0] = np.where(tap_count == 1, 1, weights[:, 0])
+    return _normalised(axis, start, weights, tap_count)
+
+
+def filter_matrix(
+    axis: AxisMap, rows: IndexArray, kernel: Kernel, *, stretches: bool, rounded: bool, width: int | None = None
+) -> BandedMatrix:
     """Filtering by a kernel that ignores samples beyond the border; the weights of each row sum to one.
 
     A stretched kernel antialiases: this is PyTorch's ``_compute_indices_min_size_weights_aa``, and Pillow's filter.
 
     Args:
         axis: the sampling map.
+        rows: indices of output samples.
         kernel: the kernel.
         stretches: whether the kernel is stretched by the factor by which the axis shrinks.
+        rounded: whether positions are rounded as PyTorch's are.
+        width: number of columns of the result; by default as many as its rows need.
     """
     stretch = max(axis.a, 1.0) if stretches else 1.0
     support = kernel.support * stretch
-    centre = axis.source(np.arange(axis.out_size, dtype=np.float64)) + 0.5
-    first = np.maximum((centre - support + 0.5).astype(np.intp), 0)
-    tap_count = np.minimum((centre + support + 0.5).astype(np.intp), axis.in_size) - first
-    position = first[:, None] + np.arange(tap_count.max())
-    weights = kernel.weight((position + 0.5 - centre[:, None]) / stretch)
-    weights[np.arange(tap_count.max()) >= tap_count[:, None]] = 0
-    return BandedMatrix.make(axis.in_size, first, weights / weights.sum(axis=1, keepdims=True), tap_count)
+    before, centre = (0, axis.source(rows.astype(np.float64))) if rounded else axis.split(rows)
+    centre = centre + 0.5
+    first = np.minimum(np.maximum(before + np.floor(centre - support + 0.5).astype(np.intp), 0), axis.in_size - 1)
+    stop = np.minimum(before + np.floor(centre + support + 0.5).astype(np.intp), axis.in_size)
+    tap_count = np.maximum(stop - first, 1)
+    position = (first - before)[:, None] + np.arange(width or tap_count.max())
+    return _normalised(axis, first, kernel.weight((position + 0.5 - centre[:, None]) / stretch), tap_count)
+
+
+def _normalised(axis: AxisMap, first: IndexArray, weights: FloatArray, tap_count: IndexArray) -> BandedMatrix:
+    """The matrix of these weights, each row divided by the sum of its taps."""
+    weights[np.arange(weights.shape[1]) >= tap_count[:, None]] = 0
+    taps = weights / weights.sum(axis=1, keepdims=True)
+    return BandedMatrix.make(axis.in_size, first, taps, tap_count, scale=axis.scale)
 
 
 class Kernel(NamedTuple):

@@ -1,4 +1,4 @@
-"""How the samples of one plane look to people: whatever their type, as a picture of 8 bits."""
+"""Converts planes of samples of any type to 8-bit images."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from PIL import Image
 from ..core.arrays import Array, ByteArray
 from ..formats.base import Header
 
-_TAILS = (0.5, 99.5)  # percentiles that become black and white
+_PERCENTILES = (0.5, 99.5)  # shown black and white
 _SRGB = (b"sRGB", b"s\0R\0G\0B")  # in profiles of version 2 and 4
-_GOLDEN = 0.6180339887498949  # hues in such steps never come close to each other
+_HUE_STEP = 0.6180339887498949  # golden ratio: multiples of it, modulo 1, are well spread
 
 
 @dataclass(frozen=True)
 class Appearance:
-    """How samples are shown, the same way before and after they are resized.
+    """How samples are displayed, the same for input and output.
 
     Attributes:
-        low, high: what is shown black and white; the low one may be the greater.
-        labels: whether samples are names of regions, each with a colour of its own.
-        palette: the colours that the samples stand for, shape (entries, 3), or None.
-        alpha: whether the last sample of a pixel is opacity.
-        cmyk: whether the samples of a pixel are inks.
-        icc: the profile of the colours, where they are not sRGB.
+        low, high: the display window, shown from black to white; inverted if low > high.
+        labels: whether samples are region labels, each shown in a colour of its own.
+        palette: the colours of palette indices, shape (entries, 3), or None.
+        alpha: whether the last sample of a pixel is alpha.
+        cmyk: whether the samples of a pixel are CMYK.
+        icc: the ICC profile of the colours, or None for sRGB.
     """
 
     low: float = 0.0
@@ -42,15 +42,20 @@ class Appearance:
 
     @classmethod
     def of(cls, header: Header, planes: Sequence[Array], labels: bool) -> Appearance:
-        """How the file with this `header` is best shown.
+        """The appearance of a file.
 
-        Pictures of 8 bits and colours of 16 are shown as they are; of all other samples the contrast is stretched,
-        and a few of the `planes`' extremes lose theirs.
+        8-bit pictures and 16-bit colours keep their full range as the window. Other samples get a window between two
+        percentiles of `planes`.
+
+        Args:
+            header: the header of the file.
+            planes: the samples to be shown.
+            labels: whether the mode treats samples as labels.
         """
-        low, high = _range_as_it_is(header) or contrast(planes)
+        low, high = _native_window(header) or display_window(planes)
         if header.colours == "MINISWHITE":
             low, high = high, low
-        foreign = header.icc is not None and not any(name in header.icc for name in _SRGB)
+        is_srgb = header.icc is None or any(name in header.icc for name in _SRGB)
         return cls(
             low,
             high,
@@ -58,11 +63,11 @@ class Appearance:
             palette=_palette(header),
             alpha=header.alpha,
             cmyk=header.colours == "CMYK",
-            icc=header.icc if foreign else None,
+            icc=None if is_srgb else header.icc,
         )
 
     def image(self, plane: Array) -> Image.Image:
-        """A plane of shape (rows, columns) or (rows, columns, samples) as a picture in mode L, RGB or RGBA."""
+        """A plane of shape (rows, columns) or (rows, columns, samples) as an image in mode L, RGB or RGBA."""
         if self.labels and plane.ndim == 2:
             return Image.fromarray(label_colours(plane))
         if self.palette is not None and plane.ndim == 2:
@@ -71,7 +76,7 @@ class Appearance:
         if self.cmyk:
             return Image.fromarray(levels[..., :4], "CMYK").convert("RGB")
         if levels.ndim == 2:
-            return _with_holes(Image.fromarray(levels), plane)
+            return _with_transparent_nan(Image.fromarray(levels), plane)
         colours = 3 if levels.shape[-1] >= 3 else 1
         image = Image.fromarray(levels[..., :3] if colours == 3 else levels[..., 0])
         image = self._in_srgb(image) if colours == 3 else image
@@ -81,56 +86,61 @@ class Appearance:
         return image
 
     def levels(self, plane: Array) -> ByteArray:
-        """The samples between black, 0, and white, 255; complex ones by their magnitude."""
+        """The samples mapped from the display window to 0 … 255; complex ones by their magnitude."""
         if (self.low, self.high) == (0.0, 255.0) and plane.dtype == np.uint8:
             return np.ascontiguousarray(plane)
         with np.errstate(invalid="ignore", over="ignore"):
-            share = (real(plane) - self.low) / (self.high - self.low)
-            return np.rint(255 * np.clip(np.nan_to_num(share, nan=0.0, posinf=1, neginf=0), 0, 1)).astype(np.uint8)
+            fraction = (magnitude(plane) - self.low) / (self.high - self.low)
+            return np.rint(255 * np.clip(np.nan_to_num(fraction, nan=0.0, posinf=1, neginf=0), 0, 1)).astype(np.uint8)
 
     def _in_srgb(self, image: Image.Image) -> Image.Image:
         if self.icc is None:
             return image
-        from PIL import ImageCms  # which few pictures need
+        from PIL import ImageCms  # rarely needed
 
-        with suppress(Exception):  # a profile that is damaged, or of other colours
+        with suppress(Exception):  # the profile is damaged or of another colour space
             profile = ImageCms.ImageCmsProfile(io.BytesIO(self.icc))
             return ImageCms.profileToProfile(image, profile, ImageCms.createProfile("sRGB")) or image
         return image
 
 
-def real(plane: Array) -> Array:
-    """The samples as float64, of complex ones the magnitude."""
+def magnitude(plane: Array) -> Array:
+    """The samples as float64; the magnitude of complex ones."""
     return np.abs(plane).astype(np.float64) if plane.dtype.kind == "c" else plane.astype(np.float64)
 
 
-def contrast(planes: Sequence[Array], tails: tuple[float, float] = _TAILS) -> tuple[float, float]:
-    """What is shown black and white of samples that have no range of their own: the percentiles `tails` of them."""
-    values = [real(plane).ravel() for plane in planes]
+def display_window(planes: Sequence[Array], percentiles: tuple[float, float] = _PERCENTILES) -> tuple[float, float]:
+    """The values to show black and white: two percentiles of the finite samples, in order.
+
+    Args:
+        planes: the samples.
+        percentiles: the percentiles, 0 to 100.
+    """
+    values = [magnitude(plane).ravel() for plane in planes]
     finite = np.concatenate([v[np.isfinite(v)] for v in values]) if values else np.empty(0)
     if not finite.size:
         return 0.0, 1.0
-    with np.errstate(over="ignore", invalid="ignore"):  # between the largest numbers there are
-        low, high = (float(value) for value in np.percentile(finite, tails))
-    if high <= low:  # nearly all are equal
+    with np.errstate(over="ignore", invalid="ignore"):  # the differences of huge values overflow
+        low, high = (float(value) for value in np.percentile(finite, percentiles))
+    if high <= low:  # nearly all values are equal
         low, high = float(finite.min()), float(finite.max())
     return (low, high) if high > low else (low - 0.5, low + 0.5)
 
 
 def label_colours(plane: Array) -> ByteArray:
-    """A colour for each label, whichever others there are; 0 is black."""
-    names, which = np.unique(plane, return_inverse=True)
-    numbers = names.astype(np.float64)
-    hue, vivid = numbers * _GOLDEN % 1, np.where(numbers % 2, 0.55, 0.75)
-    angles = (np.array([5, 3, 1]) + 6 * hue[:, None]) % 6  # HSV to RGB, for the three colours at once
-    colours = 1 - vivid[:, None] * np.clip(np.minimum(angles, 4 - angles), 0, 1)
+    """The colour of each label as (rows, columns, 3). It depends on the label alone; 0 is black."""
+    labels, inverse = np.unique(plane, return_inverse=True)
+    numbers = labels.astype(np.float64)
+    hue, saturation = numbers * _HUE_STEP % 1, np.where(numbers % 2, 0.55, 0.75)
+    angles = (np.array([5, 3, 1]) + 6 * hue[:, None]) % 6  # HSV to RGB, for all three channels
+    colours = 1 - saturation[:, None] * np.clip(np.minimum(angles, 4 - angles), 0, 1)
     colours[numbers == 0] = 0
     table: ByteArray = np.rint(colours * 240).astype(np.uint8)
-    return table[which.reshape(plane.shape)]
+    return table[inverse.reshape(plane.shape)]
 
 
-def _range_as_it_is(header: Header) -> tuple[float, float] | None:
-    """Black and white of samples that say so by their type, or None."""
+def _native_window(header: Header) -> tuple[float, float] | None:
+    """The display window of samples whose type implies one, or None."""
     colours = header.grid.names[-1] == "s"
     flat = "z" not in header.grid.names
     if header.dtype == bool:
@@ -141,18 +151,18 @@ def _range_as_it_is(header: Header) -> tuple[float, float] | None:
 
 
 def _palette(header: Header) -> ByteArray | None:
-    """The colours of indices, which a picture keeps in one place and a TIFF in another."""
+    """The palette of a picture or the colour map of a TIFF, shape (entries, 3), or None."""
     metadata: Any = header.metadata
     if header.grid.names[-1] == "s":
         return None
     if (palette := getattr(metadata, "palette", None)) is not None:
         return np.frombuffer(palette.colours, np.uint8).reshape(-1, 3)
-    colormap = getattr(metadata, "layout", {}).get("colormap")
+    colormap = getattr(getattr(metadata, "layout", None), "colormap", None)
     return None if colormap is None else (np.asarray(colormap).T >> 8).astype(np.uint8)
 
 
-def _with_holes(image: Image.Image, plane: Array) -> Image.Image:
-    """What is not a number is transparent."""
+def _with_transparent_nan(image: Image.Image, plane: Array) -> Image.Image:
+    """The image with NaN samples made transparent."""
     if plane.dtype.kind not in "fc" or not (missing := np.isnan(plane)).any():
         return image
     image = image.convert("RGBA")

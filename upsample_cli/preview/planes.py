@@ -1,4 +1,4 @@
-"""From which side arrays are looked at: planes of two axes, as people are used to see them."""
+"""Planes of two axes in which arrays are shown, in the orientation that people expect."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ import numpy as np
 from ..core.arrays import Array
 from ..geometry import SPATIAL, Grid
 
-_ANATOMY = {"xy": "axial", "xz": "coronal", "yz": "sagittal"}  # by the axes of the world
-_THIN = 1 / 8  # of its width or height, up to which a stack is shown by its middle alone
+_ANATOMICAL_NAMES = {"xy": "axial", "xz": "coronal", "yz": "sagittal"}  # by world axes
+_THIN_STACK_RATIO = 1 / 8  # depth over width or height, below which only the middle slice is shown
 
 
 @dataclass(frozen=True)
 class Plane:
-    """Two axes of an array; or one, whose samples are a curve.
+    """Two axes of an array that are shown as an image, or one that is shown as a curve.
 
     Attributes:
-        name: such as ``axial`` or ``xy``; empty where no others are shown.
+        name: such as ``axial`` or ``xy``; empty for the only plane of a file.
         columns: the axis that runs to the right.
         rows: the axis that runs down; None for a curve.
-        mirrored: of these the axes that run the other way.
+        mirrored: those of the two axes that run in the opposite direction.
     """
 
     name: str
@@ -30,7 +30,7 @@ class Plane:
     mirrored: frozenset[str] = frozenset()
 
     def of(self, x: Array, grid: Grid) -> Array:
-        """An array with a single sample along all other axes, as rows, columns and the samples of a pixel."""
+        """Rearrange an array with one sample along all other axes to (rows, columns) or (rows, columns, samples)."""
         names = [name for name in (self.rows, self.columns, "s") if name in grid.names]
         order = [grid.names.index(name) for name in names]
         picture = x.transpose(*order, *(axis for axis in range(x.ndim) if axis not in order))
@@ -39,7 +39,7 @@ class Plane:
 
 
 def planes_of(before: Grid, after: Grid) -> list[Plane]:
-    """The views of a file: three of a volume, one of a picture or of a thin stack, and the curve of a line."""
+    """The planes of a file: three of a volume, one of a picture or a thin stack, and a curve of a 1-D array."""
     axes = [name for name in before.spatial if name != "z" or max(before["z"].size, after["z"].size) > 1]
     if len(axes) == 3 and _is_thick(before):
         return sorted((plane_of(before, *pair) for pair in ("xy", "xz", "yz")), key=lambda plane: plane.name)
@@ -51,20 +51,20 @@ def planes_of(before: Grid, after: Grid) -> list[Plane]:
 def plane_of(grid: Grid, one: str, other: str) -> Plane:
     """The plane of two axes of a volume.
 
-    A volume that lies in the world of a patient is shown as one looks at an upright person from the front, from above
-    and from the left: its anterior and superior ends are up, its right is on the right.
+    A volume with a clear orientation in the world is shown with positive world axes (right, anterior, superior) to the
+    right and up.
     """
-    facing = _facing(grid)
-    if facing is None:
+    directions = _world_directions(grid)
+    if directions is None:
         return Plane(one + other, one, other)
-    columns, rows = sorted((one, other), key=lambda name: facing[name][0])
-    (across, leftwards), (up, downwards) = facing[columns], facing[rows]
-    mirrored = {name for name, is_so in ((columns, leftwards), (rows, not downwards)) if is_so}
-    return Plane(_ANATOMY[across + up], columns, rows, frozenset(mirrored))
+    columns, rows = sorted((one, other), key=lambda name: directions[name][0])
+    (across, leftwards), (up, downwards) = directions[columns], directions[rows]
+    mirrored = {name for name, flip in ((columns, leftwards), (rows, not downwards)) if flip}
+    return Plane(_ANATOMICAL_NAMES[across + up], columns, rows, frozenset(mirrored))
 
 
 def extent(grid: Grid, columns: str, rows: str) -> tuple[float, float]:
-    """The width and the height of a plane in the same unit; in samples where the distances between them are unknown."""
+    """The width and height of a plane in one unit, or in samples if a spacing is unknown."""
     across, down = grid[columns].in_unit("mm"), grid[rows].in_unit("mm")
     if across.spacing is None or down.spacing is None or across.unit != down.unit:
         return across.size, down.size
@@ -72,13 +72,13 @@ def extent(grid: Grid, columns: str, rows: str) -> tuple[float, float]:
 
 
 def sample_aspect(grid: Grid, columns: str, rows: str) -> float:
-    """The height of a sample of a plane over its width."""
+    """The height of a sample divided by its width."""
     width, height = extent(grid, columns, rows)
     return height / grid[rows].size * grid[columns].size / width
 
 
-def _facing(grid: Grid) -> dict[str, tuple[str, bool]] | None:
-    """Of each axis the axis of the world along which it runs most, and whether backwards; None if that is unclear."""
+def _world_directions(grid: Grid) -> dict[str, tuple[str, bool]] | None:
+    """By axis name, the nearest world axis and whether the axis runs against it; None if this is ambiguous."""
     if not grid.frames:
         return None
     directions = grid.affines[grid.frames[0]][:3, :3]
@@ -94,7 +94,7 @@ def _facing(grid: Grid) -> dict[str, tuple[str, bool]] | None:
 
 
 def _is_thick(grid: Grid) -> bool:
-    """Whether there is something to see from all three sides."""
+    """Whether a volume is thick enough to show its planes along z."""
     width, height = extent(grid, "x", "y")
     _, depth = extent(grid, "x", "z")
-    return depth >= _THIN * max(width, height)
+    return depth >= _THIN_STACK_RATIO * max(width, height)

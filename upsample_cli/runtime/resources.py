@@ -10,7 +10,6 @@ from pathlib import Path
 from ..errors import OutputError, RequestError
 from ..text import format_bytes
 
-WEIGHT_BYTES_PER_SAMPLE = 400  # measured: weights and indices of one output sample along an axis, while being computed
 _DEFAULT_MEMORY_BYTES = 2**30
 _TYPICAL_BASELINE_BYTES = 60 << 20  # Python, NumPy and one format library
 _CONTAINER_LIMIT_FILES = (  # of control groups, version 2 and version 1
@@ -21,19 +20,18 @@ _LARGEST_OUTPUT_BYTES = 2**44  # 16 TiB
 _LARGEST_COMPRESSION_RATIO = 20  # assumed when free disk space is checked
 
 
-def check_output_size(output_bytes: int, samples_along_axes: int, memory_limit: float, path: Path) -> None:
+def check_output_size(output_bytes: int, weight_bytes: int, memory_limit: float, path: Path) -> None:
     """Refuse an output that no machine could hold, or axes whose weights alone exceed the memory limit.
 
     Args:
         output_bytes: size of the output's samples.
-        samples_along_axes: the sum of the output sizes of all resized axes.
+        weight_bytes: memory that the weights of all resized axes take.
         memory_limit: bytes of working memory.
         path: the file, for the message.
 
     Raises:
         RequestError: with the number of bytes.
     """
-    weight_bytes = WEIGHT_BYTES_PER_SAMPLE * samples_along_axes
     if output_bytes > _LARGEST_OUTPUT_BYTES or weight_bytes > memory_limit:
         needed, weights = format_bytes(output_bytes), format_bytes(weight_bytes)
         raise RequestError(

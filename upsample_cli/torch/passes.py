@@ -37,7 +37,7 @@ class Pass(NamedTuple):
 def split_into_passes(
     axes: Sequence[BandedMatrix | None], in_sizes: Sequence[int], out_sizes: Sequence[int]
 ) -> list[Pass]:
-    """The passes that together cost least: axes together where bands are narrow, one by one where they are wide."""
+    """The cheapest passes: all axes at once where bands are narrow, axis by axis where they are wide."""
     candidates = (list(_passes(groups, axes, in_sizes, out_sizes)) for groups in _groupings(axes))
     return min(candidates, key=lambda passes: sum(each.cost for each in passes))
 

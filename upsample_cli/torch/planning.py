@@ -79,11 +79,12 @@ def _make(call: Call) -> Matrices:
     factors = call.factors or [None] * len(call.out_sizes)
     targets = [AxisTarget(size, factor) for size, factor in zip(call.out_sizes, factors, strict=True)]
     # PyTorch's CUDA kernels round as its CPU kernel for small 2-D outputs does, but only in "nearest-exact".
-    context = TorchContext(mode.sampling is Sampling.NEAREST_EXACT, "float32") if call.cuda else None
+    context = TorchContext(mode.sampling is Sampling.NEAREST_EXACT, "float32", True) if call.cuda else None
     dtype = np.dtype(np.float64 if call.double else np.float32)
     chosen = mode.antialiased() if call.antialias else mode
     plans = plan_axes(call.in_sizes, targets, chosen, call.align_corners, dtype, context)
-    return Matrices([plan.matrix for plan in plans], call.in_sizes, call.out_sizes)
+    axes = [plan.matrix and plan.matrix.table() for plan in plans]
+    return Matrices(axes, call.in_sizes, call.out_sizes)
 
 
 _kept = lru_cache(_KEPT)(_make)

@@ -19,16 +19,17 @@ from ..core.weights import KERNELS
 
 Formula: TypeAlias = Callable[[float], float]
 
+_LONGEST_TORCH_NEAREST = 2**20  # input samples; beyond, positions are exact
 _POSITION_TOLERANCE = 1e-4  # samples; PyTorch computes nearest positions in float32, which can cross a boundary
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What one output sample reads along one axis.
+    """The input samples of one output sample along one axis.
 
     Attributes:
-        samples: indices of input samples.
-        weights: the weight of each; empty if the output must be a copy of any one of them.
+        samples: their indices.
+        weights: their weights; empty if the output may be a copy of any one of them.
     """
 
     samples: tuple[int, ...]
@@ -36,19 +37,21 @@ class Row:
 
 
 def reference_row(mode: Mode, axis: AxisMap, dst: int) -> Row:
-    """What output sample `dst` reads along an axis that is resized in `mode`.
+    """The input samples and weights of output sample `dst` along an axis that is resized in `mode`.
 
     Raises:
         ValueError: no formula is known for the mode.
     """
-    if mode.sampling is Sampling.NEAREST:
-        return _nearest(axis, dst)
-    if mode.sampling is Sampling.NEAREST_EXACT:
-        return _nearest(axis, dst + 0.5)
+    src = axis.a * dst + axis.b
+    if mode.sampling is Sampling.NEAREST and not axis.on_grid:
+        return _nearest(axis, axis.a * dst)
+    if mode.copies_samples:
+        return _nearest(axis, src + 0.5)
     if mode.sampling is Sampling.AREA:
         return _area(axis, dst)
+    if mode.sampling is Sampling.BOX:
+        return _box(axis, src)
     formula, support = _formula(mode)
-    src = axis.a * dst + axis.b
     if mode.sampling is Sampling.INTERPOLATE:
         return _repeat_border(axis.in_size, max(src, 0.0) if mode.kernel == "triangle" else src, formula, support)
     stretch = max(axis.a, 1.0) if mode.sampling is Sampling.ANTIALIAS else 1.0
@@ -65,10 +68,9 @@ def _formula(mode: Mode) -> tuple[Formula, int]:
     return lambda x: float(kernel.weight(np.array([x]))[0]), math.ceil(kernel.support)
 
 
-def _nearest(axis: AxisMap, position: float) -> Row:
+def _nearest(axis: AxisMap, exact: float) -> Row:
     last = axis.in_size - 1
-    exact = position * axis.a
-    tolerance = _POSITION_TOLERANCE * max(1.0, exact * 2e-3)
+    tolerance = _POSITION_TOLERANCE * max(1.0, min(exact, _LONGEST_TORCH_NEAREST) * 2e-3)
     candidates = {min(max(math.floor(exact + shift), 0), last) for shift in (-tolerance, 0, tolerance)}
     return Row(tuple(sorted(candidates)))
 
@@ -76,6 +78,15 @@ def _nearest(axis: AxisMap, position: float) -> Row:
 def _area(axis: AxisMap, dst: int) -> Row:
     begin, end = dst * axis.in_size // axis.out_size, -(-(dst + 1) * axis.in_size // axis.out_size)
     return Row(tuple(range(begin, end)), (1 / (end - begin),) * (end - begin))
+
+
+def _box(axis: AxisMap, src: float) -> Row:
+    """The samples that the interval of the output sample covers, each weighted by the part that it covers."""
+    low, high = max(src + 0.5 - axis.a / 2, 0.0), min(src + 0.5 + axis.a / 2, axis.in_size)
+    if high <= low:
+        return Row((min(max(math.floor(src + 0.5), 0), axis.in_size - 1),), (1.0,))
+    covered = range(math.floor(low), math.ceil(high))
+    return Row(tuple(covered), tuple((min(n + 1, high) - max(n, low)) / (high - low) for n in covered))
 
 
 def _repeat_border(size: int, src: float, formula: Formula, support: int) -> Row:

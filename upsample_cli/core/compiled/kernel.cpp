@@ -1,6 +1,6 @@
-// The kernel, compiled once for each instruction set: UPSAMPLE_SET names it, the compiler's flags permit it. Everything
-// has its names in the namespace of the set, so that no linker takes what was compiled for another one, and nothing of
-// the standard library is used here but what the compiler puts in place or what lies in the library itself.
+// The kernel, compiled once per instruction set (UPSAMPLE_SET, with matching compiler flags). All names are in the
+// namespace of the set, so the linker cannot mix code of different sets. For the same reason, no inline function of
+// the standard library is used that could be emitted out of line.
 #if defined(UPSAMPLE_AVX2) || defined(UPSAMPLE_AVX512)
 #include <immintrin.h>
 #elif defined(UPSAMPLE_NEON)
@@ -21,7 +21,7 @@ namespace upsample {
 namespace UPSAMPLE_SET {
 
 #include "memory.h"
-#include "numbers.h"
+#include "scalar.h"
 #if defined(UPSAMPLE_AVX2)
 #include "simd_avx2.h"
 #elif defined(UPSAMPLE_AVX512)
@@ -31,19 +31,19 @@ namespace UPSAMPLE_SET {
 #else
 #include "simd_baseline.h"
 #endif
-#include "places.h"
-#include "sums.h"
-#include "pairs.h"
+#include "row_cursor.h"
+#include "weighted_sums.h"
+#include "paired_weights.h"
 #include "transpose.h"
 
 #include "tables.h"
 
 #include "resampler.h"
 
-#include "picker.h"
+#include "nearest.h"
 
 Plan* make_plan(const Problem& problem) {
-    if (problem.arithmetic == Arithmetic::copy) return new Picker(problem);
+    if (problem.arithmetic == Arithmetic::copy) return new NearestResampler(problem);
     if (problem.arithmetic == Arithmetic::fixed)
         return problem.sample == Sample::uint8 ? new Resampler<Fixed16, std::uint8_t>(problem) : nullptr;
     const bool single = problem.arithmetic == Arithmetic::float32;

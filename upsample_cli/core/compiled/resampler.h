@@ -1,8 +1,8 @@
-// Resampling: rows are blended along the slow axes into one row, which is then resampled along the fast axis, so that
-// every output is written once and what lies between stays in the cache.
+// Rows are blended along the slow axes into one row, which is then resampled along the fast axis. Every output is
+// written once, and intermediate rows stay in the cache.
 #pragma once
 
-// Weighs rows along the fast axis. All three ways give the same bits.
+// Resamples rows along the fast axis. All three methods give the same bits.
 template <class F, class T>
 class RowResampler {
 public:
@@ -13,26 +13,26 @@ public:
         table_.make(axis);
         channels_ = channels;
         groups_.make(table_, channels);
-        transposes_ = !F::fixed && groups_.scattered() && padded_size() * lanes <= most_transposed;
+        transposes_ = !F::fixed && groups_.scattered() && padded_size() * lanes <= max_transposed;
     }
 
-    // Real numbers of a row in scratch: what bands read beyond its ends, and what vectors read beyond that.
+    // Elements of a padded scratch row: the samples that bands and vector loads read beyond its ends included.
     std::int64_t padded_size() const {
         const std::int64_t samples = table_.pad_before + table_.in_size + table_.pad_after;
         return (samples * channels_ / lanes + 3) * lanes;
     }
     std::int64_t before() const { return table_.pad_before * channels_; }
-    std::int64_t rows_at_once() const { return transposes_ ? lanes : 2; }
+    std::int64_t row_batch() const { return transposes_ ? lanes : 2; }
     std::int64_t scratch_size() const { return transposes_ ? padded_size() * lanes : 0; }
 
-    // Repeat the samples at both ends of a row of which the part inside is there.
+    // Repeat the border samples at both ends of a row whose interior is filled.
     void pad(Real* row) const {
         const std::int64_t inside = before(), end = inside + table_.in_size * channels_;
         for (std::int64_t i = inside - 1; i >= 0; --i) row[i] = row[i + channels_];
         for (std::int64_t i = 0; i < table_.pad_after * channels_; ++i) row[end + i] = row[end + i - channels_];
     }
 
-    // Make `count` outputs of as many rows, which lie padded_size() apart.
+    // Resample `count` rows, padded_size() elements apart.
     void run(const Real* rows, T* const* targets, std::int64_t count, Real* scratch) const {
         if constexpr (!F::fixed) {
             if (transposes_ && count > lanes / 4) {
@@ -46,24 +46,24 @@ public:
     }
 
 private:
-    static constexpr std::int64_t most_transposed = 1 << 19;  // numbers; more would not stay in any cache
+    static constexpr std::int64_t max_transposed = 1 << 19;  // elements; larger tables would not fit the cache
 
     template <int Rows>
     void make_rows(const Real* rows, T* const* targets) const {
         for (std::int64_t number = 0; number < groups_.run_count(); ++number) {
-            const Run& run = groups_.run(number);
+            const GroupRun& run = groups_.run(number);
             switch (run.reach) {
-                case Reach::near: make_run<Rows, Reach::near>(run, rows, targets); break;
-                case Reach::vector: make_run<Rows, Reach::vector>(run, rows, targets); break;
-                case Reach::two: make_run<Rows, Reach::two>(run, rows, targets); break;
-                case Reach::lanewise:
+                case PermuteReach::near: make_run<Rows, PermuteReach::near>(run, rows, targets); break;
+                case PermuteReach::vector: make_run<Rows, PermuteReach::vector>(run, rows, targets); break;
+                case PermuteReach::two: make_run<Rows, PermuteReach::two>(run, rows, targets); break;
+                case PermuteReach::lanewise:
                     for (int r = 0; r < Rows; ++r) make_lanewise(run, rows + r * padded_size(), targets[r]);
             }
         }
     }
 
-    template <int Rows, Reach reach>
-    void make_run(const Run& run, const Real* rows, T* const* targets) const {
+    template <int Rows, PermuteReach reach>
+    void make_run(const GroupRun& run, const Real* rows, T* const* targets) const {
         if (run.count == 2)
             make_run_of<Rows, reach, 2>(run, rows, targets);
         else if (run.count == 4)
@@ -72,11 +72,11 @@ private:
             make_run_of<Rows, reach, 0>(run, rows, targets);
     }
 
-    // Rows that are made together share what is read of the pattern.
-    template <int Rows, Reach reach, int Taps>
-    void make_run_of(const Run& run, const Real* rows, T* const* targets) const {
+    // Rows computed together share the loads of a pattern.
+    template <int Rows, PermuteReach reach, int Taps>
+    void make_run_of(const GroupRun& run, const Real* rows, T* const* targets) const {
         const std::int64_t count = Taps ? Taps : run.count, end = run.end, stride = padded_size(), channels = channels_;
-        const typename Groups<F>::View groups = groups_.view();  // a copy, which the compiler knows not to be written to
+        const typename LaneGroups<F>::View groups = groups_.view();  // a local copy, which cannot alias
         T* to[Rows];
         for (int r = 0; r < Rows; ++r) to[r] = targets[r];
         for (std::int64_t g = run.begin; g < end; ++g) {
@@ -92,17 +92,17 @@ private:
         }
     }
 
-    // A function that gives the samples of tap j.
-    template <Reach reach>
+    // Returns a function that loads the samples of tap j.
+    template <PermuteReach reach>
     static auto taps(const Real* source, typename F::Index index, std::int64_t channels) {
-        if constexpr (reach == Reach::near) {
+        if constexpr (reach == PermuteReach::near) {
             return [v = F::load(source), index, step = static_cast<int>(channels)](std::int64_t j) {
                 return F::permute(v, F::shifted(index, static_cast<int>(j) * step));
             };
         } else {
             return [source, index, step = channels](std::int64_t j) {
                 const Real* const from = source + j * step;
-                if constexpr (reach == Reach::vector)
+                if constexpr (reach == PermuteReach::vector)
                     return F::permute(F::load(from), index);
                 else
                     return F::permute_two(F::load(from), F::load(from + lanes), index);
@@ -110,8 +110,8 @@ private:
         }
     }
 
-    void make_lanewise(const Run& run, const Real* row, T* target) const {
-        const std::int64_t size = smaller(lanes, groups_.elements());
+    void make_lanewise(const GroupRun& run, const Real* row, T* target) const {
+        const std::int64_t size = minimum(lanes, groups_.elements());
         for (std::int64_t g = run.begin; g < run.end; ++g) {
             const std::int64_t begin = groups_.view().begin(g);
             Real values[lanes] = {};
@@ -128,15 +128,15 @@ private:
         }
     }
 
-    // As many rows as a vector has lanes are turned, so that lanes are rows and taps follow each other in memory. Each
-    // block of them is turned just before it is needed, while it is in the nearest cache.
+    // Transposes as many rows as a vector has lanes, so that lanes are rows and taps are contiguous in memory. Each
+    // block is transposed just before it is needed, while it is in the L1 cache.
     void run_transposed(const Real* rows, T* const* targets, std::int64_t count, Real* scratch) const {
         Real block[lanes * lanes];
-        std::int64_t turned_size = 0, begin = 0, filled = 0;
+        std::int64_t transposed_size = 0, begin = 0, filled = 0;
         for (std::int64_t o = 0; o < table_.out_size; ++o) {
             const std::int64_t first = (table_.first[o] + table_.pad_before) * channels_;
-            for (; turned_size < first + table_.count[o] * channels_; turned_size += lanes)
-                transpose<F>(rows + turned_size, padded_size(), scratch + turned_size * lanes, lanes);
+            for (; transposed_size < first + table_.count[o] * channels_; transposed_size += lanes)
+                transpose<F>(rows + transposed_size, padded_size(), scratch + transposed_size * lanes, lanes);
             for (std::int64_t channel = 0; channel < channels_; ++channel) {
                 F::store(block + filled * lanes, sum_of_rows(o, scratch + (first + channel) * lanes));
                 if (++filled < lanes && begin + filled < groups_.elements()) continue;
@@ -147,7 +147,7 @@ private:
         }
     }
 
-    // Output o of as many rows as a vector has lanes, of a channel whose samples begin at `source`.
+    // Output o of one channel, for as many rows as a vector has lanes; the channel's samples start at `source`.
     typename F::Vector sum_of_rows(std::int64_t o, const Real* source) const {
         const Real* const weights = table_.weights_of(o);
         const std::int64_t step = channels_ * lanes;
@@ -156,13 +156,13 @@ private:
             [=](std::int64_t j) { return F::load(source + j * step); });
     }
 
-    // Write `size` outputs of `count` rows, from `begin` on.
+    // Write outputs [begin, begin + size) of `count` rows.
     static void store_transposed(const Real* block, std::int64_t size, T* const* targets, std::int64_t count,
                                  std::int64_t begin) {
-        Real turned_block[lanes * lanes];
-        transpose<F>(block, lanes, turned_block, lanes);
+        Real transposed_block[lanes * lanes];
+        transpose<F>(block, lanes, transposed_block, lanes);
         for (std::int64_t r = 0; r < count; ++r) {
-            const typename F::Vector v = F::load(turned_block + r * lanes);
+            const typename F::Vector v = F::load(transposed_block + r * lanes);
             if (size == lanes)
                 F::store(targets[r] + begin, v);
             else
@@ -171,7 +171,7 @@ private:
     }
 
     Table<F> table_;
-    Groups<F> groups_;
+    LaneGroups<F> groups_;
     std::int64_t channels_ = 1;
     bool transposes_ = false;
 };
@@ -184,26 +184,26 @@ public:
     explicit Resampler(const Problem& problem)
         : slow_axes_(problem.slow_axes), resamples_rows_(problem.resamples_rows), in_row_(problem.in_row()) {
         for (int axis = 0; axis < slow_axes_; ++axis) slow_[2 - slow_axes_ + axis].make(problem.slow[axis]);
-        if (in_pairs && slow_axes_ > 0) pairs_.make(problem.slow[0]);
+        if (uses_pairs && slow_axes_ > 0) pairs_.make(problem.slow[0]);
         if (resamples_rows_) fast_.make(problem.fast, problem.channels);
     }
 
     void run(const Batch& batch, const Rows& in, const Rows& out, std::int64_t start,
              std::int64_t stop) const override {
         Scratch scratch(*this);
-        const std::int64_t at_once = resamples_rows_ ? fast_.rows_at_once() : 1;
-        T* targets[larger(F::lanes, 2)];
-        Place place(batch, in, out, slow_[0].out_size, slow_[1].out_size, start);
-        for (std::int64_t begin = start; begin < stop; begin += at_once) {
-            const std::int64_t count = smaller(at_once, stop - begin);
-            for (std::int64_t r = 0; r < count; ++r, place.advance()) {
-                targets[r] = reinterpret_cast<T*>(place.target());
+        const std::int64_t row_batch = resamples_rows_ ? fast_.row_batch() : 1;
+        T* targets[maximum(F::lanes, 2)];
+        RowCursor cursor(batch, in, out, slow_[0].out_size, slow_[1].out_size, start);
+        for (std::int64_t begin = start; begin < stop; begin += row_batch) {
+            const std::int64_t count = minimum(row_batch, stop - begin);
+            for (std::int64_t r = 0; r < count; ++r, cursor.advance()) {
+                targets[r] = reinterpret_cast<T*>(cursor.target());
                 if (!resamples_rows_) {
-                    blend(place, targets[r], scratch);
+                    blend(cursor, targets[r], scratch);
                     continue;
                 }
                 Real* const row = scratch.rows.data() + r * fast_.padded_size();
-                blend(place, row + fast_.before(), scratch);
+                blend(cursor, row + fast_.before(), scratch);
                 fast_.pad(row);
             }
             if (resamples_rows_) fast_.run(scratch.rows.data(), targets, count, scratch.transposed.data());
@@ -211,18 +211,18 @@ public:
     }
 
 private:
-    // Of one run. Rows that are blended along the slowest axis are kept as long as outputs need them.
+    // Scratch memory of one run(). Rows blended along the slowest axis are kept while outputs need them.
     struct Scratch {
         explicit Scratch(const Resampler& plan)
             : kept(plan.slow_axes_ == 2 ? plan.slow_[1].width * plan.kept_size() : 0),
               kept_number(plan.slow_[1].width),
               kept_rows(plan.slow_[1].width),
-              sources(larger(plan.slow_[0].width, plan.slow_[1].width)),
-              rows(plan.resamples_rows_ ? plan.fast_.rows_at_once() * plan.fast_.padded_size() : 0),
+              sources(maximum(plan.slow_[0].width, plan.slow_[1].width)),
+              rows(plan.resamples_rows_ ? plan.fast_.row_batch() * plan.fast_.padded_size() : 0),
               transposed(plan.resamples_rows_ ? plan.fast_.scratch_size() : 0) {}
 
         Buffer<Real> kept;
-        Buffer<std::int64_t> kept_number;  // of the row in each slot, counted from 1; 0 where there is none
+        Buffer<std::int64_t> kept_number;  // one-based number of the row in each slot; 0 if empty
         Buffer<const Real*> kept_rows;
         Buffer<const T*> sources;
         Buffer<Real> rows, transposed;
@@ -231,31 +231,31 @@ private:
 
     std::int64_t kept_size() const { return (in_row_ / F::lanes + 2) * F::lanes; }
 
-    static const T* source_of(const Place& place, std::int64_t slower, std::int64_t faster) {
-        return reinterpret_cast<const T*>(place.source(slower, faster));
+    static const T* source_of(const RowCursor& cursor, std::int64_t slower, std::int64_t faster) {
+        return reinterpret_cast<const T*>(cursor.source(slower, faster));
     }
 
     template <class O>
-    void blend(const Place& place, O* target, Scratch& scratch) const {
+    void blend(const RowCursor& cursor, O* target, Scratch& scratch) const {
         const Table<F>& table = slow_[1];
         if (slow_axes_ == 2) {
-            blend_kept(place, target, scratch);
+            blend_kept(cursor, target, scratch);
         } else if (slow_axes_ == 1) {
-            const std::int64_t o = place.slow[1], count = table.count[o];
+            const std::int64_t o = cursor.slow[1], count = table.count[o];
             for (std::int64_t j = 0; j < count; ++j)
-                scratch.sources[j] = source_of(place, 0, clip(table.first[o] + j, table.in_size));
+                scratch.sources[j] = source_of(cursor, 0, clip(table.first[o] + j, table.in_size));
             blend_sources(scratch.sources.data(), table, o, target);
         } else {
-            const T* const source = source_of(place, 0, 0);
+            const T* const source = source_of(cursor, 0, 0);
             const Real one = 1;
             blend_rows<F>(&source, &one, 1, target, in_row_);
         }
     }
 
-    // Blend rows of the input, along the slowest axis.
+    // Blend input rows along the slowest axis.
     template <class O>
     void blend_sources(const T* const* sources, const Table<F>& table, std::int64_t o, O* target) const {
-        if constexpr (in_pairs) {
+        if constexpr (uses_pairs) {
             if (const float scale = pairs_.scale(o); scale != 0) {
                 blend_byte_pairs(sources, pairs_.pairs(o), scale, table.count[o], target, in_row_);
                 return;
@@ -265,11 +265,11 @@ private:
     }
 
     template <class O>
-    void blend_kept(const Place& place, O* target, Scratch& scratch) const {
+    void blend_kept(const RowCursor& cursor, O* target, Scratch& scratch) const {
         const Table<F>& slower = slow_[0];
         const Table<F>& table = slow_[1];
-        const std::int64_t o = place.slow[0], inner = place.slow[1];
-        if (inner == 0 || scratch.fresh) {  // another plane
+        const std::int64_t o = cursor.slow[0], inner = cursor.slow[1];
+        if (inner == 0 || scratch.fresh) {  // a new plane starts
             for (std::int64_t slot = 0; slot < table.width; ++slot) scratch.kept_number[slot] = 0;
             scratch.fresh = false;
         }
@@ -279,19 +279,19 @@ private:
             scratch.kept_rows[j] = row;
             if (scratch.kept_number[slot] == number + 1) continue;
             for (std::int64_t i = 0; i < slower.count[o]; ++i)
-                scratch.sources[i] = source_of(place, clip(slower.first[o] + i, slower.in_size), number);
+                scratch.sources[i] = source_of(cursor, clip(slower.first[o] + i, slower.in_size), number);
             blend_sources(scratch.sources.data(), slower, o, row);
             scratch.kept_number[slot] = number + 1;
         }
         blend_rows<F>(scratch.kept_rows.data(), table.weights_of(inner), table.count[inner], target, in_row_);
     }
 
-    static constexpr bool in_pairs = std::is_same_v<T, std::uint8_t> && std::is_same_v<F, Float32>;
+    static constexpr bool uses_pairs = std::is_same_v<T, std::uint8_t> && std::is_same_v<F, Float32>;
 
     int slow_axes_;
     bool resamples_rows_;
     std::int64_t in_row_;
-    Table<F> slow_[2];  // the last ones are used
-    PairTable pairs_;    // of the slowest axis
+    Table<F> slow_[2];  // right-aligned: the last `slow_axes` entries are used
+    PairedWeights pairs_;    // of the slowest axis
     RowResampler<F, T> fast_;
 };

@@ -1,8 +1,8 @@
-// Vectors of any machine: arrays of four lanes, which compilers turn into what the machine has.
+// Portable vectors: arrays of four lanes, which compilers map to the target's instructions.
 #pragma once
 
 template <class RealType, int Lanes>
-struct Plain {
+struct PortableVector {
     using Real = RealType;
     struct Vector {
         Real lane[Lanes];
@@ -58,10 +58,10 @@ struct Plain {
     }
 };
 
-using Float32 = Plain<float, 4>;
-using Float64 = Plain<double, 4>;
+using Float32 = PortableVector<float, 4>;
+using Float64 = PortableVector<double, 4>;
 
-// Numbers of 16 bits with 7 behind the point.
+// 16-bit fixed point with 7 fraction bits.
 struct Fixed16 {
     using Real = std::int16_t;
     static constexpr int lanes = 8;
@@ -122,4 +122,4 @@ struct Bytes {
     }
 };
 
-#include "simd_plain.h"
+#include "simd_fallback.h"

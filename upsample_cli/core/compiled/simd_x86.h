@@ -1,9 +1,9 @@
-// What AVX2 and AVX-512 have in common: blocks of 256 bits that are turned, and bytes that are shuffled.
+// Shared by AVX2 and AVX-512: transposition of 256-bit blocks, and byte shuffles.
 #pragma once
 
-inline void turn(const float* source, std::int64_t source_stride, float* target, std::int64_t target_stride) {
+inline void transpose_block(const float* source, std::int64_t source_stride, float* target, std::int64_t target_stride) {
     __m256 half[8], pair[8];
-    for (int i = 0; i < 4; ++i) {  // rows i and i + 4, first their left halves, then their right ones
+    for (int i = 0; i < 4; ++i) {  // rows i and i + 4: left halves, then right halves
         const float *const upper = source + i * source_stride, *const lower = source + (i + 4) * source_stride;
         half[i] = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(upper)), _mm_loadu_ps(lower), 1);
         half[i + 4] = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(upper + 4)), _mm_loadu_ps(lower + 4), 1);
@@ -23,7 +23,7 @@ inline void turn(const float* source, std::int64_t source_stride, float* target,
     }
 }
 
-inline void turn(const double* source, std::int64_t source_stride, double* target, std::int64_t target_stride) {
+inline void transpose_block(const double* source, std::int64_t source_stride, double* target, std::int64_t target_stride) {
     __m256d half[4];
     for (int i = 0; i < 2; ++i) {
         const double *const upper = source + i * source_stride, *const lower = source + (i + 2) * source_stride;
@@ -38,7 +38,7 @@ inline void turn(const double* source, std::int64_t source_stride, double* targe
 
 // Rows and columns of the blocks.
 template <class Real>
-constexpr int turned = 32 / sizeof(Real);
+constexpr int block_size = 32 / sizeof(Real);
 
 struct Bytes {
     static void shuffle(const std::uint8_t* source, const std::uint8_t* index, std::uint8_t* target) {

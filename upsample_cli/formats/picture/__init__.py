@@ -1,4 +1,4 @@
-"""Pictures and animations: PNG, JPEG, WebP and GIF with all that they say, and whatever else Pillow knows."""
+"""Pictures and animations: PNG, JPEG, WebP and GIF with all their metadata, and every other format of Pillow."""
 
 from .sink import PictureSink
 from .source import PictureSource

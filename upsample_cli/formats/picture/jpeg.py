@@ -1,4 +1,4 @@
-"""JPEG, segment by segment, so that what no library knows goes through."""
+"""Reads and writes JPEG metadata segment by segment, so that unknown segments are preserved."""
 
 from __future__ import annotations
 
@@ -14,68 +14,64 @@ from PIL import ImageFile, JpegImagePlugin
 from ...geometry import INCH
 from ..base import Array
 from . import photoshop
-from .model import EXIF_PREFIX, Picture, PictureMetadata
+from .model import EXIF_PREFIX, EncodeSpec, PictureMetadata
 from .pixels import to_image
 
-LONGEST = 65_533  # bytes in a segment
+MAX_SEGMENT_BYTES = 65_533  # without the length field
 
-_QUALITY = 95
+_DEFAULT_QUALITY = 95
 _SOS, _EOI, _COM, _APP0, _APP1, _APP2, _APP11, _APP13, _APP14 = 0xDA, 0xD9, 0xFE, 0xE0, 0xE1, 0xE2, 0xEB, 0xED, 0xEE
-_XMP, _ICC, _MPF = (
-    b"http://ns.adobe.com/xap/1.0/\0",
-    b"ICC_PROFILE\0",
-    b"MPF\0",
-)
-_ROUNDING = 0.005  # of the resolution: what whole numbers may be off before EXIF says it alone
-_TAIL = 65_536  # bytes at the end of a file that are looked at
-_MILLIMETRES = {1: INCH, 2: 10.0}  # of the units of JFIF
-_BLOCK_LOCK = threading.Lock()
+_XMP, _ICC, _MPF = b"http://ns.adobe.com/xap/1.0/\0", b"ICC_PROFILE\0", b"MPF\0"
+_MAX_RELATIVE_ERROR = 0.005  # of JFIF's integer resolution; beyond it, only EXIF stores the resolution
+_TAIL_BYTES = 65_536  # searched for data after the picture
+_UNIT_MM = {1: INCH, 2: 10.0}  # by JFIF density unit
+_MAXBLOCK_LOCK = threading.Lock()
 
 Segment = tuple[int, bytes]
 
 
 @dataclass(frozen=True, slots=True)
-class Own:
-    """What only JPEG understands.
+class NativeData:
+    """JPEG-specific data.
 
     Attributes:
-        segments: those that are kept as they are, by marker and content.
-        photoshop: its image resources.
-        coding: arguments of Pillow's encoder: tables, subsampling, whether it is progressive.
+        segments: marker and content of the segments that are copied unchanged.
+        photoshop: Photoshop image resources.
+        encoder_options: arguments of Pillow's encoder: quantization tables, subsampling, progressive mode.
     """
 
     segments: tuple[Segment, ...]
     photoshop: bytes
-    coding: dict[str, Any]
+    encoder_options: dict[str, Any]
 
 
 def read(image: JpegImagePlugin.JpegImageFile, file: BinaryIO) -> PictureMetadata:
-    """What a JPEG file says beside its samples."""
+    """Read the metadata of a JPEG file."""
     segments = list(_segments(file))
-    resources = _joined(segments, _APP13, photoshop.PREFIX)
-    spacing, unit = _spacing(segments)
+    resources = _join_payloads(segments, _APP13, photoshop.PREFIX)
+    spacing, unit = _jfif_spacing(segments)
     if spacing is None and (spacing := photoshop.spacing(resources)):
         unit = "mm"
-    kept = tuple((marker, data) for marker, data in segments if _is_kept(marker, data))
+    kept = tuple((marker, data) for marker, data in segments if _is_copied(marker, data))
     names = {f"APP{marker - _APP0}" for marker, data in kept if marker != _COM}
     warnings = []
     if any(marker == _APP11 for marker, _ in segments):
         warnings.append(
-            "its APP11 segments (content credentials and the like, which hold for its own samples) are dropped"
+            "its APP11 segments (such as content credentials, valid only for the original samples) are dropped"
         )
     if photoshop.has_positions(resources):
-        warnings.append("Photoshop's guides and slices, which are positions in pixels, are dropped")
-    views = getattr(image, "n_frames", 1) > 1  # of which the source itself speaks
-    if not views and (any(data.startswith(_MPF) for _, data in segments) or _goes_on(file)):
-        warnings.append("what follows the picture in its file (a gain map, a depth map or a video) is dropped")
+        warnings.append("Photoshop's guides and slices are dropped, because they are positions in pixels")
+    views = getattr(image, "n_frames", 1) > 1  # `PictureSource` warns about these
+    if not views and (any(data.startswith(_MPF) for _, data in segments) or _has_trailer(file)):
+        warnings.append("data after the picture (such as a gain map, a depth map or a video) is dropped")
     return PictureMetadata(
-        exif=_joined(segments, _APP1, EXIF_PREFIX),
+        exif=_join_payloads(segments, _APP1, EXIF_PREFIX),
         xmp=next((data[len(_XMP) :] for marker, data in segments if marker == _APP1 and data.startswith(_XMP)), b""),
-        icc=_profile(segments),
-        comments=tuple(_decoded(data) for marker, data in segments if marker == _COM),
+        icc=_icc_profile(segments),
+        comments=tuple(_decode_comment(data) for marker, data in segments if marker == _COM),
         spacing=spacing,
         unit=unit,
-        own=Own(kept, resources, _coding(image)),
+        native=NativeData(kept, resources, _encoder_options(image)),
         foreign_items=(
             *(f"the segments {name}" for name in sorted(names)),
             *(["Photoshop's resources"] if resources else []),
@@ -85,10 +81,10 @@ def read(image: JpegImagePlugin.JpegImageFile, file: BinaryIO) -> PictureMetadat
 
 
 def _segments(file: BinaryIO) -> Iterator[Segment]:
-    """The marker and content of each segment before the samples."""
+    """Marker and content of each segment before the samples."""
     file.seek(2)
     while len(head := file.read(4)) == 4 and head[0] == 0xFF:
-        if head[1] == 0xFF:  # filling
+        if head[1] == 0xFF:  # fill byte
             file.seek(-3, io.SEEK_CUR)
             continue
         marker, length = head[1], struct.unpack(">H", head[2:])[0]
@@ -97,15 +93,15 @@ def _segments(file: BinaryIO) -> Iterator[Segment]:
         yield marker, file.read(length - 2)
 
 
-def _goes_on(file: BinaryIO) -> bool:
-    """Whether the file ends with something else than the end of a picture, and zeros."""
+def _has_trailer(file: BinaryIO) -> bool:
+    """Whether data other than zeros follows the end-of-image marker."""
     file.seek(0, io.SEEK_END)
-    file.seek(max(0, file.tell() - _TAIL))
+    file.seek(max(0, file.tell() - _TAIL_BYTES))
     return not file.read().rstrip(b"\0").endswith(bytes([0xFF, _EOI]))
 
 
-def _is_kept(marker: int, data: bytes) -> bool:
-    """Whether a segment stays true, whatever becomes of the samples."""
+def _is_copied(marker: int, data: bytes) -> bool:
+    """Whether a segment is copied unchanged, because it does not depend on the samples."""
     if marker == _COM:
         return True
     if marker == _APP1:
@@ -117,68 +113,70 @@ def _is_kept(marker: int, data: bytes) -> bool:
     return _APP0 < marker <= 0xEF and marker not in (_APP11, _APP14)
 
 
-def _joined(segments: list[Segment], wanted: int, prefix: bytes) -> bytes:
+def _join_payloads(segments: list[Segment], wanted: int, prefix: bytes) -> bytes:
     return b"".join(data[len(prefix) :] for marker, data in segments if marker == wanted and data.startswith(prefix))
 
 
-def _profile(segments: list[Segment]) -> bytes | None:
+def _icc_profile(segments: list[Segment]) -> bytes | None:
     parts = sorted(data[len(_ICC) :] for marker, data in segments if marker == _APP2 and data.startswith(_ICC))
-    return b"".join(part[2:] for part in parts) or None  # sorted by the number in front
+    return b"".join(part[2:] for part in parts) or None  # sorted by sequence number
 
 
-def _spacing(segments: list[Segment]) -> tuple[tuple[float, float] | None, str | None]:
-    """What JFIF says."""
+def _jfif_spacing(segments: list[Segment]) -> tuple[tuple[float, float] | None, str | None]:
+    """Spacing and its unit according to JFIF: in mm, or a ratio without a unit."""
     for marker, data in segments:
         if marker == _APP0 and data.startswith(b"JFIF\0") and len(data) >= 12:
             unit, x, y = struct.unpack_from(">BHH", data, 7)
-            if x and y and unit in _MILLIMETRES:
-                return (_MILLIMETRES[unit] / x, _MILLIMETRES[unit] / y), "mm"
+            if x and y and unit in _UNIT_MM:
+                return (_UNIT_MM[unit] / x, _UNIT_MM[unit] / y), "mm"
             return ((y / x, 1.0), None) if x and y and x != y else (None, None)
     return None, None
 
 
-def _decoded(data: bytes) -> str:
+def _decode_comment(data: bytes) -> str:
     try:
         return data.decode()
     except UnicodeDecodeError:
         return data.decode("latin-1")
 
 
-def _coding(image: JpegImagePlugin.JpegImageFile) -> dict[str, Any]:
-    """How the input is encoded, as the encoder is told."""
+def _encoder_options(image: JpegImagePlugin.JpegImageFile) -> dict[str, Any]:
+    """Arguments that make Pillow's encoder use the settings of the input."""
     tables = [image.quantization[layer[3]] for layer in image.layer if layer[3] in image.quantization]
-    while len(tables) > 1 and tables[-1] == tables[-2]:  # the last one serves all other components
+    while len(tables) > 1 and tables[-1] == tables[-2]:  # Pillow reuses the last table for all further components
         tables.pop()
-    coding: dict[str, Any] = {"qtables": tables} if tables else {"quality": _QUALITY}
+    encoder_options: dict[str, Any] = {"qtables": tables} if tables else {"quality": _DEFAULT_QUALITY}
     if image.layers == 3:
         sampling = JpegImagePlugin.get_sampling(image)
-        coding["subsampling"] = sampling if sampling >= 0 else 0  # of an unusual kind: the one that loses nothing
-        coding["keep_rgb"] = image.info.get("adobe_transform") == 0 and "jfif" not in image.info
-    coding["progressive"] = bool(image.info.get("progressive"))
-    return coding
+        encoder_options["subsampling"] = sampling if sampling >= 0 else 0  # unknown subsampling: use none (4:4:4)
+        encoder_options["keep_rgb"] = image.info.get("adobe_transform") == 0 and "jfif" not in image.info
+    encoder_options["progressive"] = bool(image.info.get("progressive"))
+    return encoder_options
 
 
-def has_resolution(picture: Picture) -> bool:
-    """Whether JFIF says the resolution, in whole numbers, and only with the colours YCbCr and grey."""
-    own = picture.notes.own
-    plain = picture.mode in ("1", "L", "RGB") and not (isinstance(own, Own) and own.coding.get("keep_rgb"))
-    return plain and all(v <= 65_535 and abs(v - round(v)) <= _ROUNDING * v for v in picture.dpi or ())
+def jfif_holds_resolution(spec: EncodeSpec) -> bool:
+    """Whether JFIF can store the resolution: it holds integers, and only exists for YCbCr and grey."""
+    native = spec.metadata.native
+    plain = spec.mode in ("1", "L", "RGB") and not (
+        isinstance(native, NativeData) and native.encoder_options.get("keep_rgb")
+    )
+    return plain and all(v <= 65_535 and abs(v - round(v)) <= _MAX_RELATIVE_ERROR * v for v in spec.dpi or ())
 
 
-def is_too_long(document: bytes) -> bool:
-    """Whether XMP does not fit into a segment."""
-    return len(document) > LONGEST - len(_XMP)
+def exceeds_segment(document: bytes) -> bool:
+    """Whether an XMP document does not fit into a segment."""
+    return len(document) > MAX_SEGMENT_BYTES - len(_XMP)
 
 
-def write(file: BinaryIO, frames: Array, picture: Picture) -> None:
+def write(file: BinaryIO, frames: Array, spec: EncodeSpec) -> None:
     """Write a picture; the arguments are those of `png.writer.write`."""
     stream = io.BytesIO()
-    stream.name = "picture.jpg"  # tells Pillow the format, and that it need load no other
-    save = _save_options(picture)
-    image = to_image(frames[0], picture)
-    with _BLOCK_LOCK:  # a progressive file is made in a single block, for which Pillow's guess may be too small
+    stream.name = "picture.jpg"  # tells Pillow the format, so that it loads no other plug-in
+    save = _save_options(spec)
+    image = to_image(frames[0], spec)
+    with _MAXBLOCK_LOCK:  # progressive files need a single buffer; Pillow's estimate can be too small
         before = ImageFile.MAXBLOCK
-        ImageFile.MAXBLOCK = max(before, 4 * frames[0].size + LONGEST) if save.get("progressive") else before
+        ImageFile.MAXBLOCK = max(before, 4 * frames[0].size + MAX_SEGMENT_BYTES) if save.get("progressive") else before
         try:
             image.save(stream, **save)
         finally:
@@ -187,46 +185,50 @@ def write(file: BinaryIO, frames: Array, picture: Picture) -> None:
     start = 2
     if data[3] == _APP0:
         start += 2 + struct.unpack_from(">H", data, 4)[0]
-    file.write(bytes(data[:2]) + _with_aspect(bytes(data[2:start]), picture.notes))
-    for marker, content in _described(picture):
+    file.write(bytes(data[:2]) + _with_aspect_ratio(bytes(data[2:start]), spec.metadata))
+    for marker, content in _metadata_segments(spec):
         file.write(struct.pack(">BBH", 0xFF, marker, len(content) + 2) + content)
     file.write(data[start:])
 
 
-def _save_options(picture: Picture) -> dict[str, Any]:
-    own = picture.notes.own
-    options: dict[str, Any] = dict(own.coding) if isinstance(own, Own) else {"quality": _QUALITY}
-    if picture.options.quality is not None:
+def _save_options(spec: EncodeSpec) -> dict[str, Any]:
+    native = spec.metadata.native
+    options: dict[str, Any] = (
+        dict(native.encoder_options) if isinstance(native, NativeData) else {"quality": _DEFAULT_QUALITY}
+    )
+    if spec.options.quality is not None:
         options.pop("qtables", None)
-        options["quality"] = picture.options.quality
-    if picture.dpi is not None and has_resolution(picture):
-        options["dpi"] = picture.dpi
+        options["quality"] = spec.options.quality
+    if spec.dpi is not None and jfif_holds_resolution(spec):
+        options["dpi"] = spec.dpi
     return options
 
 
-def _with_aspect(jfif: bytes, notes: PictureMetadata) -> bytes:
-    """The segment with the shape of a pixel, where that is all that is known."""
-    if notes.spacing is None or notes.unit is not None or not jfif:
+def _with_aspect_ratio(jfif: bytes, metadata: PictureMetadata) -> bytes:
+    """The JFIF segment, with the pixel aspect ratio if the resolution has no unit."""
+    if metadata.spacing is None or metadata.unit is not None or not jfif:
         return jfif
-    x, y = (round(1000 / value * notes.spacing[1]) for value in notes.spacing)
+    x, y = (round(1000 / value * metadata.spacing[1]) for value in metadata.spacing)
     return jfif[:11] + struct.pack(">BHH", 0, min(x, 65535), min(y, 65535)) + jfif[16:]
 
 
-def _described(picture: Picture) -> Iterator[Segment]:
-    """The segments beside the samples, in the customary order."""
-    notes = picture.notes
-    yield from ((_APP1, EXIF_PREFIX + part) for part in _cut(notes.exif, LONGEST - len(EXIF_PREFIX)))
-    if notes.xmp:
-        yield _APP1, _XMP + notes.xmp
-    profile = _cut(notes.icc or b"", LONGEST - len(_ICC) - 2)
+def _metadata_segments(spec: EncodeSpec) -> Iterator[Segment]:
+    """The metadata segments, in their customary order."""
+    metadata = spec.metadata
+    yield from ((_APP1, EXIF_PREFIX + part) for part in _split(metadata.exif, MAX_SEGMENT_BYTES - len(EXIF_PREFIX)))
+    if metadata.xmp:
+        yield _APP1, _XMP + metadata.xmp
+    profile = _split(metadata.icc or b"", MAX_SEGMENT_BYTES - len(_ICC) - 2)
     yield from ((_APP2, _ICC + bytes([number, len(profile)]) + part) for number, part in enumerate(profile, 1))
-    if isinstance(notes.own, Own):
-        resources = photoshop.updated(notes.own.photoshop, picture.dpi)
-        yield from ((_APP13, photoshop.PREFIX + part) for part in _cut(resources, LONGEST - len(photoshop.PREFIX)))
-        yield from notes.own.segments
+    if isinstance(metadata.native, NativeData):
+        resources = photoshop.updated(metadata.native.photoshop, spec.dpi)
+        yield from (
+            (_APP13, photoshop.PREFIX + part) for part in _split(resources, MAX_SEGMENT_BYTES - len(photoshop.PREFIX))
+        )
+        yield from metadata.native.segments
     else:
-        yield from ((_COM, text.encode()[:LONGEST]) for text in notes.comments)
+        yield from ((_COM, text.encode()[:MAX_SEGMENT_BYTES]) for text in metadata.comments)
 
 
-def _cut(data: bytes, length: int) -> list[bytes]:
+def _split(data: bytes, length: int) -> list[bytes]:
     return [data[start : start + length] for start in range(0, len(data), length)]

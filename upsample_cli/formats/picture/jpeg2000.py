@@ -1,4 +1,4 @@
-"""JPEG 2000, of whose boxes Pillow reads few and writes fewer: a look at what is lost."""
+"""Reads the ICC profile of JPEG 2000 files, and lists the metadata boxes that Pillow does not support."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ _UUIDS = {
     bytes.fromhex("33c7a4d2b81d4723a0baf1a3e097ad38"): "IPTC",
 }
 _SUPERBOXES = (b"jp2h", b"asoc", b"uinf")
-_PROFILE = 2  # the way of a colour box to hold an ICC profile
-_CONTENT = 16  # bytes of a box that are read, but for its profile
+_METHOD_ICC = 2  # method of a colour specification box that holds a restricted ICC profile
+_UUID_BYTES = 16
 
 
 def read(file: BinaryIO) -> tuple[bytes | None, tuple[str, ...]]:
-    """The ICC profile, and what Pillow does not read, in words."""
-    profile, words = None, []
+    """The ICC profile, and descriptions of the metadata boxes that Pillow does not read."""
+    profile, dropped = None, []
     file.seek(0)
-    if file.read(8)[4:] == b"jP  ":  # not a mere codestream
+    if file.read(8)[4:] == b"jP  ":  # not a raw codestream
         for name, start, size in _boxes(file, 0):
             file.seek(start)
             if name == b"uuid":
-                words.append(_UUIDS.get(file.read(_CONTENT), "a box of its own"))
+                dropped.append(_UUIDS.get(file.read(_UUID_BYTES), "an unknown UUID box"))
             elif name == b"xml ":
-                words.append("XML")
-            elif name == b"colr" and file.read(3)[:1] == bytes([_PROFILE]):
+                dropped.append("XML")
+            elif name == b"colr" and file.read(3)[:1] == bytes([_METHOD_ICC]):
                 profile = file.read(size - 3)
-    return profile, tuple(dict.fromkeys(words))
+    return profile, tuple(dict.fromkeys(dropped))
 
 
 def _boxes(file: BinaryIO, start: int, end: int | None = None) -> Iterator[tuple[bytes, int, int]]:
-    """The name of each box, those within others too, and where its content begins and how long it is."""
+    """Name, content offset and content size of each box, including those nested in superboxes."""
     end = file.seek(0, io.SEEK_END) if end is None else end
     while start + 8 <= end:
         file.seek(start)

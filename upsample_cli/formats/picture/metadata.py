@@ -1,4 +1,4 @@
-"""What a picture's file says beside its samples, carried over to the output and made true of it."""
+"""Carries picture metadata over to the output, and updates what resizing changes."""
 
 from __future__ import annotations
 
@@ -6,117 +6,121 @@ from collections.abc import Mapping
 
 from ...geometry import Axis
 from .. import xmp
-from ..base import Header, dropped_warning
-from .model import Animation, Metadata, Picture, PictureMetadata
+from ..base import Header
+from ..dropped import dropped_warning
+from .model import Animation, EncodeSpec, PictureInfo, PictureMetadata
 
 _ALL = frozenset(["EXIF", "XMP", "the ICC profile", "comments", "the resolution"])
-_HOLDS = {
+_SUPPORTED = {
     **dict.fromkeys(("PNG", "JPEG", "MPO"), _ALL),
     **dict.fromkeys(("WEBP", "AVIF"), _ALL - {"comments"}),
     **dict.fromkeys(("BMP", "DIB"), frozenset(["the resolution"])),
     "GIF": frozenset(["XMP", "the ICC profile", "comments"]),
     "JPEG2000": frozenset(["comments"]),
 }
-_WITHOUT_GREY = ("WEBP",)
-_SHOWN_FOR = 100.0  # milliseconds, where nothing says how long
+_NO_GREYSCALE = ("WEBP",)
+_DEFAULT_DURATION_MS = 100.0  # for frames of unknown duration
 
-Said = tuple[PictureMetadata, list[str]]  # notes, and warnings of what is not among them
+Carried = tuple[PictureMetadata, list[str]]  # metadata of the output, and warnings about what is dropped
 
 
-def carry_over(header: Header, metadata: Metadata, format_name: str) -> Said:
-    """What the notes of a picture can be in a file of the format."""
-    notes, known = metadata.notes, held(format_name)
-    same = metadata.format == format_name
-    items: list[tuple[str, object]] = [("EXIF", notes.exif), ("XMP", notes.xmp), ("comments", notes.comments)]
-    items += [("the ICC profile", notes.icc), ("the resolution", notes.unit)]
-    missing = [name for name, value in items if value and name not in known] + ([] if same else [*notes.foreign_items])
+def carry_over(header: Header, info: PictureInfo, format_name: str) -> Carried:
+    """The metadata of an input picture that a file of the format can hold."""
+    metadata, supported = info.metadata, supported_metadata(format_name)
+    same = info.format == format_name
+    items: list[tuple[str, object]] = [("EXIF", metadata.exif), ("XMP", metadata.xmp), ("comments", metadata.comments)]
+    items += [("the ICC profile", metadata.icc), ("the resolution", metadata.unit)]
+    missing = [name for name, value in items if value and name not in supported] + (
+        [] if same else [*metadata.foreign_items]
+    )
     warnings = dropped_warning(header._replace(foreign_items=tuple(missing)), format_name)
     if not same:
-        return notes._replace(own=None), warnings
+        return metadata._replace(native=None), warnings
     if format_name == "PNG":
         from .png import reader
 
-        own, said = reader.still_true(notes.own, metadata)
-        return notes._replace(own=own), warnings + said
-    return notes, warnings
+        native, dropped = reader.valid_chunks(metadata.native, info)
+        return metadata._replace(native=native), warnings + dropped
+    return metadata, warnings
 
 
-def from_header(header: Header, axes: Mapping[str, Axis], format_name: str) -> Said:
-    """Notes of what any header says.
+def from_header(header: Header, axes: Mapping[str, Axis], format_name: str) -> Carried:
+    """Picture metadata made from the header of another family.
 
     Args:
         header: of the output.
-        axes: those that the file has a place for.
-        format_name: of the file.
+        axes: of the output that the format can hold, by name.
+        format_name: Pillow's name of the output format.
     """
-    known = held(format_name)
-    missing = [] if header.icc is None or "the ICC profile" in known else ["the ICC profile"]
+    supported = supported_metadata(format_name)
+    missing = [] if header.icc is None or "the ICC profile" in supported else ["the ICC profile"]
     spaced = [axis.name for axis in header.grid.axes if axis.spacing is not None]
-    in_plane = "the resolution" in known and all(axes[name].in_unit("mm").unit == "mm" for name in "yx")
-    gone = [name for name in spaced if not (name in "yx" and in_plane) and not (name == "t" and "t" in axes)]
-    missing += [f"the spacing along {', '.join(gone)}"] if gone else []
+    in_plane = "the resolution" in supported and all(axes[name].in_unit("mm").unit == "mm" for name in "yx")
+    lost_spacing = [name for name in spaced if not (name in "yx" and in_plane) and not (name == "t" and "t" in axes)]
+    missing += [f"the spacing along {', '.join(lost_spacing)}"] if lost_spacing else []
     missing += ["the orientation (affine)"] if header.grid.frames else []
     return PictureMetadata(icc=header.icc), dropped_warning(header, format_name, *missing)
 
 
-def update_for_output(picture: Picture, axes: Mapping[str, Axis], format_name: str) -> Said:
-    """The notes of a picture with the dimensions, the resolution and the times of the output."""
+def update_for_output(spec: EncodeSpec, axes: Mapping[str, Axis], format_name: str) -> Carried:
+    """The metadata of `spec` with the dimensions, resolution and frame durations of the output."""
     spacing, unit = _spacing(axes)
-    animation, warnings = _animation(picture.notes.animation, axes)
-    notes = picture.notes._replace(spacing=spacing, unit=unit, animation=animation)
-    picture = picture._replace(notes=notes)
-    notes = notes._replace(xmp=xmp.updated(notes.xmp, picture.size, picture.dpi), exif=_exif(picture, format_name))
+    animation, warnings = _animation(spec.metadata.animation, axes)
+    metadata = spec.metadata._replace(spacing=spacing, unit=unit, animation=animation)
+    spec = spec._replace(metadata=metadata)
+    metadata = metadata._replace(xmp=xmp.updated(metadata.xmp, spec.size, spec.dpi), exif=_exif(spec, format_name))
     if format_name == "JPEG":
         from . import jpeg
 
-        if jpeg.is_too_long(notes.xmp):
-            warnings.append("its XMP is dropped: it is too long for JPEG")
-            notes = notes._replace(xmp=b"")
-    if notes.icc is not None and notes.icc[16:20] == b"GRAY" and format_name in _WITHOUT_GREY:
-        warnings.append(f"{format_name} makes RGB of grey: its profile, which is of grey, is dropped")
-        notes = notes._replace(icc=None)
-    return notes, warnings
+        if jpeg.exceeds_segment(metadata.xmp):
+            warnings.append("its XMP is dropped: too long for JPEG")
+            metadata = metadata._replace(xmp=b"")
+    if metadata.icc is not None and metadata.icc[16:20] == b"GRAY" and format_name in _NO_GREYSCALE:
+        warnings.append(f"the grey ICC profile is dropped, because {format_name} stores grey as RGB")
+        metadata = metadata._replace(icc=None)
+    return metadata, warnings
 
 
-def held(format_name: str) -> frozenset[str]:
-    """What a format can say beside samples, in words."""
-    return _HOLDS.get(format_name, frozenset())
+def supported_metadata(format_name: str) -> frozenset[str]:
+    """Names of the metadata items that a format can hold."""
+    return _SUPPORTED.get(format_name, frozenset())
 
 
-def _exif(picture: Picture, format_name: str) -> bytes:
-    """EXIF that is true of the output, and says what the format has no other place for."""
-    if "EXIF" not in held(format_name):
+def _exif(spec: EncodeSpec, format_name: str) -> bytes:
+    """EXIF of the output; includes the resolution and history if the format stores them nowhere else."""
+    if "EXIF" not in supported_metadata(format_name):
         return b""
     elsewhere = format_name == "PNG"
     if format_name == "JPEG":
         from . import jpeg
 
-        elsewhere = jpeg.has_resolution(picture)
-    history = None if format_name == "PNG" else picture.history
-    if not picture.notes.exif and history is None and elsewhere:
+        elsewhere = jpeg.jfif_holds_resolution(spec)
+    history = None if format_name == "PNG" else spec.history
+    if not spec.metadata.exif and history is None and elsewhere:
         return b""
-    from . import exif  # which most PNG have no need of
+    from . import exif  # rarely needed for PNG
 
-    return exif.updated(picture.notes.exif, picture.size, picture.dpi, history, add_resolution=not elsewhere)
+    return exif.updated(spec.metadata.exif, spec.size, spec.dpi, history, add_resolution=not elsewhere)
 
 
 def _animation(animation: Animation | None, axes: Mapping[str, Axis]) -> tuple[Animation | None, list[str]]:
-    """How the frames of the output follow each other, and a warning of what is not as it was."""
+    """Timing of the output frames, and a warning if durations are averaged or unknown."""
     if "t" not in axes:
         return None, []
     axis = axes["t"].in_unit("s")
     if animation is not None:
         varied = axis.size != len(animation.durations) and len(set(animation.durations)) > 1
-        said = "its frames are shown for different times: now all share the whole time alike"
-        return animation.resampled(axis.size), [said] if varied else []
+        averaged = "frame durations varied; each output frame gets an equal share of the total duration"
+        return animation.resampled(axis.size), [averaged] if varied else []
     if axis.spacing is not None and axis.unit == "s":
         return Animation((1000 * axis.spacing,) * axis.size), []
-    said = "nothing says how long a frame is shown: each is for a tenth of a second"
-    return Animation((_SHOWN_FOR,) * axis.size), [said]
+    return Animation((_DEFAULT_DURATION_MS,) * axis.size), [
+        "frame durations are unknown: each frame is shown for 0.1 s"
+    ]
 
 
 def _spacing(axes: Mapping[str, Axis]) -> tuple[tuple[float, float] | None, str | None]:
-    """The distance between samples along x and y in mm; or in no unit, which tells the shape of a pixel."""
+    """Distance between samples along x and y, and its unit: mm, or None if only their ratio is known."""
     x, y = (axes[name].in_unit("mm") for name in "xy")
     if x.spacing is None or y.spacing is None or x.unit != y.unit or x.unit not in (None, "mm"):
         return None, None

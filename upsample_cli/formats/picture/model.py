@@ -1,27 +1,27 @@
-"""What the formats of pictures have in common: the records in which what a file says travels from one to another."""
+"""Records and constants that the picture formats share."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 from ...geometry import INCH, Grid
-from ..base import WriteOptions
+from ..base import Header, WriteOptions
 
 CHANNELS = {"LA": 2, "RGB": 3, "RGBA": 4, "CMYK": 4}
 ALPHA = ("LA", "RGBA")
 INDEXED = "P"
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-EXIF_PREFIX = b"Exif\0\0"  # in JPEG, and left there by some who write EXIF elsewhere
+EXIF_PREFIX = b"Exif\0\0"  # required in JPEG; some encoders write it in other formats too
 
 
-class Kind(NamedTuple):
-    """What a picture is, before it is decoded.
+class PixelKind(NamedTuple):
+    """Format and pixel type of a picture, known before it is decoded.
 
     Attributes:
-        format: Pillow's name of the file's format.
-        mode: Pillow's mode of the samples.
-        size: width and height as they are stored.
-        transparent: whether a level, a colour or entries of the palette are transparent.
+        format: Pillow's name of the file format.
+        mode: Pillow mode of the samples.
+        size: width and height as stored, in pixels.
+        transparent: whether a grey level, a colour or palette entries are transparent.
     """
 
     format: str
@@ -31,12 +31,12 @@ class Kind(NamedTuple):
 
 
 class Animation(NamedTuple):
-    """How the frames of an animation follow each other.
+    """Timing of an animation.
 
     Attributes:
         durations: of each frame, in milliseconds.
-        plays: how often they are shown, 0 for ever.
-        disposals: what becomes of each frame when its time is up, in GIF's numbers.
+        plays: number of times the animation is played; 0 means endlessly.
+        disposals: GIF disposal method of each frame, or ().
     """
 
     durations: tuple[float, ...]
@@ -44,40 +44,40 @@ class Animation(NamedTuple):
     disposals: tuple[int, ...] = ()
 
     def resampled(self, frames: int) -> Animation:
-        """As many frames, which share the same time."""
+        """The animation with `frames` frames and the same total duration, divided equally if their number changes."""
         if frames == len(self.durations):
             return self
         return Animation((sum(self.durations) / frames,) * frames, self.plays)
 
 
 class Palette(NamedTuple):
-    """The colours that indices stand for.
+    """Colour table of indexed pixels.
 
     Attributes:
-        colours: red, green and blue of each entry.
-        opacity: of the first entries; the others are opaque.
+        colours: red, green and blue of each entry, one byte each.
+        alpha: of the first entries, one byte each; the remaining entries are opaque.
     """
 
     colours: bytes
-    opacity: bytes = b""
+    alpha: bytes = b""
 
 
 class PictureMetadata(NamedTuple):
-    """What the file of a picture says beside its samples.
+    """Metadata of a picture file, independent of the format where possible.
 
     Attributes:
         exif: a TIFF structure, or b"".
         xmp: an XML document, or b"".
-        icc: the profile of the colours.
-        comments: remarks for people.
-        spacing: distance between samples along x and y in mm, or in no unit where `unit` is None.
-        unit: of the spacing.
-        animation: how the frames follow each other, None for a still picture.
-        own: what only the same format understands.
-        foreign_items: what that is, in words.
-        lossless: whether a format that can be either is so.
-        few_colours: whether the frames of an animation have no more than 256 colours each.
-        warnings: what is not even carried over to the same format.
+        icc: ICC profile, or None.
+        comments: free text.
+        spacing: distance between samples along x and y in mm; only their ratio is meaningful if `unit` is None.
+        unit: "mm", or None.
+        animation: timing of the frames, None for a still picture.
+        native: format-specific data (chunks, segments, extensions), copied only to the same format.
+        foreign_items: descriptions of the items in `native`, for the warning of other formats.
+        lossless: whether the samples are compressed without loss.
+        at_most_256_colours: whether each frame has at most 256 colours.
+        warnings: about parts of the file that are dropped even if the output has the same format.
     """
 
     exif: bytes = b""
@@ -87,51 +87,74 @@ class PictureMetadata(NamedTuple):
     spacing: tuple[float, float] | None = None
     unit: str | None = None
     animation: Animation | None = None
-    own: object = None
+    native: object = None
     foreign_items: tuple[str, ...] = ()
     lossless: bool = False
-    few_colours: bool = False
+    at_most_256_colours: bool = False
     warnings: tuple[str, ...] = ()
 
 
-class Metadata(NamedTuple):
-    """What a picture's header keeps for a picture.
+class PictureInfo(NamedTuple):
+    """Picture-specific part of a `Header`; stored as `Header.metadata`.
 
     Attributes:
-        format: Pillow's name of the file's format.
-        mode: Pillow's mode of the samples.
-        grid: of the upright input.
-        notes: what the file says.
-        palette: of indices that are kept as they are.
-        bits: of a sample in the file.
-        picks: whether no sample will be anything but a copy of one of the input.
+        format: Pillow's name of the file format.
+        mode: Pillow mode in which the samples are resized.
+        grid: of the input after its EXIF orientation has been applied.
+        metadata: of the file.
+        palette: of pixels that stay indexed, else None.
+        bits: per sample in an output file.
+        copies_samples: whether each output sample is a copy of an input sample.
     """
 
     format: str
     mode: str
     grid: Grid
-    notes: PictureMetadata = PictureMetadata()
+    metadata: PictureMetadata = PictureMetadata()
     palette: Palette | None = None
     bits: int = 8
-    picks: bool = False
+    copies_samples: bool = False
+
+    def for_samples(self, header: Header) -> PictureInfo | None:
+        """See `AdaptableMetadata`; None if no picture has such samples, so that the header alone decides."""
+        channels = header.grid["s"].size if header.grid.names[-1] == "s" else 1
+        dtype = header.dtype.newbyteorder("=").name
+        if channels == 1:
+            mode = {"uint8": "L", "uint16": "I;16", "int32": "I", "float32": "F"}.get(dtype)
+        else:
+            mode = {2: "LA", 3: "RGB", 4: self.mode}[channels] if dtype in ("uint8", "uint16") else None
+        bits = 8 * header.dtype.itemsize
+        return None if mode is None else self._replace(mode=mode, palette=None, bits=bits, copies_samples=False)
+
+    def stripped(self) -> PictureInfo:
+        """See `AdaptableMetadata`."""
+        kept = PictureMetadata(
+            icc=self.metadata.icc,
+            spacing=self.metadata.spacing,
+            unit=self.metadata.unit,
+            animation=self.metadata.animation,
+            lossless=self.metadata.lossless,
+            at_most_256_colours=self.metadata.at_most_256_colours,
+        )
+        return self._replace(metadata=kept)
 
 
-class Picture(NamedTuple):
-    """What an encoder needs to know besides the samples.
+class EncodeSpec(NamedTuple):
+    """Everything an encoder needs besides the samples.
 
     Attributes:
-        size: width and height.
-        mode: Pillow's mode of the samples.
-        notes: what the file shall say, true of the output.
-        palette: of indices.
-        bits: of a sample.
-        history: what has been done, None where the file shall not say.
-        options: what the user said of the encoding.
+        size: width and height in pixels.
+        mode: Pillow mode of the samples.
+        metadata: of the output.
+        palette: of indexed pixels, else None.
+        bits: per sample.
+        history: ASCII description of the processing to record, None to record nothing.
+        options: encoder options given by the user.
     """
 
     size: tuple[int, int]
     mode: str
-    notes: PictureMetadata
+    metadata: PictureMetadata
     palette: Palette | None = None
     bits: int = 8
     history: str | None = None
@@ -139,7 +162,7 @@ class Picture(NamedTuple):
 
     @property
     def dpi(self) -> tuple[float, float] | None:
-        """Samples per inch along x and y, where that is known."""
-        if self.notes.spacing is None or self.notes.unit != "mm":
+        """Samples per inch along x and y, None if unknown."""
+        if self.metadata.spacing is None or self.metadata.unit != "mm":
             return None
-        return INCH / self.notes.spacing[0], INCH / self.notes.spacing[1]
+        return INCH / self.metadata.spacing[0], INCH / self.metadata.spacing[1]

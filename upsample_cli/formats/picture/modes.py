@@ -1,4 +1,4 @@
-"""In which of Pillow's modes the samples of a picture are resized."""
+"""Chooses the Pillow mode in which a picture is resized, and tests which modes a format can store."""
 
 from __future__ import annotations
 
@@ -6,88 +6,94 @@ import io
 from functools import cache
 from typing import TYPE_CHECKING
 
-from .model import ALPHA, CHANNELS, INDEXED, Kind
+from .model import ALPHA, CHANNELS, INDEXED, PixelKind
 
 if TYPE_CHECKING:
     from .png.reader import Structure
 
-_PLAIN = ("L", "I;16", "I", "F", *CHANNELS)
-_AS_OTHERS = {  # decoded to what can be resized; but for L*a*b*, which is said, there is no difference to be seen
+_RESIZED_MODES = ("L", "I;16", "I", "F", *CHANNELS)
+_DECODED_AS = {  # Pillow modes converted before resizing, without visible change (LAB and HSV with a warning)
     **{"La": "LA", "RGBa": "RGBA", "RGBX": "RGB", "RGBX;16": "RGB", "YCbCr": "RGB", "HSV": "RGB", "LAB": "RGB"},
     **{"I;16B": "I;16", "I;16L": "I;16", "I;16N": "I;16"},
 }
 _WITH_ALPHA = {"1": "LA", "L": "LA", "I;16": "LA", "RGB": "RGBA"}
-_OF_COLOUR_TYPES = {0: "I;16", 2: "RGB", 4: "LA", 6: "RGBA"}  # of PNG, with 16 bits
+_MODES_16_BIT = {0: "I;16", 2: "RGB", 4: "LA", 6: "RGBA"}  # by PNG colour type
 
 
 def choose_mode(
-    kind: Kind, structure: Structure | None, keep_indices: bool, animated: bool, opaque: bool
+    kind: PixelKind, structure: Structure | None, keep_indices: bool, animated: bool, opaque: bool
 ) -> tuple[str | None, list[str]]:
-    """The mode, None where the picture is not supported, and what is to be said of it.
+    """The mode in which to resize a picture, None if it is not supported, and warnings.
 
-    Palettes and bits have no values in between: they stay as they are if `keep_indices`, and become colours otherwise.
+    Palette indices and bilevel samples cannot be interpolated: they are converted to colours or grey levels unless
+    `keep_indices` is set.
 
     Args:
-        kind: what the picture is.
-        structure: of a PNG file.
+        kind: format and pixel type of the file.
+        structure: of a PNG file, else None.
         keep_indices: see `ReadOptions`.
         animated: whether there are several frames.
-        opaque: whether no pixel of the frames can be transparent.
+        opaque: whether all pixels of an animation are known to be opaque.
     """
     mode = kind.mode
     if structure is not None and structure.depth == 16:
-        mode = _OF_COLOUR_TYPES[structure.colour_type]
+        mode = _MODES_16_BIT[structure.colour_type]
     if animated:
         grey = structure is not None and structure.colour_type in (0, 4)
         indexed = mode == INDEXED and not keep_indices
         mode = {"LA": "LA", "I;16": "I;16", "1": "L"}.get(mode, "L") if grey else "RGB"
         mode = mode if opaque else _WITH_ALPHA.get(mode, mode)
-        return mode, [_become(mode, "the palette becomes colours")] if indexed else []
+        return mode, [_palette_warning(mode)] if indexed else []
     if mode == "1" and not kind.transparent:
-        return ("1", []) if keep_indices else ("L", [_become("L", "two levels become grey")])
+        if keep_indices:
+            return "1", []
+        return "L", [
+            "bilevel picture is written as grey (L), because blending needs new levels; --mode nearest avoids it"
+        ]
     if mode in (INDEXED, "PA"):
         if mode == INDEXED and keep_indices:
             return INDEXED, []
         mode = "RGBA" if mode == "PA" or kind.transparent else "RGB"
-        return mode, [_become(mode, "the palette becomes colours")]
-    if mode == "I" and kind.format == "PPM":  # a grey map of 16 bits
+        return mode, [_palette_warning(mode)]
+    if mode == "I" and kind.format == "PPM":  # PGM with 16 bits per sample
         return "I;16", []
-    said = [f"its {mode} colours become RGB"] if mode in ("LAB", "HSV") else []
-    mode = _AS_OTHERS.get(mode, mode)
+    warnings = [f"its {mode} colours are converted to RGB"] if mode in ("LAB", "HSV") else []
+    mode = _DECODED_AS.get(mode, mode)
     mode = _WITH_ALPHA.get(mode, mode) if kind.transparent else mode
-    return (mode if mode in _PLAIN else None), said
+    return (mode if mode in _RESIZED_MODES else None), warnings
 
 
-def kept_bits(mode: str, structure: Structure | None, keep_indices: bool) -> int:
-    """How many bits a sample keeps."""
+def bits_per_sample(mode: str, structure: Structure | None, keep_indices: bool) -> int:
+    """Bits per sample to write: those of the input if its samples keep their values, else 8."""
     if mode == "1":
         return 1
-    few = structure is not None and structure.depth < 8 and keep_indices and mode in ("L", INDEXED)
-    return structure.depth if structure is not None and few else 8
+    if structure is not None and structure.depth < 8 and keep_indices and mode in ("L", INDEXED):
+        return structure.depth
+    return 8
 
 
-def _become(mode: str, what: str) -> str:
-    return f"{what} ({mode}), so that there are values in between; --mode nearest keeps them"
+def _palette_warning(mode: str) -> str:
+    return f"palette picture is written as {mode}, because blending needs new colours; --mode nearest keeps the palette"
 
 
 @cache
-def gives_back(format_name: str, mode: str) -> bool:
-    """Whether a format gives back pixels of a mode without loss of depth, colour or alpha: tried on a single one."""
-    from PIL import Image  # which PNG has no need of
+def round_trips(format_name: str, mode: str) -> bool:
+    """Whether a format stores pixels of a mode without losing depth, colour or alpha, tested on a single pixel."""
+    from PIL import Image  # slow import; not needed for PNG
 
     written = io.BytesIO()
     try:
         Image.new(mode, (1, 1)).save(written, format_name)
         with Image.open(written) as image:
             read, size, transparent = image.mode, image.size, "transparency" in image.info
-    except Exception:  # encoders refuse in many ways
+    except Exception:  # encoders reject modes with various exceptions
         return False
     deep = mode in ("I", "F") or mode.startswith("I;16")
     return (
-        size == (1, 1)  # icons have sizes of their own
+        size == (1, 1)  # icons have fixed sizes
         and (not deep or read in ("I", "F") or read.startswith("I;16"))
         and (mode not in ALPHA or read in ALPHA or transparent)
         and (mode not in CHANNELS or mode in ALPHA or read in (*CHANNELS, "P"))
         and (mode != "CMYK" or read == "CMYK")
-        and not (mode == "I" and format_name in ("PNG", "PPM"))  # they cut off what is beyond 16 bits
+        and not (mode == "I" and format_name in ("PNG", "PPM"))  # both clip to 16 bits
     )

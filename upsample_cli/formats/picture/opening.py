@@ -1,4 +1,4 @@
-"""Opening pictures with Pillow."""
+"""Opens pictures with Pillow, without its limit on the number of pixels."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _limit_before: int | None = None
 
 
 def open_image(path: Path) -> Image.Image:
-    """The picture in a file, not decoded yet.
+    """Open a picture without decoding it.
 
     Raises:
-        InputError: Pillow knows no such picture.
+        InputError: Pillow does not recognize the format.
     """
     try:
         with without_size_limit(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about small faults in metadata, which Pillow tolerates
+            warnings.simplefilter("ignore")  # about minor metadata errors, which Pillow tolerates
             return Image.open(path)
     except UnidentifiedImageError:
         raise InputError("is not a picture, TIFF, NIfTI or .npy file that can be read", path) from None
@@ -34,9 +34,9 @@ def open_image(path: Path) -> Image.Image:
 
 @contextmanager
 def without_size_limit() -> Iterator[None]:
-    """Suspend Pillow's limit on pixels while any thread is in here, since Pillow checks it when it decodes, too.
+    """Suspend Pillow's pixel limit while any thread is inside; Pillow also checks it while decoding.
 
-    Images that are too large are refused by their predicted memory.
+    Pictures that are too large are rejected by their predicted memory instead.
     """
     global _limit_users, _limit_before
     with _limit_lock:

@@ -1,4 +1,4 @@
-"""The formats of which Pillow alone knows: BMP, TGA, PPM, JPEG 2000, AVIF and others."""
+"""Formats read and written entirely by Pillow: BMP, TGA, PPM, JPEG 2000, AVIF and others."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from PIL import Image
 
 from ...geometry import INCH
 from ..base import Array
-from . import jpeg2000, metadata
-from .model import EXIF_PREFIX, Animation, Picture, PictureMetadata
+from . import jpeg2000
+from .metadata import supported_metadata
+from .model import EXIF_PREFIX, Animation, EncodeSpec, PictureMetadata
 from .pixels import to_image
 
-_QUALITY = 95
-_DENSEST = 2**31 / 40  # samples per inch, of which 39.37 go into the 32 bits of samples per metre
-_OF_THE_ENCODING = {  # entries of `Image.info` that tell of the encoding, or are applied to the samples
+_DEFAULT_QUALITY = 95
+_MAX_DPI = 2**31 / 40  # samples per metre are stored in 32 bits, and a metre has 39.37 inches
+_ENCODING_KEYS = {  # entries of `Image.info` about the encoding, or applied while decoding
     "background",
     "bbox",
     "blend",
@@ -34,16 +35,19 @@ _OF_THE_ENCODING = {  # entries of `Image.info` that tell of the encoding, or ar
     "version",
     "wal",
 }
-_CARRIED = ("icc_profile", "exif", "xmp", "dpi", "comment")
+_CARRIED_KEYS = ("icc_profile", "exif", "xmp", "dpi", "comment")
 
 
 def read(image: Image.Image, file: BinaryIO) -> PictureMetadata:
-    """What Pillow knows of a file beside its samples."""
+    """Read the metadata that Pillow knows."""
     info = image.info
-    profile, unread = jpeg2000.read(file) if image.format == "JPEG2000" else (info.get("icc_profile"), ())
+    profile, unsupported = jpeg2000.read(file) if image.format == "JPEG2000" else (info.get("icc_profile"), ())
     comment = info.get("comment", b"")
     dpi = info.get("dpi", (0, 0))
-    lost = [*unread, *sorted(str(key) for key in info if key not in _CARRIED and key not in _OF_THE_ENCODING)]
+    dropped = [
+        *unsupported,
+        *sorted(str(key) for key in info if key not in _CARRIED_KEYS and key not in _ENCODING_KEYS),
+    ]
     frames = getattr(image, "n_frames", 1) if image.format == "AVIF" else 1
     return PictureMetadata(
         exif=_exif(image),
@@ -53,7 +57,7 @@ def read(image: Image.Image, file: BinaryIO) -> PictureMetadata:
         spacing=(INCH / float(dpi[0]), INCH / float(dpi[1])) if min(dpi) > 0 else None,
         unit="mm" if min(dpi) > 0 else None,
         animation=_animation(image, frames) if frames > 1 else None,
-        warnings=(f"these entries of its metadata are dropped: {', '.join(lost)}",) if lost else (),
+        warnings=(f"these metadata entries are dropped: {', '.join(dropped)}",) if dropped else (),
     )
 
 
@@ -74,27 +78,27 @@ def _animation(image: Image.Image, frames: int) -> Animation:
     return Animation(tuple(durations))
 
 
-def write(file: BinaryIO, frames: Array, picture: Picture, format_name: str) -> None:
-    """Write a picture by Pillow; the other arguments are those of `png.writer.write`."""
-    notes = picture.notes
-    images = [to_image(frame, picture) for frame in frames]
-    held = metadata.held(format_name)
+def write(file: BinaryIO, frames: Array, spec: EncodeSpec, format_name: str) -> None:
+    """Write a picture with Pillow; the other arguments are those of `png.writer.write`."""
+    metadata = spec.metadata
+    images = [to_image(frame, spec) for frame in frames]
+    supported = supported_metadata(format_name)
     save: dict[str, Any] = {}
-    if picture.dpi is not None:
-        save["dpi"] = tuple(min(value, _DENSEST) for value in picture.dpi)
-    if format_name == "ICO":  # which would hold smaller ones besides, and none that is larger
-        save |= {"sizes": [picture.size], "bitmap_format": "png"}
-    if "EXIF" in held and notes.exif:
-        save["exif"] = EXIF_PREFIX + notes.exif
-    if "XMP" in held and notes.xmp:
-        save["xmp"] = notes.xmp
-    if notes.icc and "the ICC profile" in held:
-        save["icc_profile"] = notes.icc
-    if notes.comments and "comments" in held:
-        save["comment"] = "\n".join(notes.comments)
+    if spec.dpi is not None:
+        save["dpi"] = tuple(min(value, _MAX_DPI) for value in spec.dpi)
+    if format_name == "ICO":  # by default, Pillow adds smaller sizes and omits larger ones
+        save |= {"sizes": [spec.size], "bitmap_format": "png"}
+    if "EXIF" in supported and metadata.exif:
+        save["exif"] = EXIF_PREFIX + metadata.exif
+    if "XMP" in supported and metadata.xmp:
+        save["xmp"] = metadata.xmp
+    if metadata.icc and "the ICC profile" in supported:
+        save["icc_profile"] = metadata.icc
+    if metadata.comments and "comments" in supported:
+        save["comment"] = "\n".join(metadata.comments)
     if format_name in ("AVIF", "MPO"):
-        save["quality"] = picture.options.quality or _QUALITY
-    if notes.animation is not None:
-        durations = [round(duration) for duration in notes.animation.durations]
+        save["quality"] = spec.options.quality or _DEFAULT_QUALITY
+    if metadata.animation is not None:
+        durations = [round(duration) for duration in metadata.animation.durations]
         save |= {"save_all": True, "append_images": images[1:], "duration": durations}
     images[0].save(file, format_name, **save)

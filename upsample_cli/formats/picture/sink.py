@@ -1,4 +1,4 @@
-"""Writing pictures."""
+"""Writes pictures and animations."""
 
 from __future__ import annotations
 
@@ -13,25 +13,32 @@ from ...errors import OutputError
 from ...geometry import Axis
 from ..base import Array, Header, WriteOptions, single_header
 from .metadata import carry_over, from_header, update_for_output
-from .model import ALPHA, CHANNELS, Metadata, Picture
-from .modes import gives_back
+from .model import ALPHA, CHANNELS, EncodeSpec, PictureInfo
+from .modes import round_trips
 
-_WRITERS = {"PNG": "png.writer", "JPEG": "jpeg", "WEBP": "webp", "GIF": "gif"}  # modules; of the rest, `pillow_formats`
-_COMMON = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".gif": "GIF"}
+_WRITERS = {"PNG": "png.writer", "JPEG": "jpeg", "WEBP": "webp", "GIF": "gif"}  # others: `pillow_formats`
+_COMMON_SUFFIXES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".gif": "GIF"}
 _ANIMATED = ("PNG", "WEBP", "GIF", "AVIF")
-_LONGEST = {"JPEG": 65_500, "WEBP": 16_383, "GIF": 65_535, "ICO": 256}  # sides
+_MAX_SIDE_PIXELS = {"JPEG": 65_500, "WEBP": 16_383, "GIF": 65_535, "ICO": 256}
 _LOSSY = ("JPEG", "WEBP", "AVIF")
-_SUFFIXES_OF_ANIMATIONS = ".gif, .png, .webp, .tif or .npy"
-_GREY = {np.dtype(bool): "1", np.dtype("u1"): "L", np.dtype("u2"): "I;16", np.dtype("i4"): "I", np.dtype("f4"): "F"}
-_OF_PNG = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")
-_WORK = {"WEBP": 17.0, "AVIF": 36.0, "GIF": 6.0}  # measured: bytes of memory for a pixel
-_WORK_OF_QUANTISATION = 14.0
-_WORK_FOR_A_BYTE = {"PNG": 0.6}  # of other formats: what goes into the file
-_OF_PILLOW = 1.8  # and Pillow's picture
+_WITH_QUALITY = (*_LOSSY, "MPO")
+_ANIMATION_SUFFIXES = ".gif, .png, .webp, .tif or .npy"
+_GREY_MODES = {
+    np.dtype(bool): "1",
+    np.dtype("u1"): "L",
+    np.dtype("u2"): "I;16",
+    np.dtype("i4"): "I",
+    np.dtype("f4"): "F",
+}
+_PNG_MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")
+_ENCODER_BYTES_PER_PIXEL = {"WEBP": 17.0, "AVIF": 36.0, "GIF": 6.0}  # peak memory, measured
+_QUANTISER_BYTES_PER_PIXEL = 14.0
+_ENCODER_BYTES_PER_BYTE = {"PNG": 0.6}  # per byte of samples: the encoded file
+_PILLOW_BYTES_PER_BYTE = 1.8  # per byte of samples: the encoded file and Pillow's image
 
 
 class PictureSink:
-    """A picture or an animation; see `Sink`."""
+    """`Sink` of a picture or an animation."""
 
     pyramids = False
     compresses = True
@@ -43,127 +50,138 @@ class PictureSink:
         self._header = header
         self.warnings: list[str] = []
         self._format = _format_of(path)
-        self._axes = self._squeezed()
-        self._picture = self._describe(options)
-        self._refuse_what_does_not_fit()
-        self._warn_of_the_encoder()
-        self.memory_factor = self._count_copies()
+        self._axes = self._picture_axes()
+        self._spec = self._make_spec(options)
+        self._check_format_limits()
+        self._add_encoder_warnings()
+        self.memory_factor = self._estimate_memory()
 
-    def _squeezed(self) -> dict[str, Axis]:
-        """The axes t, y, x and s, those that have a single sample and no place in a picture left out."""
+    def _picture_axes(self) -> dict[str, Axis]:
+        """The axes t, y, x and s by name, without other axes of a single sample."""
         grid = self._header.grid
-        kept = [axis for axis in grid.axes if axis.name in "yxs" or axis.size > 1]
+        kept = [axis for axis in grid.axes if axis.name in "yx" or axis.size > 1]
         names = "".join(axis.name for axis in kept)
         if names not in ("yx", "yxs", "tyx", "tyxs"):
             shown = "".join(grid.names)
             raise OutputError(f"a picture has the axes y and x, not {shown}; write .tif, .nii.gz or .npy", self._path)
         if names[0] == "t" and self._format not in _ANIMATED:
             what = f"{self._format} holds one picture, not {kept[0].size} frames"
-            raise OutputError(f"{what}; write {_SUFFIXES_OF_ANIMATIONS}", self._path)
+            raise OutputError(f"{what}; write {_ANIMATION_SUFFIXES}", self._path)
         return {axis.name: axis for axis in kept}
 
-    def _describe(self, options: WriteOptions) -> Picture:
+    def _make_spec(self, options: WriteOptions) -> EncodeSpec:
         header = self._header
         size = (self._axes["x"].size, self._axes["y"].size)
-        if isinstance(header.metadata, Metadata):
-            metadata = header.metadata
-            notes, said = carry_over(header, metadata, self._format)
-            picture = Picture(size, metadata.mode, notes, metadata.palette, metadata.bits, header.history, options)
+        if isinstance(header.metadata, PictureInfo):
+            info = header.metadata
+            metadata, dropped = carry_over(header, info, self._format)
+            spec = EncodeSpec(size, info.mode, metadata, info.palette, info.bits, header.history, options)
         else:
             mode = self._mode_of_array()
-            notes, said = from_header(header, self._axes, self._format)
-            picture = Picture(size, mode, notes, None, 1 if mode == "1" else 8, header.history, options)
-        notes, more = update_for_output(picture, self._axes, self._format)
-        self.warnings += said + more
-        return picture._replace(notes=notes)
+            metadata, dropped = from_header(header, self._axes, self._format)
+            spec = EncodeSpec(size, mode, metadata, None, 1 if mode == "1" else 8, header.history, options)
+        metadata, changed = update_for_output(spec, self._axes, self._format)
+        self.warnings += dropped + changed
+        return spec._replace(metadata=metadata)
 
     def _mode_of_array(self) -> str:
         header = self._header
         if header.colours not in (None, "RGB", "CMYK"):
-            raise OutputError(f"{header.colours} cannot become a picture as it is; write .tif or .npy", self._path)
+            raise OutputError(f"{header.colours} cannot be written as a picture; write .tif or .npy", self._path)
         dtype = header.dtype.newbyteorder("=")
         channels = self._axes["s"].size if "s" in self._axes else 1
-        if channels == 1 and "s" not in self._axes and dtype in _GREY:
-            return _GREY[dtype]
+        if channels == 1 and "s" not in self._axes and dtype in _GREY_MODES:
+            return _GREY_MODES[dtype]
         if dtype in (np.uint8, np.uint16) and 2 <= channels <= 4:
             if channels in (2, 4) and not header.alpha and header.colours != "CMYK":
-                self.warnings.append("the last sample of a pixel is taken for alpha, and has not been weighed as such")
+                self.warnings.append(
+                    "the last sample of each pixel is written as alpha, but the colours were not weighted by it"
+                )
             return "CMYK" if channels == 4 and header.colours == "CMYK" else ("LA", "RGB", "RGBA")[channels - 2]
-        raise OutputError(f"a picture cannot hold {channels} × {dtype} in a pixel; write .tif or .npy", self._path)
+        raise OutputError(f"a picture cannot hold pixels of {channels} × {dtype}; write .tif or .npy", self._path)
 
-    def _refuse_what_does_not_fit(self) -> None:
-        mode, palette = self._picture.mode, self._picture.palette
+    def _check_format_limits(self) -> None:
+        mode, palette = self._spec.mode, self._spec.palette
         deep = self._header.dtype.itemsize == 2
-        remedy = "write .png" if mode in _OF_PNG else "write .tif"
-        of_png = self._format == "PNG" and mode in _OF_PNG  # what the others hold is tried
-        if not (of_png or gives_back(self._format, mode)) or (mode == "CMYK" and deep):
-            raise OutputError(f"{self._format} cannot hold pixels of mode {mode}; {remedy}", self._path)
+        remedy = "write .png" if mode in _PNG_MODES else "write .tif"
+        of_png = self._format == "PNG" and mode in _PNG_MODES  # other formats are tested by writing a pixel
+        if not (of_png or round_trips(self._format, mode)) or (mode == "CMYK" and deep):
+            alpha_only = mode in ALPHA and not deep and round_trips(self._format, mode.removesuffix("A"))
+            what = "transparency" if alpha_only else f"pixels of mode {mode}"
+            remedy += ", or put transparent pixels on a colour with --background white" if alpha_only else ""
+            raise OutputError(f"{self._format} cannot hold {what}; {remedy}", self._path)
         if deep and mode in CHANNELS and self._format != "PNG":
-            raise OutputError(f"{self._format} cannot hold {mode} of 16 bits; {remedy}", self._path)
+            raise OutputError(
+                f"{self._format} cannot hold 16-bit {mode}; {remedy}, or add --dtype uint8 --rescale", self._path
+            )
         if self._format == "GIF" and palette is not None:
             from . import gif
 
             if gif.transparent_entry(palette) == -1:
-                raise OutputError("GIF cannot hold a palette with half transparent colours; write .png", self._path)
-        longest = _LONGEST.get(self._format)
-        if longest is not None and max(self._picture.size) > longest:
-            size = f"{max(self._picture.size):,}"
+                raise OutputError("GIF cannot hold partially transparent palette colours; write .png", self._path)
+        longest = _MAX_SIDE_PIXELS.get(self._format)
+        if longest is not None and max(self._spec.size) > longest:
+            size = f"{max(self._spec.size):,}"
             raise OutputError(
-                f"{self._format} holds no more than {longest:,} pixels along a side, not {size}; write .png", self._path
+                f"{self._format} allows at most {longest:,} pixels per side, not {size}; write .png", self._path
             )
 
-    def _warn_of_the_encoder(self) -> None:
+    def _add_encoder_warnings(self) -> None:
         if self._format == "GIF":
-            self._warn_of_gif()
+            self._add_gif_warnings()
+        if self._spec.options.quality is not None and self._format not in _WITH_QUALITY:
+            self.warnings.append(f"--quality has no effect on {self._format}, which keeps all values")
         if self._header.labels and self._format in _LOSSY and not self._is_lossless():
-            self.warnings.append(f"{self._format} changes values a little, and labels with them; .png keeps them")
+            self.warnings.append(f"{self._format} is lossy and changes labels; write .png to keep them")
 
     def _is_lossless(self) -> bool:
         if self._format != "WEBP":
             return False
         from . import webp
 
-        return webp.is_lossless(self._picture)
+        return webp.is_lossless(self._spec)
 
-    def _warn_of_gif(self) -> None:
-        mode, metadata = self._picture.mode, self._header.metadata
-        picked = isinstance(metadata, Metadata) and metadata.picks  # then what has been said of the input still holds
-        few_colours = picked and self._picture.notes.few_colours
-        clear_or_opaque = isinstance(metadata, Metadata) and picked and metadata.format == "GIF"
-        durations = () if self._picture.notes.animation is None else self._picture.notes.animation.durations
+    def _add_gif_warnings(self) -> None:
+        mode, info = self._spec.mode, self._header.metadata
+        picked = isinstance(info, PictureInfo) and info.copies_samples  # then its colours are those of the input
+        at_most_256_colours = picked and self._spec.metadata.at_most_256_colours
+        clear_or_opaque = isinstance(info, PictureInfo) and picked and info.format == "GIF"
+        durations = () if self._spec.metadata.animation is None else self._spec.metadata.animation.durations
         if any(round(duration, 3) % 10 for duration in durations):
-            self.warnings.append(
-                "GIF counts time in hundredths of a second: frames are shown a little longer or shorter"
-            )
-        if mode in CHANNELS and not few_colours:
-            self.warnings.append("GIF holds 256 colours: a frame that has more is reduced to as many")
+            self.warnings.append("GIF stores durations in hundredths of a second: frame durations are rounded")
+        if mode in CHANNELS and not at_most_256_colours:
+            self.warnings.append("GIF allows 256 colours per frame: frames with more are reduced to 256")
         if mode in ALPHA and not clear_or_opaque:
-            self.warnings.append("GIF holds no half transparent pixels: they become opaque, or vanish if nearly clear")
+            self.warnings.append(
+                "GIF has no partial transparency: pixels become opaque, or clear if their alpha is below one half"
+            )
 
-    def _count_copies(self) -> float:
-        """The array, and what the encoder of a frame works with."""
+    def _estimate_memory(self) -> float:
+        """Peak memory of the array and the encoder, in units of the size of the array."""
         header = self._header
         frames = self._axes["t"].size if "t" in self._axes and self._format in _WRITERS else 1
         pixel = header.dtype.itemsize * (self._axes["s"].size if "s" in self._axes else 1)
-        work = _WORK.get(self._format, _WORK_FOR_A_BYTE.get(self._format, _OF_PILLOW) * pixel)
+        encoder_bytes = _ENCODER_BYTES_PER_PIXEL.get(
+            self._format, _ENCODER_BYTES_PER_BYTE.get(self._format, _PILLOW_BYTES_PER_BYTE) * pixel
+        )
         if self._format == "GIF" and "s" in self._axes:
-            work = _WORK_OF_QUANTISATION
-        return 1 + work / (pixel * frames)
+            encoder_bytes = _QUANTISER_BYTES_PER_PIXEL
+        return 1 + encoder_bytes / (pixel * frames)
 
     def write(self, paths: Sequence[Path], arrays: Iterable[Iterable[Array]]) -> None:
         """Encode the picture; see `Sink`."""
         shape = [axis.size for axis in self._axes.values()]
-        frames = self._gathered(next(iter(arrays))).reshape(shape if "t" in self._axes else [1, *shape])
+        frames = self._collect(next(iter(arrays))).reshape(shape if "t" in self._axes else [1, *shape])
         with paths[0].open("wb") as file:
             if self._format in _WRITERS:
-                import_module(f".{_WRITERS[self._format]}", __package__).write(file, frames, self._picture)
+                import_module(f".{_WRITERS[self._format]}", __package__).write(file, frames, self._spec)
             else:
                 from . import pillow_formats
 
-                pillow_formats.write(file, frames, self._picture, self._format)
+                pillow_formats.write(file, frames, self._spec, self._format)
 
-    def _gathered(self, slabs: Iterable[Array]) -> Array:
-        """The whole array, which most often comes in one slab."""
+    def _collect(self, slabs: Iterable[Array]) -> Array:
+        """The whole array; it usually comes as a single slab, which is not copied."""
         total = math.prod(self._header.grid.shape)
         array: Array | None = None
         filled = 0
@@ -180,14 +198,20 @@ class PictureSink:
 
 
 def _format_of(path: Path) -> str:
-    """Pillow's name of the format that a suffix stands for."""
+    """Pillow's name of the format for a suffix.
+
+    Raises:
+        OutputError: Pillow cannot write such files.
+    """
     suffix = path.suffix.lower()
-    if suffix in _COMMON:
-        return _COMMON[suffix]
-    from PIL import Image  # all of whose formats take longer to load than a small picture
+    if suffix in _COMMON_SUFFIXES:
+        return _COMMON_SUFFIXES[suffix]
+    from PIL import Image  # slow import: registers all formats
 
     format_name = Image.registered_extensions().get(suffix)
-    if format_name is None or format_name not in Image.SAVE:
+    if format_name is None or format_name not in Image.SAVE or format_name not in Image.OPEN:  # such as PDF
         known = "png, jpg, webp, gif, tif, nii.gz, npy"
-        raise OutputError(f"no file with the suffix {path.suffix!r} can be written; {known} and others can", path)
+        raise OutputError(
+            f"cannot write files with the suffix {path.suffix!r}; use {known} or another common suffix", path
+        )
     return format_name

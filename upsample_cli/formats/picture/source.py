@@ -1,4 +1,4 @@
-"""Reading pictures."""
+"""Reads pictures and animations."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import numpy as np
 from ...errors import InputError
 from ...geometry import Axis, Grid
 from ..base import Array, Header, InMemory, ReadOptions
-from .model import ALPHA, CHANNELS, INDEXED, PNG_SIGNATURE, Animation, Kind, Metadata, Palette, PictureMetadata
-from .modes import choose_mode, kept_bits
+from .model import ALPHA, CHANNELS, INDEXED, PNG_SIGNATURE, Animation, Palette, PictureInfo, PictureMetadata, PixelKind
+from .modes import bits_per_sample, choose_mode
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .png import reader
 
 _DTYPES = {"1": np.bool_, "I;16": np.uint16, "I": np.int32, "F": np.float32}
-_UPRIGHT: dict[int, Callable[[Array], Array]] = {  # what undoes the orientations of EXIF
+_ORIENT: dict[int, Callable[[Array], Array]] = {  # by EXIF orientation: functions that turn the picture upright
     2: lambda rows: rows[:, ::-1],
     3: lambda rows: rows[::-1, ::-1],
     4: lambda rows: rows[::-1],
@@ -31,13 +31,13 @@ _UPRIGHT: dict[int, Callable[[Array], Array]] = {  # what undoes the orientation
     7: lambda rows: rows[::-1, ::-1].swapaxes(0, 1),
     8: lambda rows: rows[:, ::-1].swapaxes(0, 1),
 }
-_JPEG = ("JPEG", "MPO")  # as Pillow calls what has one picture, and what has several
-_PLAIN = ("L", "LA", "RGB", "RGBA")
-_TURNED = (5, 6, 7, 8)  # the orientations in which width and height change places
+_JPEG_FORMATS = ("JPEG", "MPO")  # Pillow calls JPEG files with several pictures MPO
+_DIRECT_MODES = ("L", "LA", "RGB", "RGBA")
+_SIDES_SWAPPED = (5, 6, 7, 8)  # orientations that swap width and height
 
 
 class PictureSource(InMemory):
-    """A picture or an animation; see `Source`."""
+    """`Source` of a picture or an animation."""
 
     def __init__(self, path: Path, options: ReadOptions) -> None:
         super().__init__()
@@ -49,13 +49,13 @@ class PictureSource(InMemory):
         except InputError:
             self._close()
             raise
-        except Exception as error:  # decoders raise whatever the bytes lead them into
+        except Exception as error:  # decoders raise various exceptions for damaged files
             self._close()
             raise InputError(f"is not a readable picture: {error}", path) from error
 
     @cached_property
     def _image(self) -> Image.Image:
-        """The picture as Pillow opens it, without which most PNG can be read."""
+        """The picture opened by Pillow; not needed for most PNG files."""
         from .opening import open_image
 
         return open_image(self._path)
@@ -65,26 +65,26 @@ class PictureSource(InMemory):
             self._image.close()
 
     def _read_header(self, options: ReadOptions) -> Header:
-        self._kind, notes, opaque = self._look()
-        notes, self._orientation = _with_facts(notes)
-        self._frames = len(notes.animation.durations) if notes.animation is not None else 1
-        mode, said = choose_mode(self._kind, self._png, options.keep_indices, self._frames > 1, opaque)
+        self._pixel_kind, metadata, opaque = self._identify()
+        metadata, self._orientation = _apply_exif(metadata)
+        self._frames = len(metadata.animation.durations) if metadata.animation is not None else 1
+        mode, conversions = choose_mode(self._pixel_kind, self._png, options.keep_indices, self._frames > 1, opaque)
         if mode is None:
-            raise InputError(f"is a picture of mode {self._kind.mode}, which is not supported", self._path)
+            raise InputError(f"has the pixel mode {self._pixel_kind.mode}, which is not supported", self._path)
         self._mode = mode
-        self.memory_factor = 1.5 if self._is_plain_png() else 2.4  # the file or Pillow's picture, and the array
-        self.memory_factor += 1.0 if self._orientation in _UPRIGHT else 0.0
-        self.warnings += [*notes.warnings, *said]
+        self.memory_factor = 1.5 if self._is_plain_png() else 2.4  # the file or Pillow's image, and the array
+        self.memory_factor += 1.0 if self._orientation in _ORIENT else 0.0
+        self.warnings += [*metadata.warnings, *conversions]
         if options.axes is not None:
-            self.warnings.append("--axes is ignored: a picture names its axes")
-        grid = self._grid(notes)
-        metadata = Metadata(
-            "JPEG" if self._kind.format in _JPEG else self._kind.format,
+            self.warnings.append("--axes is ignored: the axes of pictures are fixed")
+        grid = self._grid(metadata)
+        info = PictureInfo(
+            "JPEG" if self._pixel_kind.format in _JPEG_FORMATS else self._pixel_kind.format,
             self._mode,
             grid,
-            notes,
+            metadata,
             self._palette() if self._mode == INDEXED else None,
-            kept_bits(self._mode, self._png, options.keep_indices),
+            bits_per_sample(self._mode, self._png, options.keep_indices),
             options.keep_indices,
         )
         deep = self._png is not None and self._png.depth == 16
@@ -93,58 +93,60 @@ class PictureSource(InMemory):
             np.dtype(np.uint16 if deep else _DTYPES.get(self._mode, np.uint8)),
             alpha=self._mode in ALPHA,
             colours=self._mode if self._mode in CHANNELS else None,
-            icc=notes.icc,
-            metadata=metadata,
-            foreign_items=foreign_items(metadata),
+            icc=metadata.icc,
+            metadata=info,
+            foreign_items=foreign_items(info),
         )
 
-    def _look(self) -> tuple[Kind, PictureMetadata, bool]:
-        """What kind of picture it is, what it says, and whether no pixel of an animation can be transparent."""
-        with self._path.open("rb") as file:  # of the formats' modules only one is needed, and imported
+    def _identify(self) -> tuple[PixelKind, PictureMetadata, bool]:
+        """Format and pixel type, metadata, and whether all pixels of an animation are known to be opaque."""
+        with self._path.open("rb") as file:  # import only the module of this format
             if file.read(len(PNG_SIGNATURE)) == PNG_SIGNATURE:
                 from .png import reader
 
-                self._png, notes = reader.read(file)
-                return self._png.kind, notes, bool(self._png.frames) and self._png.is_opaque
-            return self._look_with_pillow(file)
+                self._png, metadata = reader.read(file)
+                return self._png.pixel_kind, metadata, bool(self._png.frames) and self._png.is_opaque
+            return self._identify_with_pillow(file)
 
-    def _look_with_pillow(self, file: BinaryIO) -> tuple[Kind, PictureMetadata, bool]:
+    def _identify_with_pillow(self, file: BinaryIO) -> tuple[PixelKind, PictureMetadata, bool]:
         from .opening import without_size_limit
 
         with without_size_limit():
             image = self._image
-            kind = Kind(image.format or "", image.mode, image.size, "transparency" in image.info)
+            kind = PixelKind(image.format or "", image.mode, image.size, "transparency" in image.info)
             opaque = image.mode not in ALPHA
             if kind.format == "GIF":
                 from . import gif
 
-                frames, notes = gif.read(file)
-                return kind, notes, bool(frames) and gif.is_opaque(frames, image.size)
+                frames, metadata = gif.read(file)
+                return kind, metadata, bool(frames) and gif.is_opaque(frames, image.size)
             if kind.format == "WEBP":
                 from . import webp
 
                 return kind, webp.read(file), opaque
-            if kind.format in _JPEG:
+            if kind.format in _JPEG_FORMATS:
                 from . import jpeg
 
-                notes = jpeg.read(cast(Any, image), file)
+                metadata = jpeg.read(cast(Any, image), file)
             else:
                 from . import pillow_formats
 
-                notes = pillow_formats.read(image, file)
-        frames_left = getattr(image, "n_frames", 1) if notes.animation is None else 1
+                metadata = pillow_formats.read(image, file)
+        frames_left = getattr(image, "n_frames", 1) if metadata.animation is None else 1
         if frames_left > 1:
-            notes = notes._replace(warnings=(*notes.warnings, f"only the first of {frames_left} frames is resized"))
-        return kind, notes, opaque
+            metadata = metadata._replace(
+                warnings=(*metadata.warnings, f"only the first of {frames_left} frames is resized")
+            )
+        return kind, metadata, opaque
 
-    def _grid(self, notes: PictureMetadata) -> Grid:
-        width, height = self._kind.size
-        if self._orientation in _TURNED:
+    def _grid(self, metadata: PictureMetadata) -> Grid:
+        width, height = self._pixel_kind.size
+        if self._orientation in _SIDES_SWAPPED:
             width, height = height, width
-        x, y = notes.spacing or (None, None)
-        axes = [Axis("y", height, y, notes.unit), Axis("x", width, x, notes.unit)]
-        if notes.animation is not None:
-            axes.insert(0, _time(notes.animation))
+        x, y = metadata.spacing or (None, None)
+        axes = [Axis("y", height, y, metadata.unit), Axis("x", width, x, metadata.unit)]
+        if metadata.animation is not None:
+            axes.insert(0, _time_axis(metadata.animation))
         if self._mode in CHANNELS:
             axes.append(Axis("s", CHANNELS[self._mode]))
         return Grid(tuple(axes))
@@ -161,8 +163,8 @@ class PictureSource(InMemory):
         return Palette(colours, transparency)
 
     def load(self) -> Array:
-        """Decode the picture and turn it upright."""
-        if self._is_plain_png():  # decoded without Pillow, which need not be loaded
+        """Decode the picture, turned upright."""
+        if self._is_plain_png():  # without Pillow, which is slow to import
             return self._load()
         from .opening import without_size_limit
 
@@ -172,45 +174,45 @@ class PictureSource(InMemory):
     def _load(self) -> Array:
         try:
             if self._frames == 1:
-                return self._upright(self._decoded())
+                return self._apply_orientation(self._decode())
             array = np.empty(self.header.grid.shape, self.header.dtype)
-            for number, frame in enumerate(self._seen_frames()):
-                array[number] = self._upright(frame)
+            for number, frame in enumerate(self._composited_frames()):
+                array[number] = self._apply_orientation(frame)
             return array
         except MemoryError:
             raise
         except Exception as error:
             raise InputError(f"cannot be read to its end: {error}", self._path) from error
 
-    def _upright(self, rows: Array) -> Array:
+    def _apply_orientation(self, rows: Array) -> Array:
         rows = rows.astype(self.header.dtype, copy=False)
-        return np.ascontiguousarray(_UPRIGHT[self._orientation](rows)) if self._orientation in _UPRIGHT else rows
+        return np.ascontiguousarray(_ORIENT[self._orientation](rows)) if self._orientation in _ORIENT else rows
 
-    def _decoded(self) -> Array:
-        """The samples as they lie in the file."""
+    def _decode(self) -> Array:
+        """The samples in their stored orientation."""
         if self._png is None:
-            return self._converted()
+            return self._convert()
         if self._is_plain_png():
-            import imagecodecs  # takes half of Pillow's time
+            import imagecodecs  # decodes twice as fast as Pillow
 
             return np.asarray(imagecodecs.png_decode(self._path.read_bytes()))
         from .png import apng
 
         if self._png.depth == 16:
             return apng.decode(self._path.read_bytes(), self._png)
-        if self._png.depth < 8 and self._png.key:  # of which Pillow finds no pixel
+        if self._png.depth < 8 and self._png.colour_key:  # Pillow ignores transparent levels below 8 bits
             levels = np.asarray(self._image.convert("L"))[..., None]
-            return np.concatenate([levels, apng.opacity(levels, self._png)], axis=-1)
-        return self._converted()
+            return np.concatenate([levels, apng.alpha_from_key(levels, self._png)], axis=-1)
+        return self._convert()
 
     def _is_plain_png(self) -> bool:
-        """Whether the samples are to be resized as they lie in the file, in 8 bits, row by row."""
-        if self._png is None or self._png.depth != 8 or self._png.interlaced:  # of which libpng warns
+        """Whether a PNG has 8-bit samples that are resized as stored, and no interlacing."""
+        if self._png is None or self._png.depth != 8 or self._png.interlaced:  # libpng warns about interlacing
             return False
-        return self._mode == self._kind.mode in _PLAIN
+        return self._mode == self._pixel_kind.mode in _DIRECT_MODES
 
-    def _converted(self) -> Array:
-        """The picture at hand in the mode in which it is resized."""
+    def _convert(self) -> Array:
+        """The current frame of Pillow's image in the mode in which it is resized."""
         image: Image.Image = self._image
         image.load()
         if image.mode == "LAB":
@@ -223,8 +225,8 @@ class PictureSource(InMemory):
         array = np.asarray(image)
         return array.view(np.uint8) != 0 if self._mode == "1" else array
 
-    def _seen_frames(self) -> Iterator[Array]:
-        """The frames of an animation as they are seen."""
+    def _composited_frames(self) -> Iterator[Array]:
+        """The frames of an animation as displayed."""
         if self._png is not None:
             from .png import apng
 
@@ -233,7 +235,7 @@ class PictureSource(InMemory):
             return
         for number in range(self._frames):
             self._image.seek(number)
-            yield self._converted()
+            yield self._convert()
 
     def __enter__(self) -> Self:
         return self
@@ -245,38 +247,40 @@ class PictureSource(InMemory):
         self._close()
 
 
-def foreign_items(metadata: Metadata) -> tuple[str, ...]:
-    """What only a picture understands of a picture's metadata."""
-    notes = metadata.notes
-    items: list[tuple[str, object]] = [("EXIF", notes.exif), ("XMP", notes.xmp), ("comments", notes.comments)]
-    items += [("the palette", metadata.palette), ("how often its frames are shown", notes.animation)]
-    varied = notes.animation is not None and len(set(notes.animation.durations)) > 1
-    items.append(("how long each frame is shown", varied))
-    return (*(name for name, value in items if value), *notes.foreign_items)
+def foreign_items(info: PictureInfo) -> tuple[str, ...]:
+    """Descriptions of the metadata items that only pictures can hold."""
+    metadata = info.metadata
+    items: list[tuple[str, object]] = [("EXIF", metadata.exif), ("XMP", metadata.xmp), ("comments", metadata.comments)]
+    items += [("the palette", info.palette), ("the number of repeats", metadata.animation)]
+    varied = metadata.animation is not None and len(set(metadata.animation.durations)) > 1
+    items.append(("the duration of each frame", varied))
+    return (*(name for name, value in items if value), *metadata.foreign_items)
 
 
-def _with_facts(notes: PictureMetadata) -> tuple[PictureMetadata, int]:
-    """The notes with the spacing that EXIF says if nothing else does, and upright; and the orientation."""
+def _apply_exif(metadata: PictureMetadata) -> tuple[PictureMetadata, int]:
+    """The metadata with upright spacing, taken from EXIF if not stored elsewhere, and the EXIF orientation."""
     spacing, orientation = None, 1
-    if notes.exif:
+    if metadata.exif:
         from . import exif
 
         try:
-            facts = exif.read(notes.exif)
-            spacing, orientation = facts.spacing, facts.orientation
-            if exif.says_where_the_subject_is(notes.exif):
-                said = "where EXIF says that the subject is, in pixels, is dropped"
-                notes = notes._replace(warnings=(*notes.warnings, said))
+            exif_info = exif.read(metadata.exif)
+            spacing, orientation = exif_info.spacing, exif_info.orientation
+            if exif.has_subject_position(metadata.exif):
+                dropped = "the subject position in its EXIF, in pixels, is dropped"
+                metadata = metadata._replace(warnings=(*metadata.warnings, dropped))
         except ValueError as error:
-            notes = notes._replace(exif=b"", warnings=(*notes.warnings, f"its EXIF is damaged and dropped: {error}"))
-    if notes.spacing is None and spacing is not None:
-        notes = notes._replace(spacing=spacing, unit="mm")
-    if notes.spacing is not None and orientation in _TURNED:
-        notes = notes._replace(spacing=(notes.spacing[1], notes.spacing[0]))
-    return notes, orientation
+            metadata = metadata._replace(
+                exif=b"", warnings=(*metadata.warnings, f"its EXIF is damaged and is dropped: {error}")
+            )
+    if metadata.spacing is None and spacing is not None:
+        metadata = metadata._replace(spacing=spacing, unit="mm")
+    if metadata.spacing is not None and orientation in _SIDES_SWAPPED:
+        metadata = metadata._replace(spacing=(metadata.spacing[1], metadata.spacing[0]))
+    return metadata, orientation
 
 
-def _time(animation: Animation) -> Axis:
+def _time_axis(animation: Animation) -> Axis:
     durations = set(animation.durations)
     if len(durations) > 1 or not min(durations):
         return Axis("t", len(animation.durations))

@@ -1,4 +1,4 @@
-"""TIFF by tifffile: pages and stacks, several in a file, pyramids, and the dialects of ImageJ, OME and GeoTIFF."""
+"""TIFF by tifffile: pages, stacks, several series in a file, pyramids, and the ImageJ, OME and GeoTIFF dialects."""
 
 from .sink import TiffSink
 from .source import open_source

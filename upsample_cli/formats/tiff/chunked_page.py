@@ -16,7 +16,7 @@ from ..base import Array
 from . import colours
 
 
-def held_pixels(page: tifffile.TiffPage, planar: bool) -> int:
+def buffered_samples(page: tifffile.TiffPage, planar: bool) -> int:
     """How many samples of a page are held while it is read."""
     copies = 2 if planar else 1
     return copies * math.prod(page.shape) * _height(page, planar) // max(1, page.imagelength)
@@ -30,7 +30,7 @@ def _height(page: tifffile.TiffPage, planar: bool) -> int:
     return height if simple and 0 < height < page.imagelength else int(page.imagelength)
 
 
-class SegmentedPage:
+class ChunkedPage:
     """A compressed page, whose lines are decoded as they are asked for.
 
     Attributes:
@@ -55,7 +55,7 @@ class SegmentedPage:
         if file.size < end:
             raise ValueError(f"{file.size:,} bytes where {end:,} are promised")
 
-    def lines(self, start: int, stop: int) -> Array:
+    def read_rows(self, start: int, stop: int) -> Array:
         """Lines ``start:stop``, later ones never go back by much: the last band is kept, since they may overlap."""
         height, keyframe = self._height, self._keyframe
         if height == keyframe.imagelength:
@@ -79,18 +79,18 @@ class SegmentedPage:
         return lines
 
     def _whole(self) -> Array:
-        with self._opened():
+        with self._open_file():
             pixels = self._page.asarray()
         if pixels.size < math.prod(self._keyframe.shape):
             raise ValueError(f"the page {self.number} is empty")
-        return colours.together(pixels) if self._planar else pixels
+        return colours.planar_to_interleaved(pixels) if self._planar else pixels
 
     def _decode(self, bands: range) -> Iterator[tuple[int, int, Array]]:
         """The segments of bands of lines: the number of the band, the first column, and the pixels."""
         across = -(-self._keyframe.imagewidth // self._width)
-        with self._opened():
-            encoded = ((self._read(n), n) for n in range(bands.start * across, bands.stop * across))
-            for segment, (_, _, y, x, _), _ in map_threaded(self._decoded, encoded):
+        with self._open_file():
+            encoded = ((self._read_segment(n), n) for n in range(bands.start * across, bands.stop * across))
+            for segment, (_, _, y, x, _), _ in map_threaded(self._decode_segment, encoded):
                 if segment is not None:
                     rows = min(self._height, self._keyframe.imagelength - y)
                     columns = min(self._width, self._keyframe.imagewidth - x)
@@ -98,7 +98,7 @@ class SegmentedPage:
                     yield y // self._height, x, pixels
 
     @contextmanager
-    def _opened(self) -> Iterator[None]:
+    def _open_file(self) -> Iterator[None]:
         """The file of the page open: the other files of a set are closed."""
         file = self._page.parent.filehandle
         was_closed = file.closed
@@ -113,11 +113,11 @@ class SegmentedPage:
     def _width(self) -> int:
         return int(self._keyframe.tilewidth if self._keyframe.is_tiled else self._keyframe.imagewidth)
 
-    def _read(self, index: int) -> bytes:
+    def _read_segment(self, index: int) -> bytes:
         file = self._page.parent.filehandle
         file.seek(self._page.dataoffsets[index])
         return bytes(file.read(self._page.databytecounts[index]))
 
-    def _decoded(self, item: tuple[bytes, int]) -> Any:
+    def _decode_segment(self, item: tuple[bytes, int]) -> Any:
         data, index = item
         return self._decoder(data or None, index, **self._jpeg)

@@ -1,4 +1,4 @@
-"""How the samples of pages become an array of pixels that can be interpolated, and pages again."""
+"""Conversion between the stored colours of pages and pixels that can be interpolated."""
 
 from __future__ import annotations
 
@@ -12,66 +12,66 @@ from ..base import Array
 
 
 def is_planar(series: tifffile.TiffPageSeries) -> bool:
-    """Whether pages hold a plane for each of the samples of a pixel."""
+    """Whether pages are planar: one plane per sample of a pixel."""
     return series.axes.endswith("SYX") and series.keyframe.samplesperpixel > 1
 
 
-def presented(series: tifffile.TiffPageSeries) -> tuple[tuple[int, ...], str]:
-    """The shape and the axes of a series, once the samples of a pixel lie together."""
+def interleaved_shape(series: tifffile.TiffPageSeries) -> tuple[tuple[int, ...], str]:
+    """The shape and axes of a series once its samples are interleaved."""
     shape, axes = series.shape, series.axes
     if not is_planar(series):
         return shape, axes
     return (*shape[:-3], *shape[-2:], shape[-3]), f"{axes[:-3]}YXS"
 
 
-def together(page: Array) -> Array:
-    """A page whose planes of colours become pixels, as a view."""
+def planar_to_interleaved(page: Array) -> Array:
+    """View a planar page, shape (samples, height, width), as (height, width, samples)."""
     return np.moveaxis(page, 0, -1)
 
 
-def apart(page: Array) -> Array:
-    """A page of pixels in planes of colours."""
+def interleaved_to_planar(page: Array) -> Array:
+    """Copy an interleaved page, shape (height, width, samples), to (samples, height, width)."""
     return np.ascontiguousarray(np.moveaxis(page, -1, 0))
 
 
-def has_signed_colours(photometric: int | None, dtype: np.dtype[Any]) -> bool:
-    """Whether a* and b* are signed numbers in a page whose samples are said to be unsigned."""
+def has_signed_ab(photometric: int | None, dtype: np.dtype[Any]) -> bool:
+    """Whether a* and b* are signed although the tags declare unsigned samples."""
     return photometric == PHOTOMETRIC.CIELAB and dtype.kind == "u"
 
 
-def offset(pixels: Array) -> Array:
-    """A copy in which a* and b* count from the other end of their sign: in order of size if they were not, and back."""
+def flip_ab_sign(pixels: Array) -> Array:
+    """Copy pixels with the sign bits of a* and b* flipped (two's complement ↔ offset binary; self-inverse)."""
     result = pixels.copy()
     result[..., 1:3] ^= pixels.dtype.type(1 << (8 * pixels.dtype.itemsize - 1))
     return result
 
 
-def space(page: tifffile.TiffPage, photometric: int) -> str | None:
-    """What other families need to know of the samples of a pixel; None for plain grey."""
+def colour_space(page: tifffile.TiffPage, photometric: int) -> str | None:
+    """The colour space, for sinks of other families; None for plain grey."""
     if EXTRASAMPLE.ASSOCALPHA in page.extrasamples:
         return "premultiplied alpha"
     names = {PHOTOMETRIC.MINISBLACK: None, PHOTOMETRIC.RGB: "RGB", PHOTOMETRIC.SEPARATED: "CMYK"}
     return names.get(PHOTOMETRIC(photometric), PHOTOMETRIC(photometric).name)
 
 
-def is_jpeg(page: tifffile.TiffPage) -> bool:
-    """Whether the codec is JPEG of whole pixels, which gives RGB where YCbCr is stored."""
+def is_interleaved_jpeg(page: tifffile.TiffPage) -> bool:
+    """Whether samples are interleaved JPEG, whose decoder converts YCbCr to RGB."""
     return page.compression in (COMPRESSION.OJPEG, COMPRESSION.JPEG, 33007, 34892) and page.planarconfig == 1
 
 
-def is_undecodable(page: tifffile.TiffPage) -> bool:
-    """Whether there are fewer samples of colour than pixels, and no codec puts them in their places."""
-    return page.photometric == PHOTOMETRIC.YCBCR and not is_jpeg(page) and bool(page.is_subsampled)
+def has_undecodable_subsampling(page: tifffile.TiffPage) -> bool:
+    """Whether chroma is subsampled in a compression whose decoder does not upsample it."""
+    return page.photometric == PHOTOMETRIC.YCBCR and not is_interleaved_jpeg(page) and bool(page.is_subsampled)
 
 
-def palette(colormap: Array) -> Array:
-    """The colours as an array of shape (entries, 3), in 8 bits where that loses nothing."""
+def palette_from_colormap(colormap: Array) -> Array:
+    """The colours as an array of shape (entries, 3), reduced to 8 bits if that is lossless."""
     entries = np.moveaxis(colormap, 0, -1)
     exact = not np.any(entries % 257) or not np.any(entries & 255)
     return (entries >> 8).astype(np.uint8) if exact else entries
 
 
-def whole_colormap(colormap: Array, dtype: np.dtype[Any]) -> Array:
-    """A colour for every value that the indices can have, as they are written with all of their bits."""
+def full_colormap(colormap: Array, dtype: np.dtype[Any]) -> Array:
+    """The colormap, padded with black to all values of an index of type `dtype`, since indices are written unpacked."""
     missing = (1 << (8 * dtype.itemsize)) - colormap.shape[1]
     return np.pad(colormap, [(0, 0), (0, missing)])

@@ -1,4 +1,4 @@
-"""What the codecs of TIFF are told."""
+"""Arguments of the TIFF codecs."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from tifffile import COMPRESSION
 from ..base import WriteOptions
 
 _HIGH_QUALITY = 95
-_JPEG = (COMPRESSION.JPEG, 33007, 34892)  # some codecs have several numbers
+_JPEG = (COMPRESSION.JPEG, 33007, 34892)  # some codecs have several codes
 _WITH_LEVELS = (COMPRESSION.ADOBE_DEFLATE, COMPRESSION.DEFLATE, COMPRESSION.LZMA, COMPRESSION.ZSTD, 34926)
 _WEBP = (COMPRESSION.WEBP, 34927)
 _LOSSY = (COMPRESSION.JPEGXL, 52546, COMPRESSION.JPEG2000, 33003, 33004, 33005)
 _SUBSAMPLINGS = ((1, 1), (2, 1), (2, 2), (4, 1))
 _DQT = 0xDB
-_STANDARD_SUM = 3688  # of the luminance table of the JPEG standard, which is that of quality 50
+_STANDARD_SUM = 3688  # sum of the luminance table of the JPEG standard, which libjpeg uses at quality 50
 
 
 def arguments(compression: int | None, options: WriteOptions, quality: int | None) -> dict[str, Any]:
-    """The arguments of the codec, where the input's JPEG `quality` may be known."""
+    """The arguments of the codec; `quality` is the JPEG quality of the input, or None if unknown."""
     if compression in _JPEG:
         return {"level": options.quality or quality or _HIGH_QUALITY}
     if compression in _WITH_LEVELS and options.compress_level is not None:
@@ -33,7 +33,7 @@ def arguments(compression: int | None, options: WriteOptions, quality: int | Non
 
 
 def jpeg_quality(page: tifffile.TiffPage) -> int | None:
-    """The quality with which libjpeg would have made the page's first table, or None where there is none."""
+    """Estimate the libjpeg quality from the first quantization table of a page; None without a table."""
     if page.compression not in _JPEG:
         return None
     data = page.jpegtables
@@ -50,18 +50,18 @@ def jpeg_quality(page: tifffile.TiffPage) -> int | None:
 
 
 def subsampling(page: tifffile.TiffPage) -> tuple[int, int]:
-    """How many pixels share a sample of colour, as far as tifffile writes it."""
+    """The chroma subsampling (horizontal, vertical) of a page, or (1, 1) if tifffile cannot write it."""
     across, down = page.subsampling or (2, 2)
     fits = not any(side % (8 * max(across, down)) for side in page.tile or ())
     return (across, down) if fits and (across, down) in _SUBSAMPLINGS else (1, 1)
 
 
 def _first_table(data: bytes) -> bytes | None:
-    """The 64 numbers of the first quantization table of a JPEG stream."""
-    position = 2  # behind the marker of its start
+    """The 64 entries of the first 8-bit quantization table of a JPEG stream."""
+    position = 2  # after the SOI marker
     while position + 5 <= len(data) and data[position] == 0xFF:
         length = int.from_bytes(data[position + 2 : position + 4], "big")
-        if data[position + 1] == _DQT and data[position + 4] >> 4 == 0:  # of 8 bits
+        if data[position + 1] == _DQT and data[position + 4] >> 4 == 0:  # 8-bit precision
             return data[position + 5 : position + 69]
         position += 2 + length
     return None

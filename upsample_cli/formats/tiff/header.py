@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +16,17 @@ from ...errors import InputError, RequestError
 from ...geometry import RASTER, Axis, Grid
 from ..base import Array, Header, ReadOptions
 from . import colours, compression, geotiff, imagej, ome, tags
-from .losses import extras, losses
-from .metadata import Metadata, with_tagged_spacing
+from .dropped import dropped_warnings, foreign_items
+from .metadata import Layout, Metadata, with_tagged_spacing
 from .series import Image
 
 _DIALECTS = {"imagej": "imagej", "ome": "ome", "shaped": "shaped", "generic": "plain", "uniform": "plain"}
 _UNKNOWN_AXES = "IQ"  # tifffile's names for axes of which the file says nothing
-_ICC, _NO_DATA = 34675, 42113
+_ICC, _GDAL_NODATA = 34675, 42113
 
 
 @dataclass(slots=True)
-class Description:
+class SeriesInfo:
     """What is known of a series.
 
     Attributes:
@@ -40,7 +40,7 @@ class Description:
     warnings: list[str] = field(default_factory=list)
 
 
-def describe(path: Path, tiff: tifffile.TiffFile, image: Image, options: ReadOptions) -> Description:
+def read_series_info(path: Path, tiff: tifffile.TiffFile, image: Image, options: ReadOptions) -> SeriesInfo:
     """Read the tags of an image.
 
     Raises:
@@ -58,30 +58,30 @@ def describe(path: Path, tiff: tifffile.TiffFile, image: Image, options: ReadOpt
     dtype, palette = series.dtype, None
     if page.photometric == PHOTOMETRIC.PALETTE and page.colormap is not None:
         dtype = np.dtype(np.uint8) if dtype.kind == "b" else dtype
-        colormap = colours.whole_colormap(page.colormap, dtype)
+        colormap = colours.full_colormap(page.colormap, dtype)
         if options.keep_indices:
-            metadata.layout["colormap"] = colormap
+            metadata = replace(metadata, layout=replace(metadata.layout, colormap=colormap))
         else:
-            palette = colours.palette(colormap)
+            palette = colours.palette_from_colormap(colormap)
             dtype = palette.dtype
             axes = (*axes, Axis("s", 3))
-            metadata.layout["photometric"] = PHOTOMETRIC.RGB
+            metadata = replace(metadata, layout=replace(metadata.layout, photometric=PHOTOMETRIC.RGB))
             warnings.append("the palette becomes RGB, so that there are colours in between")
-    if not options.keep_indices and _NO_DATA in page.tags:
+    if not options.keep_indices and _GDAL_NODATA in page.tags:
         warnings.append("samples without data are interpolated like any other; nearest modes keep them apart")
     levels = _levels(image, warnings)
-    warnings += losses(tiff, series, metadata)
+    warnings += dropped_warnings(tiff, series, metadata)
     header = Header(
         grid=Grid(axes, {RASTER: np.eye(4)}),
         dtype=dtype.newbyteorder("="),
         alpha=axes[-1].name == "s" and tuple(page.extrasamples) == (EXTRASAMPLE.UNASSALPHA,),
-        colours=colours.space(page, metadata.layout["photometric"]),
+        colours=colours.colour_space(page, metadata.layout.photometric),
         icc=page.tags.valueof(_ICC),
         levels=tuple((*level, 3) for level in levels) if palette is not None else levels,
         metadata=metadata,
-        foreign_items=extras(page, metadata, levels),
+        foreign_items=foreign_items(page, metadata, levels),
     )
-    return Description(header, palette, warnings)
+    return SeriesInfo(header, palette, warnings)
 
 
 def _unsupported(series: tifffile.TiffPageSeries) -> str | None:
@@ -98,7 +98,7 @@ def _unsupported(series: tifffile.TiffPageSeries) -> str | None:
         return f"numbers of colours of type {series.dtype}, which are not supported"
     if page.photometric == PHOTOMETRIC.CFA:
         return "a mosaic of colours (CFA), which is not supported; develop it into RGB first"
-    if colours.is_undecodable(page):
+    if colours.has_undecodable_subsampling(page):
         return "YCBCR colours with fewer samples than pixels, which are supported in JPEG compression alone"
     return None
 
@@ -127,29 +127,29 @@ def _metadata(tiff: tifffile.TiffFile, image: Image, warnings: list[str]) -> Met
         chained=bool(image.levels) and not image.levels[0].keyframe.is_subifd,
         software=tags.text(page, 305) if dialect != "vendor" else None,
         description=_description(page) if dialect in ("plain", "shaped") else None,
-        tags=tuple(tags.kept(page, dialect == "vendor")),
-        geo_tags=geotiff.tags(page),
-        shaped=_shaped(page) if dialect == "shaped" else {},
+        tags=tuple(tags.copied_tags(page, dialect == "vendor")),
+        geo_tags=geotiff.georeference_tags(page),
+        shaped=_shaped_entries(page) if dialect == "shaped" else {},
         imagej=dict(tiff.imagej_metadata or {}) if dialect == "imagej" else {},
-        ome=ome.image_of(tiff, image.number) if dialect == "ome" else None,
+        ome=ome.find_image(tiff, image.number) if dialect == "ome" else None,
     )
 
 
 def _description(page: tifffile.TiffPage) -> bytes | None:
     """The description, unless it is in somebody's own language."""
-    foreign = page.is_ome or page.is_imagej or _is_shape(page.description) or "<OME" in page.description
+    foreign = page.is_ome or page.is_imagej or _is_shaped_description(page.description) or "<OME" in page.description
     return None if foreign else tags.text(page, 270)
 
 
-def _is_shape(description: str) -> bool:
+def _is_shaped_description(description: str) -> bool:
     """Whether it is tifffile's own."""
     return description.startswith("{") and '"shape":' in description
 
 
-def _shaped(page: tifffile.TiffPage) -> dict[str, Any]:
+def _shaped_entries(page: tifffile.TiffPage) -> dict[str, Any]:
     """What tifffile's users have had it write besides the shape."""
     for text in (page.description, page.description1):
-        if _is_shape(text):
+        if _is_shaped_description(text):
             return {k: v for k, v in json.loads(text).items() if k not in ("shape", "axes", "truncated")}
     return {}
 
@@ -157,7 +157,7 @@ def _shaped(page: tifffile.TiffPage) -> dict[str, Any]:
 def _axes(
     path: Path, series: tifffile.TiffPageSeries, options: ReadOptions, metadata: Metadata, warnings: list[str]
 ) -> tuple[Axis, ...]:
-    shape, names = colours.presented(series)
+    shape, names = colours.interleaved_shape(series)
     labelled = metadata.dialect in ("imagej", "ome")
     if options.axes is not None and labelled:
         warnings.append("--axes is ignored: the file names its axes")
@@ -188,7 +188,7 @@ def _axis_names(path: Path, axes: str, given: str | None) -> str:
     return axes.lower()
 
 
-def _layout(page: tifffile.TiffPage, dtype: np.dtype[Any], warnings: list[str]) -> dict[str, Any]:
+def _layout(page: tifffile.TiffPage, dtype: np.dtype[Any], warnings: list[str]) -> Layout:
     codec = COMPRESSION(page.compression)
     if codec not in tifffile.TIFF.COMPRESSORS:
         warnings.append(f"{codec.name} compression cannot be written: Deflate takes its place")
@@ -196,25 +196,25 @@ def _layout(page: tifffile.TiffPage, dtype: np.dtype[Any], warnings: list[str]) 
     jpeg = codec == COMPRESSION.JPEG
     if page.bitspersample not in (1, 8 * dtype.itemsize) and not jpeg and page.photometric != PHOTOMETRIC.PALETTE:
         warnings.append(f"its {page.bitspersample}-bit samples are written with {8 * dtype.itemsize} bits each")
-    decoded_to_rgb = page.photometric == PHOTOMETRIC.YCBCR and colours.is_jpeg(page)
+    decoded_to_rgb = page.photometric == PHOTOMETRIC.YCBCR and colours.is_interleaved_jpeg(page)
     strips = not page.is_tiled and page.rowsperstrip < page.imagelength
-    return {
-        "photometric": PHOTOMETRIC.RGB if decoded_to_rgb else page.photometric,
-        "planarconfig": page.planarconfig if page.samplesperpixel > 1 else None,
-        "extrasamples": tuple(page.extrasamples) or None,
-        "compression": None if codec == COMPRESSION.NONE else codec,
-        "predictor": None if page.predictor == PREDICTOR.NONE else page.predictor,
-        "subsampling": compression.subsampling(page) if jpeg and decoded_to_rgb else None,
-        "tile": page.tile if page.tile and len(page.tile) == 2 else None,
-        "rowsperstrip": page.rowsperstrip if strips else None,
-    }
+    return Layout(
+        photometric=PHOTOMETRIC.RGB if decoded_to_rgb else page.photometric,
+        planarconfig=page.planarconfig if page.samplesperpixel > 1 else None,
+        extrasamples=tuple(page.extrasamples) or None,
+        compression=None if codec == COMPRESSION.NONE else codec,
+        predictor=None if page.predictor == PREDICTOR.NONE else page.predictor,
+        subsampling=compression.subsampling(page) if jpeg and decoded_to_rgb else None,
+        tile=(page.tile[0], page.tile[1]) if page.tile and len(page.tile) == 2 else None,
+        rowsperstrip=page.rowsperstrip if strips else None,
+    )
 
 
 def _levels(image: Image, warnings: list[str]) -> tuple[tuple[int, ...], ...]:
     """The shapes of the smaller versions, where they have as many pages as the largest."""
-    shape, axes = colours.presented(image.series)
+    shape, axes = colours.interleaved_shape(image.series)
     kept = []
-    for level, names in map(colours.presented, image.levels):
+    for level, names in map(colours.interleaved_shape, image.levels):
         if names == axes and all(name in "XY" or a == b for name, a, b in zip(axes, level, shape, strict=True)):
             kept.append(level)
     if len(kept) < len(image.levels):

@@ -1,10 +1,10 @@
-"""How samples are stored: as they were in the input, as far as the output can."""
+"""Sample layout of the output: that of the input where the output supports it."""
 
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import tifffile
@@ -15,87 +15,91 @@ from ...geometry import Grid
 from ..base import Header, WriteOptions
 from . import colours, compression, imagej
 from .dialects import Part
+from .metadata import Layout
 
-Layout = dict[str, Any]  # arguments of `TiffWriter.write`
 
-
-def refuse_strange_axes(header: Header, path: Path) -> None:
-    """Raise OutputError unless the array is made of pictures."""
+def check_axes(header: Header, path: Path) -> None:
+    """Raise OutputError unless the array consists of pages: axes y, x and optionally s last."""
     names = header.grid.names
     in_plane = tuple(name for name in names if name != "s")[-2:] == ("y", "x")
-    together = names[-1:] == ("s",) or names[-3:] == ("s", "y", "x") or "s" not in names
-    if not (in_plane and together):
-        raise OutputError(f"TIFF has pictures of the axes y, x and s, not {''.join(names)}; write .npy", path)
+    samples_adjacent = names[-1:] == ("s",) or names[-3:] == ("s", "y", "x") or "s" not in names
+    if not (in_plane and samples_adjacent):
+        raise OutputError(f"TIFF pages have the axes y, x and s, not {''.join(names)}; write .npy", path)
     if "s" in names and header.dtype == bool:
         raise OutputError(f"TIFF cannot hold pixels of {header.grid['s'].size} × {header.dtype}; write .npy", path)
 
 
-def of_foreign(header: Header, path: Path) -> Layout:
-    """The layout of samples of another family.
+def foreign_layout(header: Header, path: Path) -> Layout:
+    """The layout for an array read from another family.
 
     Raises:
-        OutputError: TIFF has no such samples.
+        OutputError: TIFF cannot hold its data type.
     """
     if header.dtype.kind == "V" or header.dtype.itemsize > 16 or header.dtype.name in ("float128", "longdouble"):
         raise OutputError(f"TIFF cannot hold samples of type {header.dtype}; write .npy", path)
     if header.colours == "CMYK":
-        return {"photometric": PHOTOMETRIC.SEPARATED}
+        return Layout(PHOTOMETRIC.SEPARATED)
     samples = header.grid["s"].size if header.grid.names[-1] == "s" else 1
-    alpha = {"extrasamples": (EXTRASAMPLE.UNASSALPHA,)} if header.alpha else {}
-    return {"photometric": PHOTOMETRIC.RGB if samples in (3, 4) else PHOTOMETRIC.MINISBLACK} | alpha
+    return Layout(
+        PHOTOMETRIC.RGB if samples in (3, 4) else PHOTOMETRIC.MINISBLACK,
+        extrasamples=(EXTRASAMPLE.UNASSALPHA,) if header.alpha else None,
+    )
 
 
-def fitting(part: Part, dialect: str, options: WriteOptions, path: Path) -> tuple[Layout, list[str]]:
-    """The layout of the input as the output can have it, and the warnings.
+def fit_layout(part: Part, dialect: str, options: WriteOptions, path: Path) -> tuple[Layout, list[str]]:
+    """Adapt the layout of the input to the output; return it with warnings.
 
     Raises:
-        OutputError: there is none.
+        OutputError: the output cannot be stored in any such layout.
     """
     header, metadata = part
-    layout = {name: value for name, value in metadata.layout.items() if value is not None}
+    layout = metadata.layout
     if dialect == "imagej":
-        for name in ("tile", "rowsperstrip", "planarconfig"):
-            layout.pop(name, None)
-    codec = layout.get("compression")
+        layout = replace(layout, tile=None, rowsperstrip=None, planarconfig=None)
+    codec = layout.compression
     if codec is None:
-        return _checked(layout, header, path), []
+        return _require_writable(layout, header, path), []
     name = COMPRESSION(codec).name
-    layout["compressionargs"] = compression.arguments(codec, options, metadata.quality)
-    if codec == COMPRESSION.JPEG and layout["photometric"] == PHOTOMETRIC.RGB and "subsampling" not in layout:
-        layout["compressionargs"]["outcolorspace"] = "RGB"  # not YCbCr, as is tifffile's default
+    arguments = compression.arguments(codec, options, metadata.quality)
+    if codec == COMPRESSION.JPEG and layout.photometric == PHOTOMETRIC.RGB and layout.subsampling is None:
+        arguments["outcolorspace"] = "RGB"  # tifffile's default is YCbCr
+    layout = replace(layout, compressionargs=arguments)
     if dialect == "imagej" and codec not in imagej.CODECS:
-        return _checked(_without_codec(layout), header, path), [f"ImageJ stacks are written without {name} compression"]
-    if not _can_be_written(layout, header):
-        layout = _without_codec(layout) | {"compression": COMPRESSION.ADOBE_DEFLATE}
-        return _checked(layout, header, path), [f"{name} compression cannot hold this: Deflate takes its place"]
+        return _require_writable(_uncompressed(layout), header, path), [
+            f"ImageJ stacks are written without {name} compression"
+        ]
+    if not _is_writable(layout, header):
+        layout = replace(_uncompressed(layout), compression=COMPRESSION.ADOBE_DEFLATE)
+        return _require_writable(layout, header, path), [
+            f"{name} compression cannot hold the output: Deflate is used instead"
+        ]
     return layout, []
 
 
 def is_planar(grid: Grid, layout: Layout) -> bool:
-    """Whether the samples of a pixel lie in planes of their own."""
-    return grid.names[-1] == "s" and layout.get("planarconfig") == PLANARCONFIG.SEPARATE
+    """Whether samples are stored planar: one plane per sample of a pixel."""
+    return grid.names[-1] == "s" and layout.planarconfig == PLANARCONFIG.SEPARATE
 
 
-def _without_codec(layout: Layout) -> Layout:
-    codec = ("compression", "compressionargs", "predictor", "subsampling")
-    return {name: value for name, value in layout.items() if name not in codec}
+def _uncompressed(layout: Layout) -> Layout:
+    return replace(layout, compression=None, compressionargs=None, predictor=None, subsampling=None)
 
 
-def _checked(layout: Layout, header: Header, path: Path) -> Layout:
-    if not _can_be_written(layout, header):
-        raise OutputError("cannot have the layout of the input's samples, which contradicts itself; write .npy", path)
+def _require_writable(layout: Layout, header: Header, path: Path) -> Layout:
+    if not _is_writable(layout, header):
+        raise OutputError("cannot be written: the sample layout of the input is inconsistent; write .npy", path)
     return layout
 
 
-def _can_be_written(layout: Layout, header: Header) -> bool:
-    """Whether tifffile and the codec take such samples, by trying them on a small page."""
+def _is_writable(layout: Layout, header: Header) -> bool:
+    """Whether tifffile and the codec accept the layout, tested on a small page."""
     grid = header.grid
     try:
-        sides = layout.get("tile", (16, 16))
+        sides = layout.tile or (16, 16)
         page = np.zeros((*sides, grid["s"].size) if grid.names[-1] == "s" else sides, header.dtype)
         if is_planar(grid, layout):
-            page = colours.apart(page)
-        tifffile.imwrite(io.BytesIO(), page, **layout, metadata=None)
-    except Exception:  # each codec has errors of its own
+            page = colours.interleaved_to_planar(page)
+        tifffile.imwrite(io.BytesIO(), page, **layout.arguments(), metadata=None)
+    except Exception:  # each codec raises its own exceptions
         return False
     return True

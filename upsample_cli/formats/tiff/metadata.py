@@ -2,19 +2,59 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import tifffile
-from tifffile import RESUNIT
+from tifffile import EXTRASAMPLE, PHOTOMETRIC, RESUNIT
 
 from ...geometry import INCH, Axis, Grid
+from ..base import Array, Header
 
 if TYPE_CHECKING:
     from .ome import OmeImage
 
-Tag = tuple[int, int, int, Any, bool]  # code, type, count, value, whether only the first page has it
+_ICC = 34675  # tag
 _MILLIMETRES = {RESUNIT.INCH: INCH, RESUNIT.CENTIMETER: 10.0, RESUNIT.MILLIMETER: 1.0, RESUNIT.MICROMETER: 1e-3}
+
+
+class Tag(NamedTuple):
+    """A tag to write; the order of the fields is that of an item of tifffile's `extratags`.
+
+    Attributes:
+        code: number of the tag.
+        dtype: number of the TIFF data type.
+        count: number of values.
+        value: the values, or their bytes in the byte order of the file.
+        writeonce: whether only the first page of a series gets the tag.
+    """
+
+    code: int
+    dtype: int
+    count: int  # type: ignore[assignment]  # hides tuple.count, which is not needed
+    value: Any
+    writeonce: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How samples are stored and interpreted: arguments of `TiffWriter.write` by tifffile's names; None if absent."""
+
+    photometric: int
+    planarconfig: int | None = None
+    extrasamples: tuple[int, ...] | None = None
+    compression: int | None = None
+    compressionargs: dict[str, Any] | None = None
+    predictor: int | None = None
+    subsampling: tuple[int, int] | None = None
+    tile: tuple[int, int] | None = None
+    rowsperstrip: int | None = None
+    colormap: Array | None = None
+
+    def arguments(self) -> dict[str, Any]:
+        """The keyword arguments of `TiffWriter.write`."""
+        values = {item.name: getattr(self, item.name) for item in fields(self)}
+        return {name: value for name, value in values.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +64,7 @@ class Metadata:
     Attributes:
         dialect: ``imagej``, ``ome``, ``shaped`` (tifffile's own) or ``plain``; ``vendor`` (a microscope's own) or
             ``foreign`` (of another family), for which one of the others is chosen.
-        layout: arguments of `TiffWriter.write` that say how samples are stored and what they mean.
+        layout: how the samples are stored and interpreted.
         byteorder: ``<`` or ``>``.
         bigtiff: whether offsets have 64 bits.
         resolution_unit: of the resolution tags.
@@ -40,7 +80,7 @@ class Metadata:
     """
 
     dialect: str
-    layout: dict[str, Any]
+    layout: Layout
     byteorder: Any = "<"
     bigtiff: bool = False
     resolution_unit: RESUNIT = RESUNIT.CENTIMETER
@@ -53,6 +93,25 @@ class Metadata:
     shaped: dict[str, Any] = field(default_factory=dict)
     imagej: dict[str, Any] = field(default_factory=dict)
     ome: OmeImage | None = None
+
+    def for_samples(self, header: Header) -> Metadata:
+        """See `AdaptableMetadata`."""
+        channels = header.grid["s"].size if header.grid.names[-1] == "s" else 1
+        is_rgb = self.layout.photometric in (PHOTOMETRIC.RGB, PHOTOMETRIC.PALETTE, PHOTOMETRIC.YCBCR) and channels > 2
+        layout = replace(
+            self.layout,
+            photometric=PHOTOMETRIC.RGB if is_rgb else PHOTOMETRIC.MINISBLACK,
+            extrasamples=(EXTRASAMPLE.UNASSALPHA,) if header.alpha else None,
+            colormap=None,
+            predictor=None,
+        )
+        return replace(self, layout=layout)
+
+    def stripped(self) -> Metadata:
+        """See `AdaptableMetadata`; tags that the samples need, such as the profile, are kept."""
+        kept = tuple(tag for tag in self.tags if tag.code == _ICC)
+        imagej = {name: value for name, value in self.imagej.items() if name not in ("Info", "Labels")}
+        return replace(self, tags=kept, imagej=imagej, software=None, description=None, geo_tags=(), shaped={})
 
 
 def with_tagged_spacing(axis: Axis, page: tifffile.TiffPage, unit: str | None = None) -> Axis:

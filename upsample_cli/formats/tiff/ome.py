@@ -17,7 +17,7 @@ from ..base import Header
 from . import ome_rois
 from .pages import page_count
 
-_OF_NO_UNIT = "reference frame"  # OME's name for lengths that are not in metres
+_UNITLESS = "reference frame"  # OME's name for lengths that are not in metres
 _TYPES = {
     "bool": "bit",
     **{name: name for name in ("int8", "int16", "int32", "uint8", "uint16", "uint32")},
@@ -47,12 +47,12 @@ class OmeImage:
         return _all_pixels(self.xml)[self.number].attrib
 
 
-def is_name(name: str) -> bool:
+def is_ome_name(name: str) -> bool:
     """Whether a file of that name has to be OME-TIFF."""
     return name.lower().endswith(_SUFFIXES)
 
 
-def obstacle(header: Header, described: bool) -> str | None:
+def unsupported(header: Header, described: bool) -> str | None:
     """What of the samples OME-TIFF cannot hold, where an OME-XML may have `described` their axes already."""
     grid = header.grid
     if header.dtype.name not in _TYPES:
@@ -62,7 +62,7 @@ def obstacle(header: Header, described: bool) -> str | None:
     return None if fits else f"{samples} samples in a pixel along the axes {''.join(grid.names)}"
 
 
-def image_of(tiff: tifffile.TiffFile, number: int) -> OmeImage:
+def find_image(tiff: tifffile.TiffFile, number: int) -> OmeImage:
     """The image of the series with that number; tifffile has none for images without samples."""
     xml = tiff.ome_metadata or ""
     found = _all_pixels(xml)
@@ -75,15 +75,15 @@ def image_of(tiff: tifffile.TiffFile, number: int) -> OmeImage:
 
 def with_spacing(axis: Axis, image: OmeImage) -> Axis:
     """The axis with the spacing that the XML says."""
-    name, pixels = _spacing_of(axis.name), image.pixels
+    name, pixels = _spacing_attribute(axis.name), image.pixels
     spacing = pixels.get(name)
     if spacing is None or float(spacing) <= 0:
         return axis
     unit = pixels.get(f"{name}Unit", "s" if axis.name == "t" else "µm")  # the schema's defaults
-    return Axis(axis.name, axis.size, float(spacing), None if unit == _OF_NO_UNIT else UNIT_ALIASES.get(unit, unit))
+    return Axis(axis.name, axis.size, float(spacing), None if unit == _UNITLESS else UNIT_ALIASES.get(unit, unit))
 
 
-def document(
+def build_xml(
     headers: Sequence[Header], images: Sequence[OmeImage | None], byteorder: str, name: str
 ) -> tuple[bytes, list[str]]:
     """The XML of a file, and what is lost of it.
@@ -95,24 +95,24 @@ def document(
         name: of the file; with the arrays' shapes it makes the identity, which is the same each time.
     """
     known = [image for image in images if image is not None] or [
-        OmeImage(_blank(headers), number, {a.name: a.size for a in header.grid.axes})
+        OmeImage(_minimal_xml(headers), number, {a.name: a.size for a in header.grid.axes})
         for number, header in enumerate(headers)
     ]
-    root, prefixes = _parsed(known[0].xml)
+    root, prefixes = _parse(known[0].xml)
     elements = root.findall("./{*}Image")
     kept = [elements[image.number] for image in known]
-    warnings = _without_others(root, [element for element in elements if element not in kept])
+    warnings = _remove_others(root, [element for element in elements if element not in kept])
     ifd = 0
     for element, image, header in zip(kept, known, headers, strict=True):
         pixels = _pixels(element)
         pixels.set("BigEndian", str(byteorder == ">").lower())
         warnings += _update(pixels, image, header)
-        _place(pixels, ifd, page_count(header.grid))
+        _set_tiff_data(pixels, ifd, page_count(header.grid))
         ifd += page_count(header.grid)
-        warnings += ome_rois.move(root, element, header.grid, image.sizes, alone=len(kept) == 1)
+        warnings += ome_rois.transform_rois(root, element, header.grid, image.sizes, alone=len(kept) == 1)
     shapes = [header.grid.shape for header in headers]
     root.set("UUID", f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_URL, f'upsample:{name}:{shapes}')}")
-    return _serialized(root, prefixes), list(dict.fromkeys(warnings))
+    return _serialize(root, prefixes), list(dict.fromkeys(warnings))
 
 
 @lru_cache(maxsize=1)  # a plate has hundreds of images, and an XML of many megabytes
@@ -128,11 +128,11 @@ def _pixels(image: Element) -> Element:
     return pixels
 
 
-def _spacing_of(name: str) -> str:
+def _spacing_attribute(name: str) -> str:
     return "TimeIncrement" if name == "t" else f"PhysicalSize{name.upper()}"
 
 
-def _blank(headers: Sequence[Header]) -> str:
+def _minimal_xml(headers: Sequence[Header]) -> str:
     """XML for arrays of which nothing is known but their headers."""
     root = Element("OME", {"xmlns": _NAMESPACE})
     for number, header in enumerate(headers):
@@ -152,7 +152,7 @@ def _blank(headers: Sequence[Header]) -> str:
     return ElementTree.tostring(root, encoding="unicode")
 
 
-def _without_others(root: Element, others: Sequence[Element]) -> list[str]:
+def _remove_others(root: Element, others: Sequence[Element]) -> list[str]:
     """Take images that are not written out of the document, and what refers to them."""
     identities = {element.get("ID") for element in others}
     for element in others:
@@ -174,9 +174,9 @@ def _update(pixels: Element, image: OmeImage, header: Header) -> list[str]:
     pixels.set("Type", _TYPES[header.dtype.name])
     for axis in header.grid.axes:
         if axis.spacing is not None and axis.name in "zyxt":
-            pixels.set(_spacing_of(axis.name), repr(float(axis.spacing)))
+            pixels.set(_spacing_attribute(axis.name), repr(float(axis.spacing)))
             if axis.unit is not None or axis.name != "t":  # without a unit, readers would take lengths for µm
-                pixels.set(f"{_spacing_of(axis.name)}Unit", axis.unit or _OF_NO_UNIT)
+                pixels.set(f"{_spacing_attribute(axis.name)}Unit", axis.unit or _UNITLESS)
     _repeat_samples(pixels, sizes.get("s", 1), image.sizes.get("s", 1))
     changed = [name for name in "zct" if sizes.get(name) != image.sizes.get(name)]
     warnings = []
@@ -204,7 +204,7 @@ def _remove(pixels: Element, name: str) -> bool:
     return bool(found)
 
 
-def _place(pixels: Element, ifd: int, planes: int) -> None:
+def _set_tiff_data(pixels: Element, ifd: int, planes: int) -> None:
     """Say in which pages of the file the planes are, in their order."""
     for name in ("BinData", "TiffData", "MetadataOnly"):
         _remove(pixels, name)
@@ -213,7 +213,7 @@ def _place(pixels: Element, ifd: int, planes: int) -> None:
     pixels.insert(len(pixels.findall("./{*}Channel")), data)
 
 
-def _parsed(xml: str) -> tuple[Element, dict[str, str]]:
+def _parse(xml: str) -> tuple[Element, dict[str, str]]:
     """The document, and the prefixes of its namespaces, which ElementTree forgets."""
     root = ElementTree.fromstring(xml)
     prefixes: dict[str, str] = {}
@@ -225,7 +225,7 @@ def _parsed(xml: str) -> tuple[Element, dict[str, str]]:
     return root, prefixes
 
 
-def _serialized(root: Element, prefixes: Mapping[str, str]) -> bytes:
+def _serialize(root: Element, prefixes: Mapping[str, str]) -> bytes:
     def short(name: str) -> str:
         uri, brace, local = name[1:].partition("}")
         prefix = prefixes.get(uri, "xml") if brace else ""

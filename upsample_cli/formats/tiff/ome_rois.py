@@ -13,7 +13,7 @@ from ...geometry import RASTER, Grid
 _SHAPES = ("Rectangle", "Ellipse", "Point", "Line", "Polyline", "Polygon", "Label", "Mask")
 
 
-def move(root: Element, image: Element, grid: Grid, sizes: Mapping[str, int], alone: bool) -> list[str]:
+def transform_rois(root: Element, image: Element, grid: Grid, sizes: Mapping[str, int], alone: bool) -> list[str]:
     """Move the shapes of an image to its new pixels; gives what does not come along.
 
     Each gets, or has extended, the ``Transform`` that the schema has for it: ``A00 A01 A02`` and ``A10 A11 A12`` are
@@ -29,7 +29,7 @@ def move(root: Element, image: Element, grid: Grid, sizes: Mapping[str, int], al
     referred = {reference.get("ID") for reference in image.findall("./{*}ROIRef")}
     regions = [roi for roi in root.findall("./{*}ROI") if alone or roi.get("ID") in referred]
     after = {axis.name: axis.size for axis in grid.axes}
-    to_output = _between_corners(grid)
+    to_output = _corner_affine(grid)
     changed = [name for name in "zt" if name in after and after[name] != sizes[name]]
     warnings = []
     for union in (union for roi in regions for union in roi.findall("./{*}Union")):
@@ -46,7 +46,7 @@ def move(root: Element, image: Element, grid: Grid, sizes: Mapping[str, int], al
     return warnings
 
 
-def _between_corners(grid: Grid) -> FloatArray:
+def _corner_affine(grid: Grid) -> FloatArray:
     """What takes x and y of the input to the output, where pixels are areas and 0 is the corner of the first."""
     half = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1]])
     plane = grid.affines[RASTER][np.ix_([0, 1, 3], [0, 1, 3])] if RASTER in grid.affines else np.eye(3)

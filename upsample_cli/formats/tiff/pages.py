@@ -49,7 +49,7 @@ def tiles(page: Array, tile: tuple[int, int], planar: bool) -> Iterator[Array]:
                 yield np.pad(part, padding)
 
 
-def stored_size(shape: Sequence[int], grid: Grid, itemsize: int, tile: tuple[int, int] | None) -> int:
+def stored_bytes(shape: Sequence[int], grid: Grid, itemsize: int, tile: tuple[int, int] | None) -> int:
     """Bytes of an array with the axes of `grid`, in whole tiles where there are tiles, before compression."""
     sizes = dict(zip(grid.names, shape, strict=True))
     if tile is not None:

@@ -31,7 +31,7 @@ def images_of(tiff: tifffile.TiffFile) -> list[Image]:
     """
     images: list[Image] = []
     for number, series in enumerate(tiff.series):
-        if images and _is_below(series, images[-1]):
+        if images and _is_level_of(series, images[-1]):
             last = images.pop()
             images.append(replace(last, levels=(*last.levels, series)))
         else:
@@ -39,7 +39,7 @@ def images_of(tiff: tifffile.TiffFile) -> list[Image]:
     return images
 
 
-def _is_below(series: tifffile.TiffPageSeries, image: Image) -> bool:
+def _is_level_of(series: tifffile.TiffPageSeries, image: Image) -> bool:
     above = (image.series, *image.levels)[-1]
     return (
         series.keyframe.is_subifd

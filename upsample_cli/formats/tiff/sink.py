@@ -16,18 +16,19 @@ from ...errors import OutputError
 from ...geometry import INCH, RASTER, Grid
 from ...runtime.prefetch import map_threaded
 from .. import xmp
-from ..base import Array, Header, WriteOptions, dropped_warning
+from ..base import Array, Header, WriteOptions
+from ..dropped import dropped_warning
 from . import colours, dialects, geotiff, imagej, layouts, ome
 from .dialects import Part
-from .encoding import encoder, is_bytewise, rows_per_strip
+from .encoding import can_encode_strips, rows_per_strip, strip_encoder
 from .metadata import Metadata, Tag, resolution
-from .pages import bands, page_shape, stored_size, tiles
+from .pages import bands, page_shape, stored_bytes, tiles
 
-_LARGEST = imagej.LARGEST  # of the samples that leave room for the rest of a file with offsets of 32 bits
+_MAX_CLASSIC_BYTES = imagej.MAX_BYTES  # of the samples that leave room for the rest of a file with offsets of 32 bits
 _GEO_KEYS = 34735
 _XMP = 700
-_ENCODERS = 40 << 20  # bytes, measured: what they and the threads in which they run hold besides
-_BUFFER = 4 << 20  # bytes of samples that are copied or wait to be encoded
+_ENCODER_BYTES = 40 << 20  # bytes, measured: what they and the threads in which they run hold besides
+_BUFFER_BYTES = 4 << 20  # bytes of samples that are copied or wait to be encoded
 _REDUCED: dict[str, Any] = {"subfiletype": 1, "software": False}  # of a page that is a smaller version of another
 
 
@@ -37,36 +38,37 @@ class TiffSink:
     def __init__(self, path: Path, headers: Sequence[Header], options: WriteOptions) -> None:
         self.warnings: list[str] = []
         for header in headers:
-            layouts.refuse_strange_axes(header, path)
+            layouts.check_axes(header, path)
         parts = [(header, self._metadata(header, path)) for header in headers]
         self._dialect, warnings = dialects.choose(path, parts)
-        self.warnings += warnings + dialects.losses(self._dialect, parts)
-        self._parts = [self._fitting(part, options, path) for part in parts]
+        self.warnings += warnings + dialects.dropped_warnings(self._dialect, parts)
+        self._parts = [self._fit(part, options, path) for part in parts]
         self._byteorder = parts[0][1].byteorder
         self._xml = self._ome_xml(path) if self._dialect == "ome" else None
         self.pyramids = self._dialect != "imagej"
-        self.compresses = any("compression" in metadata.layout for _, metadata in self._parts)
-        self.memory_factor = max(map(_copies, self._parts))
+        self.compresses = any(metadata.layout.compression is not None for _, metadata in self._parts)
+        self.memory_factor = max(map(_memory_factor, self._parts))
         self.streams = self.memory_factor < 1
 
     def _metadata(self, header: Header, path: Path) -> Metadata:
         if isinstance(header.metadata, Metadata):
             return header.metadata
         self.warnings += dropped_warning(header, "TIFF", *(["the orientation (affine)"] if header.grid.frames else []))
-        return Metadata("foreign", layouts.of_foreign(header, path))
+        return Metadata("foreign", layouts.foreign_layout(header, path))
 
-    def _fitting(self, part: Part, options: WriteOptions, path: Path) -> Part:
+    def _fit(self, part: Part, options: WriteOptions, path: Path) -> Part:
         header, metadata = part
-        layout, warnings = layouts.fitting(part, self._dialect, options, path)
+        layout, warnings = layouts.fit_layout(part, self._dialect, options, path)
         self.warnings += warnings
-        if is_bytewise(layout, header.dtype) and not layouts.is_planar(header.grid, layout):
-            layout.setdefault("rowsperstrip", rows_per_strip(page_shape(header.grid), header.dtype.itemsize))
+        if can_encode_strips(layout, header.dtype) and not layouts.is_planar(header.grid, layout):
+            rows = layout.rowsperstrip or rows_per_strip(page_shape(header.grid), header.dtype.itemsize)
+            layout = replace(layout, rowsperstrip=rows)
         return header, replace(metadata, layout=layout)
 
     def _ome_xml(self, path: Path) -> bytes:
         headers, images = [header for header, _ in self._parts], [metadata.ome for _, metadata in self._parts]
         try:
-            xml, warnings = ome.document(headers, images, self._byteorder, path.name)
+            xml, warnings = ome.build_xml(headers, images, self._byteorder, path.name)
         except ValueError as error:  # in the place of a number there is something else
             what = f"the OME-XML of the input, which is damaged ({error})"
             raise OutputError(f"cannot have {what}; write .npy", path) from error
@@ -78,7 +80,8 @@ class TiffSink:
         rest = iter(arrays)
         with tifffile.TiffWriter(
             paths[0],
-            bigtiff=self._dialect != "imagej" and (self._parts[0][1].bigtiff or self._size() > _LARGEST),
+            bigtiff=self._dialect != "imagej"
+            and (self._parts[0][1].bigtiff or self._total_bytes() > _MAX_CLASSIC_BYTES),
             byteorder=self._byteorder,
             imagej=self._dialect == "imagej",
             ome=False,  # its XML is ours
@@ -86,7 +89,7 @@ class TiffSink:
         ) as writer:
             for number, part in enumerate(self._parts):
                 header, _ = part
-                writer.write(**self._arguments(part, header.grid, next(rest)), **self._described(number))
+                writer.write(**self._arguments(part, header.grid, next(rest)), **self._tag_arguments(number))
                 for shape in header.levels if self.pyramids else ():
                     writer.write(**self._arguments(part, header.grid.resized(shape), next(rest)), **_REDUCED)
 
@@ -96,28 +99,28 @@ class TiffSink:
         planar = layouts.is_planar(grid, metadata.layout)
         unit = metadata.resolution_unit
         if self._dialect == "imagej":
-            grid, unit = imagej.in_one_unit(grid), RESUNIT.NONE
+            grid, unit = imagej.unify_units(grid), RESUNIT.NONE
         return {
-            "data": _stored(slabs, part, grid, planar),
+            "data": _stored_chunks(slabs, part, grid, planar),
             "shape": (*grid.shape[:-3], grid.shape[-1], *grid.shape[-3:-1]) if planar else grid.shape,
             "dtype": header.dtype.newbyteorder(metadata.byteorder),
-            "metadata": self._own_metadata(grid, metadata, planar),
+            "metadata": self._description_metadata(grid, metadata, planar),
             **resolution(grid, unit),
-            **metadata.layout,
+            **metadata.layout.arguments(),
             "maxworkers": available_cores(),
-            "buffersize": _BUFFER,
+            "buffersize": _BUFFER_BYTES,
         }
 
-    def _own_metadata(self, grid: Grid, metadata: Metadata, planar: bool) -> dict[str, Any] | None:
+    def _description_metadata(self, grid: Grid, metadata: Metadata, planar: bool) -> dict[str, Any] | None:
         """What tifffile writes into the description by itself."""
         if self._dialect == "imagej":
-            return imagej.description(grid, metadata.imagej)
+            return imagej.description_entries(grid, metadata.imagej)
         if self._dialect == "shaped":
             names = "".join(grid.names).upper()
             return metadata.shaped | {"axes": f"{names[:-3]}SYX" if planar else names}
         return None
 
-    def _described(self, number: int) -> dict[str, Any]:
+    def _tag_arguments(self, number: int) -> dict[str, Any]:
         """The arguments of `TiffWriter.write` for what goes with the array of that number."""
         header, metadata = self._parts[number]
         software = b"; ".join([*filter(None, (metadata.software, (header.history or "").encode()))])
@@ -128,36 +131,38 @@ class TiffSink:
             "software": software or False,
             "description": description,
             "iccprofile": header.icc,
-            "extratags": (*_true_tags(header.grid, metadata), *_geo_tags(header.grid, metadata)),
+            "extratags": (*_updated_tags(header.grid, metadata), *_geo_tags(header.grid, metadata)),
             "subifds": len(header.levels) if self.pyramids and not metadata.chained else None,
         }
 
-    def _size(self) -> int:
+    def _total_bytes(self) -> int:
         """Of the samples of all arrays, before compression."""
         return sum(
-            stored_size(shape, header.grid, header.dtype.itemsize, metadata.layout.get("tile"))
+            stored_bytes(shape, header.grid, header.dtype.itemsize, metadata.layout.tile)
             for header, metadata in self._parts
             for shape in (header.grid.shape, *header.levels)
         )
 
 
-def _true_tags(grid: Grid, metadata: Metadata) -> Iterator[Tag]:
+def _updated_tags(grid: Grid, metadata: Metadata) -> Iterator[Tag]:
     """The tags of the input, with what XMP says of dimensions and resolution made true."""
     spacing = [grid[name].in_unit("mm") for name in "xy"]
     dpi = [INCH / axis.spacing for axis in spacing if axis.spacing and axis.unit == "mm"]
-    for code, kind, count, value, once in metadata.tags:
-        if code == _XMP and isinstance(value, bytes):
-            value = xmp.updated(value, (spacing[0].size, spacing[1].size), (dpi[0], dpi[1]) if dpi[1:] else None, False)
-            count = len(value)
-        yield code, kind, count, value, once
+    size = spacing[0].size, spacing[1].size
+    for tag in metadata.tags:
+        if tag.code == _XMP and isinstance(tag.value, bytes):
+            packet = xmp.updated(tag.value, size, (dpi[0], dpi[1]) if dpi[1:] else None, False)
+            yield tag._replace(count=len(packet), value=packet)
+        else:
+            yield tag
 
 
 def _geo_tags(grid: Grid, metadata: Metadata) -> list[Tag]:
-    keys = next((tag for tag in metadata.tags if tag[0] == _GEO_KEYS), None)
-    return geotiff.moved(metadata.geo_tags, grid.affines[RASTER], keys) if metadata.geo_tags else []
+    keys = next((tag for tag in metadata.tags if tag.code == _GEO_KEYS), None)
+    return geotiff.transformed_tags(metadata.geo_tags, grid.affines[RASTER], keys) if metadata.geo_tags else []
 
 
-def _stored(slabs: Iterable[Array], part: Part, grid: Grid, planar: bool) -> Iterator[Array | bytes]:
+def _stored_chunks(slabs: Iterable[Array], part: Part, grid: Grid, planar: bool) -> Iterator[Array | bytes]:
     """The samples as they lie in the file: whole, as pages, as tiles, or as strips that are encoded already.
 
     Only planes of colours, and codecs that want to see a page, need a page to be in memory.
@@ -165,22 +170,22 @@ def _stored(slabs: Iterable[Array], part: Part, grid: Grid, planar: bool) -> Ite
     header, metadata = part
     layout, shape = metadata.layout, page_shape(grid)
     dtype = header.dtype.newbyteorder(metadata.byteorder)
-    if colours.has_signed_colours(layout["photometric"], header.dtype):
-        slabs = map(colours.offset, slabs)
+    if colours.has_signed_ab(layout.photometric, header.dtype):
+        slabs = map(colours.flip_ab_sign, slabs)
     if planar:
         for page in bands(slabs, shape, shape[0]):
-            planes = colours.apart(page)
-            yield from tiles(planes, layout["tile"], planar) if "tile" in layout else [planes]
-    elif "tile" in layout:
-        for band in bands(slabs, shape, layout["tile"][0]):
-            yield from tiles(band, layout["tile"], planar)
+            planes = colours.interleaved_to_planar(page)
+            yield from tiles(planes, layout.tile, planar) if layout.tile else [planes]
+    elif layout.tile:
+        for band in bands(slabs, shape, layout.tile[0]):
+            yield from tiles(band, layout.tile, planar)
     elif _is_raw(part):
         for slab in slabs:
             samples = slab.reshape(-1)
-            step = _BUFFER // samples.itemsize
+            step = _BUFFER_BYTES // samples.itemsize
             yield from (samples[n : n + step].astype(dtype).tobytes() for n in range(0, samples.size, step))
-    elif is_bytewise(layout, header.dtype):
-        yield from map_threaded(encoder(layout, dtype), bands(slabs, shape, layout["rowsperstrip"]))
+    elif layout.rowsperstrip and can_encode_strips(layout, header.dtype):
+        yield from map_threaded(strip_encoder(layout, dtype), bands(slabs, shape, layout.rowsperstrip))
     else:
         yield from bands(slabs, shape, shape[0])
 
@@ -188,10 +193,10 @@ def _stored(slabs: Iterable[Array], part: Part, grid: Grid, planar: bool) -> Ite
 def _is_raw(part: Part) -> bool:
     """Whether the samples lie in the file as they lie in memory, one after the other."""
     header, metadata = part
-    return not {"compression", "tile"} & metadata.layout.keys() and header.dtype != bool
+    return metadata.layout.compression is None and metadata.layout.tile is None and header.dtype != bool
 
 
-def _copies(part: Part) -> float:
+def _memory_factor(part: Part) -> float:
     """How many copies of the array are held: of a page or of a row of tiles, while they are encoded."""
     header, metadata = part
     shape = page_shape(header.grid)
@@ -199,7 +204,8 @@ def _copies(part: Part) -> float:
     if not layouts.is_planar(header.grid, metadata.layout):
         if _is_raw(part):
             return 0.0
-        rows, copies = metadata.layout.get("tile", [metadata.layout.get("rowsperstrip", rows)])[0], 2
+        layout = metadata.layout
+        rows, copies = layout.tile[0] if layout.tile else layout.rowsperstrip or rows, 2
     held = copies * min(rows, shape[0]) * math.prod(shape[1:]) * header.dtype.itemsize
     whole = math.prod(header.grid.shape) * header.dtype.itemsize
-    return (held + min(_ENCODERS, whole)) / whole
+    return (held + min(_ENCODER_BYTES, whole)) / whole

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,8 +20,8 @@ from ...runtime.library_messages import silence
 from ..base import Array, ReadOptions, Source
 from ..mapped_array import Mapped
 from . import colours
-from .chunked_page import SegmentedPage, held_pixels
-from .header import Description, describe
+from .chunked_page import ChunkedPage, buffered_samples
+from .header import SeriesInfo, read_series_info
 from .series import Image, images_of
 
 _LOGGER = logging.getLogger("tifffile")
@@ -30,24 +31,24 @@ silence("tifffile")
 class TiffSource:
     """A series of a TIFF file, decoded piece by piece, or mapped where it lies in one piece; see `Source`."""
 
-    def __init__(self, path: Path, tiff: tifffile.TiffFile, image: Image, description: Description) -> None:
+    def __init__(self, path: Path, tiff: tifffile.TiffFile, image: Image, info: SeriesInfo) -> None:
         self.others: Sequence[Source] = ()
-        self.header = description.header
-        self.warnings = description.warnings
+        self.header = info.header
+        self.warnings = info.warnings
         self._path = path
         self._tiff = tiff
         self._series = image.series
         self._page = self._series.keyframe
-        self._palette = description.palette
+        self._palette = info.palette
         self._planar = colours.is_planar(self._series)
-        self._signed = colours.has_signed_colours(self._page.photometric, self._series.dtype)
-        self._segments: SegmentedPage | None = None
-        self._mapped = self._map()
-        held = 0 if self._mapped is not None else held_pixels(self._page, self._planar)
+        self._signed = colours.has_signed_ab(self._page.photometric, self._series.dtype)
+        self._chunked_page: ChunkedPage | None = None
+        self._mapped = self._map_file()
+        held = 0 if self._mapped is not None else buffered_samples(self._page, self._planar)
         self.memory_factor = held / math.prod(self._series.shape)
         self.streams = self.memory_factor < 1
 
-    def _map(self) -> Mapped | None:
+    def _map_file(self) -> Mapped | None:
         """All samples, mapped into memory, as an array of pages, if they lie in one piece."""
         series, file = self._series, self._tiff.filehandle
         if series.dataoffset is None or series.dtype is None:
@@ -61,17 +62,17 @@ class TiffSource:
 
     def read(self, axis: int, start: int, stop: int) -> Array:
         """Rows ``start:stop``; see `Source`."""
-        row_shape = colours.presented(self._series)[0][axis + 1 :]
-        rows = self._whole_rows(row_shape, start, stop)
+        row_shape = colours.interleaved_shape(self._series)[0][axis + 1 :]
+        rows = self._mapped_rows(row_shape, start, stop)
         if rows is None:
             rows = self._rows_of_pages(row_shape, start, stop)
         if self._signed:
-            rows = colours.offset(rows)
+            rows = colours.flip_ab_sign(rows)
         if self._page.photometric == PHOTOMETRIC.PALETTE and rows.dtype == bool:
             rows = rows.view(np.uint8)  # the numbers of two colours
         return rows if self._palette is None else self._palette[rows]
 
-    def _whole_rows(self, row_shape: tuple[int, ...], start: int, stop: int) -> Array | None:
+    def _mapped_rows(self, row_shape: tuple[int, ...], start: int, stop: int) -> Array | None:
         """Rows of the file as it is mapped, without a copy."""
         if self._mapped is None or self._planar:
             return None
@@ -85,7 +86,7 @@ class TiffSource:
         parts = []
         for number in range(first // height, -(-last // height)):
             top = number * height
-            parts.append(self._lines(number, max(first - top, 0), min(last - top, height)))
+            parts.append(self._page_rows(number, max(first - top, 0), min(last - top, height)))
         lines = parts[0] if len(parts) == 1 else np.concatenate(parts)
         offset = start * row - first * line
         return lines.reshape(-1)[offset : offset + (stop - start) * row].reshape(-1, *row_shape)
@@ -96,12 +97,12 @@ class TiffSource:
         shape = self._page.shape
         return (*shape[-2:], *shape[:-2]) if self._planar else shape
 
-    def _lines(self, number: int, start: int, stop: int) -> Array:
+    def _page_rows(self, number: int, start: int, stop: int) -> Array:
         """Lines of the page of that number."""
         try:
             if self._mapped is not None:
                 page = self._mapped.rows(self._page.shape, number, number + 1)[0]
-                return (colours.together(page) if self._planar else page)[start:stop]
+                return (colours.planar_to_interleaved(page) if self._planar else page)[start:stop]
             return self._decoded(number, start, stop)
         except MemoryError:
             raise
@@ -109,12 +110,12 @@ class TiffSource:
             raise InputError(f"is truncated or damaged: {error}", self._path) from error
 
     def _decoded(self, number: int, start: int, stop: int) -> Array:
-        if self._segments is None or self._segments.number != number:
+        if self._chunked_page is None or self._chunked_page.number != number:
             page = self._series[number]
             if page is None:  # a plane that OME-XML names and no file has
                 return np.zeros((stop - start, *self._pixels_shape[1:]), self._page.dtype)
-            self._segments = SegmentedPage(number, page, self._planar)
-        return self._segments.lines(start, stop)
+            self._chunked_page = ChunkedPage(number, page, self._planar)
+        return self._chunked_page.read_rows(start, stop)
 
     def __enter__(self) -> Self:
         return self
@@ -124,7 +125,7 @@ class TiffSource:
     ) -> None:
         for other in self.others:
             other.__exit__(kind, error, traceback)
-        self._mapped = self._segments = None
+        self._mapped = self._chunked_page = None
         self._tiff.close()
 
 
@@ -136,17 +137,19 @@ def open_source(path: Path, options: ReadOptions) -> TiffSource:
         RequestError: it has no such series as the options name.
     """
     try:
-        with _complaints() as complaints:
+        with _captured_log() as messages:
             tiff = tifffile.TiffFile(path)
     except Exception as error:  # tifffile raises whatever the bytes lead it into
         raise _unreadable(path, error) from error
     try:
-        with _complaints() as more_complaints:
+        with _captured_log() as more_messages:
             images = images_of(tiff)
-        if any("invalid" in complaint and "offset" in complaint for complaint in complaints + more_complaints):
+        if any("invalid" in message and "offset" in message for message in messages + more_messages):
             raise InputError("is truncated: parts of it lie beyond its end", path)
-        images = _chosen(images, options, path)
-        first, *others = [TiffSource(path, tiff, image, describe(path, tiff, image, options)) for image in images]
+        images = _selected(images, options, path)
+        first, *others = [
+            TiffSource(path, tiff, image, read_series_info(path, tiff, image, options)) for image in images
+        ]
     except (InputError, RequestError):
         tiff.close()
         raise
@@ -157,7 +160,7 @@ def open_source(path: Path, options: ReadOptions) -> TiffSource:
     return first
 
 
-def _chosen(images: list[Image], options: ReadOptions, path: Path) -> list[Image]:
+def _selected(images: list[Image], options: ReadOptions, path: Path) -> list[Image]:
     """The images to read."""
     if options.series is None:
         return images
@@ -171,13 +174,24 @@ def _unreadable(path: Path, error: Exception) -> InputError:
 
 
 @contextmanager
-def _complaints() -> Iterator[list[str]]:
-    """What tifffile would log, for it reads on where a file is damaged."""
-    messages: list[str] = []
-    handler = logging.Handler()
-    handler.emit = lambda record: messages.append(record.getMessage())  # type: ignore[method-assign]
+def _captured_log() -> Iterator[list[str]]:
+    """The messages that tifffile logs in this thread: of a damaged file, it often only logs that and reads on."""
+    handler = _ThreadMessages()
     _LOGGER.addHandler(handler)
     try:
-        yield messages
+        yield handler.messages
     finally:
         _LOGGER.removeHandler(handler)
+
+
+class _ThreadMessages(logging.Handler):
+    """Collects the messages that are logged in the thread that makes it; other threads may read other files."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.messages: list[str] = []
+        self._thread = threading.get_ident()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if threading.get_ident() == self._thread:
+            self.messages.append(record.getMessage())

@@ -9,7 +9,7 @@ import tifffile
 
 from .metadata import Tag
 
-_KEPT = frozenset(
+_COPIED = frozenset(
     (
         *(
             269,
@@ -34,10 +34,10 @@ _KEPT = frozenset(
         *(34735, 34736, 34737, 42112, 42113),  # the projection of GeoTIFF, GDAL's
     )
 )
-_OF_NOBODY = frozenset(range(65000, 65536)) - frozenset(range(65420, 65470))  # those are Hamamatsu's, of slides
-_VENDORS_MARKS = frozenset((700,))  # by which tifffile knows their files
-_FRACTIONS = {5: "I", 10: "i"}  # by the numbers of their types
-STRUCTURE = frozenset(  # read, made anew, or say how the samples are stored
+_PRIVATE_RANGE = frozenset(range(65000, 65536)) - frozenset(range(65420, 65470))  # those are Hamamatsu's, of slides
+_VENDOR_MARKERS = frozenset((700,))  # by which tifffile knows their files
+_RATIONALS = {5: "I", 10: "i"}  # by the numbers of their types
+_STRUCTURE = frozenset(  # read, made anew, or say how the samples are stored
     (
         *(254, 255, 256, 257, 258, 259, 262, 266, 270, 273, 277, 278, 279, 282, 283, 284, 288, 289, 292, 293, 296, 297),
         *(305, 317, 320, 322, 323, 324, 325, 330, 338, 339, 347, 512, 513, 514, 515, 519, 520, 521, 530),
@@ -46,19 +46,19 @@ STRUCTURE = frozenset(  # read, made anew, or say how the samples are stored
 )
 
 
-def kept(page: tifffile.TiffPage, vendors: bool) -> Iterator[Tag]:
-    """The tags that are copied, of a file that may be in a `vendors` own dialect, which is not written."""
+def copied_tags(page: tifffile.TiffPage, is_vendor: bool) -> Iterator[Tag]:
+    """The tags that are copied, of a file that may be in a `is_vendor` own dialect, which is not written."""
     for tag in page.tags:
-        if _is_kept(tag, vendors):
-            yield tag.code, int(tag.dtype), tag.count, _value(tag, page.parent.byteorder), True
+        if _is_copied(tag, is_vendor):
+            yield Tag(tag.code, int(tag.dtype), tag.count, _value(tag, page.parent.byteorder), True)
 
 
-def dropped(page: tifffile.TiffPage, vendors: bool) -> list[str]:
+def dropped_names(page: tifffile.TiffPage, is_vendor: bool) -> list[str]:
     """The names of the tags that are lost."""
-    return [tag.name for tag in page.tags if not _is_kept(tag, vendors) and tag.code not in STRUCTURE]
+    return [tag.name for tag in page.tags if not _is_copied(tag, is_vendor) and tag.code not in _STRUCTURE]
 
 
-def raw(tag: tifffile.TiffTag) -> bytes:
+def raw_value(tag: tifffile.TiffTag) -> bytes:
     """The value as it lies in the file, in its byte order and encoding."""
     file = tag.parent.filehandle
     file.seek(tag.valueoffset)
@@ -70,19 +70,19 @@ def raw(tag: tifffile.TiffTag) -> bytes:
 
 def _value(tag: tifffile.TiffTag, byteorder: str) -> bytes | tuple[int, ...]:
     """The value as `TiffWriter` takes it to the byte: fractions, of which it miscounts the bytes, as their numbers."""
-    value = raw(tag)
-    if tag.dtype not in _FRACTIONS:
+    value = raw_value(tag)
+    if tag.dtype not in _RATIONALS:
         return value
-    return struct.unpack(f"{byteorder}{2 * tag.count}{_FRACTIONS[tag.dtype]}", value)
+    return struct.unpack(f"{byteorder}{2 * tag.count}{_RATIONALS[tag.dtype]}", value)
 
 
 def text(page: tifffile.TiffPage, code: int) -> bytes | None:
     """The value of a tag of text, without what fills it up."""
     tag = page.tags.get(code)
-    return (raw(tag).rstrip(b"\0") or None) if tag is not None else None
+    return (raw_value(tag).rstrip(b"\0") or None) if tag is not None else None
 
 
-def _is_kept(tag: tifffile.TiffTag, vendors: bool) -> bool:
-    if vendors:
-        return tag.code in _KEPT - _VENDORS_MARKS
-    return tag.code in _KEPT or tag.code in _OF_NOBODY
+def _is_copied(tag: tifffile.TiffTag, is_vendor: bool) -> bool:
+    if is_vendor:
+        return tag.code in _COPIED - _VENDOR_MARKERS
+    return tag.code in _COPIED or tag.code in _PRIVATE_RANGE

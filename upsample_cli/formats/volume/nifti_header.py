@@ -15,9 +15,10 @@ import numpy as np
 from nibabel.spatialimages import HeaderDataError
 
 from ...errors import OutputError
-from ...geometry import Affine
-from ..base import Header, dropped_warning
-from .conversion import DESCRIP, LARGEST, Dimensions, carried, dimensions, generic_losses
+from ...geometry import Affine, Grid
+from ..base import Header
+from ..dropped import Dropped, Loss, dropped_warning
+from .conversion import DESCRIP, LARGEST, Dimensions, carried, dimensions, generic_losses, same_directions
 from .nifti import LABELS, PIXELS, Metadata, kind_of, text
 from .sink import Encoded
 
@@ -59,7 +60,7 @@ def _same_kind(header: Header, metadata: Metadata, path: Path, pair: bool) -> En
             raw["toffset"] = axis.origin
     for frame, affine in header.grid.affines.items():
         _move(raw, frame, affine)
-    warnings = _clear_slices(raw, before)
+    warnings = _clear_slices(raw, before, is_reoriented(before, header.grid))
     if raw["dim"].tolist() != before["dim"].tolist():
         stale = [_WITH_GEOMETRY[code] for code, _ in metadata.extensions if code in _WITH_GEOMETRY]
         warnings += [f"the {name} extension is kept, and describes the samples as they were" for name in stale]
@@ -82,21 +83,31 @@ def _move(raw: Any, frame: str, affine: Affine) -> None:
     if frame == "sform":
         for row, name in enumerate(("srow_x", "srow_y", "srow_z")):
             raw[name] = affine[row]
+    elif frame == "qform" and not same_directions(raw.get_qform(), affine):
+        raw.set_qform(affine, int(raw["qform_code"]))
     elif frame == "qform":  # samples move along the axes alone, so the rotation stays as it is, to the bit
         for row, name in enumerate(("qoffset_x", "qoffset_y", "qoffset_z")):
             raw[name] = affine[row, 3]
 
 
-def _clear_slices(raw: Any, before: Any) -> list[str]:
-    """Clear the slice timing if the slices or the repetition time have changed."""
+def is_reoriented(raw: Any, grid: Grid) -> bool:
+    """Whether the axes of a grid run in other directions than those of a header."""
+    affines = {"sform": raw.get_sform, "qform": raw.get_qform}
+    return any(not same_directions(affines[frame](), affine) for frame, affine in grid.affines.items())
+
+
+def _clear_slices(raw: Any, before: Any, is_reoriented: bool) -> list[str]:
+    """Clear the slice timing if the slices, their axis or the repetition time have changed."""
+    if is_reoriented:
+        raw.set_dim_info()
     slices = before.get_dim_info()[2]
     changed = [1 + (2 if slices is None else slices), 4]
-    same = all(raw[field][n] == before[field][n] for field in ("dim", "pixdim") for n in changed)
+    same = not is_reoriented and all(raw[field][n] == before[field][n] for field in ("dim", "pixdim") for n in changed)
     if same or not any(raw[name] for name in _SLICE_FIELDS):
         return []
     for name in _SLICE_FIELDS:
         raw[name] = 0
-    return ["the times of slices are dropped: the slices are others now"]
+    return [Dropped("slice timing is dropped, because the slices changed", Loss.SLICE_TIMING)]
 
 
 def _has_pixels(header: Header) -> bool:

@@ -1,6 +1,6 @@
 "use strict";
 
-// Filters and sorts the entries of the page, which are complete without it.
+// Filters and sorts the entries. The page is complete without this script.
 const list = document.getElementById("entries");
 const entries = [...list.children];
 const find = document.getElementById("find");
@@ -13,7 +13,7 @@ const texts = new Map(entries.map((entry) => [entry, textOf(entry)]));
 const places = new Map(entries.map((entry, place) => [entry, place])); // failures come first
 const names = new Intl.Collator(undefined, { numeric: true });
 
-// Names run upwards, amounts downwards: what is looked for comes first.
+// Names ascend; amounts descend, so that the largest come first.
 const orders = {
   order: (a, b) => places.get(a) - places.get(b),
   name: (a, b) => names.compare(a.dataset.name, b.dataset.name),

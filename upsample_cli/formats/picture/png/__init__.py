@@ -1,1 +1,1 @@
-"""PNG and animated PNG, chunk by chunk."""
+"""PNG and animated PNG (APNG)."""

@@ -1,0 +1,122 @@
+// Nearest-neighbour resampling: every output is a copy of one input sample, of any type.
+#pragma once
+
+// For each output along an axis, the index of its input sample.
+struct NearestIndex {
+    std::int64_t out_size = 1;
+    Buffer<std::int64_t> index;
+
+    void make(const Axis& axis) {
+        out_size = axis.out_size;
+        index = Buffer<std::int64_t>(out_size);
+        for (std::int64_t o = 0; o < out_size; ++o) index[o] = clip(axis.first[o], axis.in_size);
+    }
+    std::int64_t operator[](std::int64_t o) const { return index.data() ? index[o] : 0; }
+};
+
+template <std::size_t Size>
+void copy_pixels(const NearestIndex& index, const char* source, char* target) {
+    for (std::int64_t o = 0; o < index.out_size; ++o)
+        std::memcpy(target + o * static_cast<std::int64_t>(Size), source + index[o] * static_cast<std::int64_t>(Size),
+                    Size);
+}
+
+class NearestResampler final : public Plan {
+public:
+    explicit NearestResampler(const Problem& problem)
+        : pixel_(problem.channels * problem.item_size),
+          resamples_rows_(problem.resamples_rows),
+          in_bytes_(problem.in_row() * problem.item_size),
+          out_bytes_(problem.out_row() * problem.item_size) {
+        for (int axis = 0; axis < problem.slow_axes; ++axis) slow_[2 - problem.slow_axes + axis].make(problem.slow[axis]);
+        if (!resamples_rows_) return;
+        fast_.make(problem.fast);
+        shuffles_ = pixel_ < 2 * block && in_bytes_ >= block && out_bytes_ >= block && make_shuffles();
+    }
+
+    void run(const Batch& batch, const Rows& in, const Rows& out, std::int64_t start,
+             std::int64_t stop) const override {
+        const char *last_source = nullptr, *last_target = nullptr;
+        RowCursor cursor(batch, in, out, slow_[0].out_size, slow_[1].out_size, start);
+        for (std::int64_t row = start; row < stop; ++row, cursor.advance()) {
+            const char* const source = cursor.source(slow_[0][cursor.slow[0]], slow_[1][cursor.slow[1]]);
+            char* const target = cursor.target();
+            if (source == last_source)
+                std::memcpy(target, last_target, static_cast<std::size_t>(out_bytes_));
+            else
+                make_row(source, target);
+            last_source = source;
+            last_target = target;
+        }
+    }
+
+private:
+    static constexpr std::int64_t block = 16;  // bytes per shuffle
+
+    struct Shuffle {
+        std::int64_t base;
+        std::uint8_t index[block];
+    };
+
+    static std::int64_t begin_of(std::int64_t number, std::int64_t bytes) {
+        return minimum(number * block, bytes - block);  // the last one overlaps the one before it
+    }
+
+    // False if the source bytes of an output block span more than a block.
+    bool make_shuffles() {
+        shuffle_count_ = (out_bytes_ + block - 1) / block;
+        shuffle_ = Buffer<Shuffle>(shuffle_count_);
+        for (std::int64_t number = 0; number < shuffle_count_; ++number) {
+            Shuffle& shuffle = shuffle_[number];
+            const std::int64_t begin = begin_of(number, out_bytes_);
+            std::int64_t offset[block], last = 0;
+            shuffle.base = in_bytes_ - block;
+            for (std::int64_t i = 0; i < block; ++i) {
+                offset[i] = fast_[(begin + i) / pixel_] * pixel_ + (begin + i) % pixel_;
+                shuffle.base = minimum(shuffle.base, offset[i]);
+                last = maximum(last, offset[i]);
+            }
+            if (last - shuffle.base >= block) return false;
+            for (std::int64_t i = 0; i < block; ++i)
+                shuffle.index[i] = static_cast<std::uint8_t>(offset[i] - shuffle.base);
+        }
+        return true;
+    }
+
+    void make_row(const char* source, char* target) const {
+        if (!resamples_rows_) {
+            std::memcpy(target, source, static_cast<std::size_t>(out_bytes_));
+        } else if (shuffles_) {
+            const auto* const from = reinterpret_cast<const std::uint8_t*>(source);
+            auto* const to = reinterpret_cast<std::uint8_t*>(target);
+            for (std::int64_t number = 0; number < shuffle_count_; ++number)
+                Bytes::shuffle(from + shuffle_[number].base, shuffle_[number].index, to + begin_of(number, out_bytes_));
+        } else {
+            copy_all_pixels(source, target);
+        }
+    }
+
+    void copy_all_pixels(const char* source, char* target) const {
+        switch (pixel_) {
+            case 1: return copy_pixels<1>(fast_, source, target);
+            case 2: return copy_pixels<2>(fast_, source, target);
+            case 3: return copy_pixels<3>(fast_, source, target);
+            case 4: return copy_pixels<4>(fast_, source, target);
+            case 6: return copy_pixels<6>(fast_, source, target);
+            case 8: return copy_pixels<8>(fast_, source, target);
+            case 12: return copy_pixels<12>(fast_, source, target);
+            case 16: return copy_pixels<16>(fast_, source, target);
+            default:
+                for (std::int64_t o = 0; o < fast_.out_size; ++o)
+                    std::memcpy(target + o * pixel_, source + fast_[o] * pixel_, static_cast<std::size_t>(pixel_));
+        }
+    }
+
+    std::int64_t pixel_;  // bytes per position on the fast axis
+    bool resamples_rows_;
+    std::int64_t in_bytes_, out_bytes_;
+    NearestIndex slow_[2], fast_;  // right-aligned: the last `slow_axes` entries are used
+    bool shuffles_ = false;
+    std::int64_t shuffle_count_ = 0;
+    Buffer<Shuffle> shuffle_;
+};

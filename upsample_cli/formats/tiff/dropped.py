@@ -1,0 +1,53 @@
+"""Metadata of a TIFF file that is dropped, always or in outputs of other families."""
+
+from __future__ import annotations
+
+import tifffile
+from tifffile import EXTRASAMPLE
+
+from . import imagej, tags
+from .metadata import Metadata
+
+
+def dropped_warnings(tiff: tifffile.TiffFile, series: tifffile.TiffPageSeries, metadata: Metadata) -> list[str]:
+    """Warnings about metadata that no output keeps."""
+    page, warnings = series.keyframe, []
+    is_vendor = metadata.dialect == "vendor"
+    if page.description and not metadata.description and metadata.dialect in ("plain", "vendor"):
+        warnings.append("the image description is dropped: it would make readers misidentify the output")
+    if page.software and is_vendor:
+        warnings.append(f"the software tag is dropped: readers would take the output for a {series.kind.upper()} file")
+    if lost := tags.dropped_names(page, is_vendor):
+        warnings.append(f"these tags are dropped: {', '.join(lost)}")
+    if metadata.dialect == "plain" and _second_page_adds_tags(tiff, series):
+        warnings.append("the tags and descriptions of pages after the first are dropped")
+    if lost := imagej.dropped_entries(metadata.imagej):
+        warnings.append(f"ImageJ's {', '.join(lost)} are dropped")
+    if metadata.dialect == "ome" and any(part is None for part in series):
+        warnings.append("planes that the OME-XML lists but no file holds are read as zeros")
+    if EXTRASAMPLE.UNASSALPHA in page.extrasamples and len(page.extrasamples) > 1:
+        warnings.append("its alpha is one of several extra samples: colours are interpolated without alpha weighting")
+    return warnings
+
+
+def _second_page_adds_tags(tiff: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> bool:
+    """Whether the second page has tags that the first lacks; reading all pages would be slow."""
+    second = series[1] if len(series) > 1 else None
+    if second is None or second.is_virtual:
+        return False
+    tiff.filehandle.seek(second.offset)
+    page = tifffile.TiffPage(tiff, second.index)
+    kept = {tag.code: tag.value for tag in tags.copied_tags(page, is_vendor=False)}
+    first = {tag.code: tag.value for tag in tags.copied_tags(series.keyframe, is_vendor=False)}
+    return not kept.items() <= first.items() or page.description not in ("", series.keyframe.description)
+
+
+def foreign_items(page: tifffile.TiffPage, metadata: Metadata, levels: tuple[tuple[int, ...], ...]) -> tuple[str, ...]:
+    """Descriptions of the items that other families cannot hold."""
+    items = [f"the tag {page.tags[tag.code].name}" for tag in (*metadata.tags, *metadata.geo_tags)]
+    items += ["the image description"] if metadata.description else []
+    items += ["tifffile's own metadata"] if metadata.shaped else []
+    items += [f"ImageJ's {name}" for name in imagej.extra_entries(metadata.imagej)]
+    items += ["the OME-XML"] if metadata.ome is not None else []
+    items += ["the lower levels of the pyramid"] if levels else []
+    return tuple(items)

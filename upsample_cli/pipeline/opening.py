@@ -1,0 +1,30 @@
+"""Opening the input of a request, with its axes as the request needs them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from .. import formats
+from ..formats.base import Source
+from .mode import read_options
+from .reorient import Reoriented
+from .request import Request
+from .targets import orientation_for
+
+
+def open_input(path: Path, request: Request) -> Source:
+    """Open the file at `path`; if it is put on the grid of a reference, its axes run as those of the reference.
+
+    Raises:
+        InputError: the file or its reference cannot be read.
+        RequestError: the file cannot be put on the grid of its reference.
+    """
+    source = formats.open_source(path, read_options(request))
+    if request.like is None and request.paired_image is None:
+        return source
+    try:
+        orientation = orientation_for(request, source.header.grid, path)
+    except BaseException:
+        source.__exit__(None, None, None)
+        raise
+    return source if orientation.is_unchanged else Reoriented(source, orientation)

@@ -1,0 +1,219 @@
+"""The plan for one file: everything that is going to be done to it, made from headers alone."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from .. import formats
+from ..core.axis_plan import AxisTarget, nearest_shift
+from ..core.modes import Sampling
+from ..core.threads import available_cores
+from ..formats.base import Sink, Source, WriteOptions
+from ..geometry import SPATIAL
+from ..runtime.resources import baseline_bytes, check_disk_space, check_memory, default_memory_limit
+from .array_plan import ArrayPlan, array_bytes
+from .conversion import full_range
+from .planning import plan_array, plan_levels
+from .reference_grid import frame_warnings
+from .request import Request
+from .targets import find_targets, implied_unit
+
+_LABEL_NAME = re.compile(r"[_-](a?seg|dseg|mask|labels?|parc|aparc|segmentation)$", re.IGNORECASE)
+_VISIBLE = 0.02  # samples by which content may move without a word
+
+
+class Plan(NamedTuple):
+    """What is done to one file.
+
+    Attributes:
+        source_path, output_path: the files.
+        request: the options.
+        arrays: the plan for each array of the output in its order: each image, followed by its pyramid levels.
+        images: the plan for each image alone, one for each array of the input.
+        sink: writes the output.
+        threads: number of threads that compute; one more reads, and one more writes.
+        resident_bytes: memory of the process, and of inputs that must be decoded whole.
+        warnings: what the output will not contain, and other warnings.
+    """
+
+    source_path: Path
+    output_path: Path
+    request: Request
+    arrays: tuple[ArrayPlan, ...]
+    images: tuple[ArrayPlan, ...]
+    sink: Sink
+    threads: int
+    resident_bytes: int
+    warnings: tuple[str, ...]
+
+    @property
+    def first(self) -> ArrayPlan:
+        """The plan for the first array, which is the only one of most files."""
+        return self.arrays[0]
+
+    @property
+    def mode_name(self) -> str:
+        """The mode for people, such as ``trilinear align-corners``."""
+        words = [self.first.mode.torch_name(len(self.first.changed_axes))]
+        words += ["antialiased"] if self.request.antialias else []
+        words += ["align-corners"] if self.request.align_corners else []
+        return " ".join(words)
+
+    @property
+    def distorts(self) -> bool:
+        """Whether a picture gets other proportions, which only options that set sizes or factors can do."""
+        sides = dict(zip(self.first.before.grid.names, self.first.axes, strict=True))
+        if self.first.before.grid.spatial != ("x", "y") or not (self.request.scale or self.request.size):
+            return False
+        x, y = sides["x"].map, sides["y"].map
+        return abs(1 / x.pitch - 1 / y.pitch) * min(x.in_size, y.in_size) > 1
+
+    @property
+    def output_bytes(self) -> int:
+        """The size of the output's samples before compression, in bytes."""
+        return sum(array_bytes(array.after) for array in self.arrays)
+
+    @property
+    def memory(self) -> int:
+        """The predicted peak of the working memory, in bytes."""
+        resampling = max(array.memory(self.threads) for array in self.arrays)
+        largest = max(array_bytes(image.after) for image in self.images)
+        buffered = _buffered_bytes(self.sink, self.arrays)
+        return self.resident_bytes + math.ceil(max(buffered + resampling, self.sink.memory_factor * largest))
+
+
+def make_plan(request: Request, source: Source, source_path: Path, output_path: Path) -> Plan:
+    """Plan what `request` asks of `source`, for an output at `output_path`.
+
+    Raises:
+        RequestError: the request does not fit the file, or needs more than the machine has.
+        InputError: the file's samples cannot be resized.
+        OutputError: the output cannot hold the result.
+    """
+    sources = [source, *source.others]
+    threads, limit = request.threads or available_cores(), request.max_memory or default_memory_limit()
+    targets = [find_targets(request, part.header.grid, source_path) for part in sources]
+    images = [
+        plan_array(request, part, wanted, limit, source_path, number)
+        for number, (part, wanted) in enumerate(zip(sources, targets, strict=True))
+    ]
+    options = WriteOptions(request.quality, request.compress_level)
+    sink = formats.make_sink(output_path, [image.after for image in images], options)
+    images = [image if image.source_streams or sink.streams else image.unsliced() for image in images]
+    arrays: list[ArrayPlan] = []
+    for image in images:
+        arrays += [image, *(plan_levels(image, request, source_path) if sink.pyramids else ())]
+    resident = baseline_bytes() + sum(part.memory_factor * array_bytes(part.header) for part in sources)
+    available = limit - resident - _buffered_bytes(sink, images)
+    plan = Plan(
+        source_path=source_path,
+        output_path=output_path,
+        request=request,
+        arrays=tuple(array.fit_memory(available, threads) for array in arrays),
+        images=tuple(images),
+        sink=sink,
+        threads=threads,
+        resident_bytes=math.ceil(resident),
+        warnings=_warnings(request, sources, images, targets, sink, source_path),
+    )
+    check_memory(plan.memory, limit, source_path)
+    check_disk_space(plan.output_bytes, sink.compresses, output_path)
+    return plan
+
+
+def _buffered_bytes(sink: Sink, arrays: Sequence[ArrayPlan]) -> float:
+    """Bytes that the sink buffers before it can encode, for arrays that come in several slabs."""
+    factor = min(sink.memory_factor, 1.0)
+    return max(0.0 if array.is_one_slab else factor * array_bytes(array.after) for array in arrays)
+
+
+def _warnings(
+    request: Request,
+    sources: Sequence[Source],
+    images: Sequence[ArrayPlan],
+    targets: Sequence[Mapping[str, AxisTarget]],
+    sink: Sink,
+    source_path: Path,
+) -> tuple[str, ...]:
+    warnings = [warning for source in sources for warning in source.warnings]
+    warnings += [warning for image in images for warning in _grid_warnings(image)]
+    warnings += [warning for image in images for warning in _label_warnings(image, request, source_path)]
+    warnings += sink.warnings
+    if any(image.before.levels and not image.after.levels for image in images):
+        warnings.append("the smaller levels of the pyramid are dropped, because the image is cropped")
+    warnings += [warning for image in images for warning in _conversion_warning(image, request)]
+    if request.spacing is not None and request.spacing.unit is None:
+        units = {unit for image in images if (unit := implied_unit(image.before.grid)) is not None}
+        warnings += [f"the axes have different units; --spacing is taken in {unit}, the unit of x" for unit in units]
+    for image, wanted in zip(images, targets, strict=True):
+        warnings += [*_aliasing_warning(image), *_spacing_warnings(image, wanted)]
+    return tuple(dict.fromkeys(warnings))
+
+
+def _grid_warnings(image: ArrayPlan) -> list[str]:
+    """How much of the output lies outside the input, and by which of two affines the input was placed."""
+    if not any(axis.map.on_grid for axis in image.axes):
+        return []
+    warnings = frame_warnings(image.before.grid)
+    if image.covered < 1:
+        value = "the border is repeated" if image.outside is None else f"it is set to {image.outside:g}"
+        warnings.append(f"{1 - image.covered:.1%} of the output lies outside the input; {value} there")
+    return warnings
+
+
+def _label_warnings(image: ArrayPlan, request: Request, path: Path) -> list[str]:
+    """Warnings about labels: an implied mode, a mode that blends them, and a mode that moves them."""
+    if image.before.labels and request.mode is None:
+        return [
+            "the file is marked as containing labels, so mode nearest-exact is used; choose another one with --mode"
+        ]
+    is_named_as_labels = _LABEL_NAME.search(formats.split_name(path)[0]) is not None
+    if is_named_as_labels and image.before.dtype.kind in "biu" and not image.mode.preserves_values:
+        return [f"its name says that it contains labels, and mode {image.mode.name} blends them; use --mode label"]
+    return _shift_warning(image)
+
+
+def _shift_warning(image: ArrayPlan) -> list[str]:
+    """How far PyTorch's nearest, which takes the sample to the left, moves the content of a file with spacing."""
+    shifts = []
+    for axis, step in zip(image.before.grid.axes, image.axes, strict=True):
+        if step.matrix is not None and axis.spacing is not None and axis.name in SPATIAL:
+            shift = abs(nearest_shift(step.map)) * axis.spacing
+            if image.mode.sampling is Sampling.NEAREST and not step.map.on_grid and shift > _VISIBLE * axis.spacing:
+                shifts.append((axis.name, shift, axis.unit or ""))
+    if not shifts:
+        return []
+    told = ", ".join(f"{name} {shift:.3g} {unit}".rstrip() for name, shift, unit in shifts)
+    return [f"mode nearest moves the content against the positions that are written ({told}); nearest-exact does not"]
+
+
+def _conversion_warning(image: ArrayPlan, request: Request) -> list[str]:
+    """A warning if values of the input may lie outside the range of an integer dtype to which they are converted."""
+    if image.conversion is None or request.rescale is not None or image.after.dtype.kind not in "iu":
+        return []
+    (low, high), (out_low, out_high) = full_range(image.before.dtype), full_range(image.after.dtype)
+    if image.before.dtype.kind in "biu" and out_low <= low and high <= out_high:
+        return []
+    return [f"values below {out_low:g} or above {out_high:g} are saturated; --rescale maps the full range"]
+
+
+def _aliasing_warning(image: ArrayPlan) -> list[str]:
+    pairs = zip(image.before.grid.names, image.axes, strict=True)
+    shrinking = [name for name, axis in pairs if axis.matrix is not None and axis.map.a > 1]
+    if not (image.mode.can_alias and shrinking):
+        return []
+    return [f"shrinking ({', '.join(shrinking)}) without --antialias can leave jagged edges and moiré"]
+
+
+def _spacing_warnings(image: ArrayPlan, targets: Mapping[str, AxisTarget]) -> list[str]:
+    """A warning for each axis whose spacing is not exactly the requested one."""
+    warnings = []
+    for name, target in targets.items():
+        old, new = image.before.grid[name].spacing, image.after.grid[name].spacing
+        if target.exact and target.scale_factor and old and new and not math.isclose(old / target.scale_factor, new):
+            warnings.append(f"the spacing of {name} is {new:.6g}, the nearest that its size and the mode allow")
+    return warnings

@@ -1,0 +1,108 @@
+"""Carrying out a plan: source → slabs → resampling → sink → temporary file → rename."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+from typing import Protocol
+
+from .. import formats
+from ..errors import OutputError
+from ..formats.base import Array, Source
+from ..runtime.atomic import AtomicOutput, resolve_link
+from ..runtime.prefetch import prefetch
+from ..runtime.signals import raise_if_signalled
+from .plan import Plan
+
+
+class SampleTap(Protocol):
+    """Sees the samples of a file's first array while it is resized.
+
+    Rows are those of the array whose axes up to and including `axis` are merged into one; `start` is the number of the
+    first row.
+    """
+
+    def see_input(self, axis: int, start: int, rows: Array) -> None:
+        """Called with everything that is read."""
+        ...
+
+    def see_output(self, axis: int, start: int, rows: Array) -> None:
+        """Called with everything that is written."""
+        ...
+
+
+def run_plan(
+    plan: Plan,
+    source: Source,
+    *,
+    overwrite: bool = False,
+    progress: Callable[[float], None] | None = None,
+    tap: SampleTap | None = None,
+    check: Callable[[Plan, Path], None] | None = None,
+) -> int:
+    """Carry out `plan`. The output appears under its final name when it is complete, or not at all.
+
+    Args:
+        plan: the plan.
+        source: the open input for which it was made.
+        overwrite: whether the output may replace a file that exists when it is complete.
+        progress: is called after each slab with the fraction of the output that has been written.
+        tap: sees the samples of the first array.
+        check: is called with the plan and the complete temporary file, and raises to withhold the output.
+
+    Returns:
+        The size of the output in bytes.
+
+    Raises:
+        InputError: the source cannot be read to its end.
+        OutputError: the output cannot be written.
+    """
+    try:
+        targets = formats.parts(resolve_link(plan.output_path))
+        suffixes = [formats.split_name(target)[1] for target in targets]
+        with AtomicOutput(targets, suffixes, create_folders=True) as output:
+            with closing(_arrays(plan, source, progress, tap)) as arrays:  # stops all threads if the sink fails
+                plan.sink.write(output.paths, arrays)
+            if check is not None:
+                check(plan, output.paths[0])
+            size = sum(path.stat().st_size for path in output.paths)  # before others can move or remove the files
+            output.publish(overwrite)
+            return size
+    except FileExistsError as error:
+        raise OutputError("was created by another process meanwhile; use --overwrite", plan.output_path) from error
+    except OSError as error:
+        raise OutputError(f"cannot be written: {error.strerror or error}", plan.output_path) from error
+
+
+def _arrays(
+    plan: Plan, source: Source, progress: Callable[[float], None] | None, tap: SampleTap | None
+) -> Generator[Iterable[Array]]:
+    """Every array of the output as slabs, each computed while the previous one is written."""
+    sources = [source, *source.others]
+    written = 0
+
+    def watched(slabs: Iterable[Array], see: Callable[[int, Array], None] | None) -> Generator[Array]:
+        nonlocal written
+        start = 0
+        for slab in slabs:
+            if see is not None:
+                rows = slab.reshape(-1, *slab.shape[2:])  # a slab's first axis is the merged leading axis
+                see(start, rows)
+                start += len(rows)
+                del rows
+            written += slab.nbytes
+            yield slab
+            del slab  # free its memory while the next slab is computed
+            raise_if_signalled()
+            if progress is not None:
+                progress(written / plan.output_bytes)
+
+    for number, array in enumerate(plan.arrays):
+        taps = None if number else tap
+        results = array.iter_slabs(
+            sources[array.source_number], plan.threads, on_read=None if taps is None else taps.see_input
+        )
+        with closing(results if array.is_one_slab else prefetch(results)) as slabs:
+            yield watched(slabs, None if taps is None else partial(taps.see_output, array.slab_axis))
