@@ -12,6 +12,7 @@ from tests.pipeline_helpers import planned, upsampled
 from upsample_cli.errors import InputError, OutputError, RequestError
 from upsample_cli.formats.tiff import sink
 
+STACKED = "are taken as a z stack; name their axis with --axes, such as --axes tyx"
 GREY = {"photometric": "minisblack"}
 ZLIB = {"tile": (16, 16), "compression": "zlib"}
 DIALECTS = {"plain": {"metadata": None}, "shaped": {"metadata": {"axes": "YX"}}, "ome": {"metadata": {"axes": "YX"}}}
@@ -57,7 +58,8 @@ def levels_below(path, number=0):
 def test_a_pyramid_is_built_anew(tmp_path, dialect, shape, options):
     path, out = (tmp_path / f"{name}{'.ome' if dialect == 'ome' else ''}.tif" for name in ("in", "out"))
     pyramid(path, dialect, [shape], **options)
-    assert planned(path, scale="x=1.5,y=1.5").warnings == ()
+    stacked = dialect == "plain" and len(shape) > 2
+    assert planned(path, scale="x=1.5,y=1.5").warnings == (("its pages " + STACKED,) if stacked else ())
     upsampled(path, out, scale="x=1.5,y=1.5")
     with tifffile.TiffFile(out) as tiff:
         (first, *_) = tiff.series
@@ -155,7 +157,7 @@ def test_an_image_that_cannot_be_resized_is_named(tmp_path):
         writer.write(samples((8, 9)), **GREY, metadata=None)
         writer.write(samples((16, 16, 3)), photometric="ycbcr", metadata=None)
     claim_subsampling(path, page=1)
-    with pytest.raises(InputError, match=r"YCBCR.*in series 1; choose another with --series"):
+    with pytest.raises(InputError, match=r"YCBCR.*in image 1; choose another one with --series"):
         planned(path, scale="2")
     assert planned(path, scale="2", series=0).first.after.grid.shape == (16, 18)
 

@@ -30,6 +30,19 @@ def _height(page: tifffile.TiffPage, planar: bool) -> int:
     return height if simple and 0 < height < page.imagelength else int(page.imagelength)
 
 
+@contextmanager
+def open_file(page: Any) -> Iterator[None]:
+    """Keep the file of a page open: of a set of files, tifffile closes all but the first."""
+    file = page.parent.filehandle
+    was_closed = file.closed
+    file.open()
+    try:
+        yield
+    finally:
+        if was_closed:
+            file.close()
+
+
 class ChunkedPage:
     """A compressed page, whose lines are decoded as they are asked for.
 
@@ -79,7 +92,7 @@ class ChunkedPage:
         return lines
 
     def _whole(self) -> Array:
-        with self._open_file():
+        with open_file(self._page):
             pixels = self._page.asarray()
         if pixels.size < math.prod(self._keyframe.shape):
             raise ValueError(f"the page {self.number} is empty")
@@ -88,7 +101,7 @@ class ChunkedPage:
     def _decode(self, bands: range) -> Iterator[tuple[int, int, Array]]:
         """The segments of bands of lines: the number of the band, the first column, and the pixels."""
         across = -(-self._keyframe.imagewidth // self._width)
-        with self._open_file():
+        with open_file(self._page):
             encoded = ((self._read_segment(n), n) for n in range(bands.start * across, bands.stop * across))
             for segment, (_, _, y, x, _), _ in map_threaded(self._decode_segment, encoded):
                 if segment is not None:
@@ -96,18 +109,6 @@ class ChunkedPage:
                     columns = min(self._width, self._keyframe.imagewidth - x)
                     pixels = segment[0, :rows, :columns].reshape(rows, columns, *self._keyframe.shape[2:])
                     yield y // self._height, x, pixels
-
-    @contextmanager
-    def _open_file(self) -> Iterator[None]:
-        """The file of the page open: the other files of a set are closed."""
-        file = self._page.parent.filehandle
-        was_closed = file.closed
-        file.open()
-        try:
-            yield
-        finally:
-            if was_closed:
-                file.close()
 
     @property
     def _width(self) -> int:

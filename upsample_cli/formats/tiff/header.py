@@ -10,19 +10,22 @@ from typing import Any
 
 import numpy as np
 import tifffile
-from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC, PREDICTOR, RESUNIT
+from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC, PREDICTOR
 
 from ...errors import InputError, RequestError
 from ...geometry import RASTER, Axis, Grid
-from ..base import Array, Header, ReadOptions
+from ..base import Header, ReadOptions
 from . import colours, compression, geotiff, imagej, ome, tags
+from .chunked_page import open_file
 from .dropped import dropped_warnings, foreign_items
-from .metadata import Layout, Metadata, with_tagged_spacing
+from .metadata import Layout, Metadata, resolution_unit, with_tagged_spacing
+from .samples import Conversion, Convert, conversion_of, significant_bits
 from .series import Image
 
 _DIALECTS = {"imagej": "imagej", "ome": "ome", "shaped": "shaped", "generic": "plain", "uniform": "plain"}
 _UNKNOWN_AXES = "IQ"  # tifffile's names for axes of which the file says nothing
 _ICC, _GDAL_NODATA = 34675, 42113
+_EXTRASAMPLES = tuple(EXTRASAMPLE)
 
 
 @dataclass(slots=True)
@@ -31,57 +34,101 @@ class SeriesInfo:
 
     Attributes:
         header: for the pipeline.
-        palette: the colours that stand for the samples, shape (entries, 3), where they are resized in their stead.
+        convert: converts stored samples to those of the array; None if they are left alone.
         warnings: what is lost.
     """
 
     header: Header
-    palette: Array | None = None
+    convert: Convert | None = None
     warnings: list[str] = field(default_factory=list)
 
 
-def read_series_info(path: Path, tiff: tifffile.TiffFile, image: Image, options: ReadOptions) -> SeriesInfo:
-    """Read the tags of an image.
+def read_series_info(
+    path: Path, tiff: tifffile.TiffFile, image: Image, options: ReadOptions, several: bool
+) -> SeriesInfo:
+    """Read the tags of an image, of a file that may have `several`.
 
     Raises:
-        InputError: it is damaged, or of a kind that cannot be resized.
+        InputError: the image is damaged, or of a kind that cannot be resized.
     """
+    with open_file(image.series.keyframe):
+        return _read_series_info(path, tiff, image, options, several)
+
+
+def _read_series_info(
+    path: Path, tiff: tifffile.TiffFile, image: Image, options: ReadOptions, several: bool
+) -> SeriesInfo:
     series = image.series
     page = series.keyframe
-    where = f" in series {image.index}; choose another with --series" if len(tiff.series) > 1 else ""
+    where = f" in image {image.index}; choose another one with --series" if several else ""
     if problem := _unsupported(series):
         raise InputError(f"holds {problem}{where}", path)
     _refuse_damaged(path, tiff, series)
     warnings: list[str] = []
     metadata = _metadata(tiff, image, warnings)
     axes = _axes(path, series, options, metadata, warnings)
-    dtype, palette = series.dtype, None
-    if page.photometric == PHOTOMETRIC.PALETTE and page.colormap is not None:
-        dtype = np.dtype(np.uint8) if dtype.kind == "b" else dtype
-        colormap = colours.full_colormap(page.colormap, dtype)
-        if options.keep_indices:
-            metadata = replace(metadata, layout=replace(metadata.layout, colormap=colormap))
-        else:
-            palette = colours.palette_from_colormap(colormap)
-            dtype = palette.dtype
-            axes = (*axes, Axis("s", 3))
-            metadata = replace(metadata, layout=replace(metadata.layout, photometric=PHOTOMETRIC.RGB))
-            warnings.append("the palette becomes RGB, so that there are colours in between")
-    if not options.keep_indices and _GDAL_NODATA in page.tags:
-        warnings.append("samples without data are interpolated like any other; nearest modes keep them apart")
+    conversion = conversion_of(page, series.dtype, options.keep_indices)
+    metadata = replace(metadata, layout=_converted_layout(metadata.layout, page, conversion, options, warnings))
+    if conversion.channels is not None:
+        axes = (*(axis for axis in axes if axis.name != "s"), Axis("s", conversion.channels))
     levels = _levels(image, warnings)
     warnings += dropped_warnings(tiff, series, metadata)
     header = Header(
         grid=Grid(axes, {RASTER: np.eye(4)}),
-        dtype=dtype.newbyteorder("="),
+        dtype=conversion.dtype.newbyteorder("="),
         alpha=axes[-1].name == "s" and tuple(page.extrasamples) == (EXTRASAMPLE.UNASSALPHA,),
         colours=colours.colour_space(page, metadata.layout.photometric),
         icc=page.tags.valueof(_ICC),
-        levels=tuple((*level, 3) for level in levels) if palette is not None else levels,
+        nodata=_nodata(page, conversion.dtype, warnings),
+        levels=tuple(_converted_shape(level, page, conversion) for level in levels),
         metadata=metadata,
         foreign_items=foreign_items(page, metadata, levels),
     )
-    return SeriesInfo(header, palette, warnings)
+    return SeriesInfo(header, conversion.apply, warnings)
+
+
+def _converted_layout(
+    layout: Layout, page: tifffile.TiffPage, conversion: Conversion, options: ReadOptions, warnings: list[str]
+) -> Layout:
+    """The layout for converted samples."""
+    if conversion.colormap is not None:
+        return replace(layout, colormap=conversion.colormap)
+    if conversion.channels is not None:
+        reason = "TIFF files with both are not written" if options.keep_indices else "blending needs colours in between"
+        what = "palette and alpha are" if conversion.channels == 4 else "palette is"
+        warnings.append(f"its {what} replaced by {'RGBA'[: conversion.channels]} colours, because {reason}")
+        extrasamples = layout.extrasamples if conversion.channels == 4 else None
+        return replace(layout, photometric=PHOTOMETRIC.RGB, extrasamples=extrasamples, predictor=None)
+    if conversion.bits is not None:
+        if options.keep_indices and layout.compression is None and layout.tile is None:
+            return replace(layout, bitspersample=conversion.bits)
+        warnings.append(f"its {conversion.bits}-bit samples are scaled to {8 * conversion.dtype.itemsize} bits")
+    elif page.bitspersample not in (1, 8 * conversion.dtype.itemsize) and layout.compression != COMPRESSION.JPEG:
+        bits = 8 * conversion.dtype.itemsize
+        warnings.append(f"its {page.bitspersample}-bit samples are written with {bits} bits each")
+    return layout
+
+
+def _converted_shape(shape: tuple[int, ...], page: tifffile.TiffPage, conversion: Conversion) -> tuple[int, ...]:
+    if conversion.channels is None:
+        return shape
+    return (*(shape[:-1] if page.samplesperpixel > 1 else shape), conversion.channels)
+
+
+def _nodata(page: tifffile.TiffPage, dtype: np.dtype[Any], warnings: list[str]) -> float | None:
+    """The value of missing samples according to GDAL, if samples of the type can have it."""
+    if _GDAL_NODATA not in page.tags:
+        return None
+    text = str(page.tags.valueof(_GDAL_NODATA)).strip(" \0")
+    try:
+        value = float(text)
+    except ValueError:
+        warnings.append(f"its tag GDAL_NODATA is no number and is ignored: {text[:20]}")
+        return None
+    if dtype.kind in "iu":
+        limits = np.iinfo(dtype)
+        return value if value.is_integer() and limits.min <= value <= limits.max else None
+    return value if dtype.kind == "f" else None
 
 
 def _unsupported(series: tifffile.TiffPageSeries) -> str | None:
@@ -119,15 +166,19 @@ def _metadata(tiff: tifffile.TiffFile, image: Image, warnings: list[str]) -> Met
     dialect = _DIALECTS.get(series.kind, "vendor")
     return Metadata(
         dialect=dialect,
-        layout=_layout(page, series.dtype, warnings),
+        layout=_layout(page, warnings),
         byteorder=tiff.byteorder,
         bigtiff=tiff.is_bigtiff,
-        resolution_unit=RESUNIT(page.tags.valueof("ResolutionUnit", default=RESUNIT.NONE)),
+        resolution_unit=resolution_unit(page),
         quality=compression.jpeg_quality(page),
         chained=bool(image.levels) and not image.levels[0].keyframe.is_subifd,
+        subfile_type=int(page.subfiletype) if len(series) == 1 else 0,
         software=tags.text(page, 305) if dialect != "vendor" else None,
         description=_description(page) if dialect in ("plain", "shaped") else None,
-        tags=tuple(tags.copied_tags(page, dialect == "vendor")),
+        tags=(
+            *tags.copied_tags(page, dialect == "vendor", is_single=len(series) == 1),
+            *tags.highest_value(page, significant_bits(page, series.dtype)),
+        ),
         geo_tags=geotiff.georeference_tags(page),
         shaped=_shaped_entries(page) if dialect == "shaped" else {},
         imagej=dict(tiff.imagej_metadata or {}) if dialect == "imagej" else {},
@@ -188,20 +239,18 @@ def _axis_names(path: Path, axes: str, given: str | None) -> str:
     return axes.lower()
 
 
-def _layout(page: tifffile.TiffPage, dtype: np.dtype[Any], warnings: list[str]) -> Layout:
+def _layout(page: tifffile.TiffPage, warnings: list[str]) -> Layout:
     codec = COMPRESSION(page.compression)
     if codec not in tifffile.TIFF.COMPRESSORS:
         warnings.append(f"{codec.name} compression cannot be written: Deflate takes its place")
         codec = COMPRESSION.ADOBE_DEFLATE
     jpeg = codec == COMPRESSION.JPEG
-    if page.bitspersample not in (1, 8 * dtype.itemsize) and not jpeg and page.photometric != PHOTOMETRIC.PALETTE:
-        warnings.append(f"its {page.bitspersample}-bit samples are written with {8 * dtype.itemsize} bits each")
     decoded_to_rgb = page.photometric == PHOTOMETRIC.YCBCR and colours.is_interleaved_jpeg(page)
     strips = not page.is_tiled and page.rowsperstrip < page.imagelength
     return Layout(
         photometric=PHOTOMETRIC.RGB if decoded_to_rgb else page.photometric,
         planarconfig=page.planarconfig if page.samplesperpixel > 1 else None,
-        extrasamples=tuple(page.extrasamples) or None,
+        extrasamples=tuple(e if e in _EXTRASAMPLES else EXTRASAMPLE.UNSPECIFIED for e in page.extrasamples) or None,
         compression=None if codec == COMPRESSION.NONE else codec,
         predictor=None if page.predictor == PREDICTOR.NONE else page.predictor,
         subsampling=compression.subsampling(page) if jpeg and decoded_to_rgb else None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -49,6 +50,7 @@ class Layout:
     tile: tuple[int, int] | None = None
     rowsperstrip: int | None = None
     colormap: Array | None = None
+    bitspersample: int | None = None  # only where samples are packed
 
     def arguments(self) -> dict[str, Any]:
         """The keyword arguments of `TiffWriter.write`."""
@@ -69,6 +71,7 @@ class Metadata:
         resolution_unit: of the resolution tags.
         quality: of the JPEG compression, where there is one.
         chained: whether the levels of a pyramid follow in the chain of pages, and are not below the first.
+        subfile_type: bits of NewSubfileType: a smaller version, a page of several, a mask.
         software: what has written the input.
         description: of the image, where it is in nobody's own language.
         tags: those that are copied.
@@ -85,6 +88,7 @@ class Metadata:
     resolution_unit: RESUNIT = RESUNIT.CENTIMETER
     quality: int | None = None
     chained: bool = False
+    subfile_type: int = 0
     software: bytes | None = None
     description: bytes | None = None
     tags: tuple[Tag, ...] = ()
@@ -98,15 +102,29 @@ def with_tagged_spacing(axis: Axis, page: tifffile.TiffPage, unit: str | None = 
     """An axis x or y with the spacing of the resolution tags, in their unit, or in `unit` where they count in that."""
     if axis.name not in ("x", "y"):
         return axis
-    numerator, denominator = page.tags.valueof(f"{axis.name.upper()}Resolution", default=(0, 1))
+    numerator, denominator = _rational(page.tags.valueof(f"{axis.name.upper()}Resolution"))
     if not numerator or not denominator:
         return axis
-    resolution_unit = page.tags.valueof("ResolutionUnit", default=RESUNIT.NONE)
-    if unit is None and resolution_unit in _MILLIMETRES:
-        return Axis(axis.name, axis.size, _MILLIMETRES[resolution_unit] * denominator / numerator, "mm")
+    tagged_unit = resolution_unit(page)
+    if unit is None and tagged_unit in _MILLIMETRES:
+        return Axis(axis.name, axis.size, _MILLIMETRES[tagged_unit] * denominator / numerator, "mm")
     if unit is None and numerator == denominator:  # one sample per nothing: a way of saying nothing
         return axis
     return Axis(axis.name, axis.size, denominator / numerator, unit)
+
+
+def resolution_unit(page: tifffile.TiffPage) -> RESUNIT:
+    """The unit of the resolution tags: inches, unless the file says otherwise."""
+    value = page.tags.valueof("ResolutionUnit", default=RESUNIT.INCH)
+    return RESUNIT(value) if value in tuple(RESUNIT) else RESUNIT.NONE
+
+
+def _rational(value: Any) -> tuple[float, float]:
+    """Numerator and denominator of a tag's value; some programs write other types than fractions."""
+    if isinstance(value, tuple):
+        numbers = [n for n in value if isinstance(n, int | float)]
+        return (numbers[0], numbers[1]) if len(numbers) > 1 else (0, 1)
+    return (value, 1) if isinstance(value, int | float) and math.isfinite(value) else (0, 1)
 
 
 def resolution(grid: Grid, unit: RESUNIT) -> dict[str, Any]:

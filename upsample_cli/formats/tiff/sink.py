@@ -22,13 +22,14 @@ from .dialects import Part
 from .encoding import can_encode_strips, rows_per_strip, strip_encoder
 from .metadata import Metadata, Tag, resolution
 from .pages import bands, page_shape, stored_bytes, tiles
+from .samples import from_full_range
 
 _MAX_CLASSIC_BYTES = imagej.MAX_BYTES  # of the samples that leave room for the rest of a file with offsets of 32 bits
 _GEO_KEYS = 34735
 _XMP = 700
 _ENCODER_BYTES = 40 << 20  # bytes, measured: what they and the threads in which they run hold besides
 _BUFFER_BYTES = 4 << 20  # bytes of samples that are copied or wait to be encoded
-_REDUCED: dict[str, Any] = {"subfiletype": 1, "software": False}  # of a page that is a smaller version of another
+_REDUCED, _MASK = 1, 4  # bits of NewSubfileType
 
 
 class TiffSink:
@@ -90,7 +91,7 @@ class TiffSink:
                 header, _ = part
                 writer.write(**self._arguments(part, header.grid, next(rest)), **self._tag_arguments(number))
                 for shape in header.levels if self.pyramids else ():
-                    writer.write(**self._arguments(part, header.grid.resized(shape), next(rest)), **_REDUCED)
+                    writer.write(**self._arguments(part, header.grid.resized(shape), next(rest)), **_level(part))
 
     def _arguments(self, part: Part, grid: Grid, slabs: Iterable[Array]) -> dict[str, Any]:
         """The arguments of `TiffWriter.write` for an array, or a smaller version of it, with this `grid`."""
@@ -127,6 +128,7 @@ class TiffSink:
         if self._dialect == "ome" and number == 0:
             description = self._xml
         return {
+            "subfiletype": metadata.subfile_type or None,
             "software": software or False,
             "description": description,
             "iccprofile": header.icc,
@@ -141,6 +143,11 @@ class TiffSink:
             for header, metadata in self._parts
             for shape in (header.grid.shape, *header.levels)
         )
+
+
+def _level(part: Part) -> dict[str, Any]:
+    """The arguments of `TiffWriter.write` for a smaller version."""
+    return {"subfiletype": _REDUCED | (part[1].subfile_type & _MASK), "software": False}
 
 
 def _updated_tags(grid: Grid, metadata: Metadata) -> Iterator[Tag]:
@@ -169,8 +176,11 @@ def _stored_chunks(slabs: Iterable[Array], part: Part, grid: Grid, planar: bool)
     header, metadata = part
     layout, shape = metadata.layout, page_shape(grid)
     dtype = header.dtype.newbyteorder(metadata.byteorder)
-    if colours.has_signed_ab(layout.photometric, header.dtype):
+    if grid.names[-1] == "s" and colours.has_signed_ab(layout.photometric, header.dtype):
         slabs = map(colours.flip_ab_sign, slabs)
+    if layout.bitspersample is not None:
+        bits = layout.bitspersample
+        slabs = (from_full_range(slab, bits) for slab in slabs)
     if planar:
         for page in bands(slabs, shape, shape[0]):
             planes = colours.interleaved_to_planar(page)
@@ -192,7 +202,9 @@ def _stored_chunks(slabs: Iterable[Array], part: Part, grid: Grid, planar: bool)
 def _is_raw(part: Part) -> bool:
     """Whether the samples lie in the file as they lie in memory, one after the other."""
     header, metadata = part
-    return metadata.layout.compression is None and metadata.layout.tile is None and header.dtype != bool
+    layout = metadata.layout
+    encoded = (layout.compression, layout.tile, layout.bitspersample) != (None, None, None)
+    return not encoded and header.dtype != bool
 
 
 def _memory_factor(part: Part) -> float:

@@ -13,17 +13,17 @@ from typing import Self
 
 import numpy as np
 import tifffile
-from tifffile import PHOTOMETRIC
 
 from ...errors import InputError, RequestError
 from ...runtime.library_messages import silence
 from ..base import Array, ReadOptions, Source
 from ..mapped_array import Mapped
 from . import colours
-from .chunked_page import ChunkedPage, buffered_samples
+from .chunked_page import ChunkedPage, buffered_samples, open_file
 from .header import SeriesInfo, read_series_info
 from .series import Image, images_of
 
+_LAB_SAMPLES = 3
 _LOGGER = logging.getLogger("tifffile")
 silence("tifffile")
 
@@ -39,9 +39,10 @@ class TiffSource:
         self._tiff = tiff
         self._series = image.series
         self._page = self._series.keyframe
-        self._palette = info.palette
+        self._convert = info.convert
         self._planar = colours.is_planar(self._series)
-        self._signed = colours.has_signed_ab(self._page.photometric, self._series.dtype)
+        is_colour = self._page.samplesperpixel >= _LAB_SAMPLES
+        self._signed = is_colour and colours.has_signed_ab(self._page.photometric, self._series.dtype)
         self._chunked_page: ChunkedPage | None = None
         self._mapped = self._map_file()
         held = 0 if self._mapped is not None else buffered_samples(self._page, self._planar)
@@ -50,15 +51,16 @@ class TiffSource:
 
     def _map_file(self) -> Mapped | None:
         """All samples, mapped into memory, as an array of pages, if they lie in one piece."""
-        series, file = self._series, self._tiff.filehandle
-        if series.dataoffset is None or series.dtype is None:
+        series, tiff = self._series, self._page.parent  # of a set of files, the one that holds the samples
+        if series.dataoffset is None or series.dtype is None or any(p is None or p.parent != tiff for p in series):
             return None
-        dtype = series.dtype.newbyteorder(self._tiff.byteorder)
+        file = tiff.filehandle
+        dtype = series.dtype.newbyteorder(tiff.byteorder)
         needed = series.dataoffset + math.prod(series.shape) * dtype.itemsize
         if file.size < needed:
             raise InputError(f"is truncated: {file.size:,} bytes where {needed:,} are promised", self._path)
         pages = (math.prod(series.shape) // math.prod(self._page.shape), *self._page.shape)
-        return Mapped(self._path, dtype, series.dataoffset, pages)
+        return Mapped(Path(file.path), dtype, series.dataoffset, pages)
 
     def read(self, axis: int, start: int, stop: int) -> Array:
         """Rows ``start:stop``; see `Source`."""
@@ -68,9 +70,7 @@ class TiffSource:
             rows = self._rows_of_pages(row_shape, start, stop)
         if self._signed:
             rows = colours.flip_ab_sign(rows)
-        if self._page.photometric == PHOTOMETRIC.PALETTE and rows.dtype == bool:
-            rows = rows.view(np.uint8)  # the numbers of two colours
-        return rows if self._palette is None else self._palette[rows]
+        return rows if self._convert is None else self._convert(rows)
 
     def _mapped_rows(self, row_shape: tuple[int, ...], start: int, stop: int) -> Array | None:
         """Rows of the file as it is mapped, without a copy."""
@@ -114,7 +114,8 @@ class TiffSource:
             page = self._series[number]
             if page is None:  # a plane that OME-XML names and no file has
                 return np.zeros((stop - start, *self._pixels_shape[1:]), self._page.dtype)
-            self._chunked_page = ChunkedPage(number, page, self._planar)
+            with open_file(page):
+                self._chunked_page = ChunkedPage(number, page, self._planar)
         return self._chunked_page.read_rows(start, stop)
 
     def __enter__(self) -> Self:
@@ -143,13 +144,15 @@ def open_source(path: Path, options: ReadOptions) -> TiffSource:
         raise _unreadable(path, error) from error
     try:
         with _captured_log() as more_messages:
-            images = images_of(tiff)
-        if any("invalid" in message and "offset" in message for message in messages + more_messages):
+            images, warnings = images_of(path, tiff, options.axes)
+        if any(_tells_of_missing_parts(message) for message in messages + more_messages):
             raise InputError("is truncated: parts of it lie beyond its end", path)
-        images = _selected(images, options, path)
+        several = len(images) > 1
         first, *others = [
-            TiffSource(path, tiff, image, read_series_info(path, tiff, image, options)) for image in images
+            TiffSource(path, tiff, image, read_series_info(path, tiff, image, options, several))
+            for image in _selected(images, options, path)
         ]
+        first.warnings[:0] = warnings
     except (InputError, RequestError):
         tiff.close()
         raise
@@ -158,6 +161,10 @@ def open_source(path: Path, options: ReadOptions) -> TiffSource:
         raise _unreadable(path, error) from error
     first.others = others
     return first
+
+
+def _tells_of_missing_parts(message: str) -> bool:
+    return "invalid" in message and "offset" in message and "circular" not in message
 
 
 def _selected(images: list[Image], options: ReadOptions, path: Path) -> list[Image]:

@@ -35,6 +35,8 @@ _COPIED = frozenset(
     )
 )
 _PRIVATE_RANGE = frozenset(range(65000, 65536)) - frozenset(range(65420, 65470))  # those are Hamamatsu's, of slides
+_MAX_SAMPLE_VALUE, _PAGE_NUMBER = 281, 297
+_SHORT = 3
 _VENDOR_MARKERS = frozenset((700,))  # by which tifffile knows their files
 _RATIONALS = {5: "I", 10: "i"}  # by the numbers of their types
 _STRUCTURE = frozenset(  # read, made anew, or say how the samples are stored
@@ -46,11 +48,24 @@ _STRUCTURE = frozenset(  # read, made anew, or say how the samples are stored
 )
 
 
-def copied_tags(page: tifffile.TiffPage, is_vendor: bool) -> Iterator[Tag]:
-    """The tags that are copied, of a file that may be in a `is_vendor` own dialect, which is not written."""
+def copied_tags(page: tifffile.TiffPage, is_vendor: bool, is_single: bool = True) -> Iterator[Tag]:
+    """The tags that are copied.
+
+    Args:
+        page: the page.
+        is_vendor: whether the file has the dialect of a vendor, which is not written.
+        is_single: whether the page is an image of its own, and not the first of a stack.
+    """
     for tag in page.tags:
-        if _is_copied(tag, is_vendor):
+        if _is_copied(tag, is_vendor) or (tag.code == _PAGE_NUMBER and is_single):
             yield Tag(tag.code, int(tag.dtype), tag.count, _value(tag, page.parent.byteorder), True)
+
+
+def highest_value(page: tifffile.TiffPage, bits: int | None) -> Iterator[Tag]:
+    """The tag MaxSampleValue for grey samples with fewer `bits` than their type, unless the page has it already."""
+    if bits is not None and bits > 8 and page.samplesperpixel == 1 and _MAX_SAMPLE_VALUE not in page.tags:
+        value = struct.pack(f"{page.parent.byteorder}H", (1 << bits) - 1)
+        yield Tag(_MAX_SAMPLE_VALUE, _SHORT, 1, value, True)
 
 
 def dropped_names(page: tifffile.TiffPage, is_vendor: bool) -> list[str]:
