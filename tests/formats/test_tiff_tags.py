@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import tifffile
-from PIL import Image, ImageCms, TiffImagePlugin
+from PIL import Image, ImageCms
 
 from tests.formats.examples import samples
 from tests.pipeline_helpers import planned, upsampled
@@ -85,14 +85,6 @@ def test_tags_that_would_be_misread_are_dropped_and_said(tmp_path, code, name):
     (warning,) = upsampled(path, out, scale="2").warnings
     assert warning == f"these tags are dropped: {name}"
     assert raw(out, code) is None
-
-
-def test_exif_is_dropped_and_said(tmp_path):
-    path, out = tmp_path / "in.tif", tmp_path / "out.tif"
-    directory = TiffImagePlugin.ImageFileDirectory_v2()
-    directory[34665] = {33434: 0.5}
-    Image.fromarray(samples((8, 9))).save(path, tiffinfo=directory)
-    assert any("ExifTag" in warning for warning in upsampled(path, out, scale="2").warnings)
 
 
 @pytest.mark.parametrize("shaped", [False, True])

@@ -144,8 +144,7 @@ def raw_values(file: BinaryIO, entry: Entry, layout: Layout) -> bytes:
     size = entry.length * TYPE_BYTES.get(entry.dtype, 0)
     if size <= len(entry.field):
         return entry.field[:size]
-    file.seek(layout.offset.unpack(entry.field)[0])
-    return file.read(min(size, os.fstat(file.fileno()).st_size))
+    return _read_up_to(file, layout.offset.unpack(entry.field)[0], size)
 
 
 def integers(file: BinaryIO, entry: Entry | None, layout: Layout) -> tuple[int, ...]:
@@ -165,10 +164,12 @@ class Tree(NamedTuple):
     Attributes:
         entries: code, type, number of values, and values of each entry, in order.
         children: by the code of the entry that leads to them.
+        little_endian: whether the byte order of the values is ``<``, and not ``>``.
     """
 
     entries: tuple[tuple[int, int, int, bytes], ...]
     children: Mapping[int, Tree]
+    little_endian: bool
 
 
 def read_tree(file: BinaryIO, offset: int, layout: Layout, pointers: Sequence[int], depth: int = 3) -> Tree | None:
@@ -191,7 +192,7 @@ def read_tree(file: BinaryIO, offset: int, layout: Layout, pointers: Sequence[in
         data = raw_values(file, entry, layout)
         if entry.dtype in TYPE_BYTES and len(data) == entry.length * TYPE_BYTES[entry.dtype]:
             entries.append((entry.code, entry.dtype, entry.length, data))
-    return Tree(tuple(entries), children)
+    return Tree(tuple(entries), children, layout.byteorder == "<")
 
 
 def append_trees(file: BinaryIO, trees: Iterable[tuple[int, Mapping[int, Tree]]]) -> None:
@@ -252,6 +253,13 @@ def _append(file: BinaryIO, data: bytes) -> int:
 def _read_at(file: BinaryIO, position: int, layout: Layout) -> bytes:
     file.seek(position)
     return file.read(layout.offset.size).ljust(layout.offset.size, b"\0")
+
+
+def _read_up_to(file: BinaryIO, position: int, size: int) -> bytes:
+    """At most `size` bytes; a damaged size must not become an allocation."""
+    available = max(0, file.seek(0, os.SEEK_END) - position)
+    file.seek(position)
+    return file.read(min(size, available))
 
 
 def _offset_at(file: BinaryIO, position: int, layout: Layout) -> int:

@@ -19,7 +19,7 @@ def dropped_warnings(tiff: tifffile.TiffFile, series: tifffile.TiffPageSeries, m
         warnings.append("the image description is dropped: it would make readers misidentify the output")
     if page.software and is_vendor:
         warnings.append(f"the software tag is dropped: readers would take the output for a {series.kind.upper()} file")
-    if lost := tags.dropped_names(page, is_vendor):
+    if lost := tags.dropped_names(page, is_vendor, metadata.directories):
         warnings.append(f"these tags are dropped: {', '.join(lost)}")
     if metadata.dialect == "plain" and _second_page_adds_tags(tiff, series):
         warnings.append("the tags and descriptions of pages after the first are dropped")
@@ -48,6 +48,7 @@ def foreign_items(page: tifffile.TiffPage, metadata: Metadata, levels: tuple[tup
     """Descriptions of the items that other families cannot hold."""
     written = [tag.code for tag in (*metadata.tags, *metadata.geo_tags) if tag.code in page.tags]
     items = [f"the tag {page.tags[code].name}" for code in written if not _is_default(page, code)]
+    items += ["EXIF"] if metadata.directories else []
     items += ["the image description"] if metadata.description else []
     items += ["tifffile's own metadata"] if metadata.shaped else []
     items += [f"ImageJ's {name}" for name in imagej.extra_entries(metadata.imagej)]

@@ -179,6 +179,7 @@ def _metadata(tiff: tifffile.TiffFile, image: Image, warnings: list[str]) -> Met
             *tags.copied_tags(page, dialect == "vendor", is_single=len(series) == 1),
             *tags.highest_value(page, significant_bits(page, series.dtype)),
         ),
+        directories=tags.read_directories(page),
         geo_tags=geotiff.georeference_tags(page),
         shaped=_shaped_entries(page) if dialect == "shaped" else {},
         imagej=dict(tiff.imagej_metadata or {}) if dialect == "imagej" else {},

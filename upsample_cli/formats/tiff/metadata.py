@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,9 +14,11 @@ from ...geometry import INCH, Axis, Grid
 from ..base import Array
 
 if TYPE_CHECKING:
+    from .directories import Tree
     from .ome import OmeImage
 
 _MILLIMETRES = {RESUNIT.INCH: INCH, RESUNIT.CENTIMETER: 10.0, RESUNIT.MILLIMETER: 1.0, RESUNIT.MICROMETER: 1e-3}
+_LARGEST_DENSITY = 1e7  # samples per millimetre: fractions of 32 bits hold it in every unit, with some digits
 
 
 class Tag(NamedTuple):
@@ -79,6 +82,8 @@ class Metadata:
         shaped: tifffile's own metadata.
         imagej: ImageJ's entries.
         ome: the OME-XML.
+        directories: of EXIF and GPS, by the tags that lead to them.
+        index_colours: colours, shape (256, 4), that replace palette indices when they are written.
     """
 
     dialect: str
@@ -96,6 +101,8 @@ class Metadata:
     shaped: dict[str, Any] = field(default_factory=dict)
     imagej: dict[str, Any] = field(default_factory=dict)
     ome: OmeImage | None = None
+    directories: Mapping[int, Tree] = field(default_factory=dict)
+    index_colours: Array | None = None
 
 
 def with_tagged_spacing(axis: Axis, page: tifffile.TiffPage, unit: str | None = None) -> Axis:
@@ -127,6 +134,12 @@ def _rational(value: Any) -> tuple[float, float]:
     return (value, 1) if isinstance(value, int | float) and math.isfinite(value) else (0, 1)
 
 
+def has_storable_density(grid: Grid) -> bool:
+    """Whether the densities along x and y, where they are known, fit into the fractions of TIFF in any unit."""
+    spacing = [axis.in_unit("mm").spacing for axis in grid.axes if axis.name in "xy"]
+    return all(s is None or 1 / _LARGEST_DENSITY < s < _LARGEST_DENSITY for s in spacing)
+
+
 def resolution(grid: Grid, unit: RESUNIT) -> dict[str, Any]:
     """The arguments of `TiffWriter.write` for the density of samples along x and y, in `unit` where it is a length."""
     axes = [grid[name] for name in ("x", "y") if name in grid.names]
@@ -136,6 +149,6 @@ def resolution(grid: Grid, unit: RESUNIT) -> dict[str, Any]:
     else:
         unit, one = RESUNIT.NONE, 1.0
     spacing = [axis.spacing for axis in axes]
-    if len(spacing) < 2 or None in spacing:
+    if len(spacing) < 2 or None in spacing or not has_storable_density(grid):
         return {}
     return {"resolution": [one / s for s in spacing if s], "resolutionunit": unit}

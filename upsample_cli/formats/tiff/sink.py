@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import tifffile
 from tifffile import RESUNIT
@@ -17,16 +17,20 @@ from ...geometry import INCH, RASTER, Grid
 from ...runtime.prefetch import map_threaded
 from .. import xmp
 from ..base import Array, Header, WriteOptions, dropped_warning
-from . import colours, dialects, geotiff, imagej, layouts, ome
+from . import colours, dialects, foreign, geotiff, imagej, layouts, ome, tags
 from .dialects import Part
+from .directories import append_trees
 from .encoding import can_encode_strips, rows_per_strip, strip_encoder
-from .metadata import Metadata, Tag, resolution
-from .pages import bands, page_shape, stored_bytes, tiles
+from .metadata import Metadata, Tag, has_storable_density, resolution
+from .pages import bands, page_count, page_shape, stored_bytes, tiles
 from .samples import from_full_range
+
+if TYPE_CHECKING:
+    from ..picture.model import PictureInfo
 
 _MAX_CLASSIC_BYTES = imagej.MAX_BYTES  # of the samples that leave room for the rest of a file with offsets of 32 bits
 _GEO_KEYS = 34735
-_XMP = 700
+_XMP, _PHOTOSHOP = 700, 34377
 _ENCODER_BYTES = 40 << 20  # bytes, measured: what they and the threads in which they run hold besides
 _BUFFER_BYTES = 4 << 20  # bytes of samples that are copied or wait to be encoded
 _REDUCED, _MASK = 1, 4  # bits of NewSubfileType
@@ -39,7 +43,7 @@ class TiffSink:
         self.warnings: list[str] = []
         for header in headers:
             layouts.check_axes(header, path)
-        parts = [(header, self._metadata(header, path)) for header in headers]
+        parts = [self._part(header, path) for header in headers]
         self._dialect, warnings = dialects.choose(path, parts)
         self.warnings += warnings + dialects.dropped_warnings(self._dialect, parts)
         self._parts = [self._fit(part, options, path) for part in parts]
@@ -50,11 +54,16 @@ class TiffSink:
         self.memory_factor = max(map(_memory_factor, self._parts))
         self.streams = self.memory_factor < 1
 
-    def _metadata(self, header: Header, path: Path) -> Metadata:
+    def _part(self, header: Header, path: Path) -> Part:
         if isinstance(header.metadata, Metadata):
-            return header.metadata
+            return header, header.metadata
+        metadata = Metadata("foreign", layouts.foreign_layout(header, path))
+        if not has_storable_density(header.grid):
+            self.warnings.append("its density is dropped: TIFF cannot hold numbers of this size")
+        if isinstance(getattr(header.metadata, "metadata", None), tuple):  # of a picture
+            header, metadata = foreign.with_picture_metadata(header, cast("PictureInfo", header.metadata), metadata)
         self.warnings += dropped_warning(header, "TIFF", *(["the orientation (affine)"] if header.grid.frames else []))
-        return Metadata("foreign", layouts.foreign_layout(header, path))
+        return header, metadata
 
     def _fit(self, part: Part, options: WriteOptions, path: Path) -> Part:
         header, metadata = part
@@ -92,6 +101,22 @@ class TiffSink:
                 writer.write(**self._arguments(part, header.grid, next(rest)), **self._tag_arguments(number))
                 for shape in header.levels if self.pyramids else ():
                     writer.write(**self._arguments(part, header.grid.resized(shape), next(rest)), **_level(part))
+        self._add_directories(paths[0])
+
+    def _add_directories(self, path: Path) -> None:
+        """Add the directories of EXIF and GPS, which tifffile does not write."""
+        trees = []
+        number = 0  # of the first page of an array
+        for header, metadata in self._parts:
+            grid = header.grid
+            if metadata.directories:
+                size = grid["x"].size, grid["y"].size
+                trees.append((number, tags.updated_directories(metadata.directories, size)))
+            levels = len(header.levels) if self.pyramids and metadata.chained else 0
+            number += page_count(grid) * (1 + levels)
+        if trees:
+            with path.open("r+b") as file:
+                append_trees(file, trees)
 
     def _arguments(self, part: Part, grid: Grid, slabs: Iterable[Array]) -> dict[str, Any]:
         """The arguments of `TiffWriter.write` for an array, or a smaller version of it, with this `grid`."""
@@ -159,6 +184,11 @@ def _updated_tags(grid: Grid, metadata: Metadata) -> Iterator[Tag]:
         if tag.code == _XMP and isinstance(tag.value, bytes):
             packet = xmp.updated(tag.value, size, (dpi[0], dpi[1]) if dpi[1:] else None, False)
             yield tag._replace(count=len(packet), value=packet)
+        elif tag.code == _PHOTOSHOP and isinstance(tag.value, bytes):
+            from ..picture import photoshop
+
+            resources = photoshop.updated(tag.value, (dpi[0], dpi[1]) if dpi[1:] else None)
+            yield tag._replace(count=len(resources), value=resources)
         else:
             yield tag
 
@@ -176,11 +206,7 @@ def _stored_chunks(slabs: Iterable[Array], part: Part, grid: Grid, planar: bool)
     header, metadata = part
     layout, shape = metadata.layout, page_shape(grid)
     dtype = header.dtype.newbyteorder(metadata.byteorder)
-    if grid.names[-1] == "s" and colours.has_signed_ab(layout.photometric, header.dtype):
-        slabs = map(colours.flip_ab_sign, slabs)
-    if layout.bitspersample is not None:
-        bits = layout.bitspersample
-        slabs = (from_full_range(slab, bits) for slab in slabs)
+    slabs = map(_to_stored(part), slabs)
     if planar:
         for page in bands(slabs, shape, shape[0]):
             planes = colours.interleaved_to_planar(page)
@@ -197,6 +223,19 @@ def _stored_chunks(slabs: Iterable[Array], part: Part, grid: Grid, planar: bool)
         yield from map_threaded(strip_encoder(layout, dtype), bands(slabs, shape, layout.rowsperstrip))
     else:
         yield from bands(slabs, shape, shape[0])
+
+
+def _to_stored(part: Part) -> Callable[[Array], Array]:
+    """A function that converts samples of the array to those that are stored."""
+    header, metadata = part
+    layout = metadata.layout
+    if (index_colours := metadata.index_colours) is not None:
+        return lambda slab: index_colours[slab]
+    if (bits := layout.bitspersample) is not None and layout.colormap is None:
+        return lambda slab: from_full_range(slab, bits)
+    if header.grid.names[-1] == "s" and colours.has_signed_ab(layout.photometric, header.dtype):
+        return colours.flip_ab_sign
+    return lambda slab: slab
 
 
 def _is_raw(part: Part) -> bool:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Container, Iterator, Mapping
+from pathlib import Path
 
 import tifffile
 
+from .directories import Layout as FileLayout
+from .directories import Tree, read_tree
 from .metadata import Tag
 
 _COPIED = frozenset(
@@ -31,10 +34,19 @@ _COPIED = frozenset(
         ),  # documents, cameras, colours
         *(332, 333, 334, 336, 337, 340, 341, 529, 531, 532),  # inks, ranges and YCbCr
         *(700, 33432, 33723, 34377),  # XMP, copyright, IPTC, Photoshop's
+        *(18246, 18249, 40091, 40092, 40093, 40094, 40095),  # ratings, and the texts of Windows
         *(34735, 34736, 34737, 42112, 42113),  # the projection of GeoTIFF, GDAL's
     )
 )
 _PRIVATE_RANGE = frozenset(range(65000, 65536)) - frozenset(range(65420, 65470))  # those are Hamamatsu's, of slides
+_DOCUMENT = frozenset(  # those of `_COPIED` that may be found in EXIF
+    (*(269, 271, 272, 274, 285, 306, 315, 316, 33432, 33723), *(18246, 18249, 40091, 40092, 40093, 40094, 40095))
+)
+_EXIF, _GPS, _INTEROPERABILITY = 34665, 34853, 40965
+POINTERS = (_EXIF, _GPS, _INTEROPERABILITY)  # tags that lead to directories of EXIF
+_WIDTHS, _HEIGHTS = (40962, 4097), (40963, 4098)  # in EXIF and in its directory of interoperability
+_SUBJECT_POSITIONS = (37396, 41492)  # in pixels of the input
+_LONG = 4
 _MAX_SAMPLE_VALUE, _PAGE_NUMBER = 281, 297
 _SHORT = 3
 _VENDOR_MARKERS = frozenset((700,))  # by which tifffile knows their files
@@ -68,9 +80,50 @@ def highest_value(page: tifffile.TiffPage, bits: int | None) -> Iterator[Tag]:
         yield Tag(_MAX_SAMPLE_VALUE, _SHORT, 1, value, True)
 
 
-def dropped_names(page: tifffile.TiffPage, is_vendor: bool) -> list[str]:
-    """The names of the tags that are lost."""
-    return [tag.name for tag in page.tags if not _is_copied(tag, is_vendor) and tag.code not in _STRUCTURE]
+def dropped_names(page: tifffile.TiffPage, is_vendor: bool, kept: Container[int] = ()) -> list[str]:
+    """The names of the tags that are lost; those of directories that are `kept` are not."""
+    return [
+        tag.name
+        for tag in page.tags
+        if not _is_copied(tag, is_vendor) and tag.code not in _STRUCTURE and tag.code not in kept
+    ]
+
+
+def is_document_tag(code: int) -> bool:
+    """Whether a tag of EXIF says of the picture what is true of the output as well."""
+    return code in _DOCUMENT
+
+
+def written_value(data: bytes, dtype: int, byteorder: str) -> bytes | tuple[int, ...]:
+    """A stored value as `TiffWriter` takes it: bytes, or the numbers of fractions, whose bytes it miscounts."""
+    if dtype not in _RATIONALS:
+        return data
+    return struct.unpack(f"{byteorder}{len(data) // 4}{_RATIONALS[dtype]}", data)
+
+
+def read_directories(page: tifffile.TiffPage) -> dict[int, Tree]:
+    """The directories of EXIF and GPS of a page."""
+    if not any(code in page.tags for code in POINTERS):
+        return {}
+    with Path(page.parent.filehandle.path).open("rb") as file:
+        tree = read_tree(file, page.offset, FileLayout.of(file), POINTERS)
+    return dict(tree.children) if tree is not None else {}
+
+
+def updated_directories(trees: Mapping[int, Tree], size: tuple[int, int]) -> dict[int, Tree]:
+    """The directories with the `size`, width and height, of the output, and without positions in pixels."""
+    numbers = dict.fromkeys(_WIDTHS, size[0]) | dict.fromkeys(_HEIGHTS, size[1])
+    updated = {}
+    for name, tree in trees.items():
+        entries = []
+        for code, dtype, count, data in tree.entries:
+            if code in numbers and name != _GPS and count == 1 and dtype in (_SHORT, _LONG):
+                byteorder = "<" if tree.little_endian else ">"
+                dtype, data = _LONG, struct.pack(f"{byteorder}I", numbers[code])
+            if code not in _SUBJECT_POSITIONS or name == _GPS:
+                entries.append((code, dtype, count, data))
+        updated[name] = Tree(tuple(entries), updated_directories(tree.children, size), tree.little_endian)
+    return updated
 
 
 def raw_value(tag: tifffile.TiffTag) -> bytes:
@@ -84,11 +137,7 @@ def raw_value(tag: tifffile.TiffTag) -> bytes:
 
 
 def _value(tag: tifffile.TiffTag, byteorder: str) -> bytes | tuple[int, ...]:
-    """The value as `TiffWriter` takes it to the byte: fractions, of which it miscounts the bytes, as their numbers."""
-    value = raw_value(tag)
-    if tag.dtype not in _RATIONALS:
-        return value
-    return struct.unpack(f"{byteorder}{2 * tag.count}{_RATIONALS[tag.dtype]}", value)
+    return written_value(raw_value(tag), int(tag.dtype), byteorder)
 
 
 def text(page: tifffile.TiffPage, code: int) -> bytes | None:

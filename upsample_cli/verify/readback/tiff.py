@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 import tifffile
 
-from ...formats.base import Array
+from ...formats.base import Array, Header
 from ...geometry import INCH, UNIT_ALIASES, UNITS
 from .model import LOSSY_ERROR, Expected, MismatchError, ReadBack
 
@@ -38,17 +39,20 @@ def read_arrays(path: Path, expected: Expected, stack: ExitStack) -> list[ReadBa
     """
     tiff = stack.enter_context(tifffile.TiffFile(path))
     if not (tiff.is_ome or tiff.is_imagej or tiff.is_shaped):
-        return [
-            _read_back(path, tiff, series, _tagged_spacing(series.keyframe, None))
-            for series in _planned_series(tiff, expected)
-        ]
+        arrays: list[ReadBack | None] = []
+        for header, series in _planned_series(tiff, expected):
+            array = _read_back(path, tiff, series, _tagged_spacing(series.keyframe, None))
+            if array.names.endswith("s") and "s" not in header.grid.names:  # colours instead of palette indices
+                array = replace(array, names=array.names[:-1], shape=array.shape[:-1], sample=None)
+            arrays.append(array)
+        return arrays
     pairs = zip(tiff.series, expected.array_counts, strict=True)
     levels = [level for series, count in pairs for level in series.levels[:count]]
     spacing = _spacing(tiff)
     return [_read_back(path, tiff, level, {} if number else spacing) for number, level in enumerate(levels)]
 
 
-def _planned_series(tiff: Any, expected: Expected) -> Iterator[Any]:
+def _planned_series(tiff: Any, expected: Expected) -> Iterator[tuple[Header, Any]]:
     """The pages of each planned array. The levels of a pyramid lie below its pages or follow them."""
     first = 0
     for header, arrays in zip(expected.headers, expected.array_counts, strict=True):
@@ -65,9 +69,9 @@ def _planned_series(tiff: Any, expected: Expected) -> Iterator[Any]:
                 part = pages[level * count : (level + 1) * count]
             shape, axes = part[0].shape, part[0].axes
             several = count > 1
-            yield tifffile.TiffPageSeries(
-                part, (count, *shape) if several else shape, part[0].dtype, f"I{axes}" if several else axes
-            )
+            if several:
+                shape, axes = (count, *shape), f"I{axes}"
+            yield header, tifffile.TiffPageSeries(part, shape, part[0].dtype, axes)
         first = last
     if first != len(tiff.pages):
         raise MismatchError(f"it has {len(tiff.pages)} pages where {first} were planned")
