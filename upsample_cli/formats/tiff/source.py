@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import re
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -24,6 +25,9 @@ from .header import SeriesInfo, read_series_info
 from .series import Image, images_of
 
 _LAB_SAMPLES = 3
+_ESSENTIAL_TAGS = frozenset(  # of the samples, and the description that tells of their axes
+    (256, 257, 258, 259, 262, 270, 273, 277, 278, 279, 320, 322, 323, 324, 325, 330, 338, 339, 347)
+)
 _LOGGER = logging.getLogger("tifffile")
 silence("tifffile")
 
@@ -145,8 +149,7 @@ def open_source(path: Path, options: ReadOptions) -> TiffSource:
     try:
         with _captured_log() as more_messages:
             images, warnings = images_of(path, tiff, options.axes)
-        if any(_tells_of_missing_parts(message) for message in messages + more_messages):
-            raise InputError("is truncated: parts of it lie beyond its end", path)
+        warnings += _check_messages(messages + more_messages, path)
         several = len(images) > 1
         first, *others = [
             TiffSource(path, tiff, image, read_series_info(path, tiff, image, options, several))
@@ -163,8 +166,21 @@ def open_source(path: Path, options: ReadOptions) -> TiffSource:
     return first
 
 
-def _tells_of_missing_parts(message: str) -> bool:
-    return "invalid" in message and "offset" in message and "circular" not in message
+def _check_messages(messages: Sequence[str], path: Path) -> list[str]:
+    """Warnings about tags whose values lie beyond the end of the file, of which tifffile only logs messages.
+
+    Raises:
+        InputError: the page cannot be read without them.
+    """
+    beyond = [m for m in messages if "invalid" in m and "offset" in m and "circular" not in m]
+    tags = [re.search(r"TiffTag (\d+)", message) for message in beyond]
+    codes = {int(tag[1]) for tag in tags if tag is not None}
+    if None in tags or codes & _ESSENTIAL_TAGS:
+        raise InputError("is truncated: parts of it lie beyond its end", path)
+    if not codes:
+        return []
+    names = ", ".join(tifffile.TIFF.TAGS.get(code, str(code)) for code in sorted(codes))
+    return [f"these tags lie beyond the end of the file and are dropped: {names}"]
 
 
 def _selected(images: list[Image], options: ReadOptions, path: Path) -> list[Image]:
