@@ -70,12 +70,12 @@ def test_pillow_reads_planes_of_colours(tmp_path, options):
     np.testing.assert_array_equal(np.asarray(Image.open(out)), array.repeat(2, 0).repeat(2, 1))
 
 
-def test_colours_with_fewer_samples_than_pixels_are_refused(tmp_path):
+def test_a_stack_of_colours_with_fewer_samples_than_pixels_is_refused(tmp_path):
     path = tmp_path / "in.tif"
-    tifffile.imwrite(path, samples((16, 16, 3)), photometric="ycbcr", metadata=None)
+    tifffile.imwrite(path, samples((2, 16, 16, 3)), photometric="ycbcr", metadata=None)
     claim_subsampling(path)
-    with pytest.raises(InputError, match=r"in\.tif: holds YCBCR colours with fewer samples than pixels"):
-        planned(path, scale="2")
+    with pytest.raises(InputError, match=r"in\.tif: holds YCbCr colours with subsampled chroma"):
+        planned(path, scale="2", axes="zyx")
 
 
 @pytest.mark.parametrize("bits", [10, 12, 14])

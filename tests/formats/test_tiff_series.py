@@ -7,7 +7,6 @@ import pytest
 import tifffile
 
 from tests.formats.examples import samples
-from tests.formats.examples.tiff import claim_subsampling
 from tests.pipeline_helpers import planned, upsampled
 from upsample_cli.errors import InputError, OutputError, RequestError
 from upsample_cli.formats.tiff import sink
@@ -155,9 +154,8 @@ def test_an_image_that_cannot_be_resized_is_named(tmp_path):
     path = tmp_path / "in.tif"
     with tifffile.TiffWriter(path) as writer:
         writer.write(samples((8, 9)), **GREY, metadata=None)
-        writer.write(samples((16, 16, 3)), photometric="ycbcr", metadata=None)
-    claim_subsampling(path, page=1)
-    with pytest.raises(InputError, match=r"YCBCR.*in image 1; choose another one with --series"):
+        writer.write(samples((16, 16)), photometric="cfa", metadata=None)
+    with pytest.raises(InputError, match=r"mosaic.* in image 1; choose another one with --series"):
         planned(path, scale="2")
     assert planned(path, scale="2", series=0).first.after.grid.shape == (16, 18)
 

@@ -15,7 +15,7 @@ from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC, PREDICTOR
 from ...errors import InputError, RequestError
 from ...geometry import RASTER, Axis, Grid
 from ..base import Header, ReadOptions
-from . import colours, compression, geotiff, imagej, ome, tags
+from . import colours, compression, geotiff, imagej, libtiff, ome, tags
 from .chunked_page import open_file
 from .dropped import dropped_warnings, foreign_items
 from .metadata import Layout, Metadata, resolution_unit, with_tagged_spacing
@@ -25,6 +25,8 @@ from .series import Image
 _DIALECTS = {"imagej": "imagej", "ome": "ome", "shaped": "shaped", "generic": "plain", "uniform": "plain"}
 _UNKNOWN_AXES = "IQ"  # tifffile's names for axes of which the file says nothing
 _ICC, _GDAL_NODATA = 34675, 42113
+_YCBCR_TAGS = (529, 530, 531, 532)
+_LOG_COLOURS = (PHOTOMETRIC.LOGL, PHOTOMETRIC.LOGLUV)
 _EXTRASAMPLES = tuple(EXTRASAMPLE)
 
 
@@ -35,11 +37,13 @@ class SeriesInfo:
     Attributes:
         header: for the pipeline.
         convert: converts stored samples to those of the array; None if they are left alone.
+        by_libtiff: whether the page is decoded by libtiff.
         warnings: what is lost.
     """
 
     header: Header
     convert: Convert | None = None
+    by_libtiff: bool = False
     warnings: list[str] = field(default_factory=list)
 
 
@@ -67,8 +71,10 @@ def _read_series_info(
     warnings: list[str] = []
     metadata = _metadata(tiff, image, warnings)
     axes = _axes(path, series, options, metadata, warnings)
-    conversion = conversion_of(page, series.dtype, options.keep_indices)
+    conversion = conversion_of(page, series.dtype or np.dtype(np.uint8), options.keep_indices)
     metadata = replace(metadata, layout=_converted_layout(metadata.layout, page, conversion, options, warnings))
+    if conversion.by_libtiff:
+        metadata = replace(metadata, tags=tuple(tag for tag in metadata.tags if tag.code not in _YCBCR_TAGS))
     if conversion.channels is not None:
         axes = (*(axis for axis in axes if axis.name != "s"), Axis("s", conversion.channels))
     levels = _levels(image, warnings)
@@ -84,7 +90,7 @@ def _read_series_info(
         metadata=metadata,
         foreign_items=foreign_items(page, metadata, levels),
     )
-    return SeriesInfo(header, conversion.apply, warnings)
+    return SeriesInfo(header, conversion.apply, conversion.by_libtiff, warnings)
 
 
 def _converted_layout(
@@ -93,6 +99,10 @@ def _converted_layout(
     """The layout for converted samples."""
     if conversion.colormap is not None:
         return replace(layout, colormap=conversion.colormap)
+    if conversion.by_libtiff:
+        if page.photometric in _LOG_COLOURS:
+            warnings.append("its LogLuv samples are converted to RGB of 8 bits")
+        return Layout(PHOTOMETRIC.RGB, compression=layout.compression)
     if conversion.channels is not None:
         reason = "TIFF files with both are not written" if options.keep_indices else "blending needs colours in between"
         what = "palette and alpha are" if conversion.channels == 4 else "palette is"
@@ -134,6 +144,8 @@ def _nodata(page: tifffile.TiffPage, dtype: np.dtype[Any], warnings: list[str]) 
 def _unsupported(series: tifffile.TiffPageSeries) -> str | None:
     """What of the samples cannot be read, or not be interpolated."""
     page = series.keyframe
+    if libtiff.is_needed(page) and len(series) == 1:
+        return None
     if series.dtype is None or series.dtype.kind not in "biufc":
         return f"samples of type {series.dtype}, which are not supported; numbers are"
     if page.compression not in tifffile.TIFF.DECOMPRESSORS:
@@ -146,7 +158,7 @@ def _unsupported(series: tifffile.TiffPageSeries) -> str | None:
     if page.photometric == PHOTOMETRIC.CFA:
         return "a mosaic of colours (CFA), which is not supported; develop it into RGB first"
     if colours.has_undecodable_subsampling(page):
-        return "YCBCR colours with fewer samples than pixels, which are supported in JPEG compression alone"
+        return "YCbCr colours with subsampled chroma in a turned or stacked page, which are not supported"
     return None
 
 

@@ -10,7 +10,7 @@ import tifffile
 from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC
 
 from ..base import Array
-from . import colours
+from . import colours, libtiff
 
 Convert: TypeAlias = Callable[[Array], Array]
 
@@ -26,6 +26,7 @@ class Conversion(NamedTuple):
         apply: converts stored samples; None if they are left alone.
         bits: of a stored sample, where samples are scaled to the full range of `dtype`; otherwise None.
         colormap: of samples that stay palette indices.
+        by_libtiff: whether the page is decoded by libtiff, as RGB.
     """
 
     dtype: np.dtype[Any]
@@ -33,10 +34,13 @@ class Conversion(NamedTuple):
     apply: Convert | None = None
     bits: int | None = None
     colormap: Array | None = None
+    by_libtiff: bool = False
 
 
 def conversion_of(page: tifffile.TiffPage, dtype: np.dtype[Any], keep_indices: bool) -> Conversion:
     """The conversion for the samples of a page, which have the type `dtype` when they are unpacked."""
+    if libtiff.is_needed(page):
+        return Conversion(np.dtype(np.uint8), 3, by_libtiff=True)
     if page.photometric == PHOTOMETRIC.PALETTE and page.colormap is not None:
         index_dtype = np.dtype(np.uint8) if dtype.kind == "b" else dtype
         colormap = colours.full_colormap(page.colormap, index_dtype)

@@ -17,14 +17,15 @@ import tifffile
 
 from ...errors import InputError, RequestError
 from ...runtime.library_messages import silence
-from ..base import Array, ReadOptions, Source
+from ..base import Array, ReadOptions, Source, merge_leading_axes
 from ..mapped_array import Mapped
-from . import colours
+from . import colours, libtiff
 from .chunked_page import ChunkedPage, buffered_samples, open_file
 from .header import SeriesInfo, read_series_info
 from .series import Image, images_of
 
 _LAB_SAMPLES = 3
+_LIBTIFF_MEMORY = 2.4  # the pixels with alpha, the file, and the pixels without it
 _ESSENTIAL_TAGS = frozenset(  # of the samples, and the description that tells of their axes
     (256, 257, 258, 259, 262, 270, 273, 277, 278, 279, 320, 322, 323, 324, 325, 330, 338, 339, 347)
 )
@@ -48,6 +49,11 @@ class TiffSource:
         is_colour = self._page.samplesperpixel >= _LAB_SAMPLES
         self._signed = is_colour and colours.has_signed_ab(self._page.photometric, self._series.dtype)
         self._chunked_page: ChunkedPage | None = None
+        self._decoded_page: Array | None = None
+        self._by_libtiff = info.by_libtiff
+        if self._by_libtiff:
+            self.memory_factor, self.streams, self._mapped = _LIBTIFF_MEMORY, False, None
+            return
         self._mapped = self._map_file()
         held = 0 if self._mapped is not None else buffered_samples(self._page, self._planar)
         self.memory_factor = held / math.prod(self._series.shape)
@@ -68,6 +74,8 @@ class TiffSource:
 
     def read(self, axis: int, start: int, stop: int) -> Array:
         """Rows ``start:stop``; see `Source`."""
+        if self._by_libtiff:
+            return merge_leading_axes(self._page_by_libtiff(), axis)[start:stop]
         row_shape = colours.interleaved_shape(self._series)[0][axis + 1 :]
         rows = self._mapped_rows(row_shape, start, stop)
         if rows is None:
@@ -75,6 +83,16 @@ class TiffSource:
         if self._signed:
             rows = colours.flip_ab_sign(rows)
         return rows if self._convert is None else self._convert(rows)
+
+    def _page_by_libtiff(self) -> Array:
+        if self._decoded_page is None:
+            try:
+                self._decoded_page = libtiff.decode(self._path, self._page)
+            except ValueError as error:
+                raise InputError(f"is damaged, or of a kind that libtiff cannot read: {error}", self._path) from error
+            if self._decoded_page.shape != self.header.grid.shape:
+                raise InputError("is damaged: its size contradicts its tags", self._path)
+        return self._decoded_page
 
     def _mapped_rows(self, row_shape: tuple[int, ...], start: int, stop: int) -> Array | None:
         """Rows of the file as it is mapped, without a copy."""
@@ -130,7 +148,7 @@ class TiffSource:
     ) -> None:
         for other in self.others:
             other.__exit__(kind, error, traceback)
-        self._mapped = self._chunked_page = None
+        self._mapped = self._chunked_page = self._decoded_page = None
         self._tiff.close()
 
 
