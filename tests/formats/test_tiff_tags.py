@@ -1,6 +1,5 @@
 """Tags of a TIFF file: kept, updated, or dropped and said, as Pillow reads them where it can."""
 
-import numpy as np
 import pytest
 import tifffile
 from PIL import Image, ImageCms
@@ -143,15 +142,12 @@ def test_another_family_lists_what_it_loses(tmp_path, suffix):
         assert words in warnings[0]
 
 
-@pytest.mark.parametrize("mark", ["Aperio Image Library v11\r\n1x1|AppMag = 20", "<OME></OME>"])
-def test_descriptions_in_others_languages_are_not_copied(tmp_path, mark):
+def test_a_description_in_the_language_of_others_is_not_copied(tmp_path):
     path, out = tmp_path / "in.tif", tmp_path / "out.tif"
-    array = samples((32, 32, 3))
-    tifffile.imwrite(path, array, photometric="rgb", tile=(16, 16), description=mark, metadata=None)
+    tifffile.imwrite(path, samples((32, 32, 3)), photometric="rgb", description="<OME></OME>", metadata=None)
     assert any("description" in warning for warning in upsampled(path, out, scale="2").warnings)
     with tifffile.TiffFile(out) as tiff:
         assert not tiff.pages[0].description
-        np.testing.assert_array_equal(tiff.series[0].shape, (64, 64, 3))
 
 
 @pytest.mark.parametrize("contiguous", [False, True])

@@ -15,7 +15,8 @@ def dropped_warnings(tiff: tifffile.TiffFile, series: tifffile.TiffPageSeries, m
     """Warnings about metadata that no output keeps."""
     page, warnings = series.keyframe, []
     is_vendor = metadata.dialect == "vendor"
-    if page.description and not metadata.description and metadata.dialect in ("plain", "vendor"):
+    described = metadata.description or metadata.slide
+    if page.description and not described and metadata.dialect in ("plain", "vendor"):
         warnings.append("the image description is dropped: it would make readers misidentify the output")
     if page.software and is_vendor:
         warnings.append(f"the software tag is dropped: readers would take the output for a {series.kind.upper()} file")
@@ -49,7 +50,7 @@ def foreign_items(page: tifffile.TiffPage, metadata: Metadata, levels: tuple[tup
     written = [tag.code for tag in (*metadata.tags, *metadata.geo_tags) if tag.code in page.tags]
     items = [f"the tag {page.tags[code].name}" for code in written if not _is_default(page, code)]
     items += ["EXIF"] if metadata.directories else []
-    items += ["the image description"] if metadata.description else []
+    items += ["the image description"] if metadata.description or metadata.slide else []
     items += ["tifffile's own metadata"] if metadata.shaped else []
     items += [f"ImageJ's {name}" for name in imagej.extra_entries(metadata.imagej)]
     items += ["the OME-XML"] if metadata.ome is not None else []

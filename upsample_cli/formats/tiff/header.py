@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 import tifffile
-from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC, PREDICTOR
+from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC, PREDICTOR, RESUNIT
 
 from ...errors import InputError, RequestError
 from ...geometry import RASTER, Axis, Grid
 from ..base import Header, ReadOptions
-from . import colours, compression, geotiff, imagej, libtiff, ome, tags
+from . import colours, compression, geotiff, imagej, libtiff, ome, slides, tags
 from .chunked_page import open_file
 from .dropped import dropped_warnings, foreign_items
 from .metadata import Layout, Metadata, resolution_unit, with_tagged_spacing
@@ -181,7 +181,7 @@ def _metadata(tiff: tifffile.TiffFile, image: Image, warnings: list[str]) -> Met
         layout=_layout(page, warnings),
         byteorder=tiff.byteorder,
         bigtiff=tiff.is_bigtiff,
-        resolution_unit=resolution_unit(page),
+        resolution_unit=RESUNIT.CENTIMETER if slides.is_scan(series) else resolution_unit(page),
         quality=compression.jpeg_quality(page),
         chained=bool(image.levels) and not image.levels[0].keyframe.is_subifd,
         subfile_type=int(page.subfiletype) if len(series) == 1 else 0,
@@ -191,6 +191,8 @@ def _metadata(tiff: tifffile.TiffFile, image: Image, warnings: list[str]) -> Met
             *tags.copied_tags(page, dialect == "vendor", is_single=len(series) == 1),
             *tags.highest_value(page, significant_bits(page, series.dtype)),
         ),
+        slide=tags.text(page, 270) if series.kind == "svs" else None,
+        is_scan=slides.is_scan(series),
         directories=tags.read_directories(page),
         geo_tags=geotiff.georeference_tags(page),
         shaped=_shaped_entries(page) if dialect == "shaped" else {},
@@ -231,7 +233,7 @@ def _axes(
         return tuple(ome.with_spacing(axis, metadata.ome) for axis in axes)
     if metadata.dialect == "imagej":
         return tuple(imagej.with_spacing(axis, series.keyframe, metadata.imagej) for axis in axes)
-    return tuple(with_tagged_spacing(axis, series.keyframe) for axis in axes)
+    return tuple(slides.with_scanned_spacing(with_tagged_spacing(axis, series.keyframe), series) for axis in axes)
 
 
 def _axis_names(path: Path, axes: str, given: str | None) -> str:

@@ -83,6 +83,8 @@ class Metadata:
         imagej: ImageJ's entries.
         ome: the OME-XML.
         directories: of EXIF and GPS, by the tags that lead to them.
+        slide: Aperio's description of a slide.
+        is_scan: whether this is the scan of the slide, and not a thumbnail or a label.
         index_colours: colours, shape (256, 4), that replace palette indices when they are written.
     """
 
@@ -103,6 +105,8 @@ class Metadata:
     ome: OmeImage | None = None
     directories: Mapping[int, Tree] = field(default_factory=dict)
     index_colours: Array | None = None
+    slide: bytes | None = None
+    is_scan: bool = False
 
 
 def with_tagged_spacing(axis: Axis, page: tifffile.TiffPage, unit: str | None = None) -> Axis:

@@ -17,7 +17,7 @@ from ...geometry import INCH, RASTER, Grid
 from ...runtime.prefetch import map_threaded
 from .. import xmp
 from ..base import Array, Header, WriteOptions, dropped_warning
-from . import colours, dialects, foreign, geotiff, imagej, layouts, ome, tags
+from . import colours, dialects, foreign, geotiff, imagej, layouts, ome, slides, tags
 from .dialects import Part
 from .directories import append_trees
 from .encoding import can_encode_strips, rows_per_strip, strip_encoder
@@ -150,6 +150,8 @@ class TiffSink:
         header, metadata = self._parts[number]
         software = b"; ".join([*filter(None, (metadata.software, (header.history or "").encode()))])
         description = metadata.description if self._dialect in ("plain", "shaped") else None
+        if metadata.slide is not None and self._dialect in ("plain", "shaped"):
+            description = slides.updated_description(metadata.slide, header.grid, metadata.is_scan)
         if self._dialect == "ome" and number == 0:
             description = self._xml
         return {
