@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from upsample_cli.resize.request import MODES
+from upsample_cli.core.modes import MODES
 
 PACKAGE = Path(__file__).parents[2]
 PATIENCE = 20.0

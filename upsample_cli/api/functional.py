@@ -277,5 +277,8 @@ def _targets(spatial: Sequence[int], options: UpsampleOptions) -> list[AxisTarge
 def _one_per_axis(name: str, value: Any, count: int) -> list[Any]:
     values = [value] * count if np.ndim(value) == 0 else list(value)
     if len(values) != count:
-        raise ValueError(f"{name} must be one number or one for each of the {count} spatial axes, got {value!r}")
+        raise ValueError(
+            f"{name} must be one number or one for each of the {count} spatial axes, got {value!r}; the first two axes "
+            "are N and C; for arrays without them, such as (H, W, 3), use resize()"
+        )
     return values

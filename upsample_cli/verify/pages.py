@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import tifffile
 
-from ..resize.array_plan import ArrayPlan
-from ..resize.plan import Plan
+from ..pipeline.array_plan import ArrayPlan
+from ..pipeline.plan import Plan
 from .readback.model import MismatchError
 
 _REDUCED, _PALETTE, _RGB = 1, 3, 2  # values of NewSubfileType and PhotometricInterpretation

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import tifffile
-from tifffile import RESUNIT
+from tifffile import EXTRASAMPLE, PHOTOMETRIC, RESUNIT
 
 from ...geometry import INCH, Axis, Grid
-from ..base import Array
+from ..base import Array, Header
 
 if TYPE_CHECKING:
     from .directories import Tree
     from .ome import OmeImage
 
+_ICC = 34675  # tag
+_SAMPLE_RANGE = (280, 281)  # tags: MinSampleValue, MaxSampleValue
 _MILLIMETRES = {RESUNIT.INCH: INCH, RESUNIT.CENTIMETER: 10.0, RESUNIT.MILLIMETER: 1.0, RESUNIT.MICROMETER: 1e-3}
 _LARGEST_DENSITY = 1e7  # samples per millimetre: fractions of 32 bits hold it in every unit, with some digits
 
@@ -107,6 +109,35 @@ class Metadata:
     index_colours: Array | None = None
     slide: bytes | None = None
     is_scan: bool = False
+
+    def for_samples(self, header: Header) -> Metadata:
+        """See `AdaptableMetadata`."""
+        channels = header.grid["s"].size if header.grid.names[-1] == "s" else 1
+        is_rgb = self.layout.photometric in (PHOTOMETRIC.RGB, PHOTOMETRIC.PALETTE, PHOTOMETRIC.YCBCR) and channels > 2
+        is_inverted = self.layout.photometric == PHOTOMETRIC.MINISWHITE and channels == 1
+        grey = PHOTOMETRIC.MINISWHITE if is_inverted else PHOTOMETRIC.MINISBLACK
+        layout = replace(
+            self.layout,
+            photometric=PHOTOMETRIC.RGB if is_rgb else grey,
+            extrasamples=(EXTRASAMPLE.UNASSALPHA,) if header.alpha else None,
+            colormap=None,
+            predictor=None,
+            bitspersample=None,
+        )
+        return replace(self, layout=layout, tags=tuple(tag for tag in self.tags if tag.code not in _SAMPLE_RANGE))
+
+    def stripped(self) -> Metadata:
+        """See `AdaptableMetadata`; tags that the samples need, such as the profile, are kept."""
+        kept = tuple(tag for tag in self.tags if tag.code == _ICC)
+        imagej = {name: value for name, value in self.imagej.items() if name not in ("Info", "Labels")}
+        empty: dict[str, Any] = {
+            "software": None,
+            "description": None,
+            "slide": None,
+            "geo_tags": (),
+            "directories": {},
+        }
+        return replace(self, tags=kept, imagej=imagej, shaped={}, **empty)
 
 
 def with_tagged_spacing(axis: Axis, page: tifffile.TiffPage, unit: str | None = None) -> Axis:

@@ -16,7 +16,8 @@ from ...errors import OutputError
 from ...geometry import INCH, RASTER, Grid
 from ...runtime.prefetch import map_threaded
 from .. import xmp
-from ..base import Array, Header, WriteOptions, dropped_warning
+from ..base import Array, Header, WriteOptions
+from ..dropped import dropped_warning
 from . import colours, dialects, foreign, geotiff, imagej, layouts, ome, slides, tags
 from .dialects import Part
 from .directories import append_trees
