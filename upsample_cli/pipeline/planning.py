@@ -33,6 +33,8 @@ from .request import Request
 if TYPE_CHECKING:
     from ..core.linear_light import Curve
 
+_SINGLE_NUMBERS = (None, "PALETTE", "MINISWHITE")  # colours of pixels that are a single number, which may be labels
+
 
 def plan_array(
     request: Request, source: Source, targets: Mapping[str, AxisTarget], limit: float, path: Path, number: int = 0
@@ -201,7 +203,7 @@ def _codec(
     conversion: SampleConversion | None,
 ) -> SampleCodec:
     try:
-        if mode.is_label_mode and header.colours is not None:
+        if mode.is_label_mode and header.colours not in _SINGLE_NUMBERS:
             raise InputError(f"has {header.colours} colours, not labels; use --mode nearest to keep its values", path)
         if mode.preserves_values:
             return (label_codec if mode.is_label_mode else numeric_codec)(header.dtype, max_taps(axes))
