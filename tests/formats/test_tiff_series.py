@@ -203,3 +203,21 @@ def test_the_samples_of_a_pixel_keep_their_place(tmp_path, axes):
     tifffile.imwrite(tmp_path / "in.tif", np.zeros((8, 9, 3), np.uint8), photometric="rgb", metadata=None)
     with pytest.raises(RequestError, match="the samples of a pixel, s, are number 3 of its axes"):
         upsampled(tmp_path / "in.tif", tmp_path / "out.tif", scale=2, axes=axes)
+
+
+@pytest.mark.parametrize("planar", [False, True])
+@pytest.mark.parametrize("below", [False, True])
+@pytest.mark.parametrize("scale", [2, 3, 2.7, 0.5])
+def test_tifffile_recognises_levels_of_odd_sizes(tmp_path, planar, below, scale):
+    path, out = tmp_path / "in.tif", tmp_path / "out.tif"
+    array = samples((3, 65, 97) if planar else (65, 97))
+    options = {"photometric": "rgb", "planarconfig": "separate"} if planar else dict(GREY)
+    options |= {"metadata": None, "tile": (16, 16)}
+    with tifffile.TiffWriter(path) as writer:
+        writer.write(array, subifds=2 if below else None, **options)
+        for step in (2, 4):
+            writer.write(np.ascontiguousarray(array[..., ::step, ::step]), subfiletype=1, **options)
+    upsampled(path, out, scale=scale, verify=True)
+    with tifffile.TiffFile(out) as tiff:
+        assert [len(series.levels) for series in tiff.series] == [3]
+        assert len(tiff.pages) == (1 if below else 3)

@@ -225,11 +225,21 @@ def _codec(
 
 def _level_shapes(before: Header, shape: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
     """The shapes of as many pyramid levels as the input has, each with the same ratio to the largest level."""
-    full = before.grid.shape
     return tuple(
-        tuple(max(1, round(new * part / old)) for new, part, old in zip(shape, level, full, strict=True))
+        tuple(_level_size(*sizes) for sizes in zip(before.grid.shape, level, shape, strict=True))
         for level in before.levels
     )
+
+
+def _level_size(old: int, part: int, new: int) -> int:
+    """The size of a level of an axis of `new` samples, where the input has a level of `part` for `old` samples.
+
+    A level that is smaller by a whole number is rounded as in the input, since readers recognise levels by this.
+    """
+    divisor = max(1, round(old / part))
+    if -(-old // divisor) == part:
+        return -(-new // divisor)
+    return max(1, new // divisor if old // divisor == part else round(new * part / old))
 
 
 def _history(mode: Mode, axes: Mapping[str, AxisPlan], request: Request) -> str:
