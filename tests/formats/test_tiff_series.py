@@ -201,7 +201,7 @@ def test_levels_lie_over_the_extent_of_the_output(tmp_path, align_corners):
 @pytest.mark.parametrize("axes", ["syx", "tyx"])
 def test_the_samples_of_a_pixel_keep_their_place(tmp_path, axes):
     tifffile.imwrite(tmp_path / "in.tif", np.zeros((8, 9, 3), np.uint8), photometric="rgb", metadata=None)
-    with pytest.raises(RequestError, match="the samples of a pixel, s, are number 3 of its axes"):
+    with pytest.raises(RequestError, match=r"the samples of a pixel \(s\) are number 3 of its axes"):
         upsampled(tmp_path / "in.tif", tmp_path / "out.tif", scale=2, axes=axes)
 
 

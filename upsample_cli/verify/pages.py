@@ -16,6 +16,7 @@ from ..pipeline.plan import Plan
 from .readback.model import MismatchError
 
 _REDUCED, _PALETTE, _RGB = 1, 3, 2  # values of NewSubfileType and PhotometricInterpretation
+_ALPHA = (1, 2)  # values of ExtraSamples: premultiplied and straight
 _PER_INCH, _PER_UNKNOWN = 2, 1  # values of ResolutionUnit
 _DENSITY_ERROR = 1e-4
 _DIALECTS = frozenset(  # tifffile's names of kinds of files that define their pages
@@ -97,7 +98,8 @@ def _check_page(number: int, image: ArrayPlan, old: Any, new: Any) -> None:
         entries = 1 << min(old.bitspersample, 16)
         if old.colormap is None or not np.array_equal(old.colormap[:, :entries], new.colormap[:, :entries]):
             raise MismatchError(f"the palette of page {number} is not that of the input")
-    if old.photometric == new.photometric == _RGB and tuple(old.extrasamples) != tuple(new.extrasamples):
+    alphas = [[kind for kind in page.extrasamples if kind in _ALPHA] for page in (old, new)]
+    if old.photometric == new.photometric == _RGB and alphas[0] != alphas[1]:
         raise MismatchError(f"the extra samples of page {number} are {new.extrasamples}, not {old.extrasamples}")
     orientations = [page.tags.valueof("Orientation", default=1) for page in (old, new)]
     if orientations[0] != orientations[1]:

@@ -1,4 +1,4 @@
-"""What the tags of a series say: its header, and how it is to be written again."""
+"""Reads the tags of an image into a `Header` and the `Metadata` for writing it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from .samples import Conversion, Convert, conversion_of, significant_bits
 from .series import Image
 
 _DIALECTS = {"imagej": "imagej", "ome": "ome", "shaped": "shaped", "generic": "plain", "uniform": "plain"}
-_UNKNOWN_AXES = "IQ"  # tifffile's names for axes of which the file says nothing
+_UNKNOWN_AXES = "IQ"  # tifffile's names of axes that the file does not name
 _ICC, _GDAL_NODATA = 34675, 42113
 _YCBCR_TAGS = (529, 530, 531, 532)
 _LOG_COLOURS = (PHOTOMETRIC.LOGL, PHOTOMETRIC.LOGLUV)
@@ -32,13 +32,13 @@ _EXTRASAMPLES = tuple(EXTRASAMPLE)
 
 @dataclass(slots=True)
 class SeriesInfo:
-    """What is known of a series.
+    """Facts about an image.
 
     Attributes:
-        header: for the pipeline.
+        header: the header for the pipeline.
         convert: converts stored samples to those of the array; None if they are left alone.
         by_libtiff: whether the page is decoded by libtiff.
-        warnings: what is lost.
+        warnings: about what is lost.
     """
 
     header: Header
@@ -142,19 +142,19 @@ def _nodata(page: tifffile.TiffPage, dtype: np.dtype[Any], warnings: list[str]) 
 
 
 def _unsupported(series: tifffile.TiffPageSeries) -> str | None:
-    """What of the samples cannot be read, or not be interpolated."""
+    """A description of the samples if they cannot be read or interpolated, else None."""
     page = series.keyframe
     if libtiff.is_needed(page) and len(series) == 1:
         return None
     if series.dtype is None or series.dtype.kind not in "biufc":
-        return f"samples of type {series.dtype}, which are not supported; numbers are"
+        return f"samples of type {series.dtype}, which are not supported"
     if page.compression not in tifffile.TIFF.DECOMPRESSORS:
         return f"samples in {COMPRESSION(page.compression).name} compression, which is not supported"
     formats = page.tags.valueof("SampleFormat")
     if isinstance(formats, tuple) and len(set(formats)) > 1:
         return "samples of several types in a pixel, which are not supported"
     if page.photometric == PHOTOMETRIC.PALETTE and series.dtype.kind not in "bu":
-        return f"numbers of colours of type {series.dtype}, which are not supported"
+        return f"palette indices of type {series.dtype}, which are not supported"
     if page.photometric == PHOTOMETRIC.CFA:
         return "a mosaic of colours (CFA), which is not supported; develop it into RGB first"
     if colours.has_undecodable_subsampling(page):
@@ -163,13 +163,13 @@ def _unsupported(series: tifffile.TiffPageSeries) -> str | None:
 
 
 def _refuse_damaged(path: Path, tiff: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> None:
-    """A description that promises more than there is, in a file that tifffile would read as another kind."""
+    """Refuse a file whose description lists more than the file holds; tifffile would read it as another kind."""
     if "<OME" in series.keyframe.description[:2000] and not tiff.is_ome:
-        raise InputError("is damaged: its OME-XML has no end", path)
+        raise InputError("is damaged: its OME-XML is incomplete", path)
     planes = math.prod(series.shape) // math.prod(series.keyframe.shape)
     promised = int((tiff.imagej_metadata or {}).get("images", planes)) if series.kind == "imagej" else planes
     if planes < promised:
-        raise InputError(f"is truncated: {planes} planes where {promised} are promised", path)
+        raise InputError(f"is truncated: it holds {planes} of {promised} planes", path)
 
 
 def _metadata(tiff: tifffile.TiffFile, image: Image, warnings: list[str]) -> Metadata:
@@ -202,18 +202,18 @@ def _metadata(tiff: tifffile.TiffFile, image: Image, warnings: list[str]) -> Met
 
 
 def _description(page: tifffile.TiffPage) -> bytes | None:
-    """The description, unless it is in somebody's own language."""
+    """The description, unless a program uses it for its own metadata."""
     foreign = page.is_ome or page.is_imagej or _is_shaped_description(page.description) or "<OME" in page.description
     return None if foreign else tags.text(page, 270)
 
 
 def _is_shaped_description(description: str) -> bool:
-    """Whether it is tifffile's own."""
+    """Whether the description is metadata of tifffile."""
     return description.startswith("{") and '"shape":' in description
 
 
 def _shaped_entries(page: tifffile.TiffPage) -> dict[str, Any]:
-    """What tifffile's users have had it write besides the shape."""
+    """The entries that users of tifffile have added to its metadata."""
     for text in (page.description, page.description1):
         if _is_shaped_description(text):
             return {k: v for k, v in json.loads(text).items() if k not in ("shape", "axes", "truncated")}
@@ -244,7 +244,7 @@ def _axis_names(path: Path, axes: str, given: str | None) -> str:
             raise InputError(f"has {len(axes)} axes ({axes}); name each of them with --axes", path)
         if names.find("s") != axes.find("S"):
             where = f"number {axes.find('S') + 1} of its axes ({axes})" if "S" in axes else f"none of its axes ({axes})"
-            raise RequestError(f"--axes {given}: the samples of a pixel, s, are {where}", path)
+            raise RequestError(f"--axes {given}: the samples of a pixel (s) are {where}", path)
         return names
     unknown = [axis for axis in axes if axis in _UNKNOWN_AXES]
     if len(unknown) == 1 and "Z" not in axes:  # a plain stack of pages is a z stack
@@ -257,7 +257,7 @@ def _axis_names(path: Path, axes: str, given: str | None) -> str:
 def _layout(page: tifffile.TiffPage, warnings: list[str]) -> Layout:
     codec = COMPRESSION(page.compression)
     if codec not in tifffile.TIFF.COMPRESSORS:
-        warnings.append(f"{codec.name} compression cannot be written: Deflate takes its place")
+        warnings.append(f"{codec.name} compression cannot be written; Deflate is used instead")
         codec = COMPRESSION.ADOBE_DEFLATE
     jpeg = codec == COMPRESSION.JPEG
     decoded_to_rgb = page.photometric == PHOTOMETRIC.YCBCR and colours.is_interleaved_jpeg(page)
@@ -275,7 +275,7 @@ def _layout(page: tifffile.TiffPage, warnings: list[str]) -> Layout:
 
 
 def _levels(image: Image, warnings: list[str]) -> tuple[tuple[int, ...], ...]:
-    """The shapes of the smaller versions, where they have as many pages as the largest."""
+    """The shapes of the levels that have as many pages as the largest version."""
     shape, axes = colours.interleaved_shape(image.series)
     kept = []
     for level, names in map(colours.interleaved_shape, image.levels):

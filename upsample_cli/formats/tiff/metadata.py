@@ -1,4 +1,4 @@
-"""What is known of a TIFF file besides its samples, and what its plain tags say of the distance between samples."""
+"""Records of the sample layout and the metadata of a TIFF image, and the resolution tags."""
 
 from __future__ import annotations
 
@@ -65,25 +65,25 @@ class Layout:
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """How a series of the input is written, and what goes with it.
+    """The sample layout and the metadata of an image of the input.
 
     Attributes:
-        dialect: ``imagej``, ``ome``, ``shaped`` (tifffile's own) or ``plain``; ``vendor`` (a microscope's own) or
-            ``foreign`` (of another family), for which one of the others is chosen.
-        layout: how the samples are stored and interpreted.
+        dialect: ``imagej``, ``ome``, ``shaped`` (metadata of tifffile) or ``plain``; for ``vendor`` (of a microscope or
+            scanner) and ``foreign`` (of another family), one of the former is chosen.
+        layout: how samples are stored and interpreted.
         byteorder: ``<`` or ``>``.
         bigtiff: whether offsets have 64 bits.
-        resolution_unit: of the resolution tags.
-        quality: of the JPEG compression, where there is one.
-        chained: whether the levels of a pyramid follow in the chain of pages, and are not below the first.
+        resolution_unit: unit of the resolution tags.
+        quality: JPEG quality, or None.
+        chained: whether pyramid levels follow in the chain of pages; otherwise they are in SubIFDs.
         subfile_type: bits of NewSubfileType: a smaller version, a page of several, a mask.
-        software: what has written the input.
-        description: of the image, where it is in nobody's own language.
-        tags: those that are copied.
-        geo_tags: what lays the picture on the world, with places in it.
-        shaped: tifffile's own metadata.
-        imagej: ImageJ's entries.
-        ome: the OME-XML.
+        software: content of the tag Software.
+        description: image description, unless it is metadata of a program.
+        tags: tags that are copied.
+        geo_tags: GeoTIFF tags with raster positions or distances.
+        shaped: metadata of tifffile.
+        imagej: entries of ImageJ.
+        ome: the OME-XML and the image in it.
         directories: of EXIF and GPS, by the tags that lead to them.
         slide: Aperio's description of a slide.
         is_scan: whether this is the scan of the slide, and not a thumbnail or a label.
@@ -141,7 +141,7 @@ class Metadata:
 
 
 def with_tagged_spacing(axis: Axis, page: tifffile.TiffPage, unit: str | None = None) -> Axis:
-    """An axis x or y with the spacing of the resolution tags, in their unit, or in `unit` where they count in that."""
+    """The axis x or y with the spacing of the resolution tags, in `unit` if it is given, else in the tagged unit."""
     if axis.name not in ("x", "y"):
         return axis
     numerator, denominator = _rational(page.tags.valueof(f"{axis.name.upper()}Resolution"))
@@ -150,7 +150,7 @@ def with_tagged_spacing(axis: Axis, page: tifffile.TiffPage, unit: str | None = 
     tagged_unit = resolution_unit(page)
     if unit is None and tagged_unit in _MILLIMETRES:
         return Axis(axis.name, axis.size, _MILLIMETRES[tagged_unit] * denominator / numerator, "mm")
-    if unit is None and numerator == denominator:  # one sample per nothing: a way of saying nothing
+    if unit is None and numerator == denominator:  # a placeholder: 1 without a unit
         return axis
     return Axis(axis.name, axis.size, denominator / numerator, unit)
 
@@ -176,7 +176,7 @@ def has_storable_density(grid: Grid) -> bool:
 
 
 def resolution(grid: Grid, unit: RESUNIT) -> dict[str, Any]:
-    """The arguments of `TiffWriter.write` for the density of samples along x and y, in `unit` where it is a length."""
+    """The arguments of `TiffWriter.write` for the density along x and y, in `unit` if spacings are lengths."""
     axes = [grid[name] for name in ("x", "y") if name in grid.names]
     lengths = [axis.in_unit("mm") for axis in axes]
     if unit in _MILLIMETRES and all(axis.unit == "mm" for axis in lengths):

@@ -29,16 +29,16 @@ from .samples import from_full_range
 if TYPE_CHECKING:
     from ..picture.model import PictureInfo
 
-_MAX_CLASSIC_BYTES = imagej.MAX_BYTES  # of the samples that leave room for the rest of a file with offsets of 32 bits
+_MAX_CLASSIC_BYTES = imagej.MAX_BYTES  # of samples in a file with 32-bit offsets
 _GEO_KEYS = 34735
 _XMP, _PHOTOSHOP = 700, 34377
-_ENCODER_BYTES = 40 << 20  # bytes, measured: what they and the threads in which they run hold besides
-_BUFFER_BYTES = 4 << 20  # bytes of samples that are copied or wait to be encoded
+_ENCODER_BYTES = 40 << 20  # memory of encoders and their threads, measured
+_BUFFER_BYTES = 4 << 20  # of samples that are copied or wait to be encoded
 _REDUCED, _MASK = 1, 4  # bits of NewSubfileType
 
 
 class TiffSink:
-    """A TIFF file, in the dialect of the input where there is one; see `Sink`."""
+    """`Sink` of a TIFF file, written in the dialect of the input where possible."""
 
     def __init__(self, path: Path, headers: Sequence[Header], options: WriteOptions) -> None:
         self.warnings: list[str] = []
@@ -79,9 +79,9 @@ class TiffSink:
         headers, images = [header for header, _ in self._parts], [metadata.ome for _, metadata in self._parts]
         try:
             xml, warnings = ome.build_xml(headers, images, self._byteorder, path.name)
-        except ValueError as error:  # in the place of a number there is something else
-            what = f"the OME-XML of the input, which is damaged ({error})"
-            raise OutputError(f"cannot have {what}; write .npy", path) from error
+        except ValueError as error:  # an attribute is not a number
+            what = f"the OME-XML of the input is damaged ({error})"
+            raise OutputError(f"cannot be written: {what}; write .npy", path) from error
         self.warnings += warnings
         return xml
 
@@ -94,7 +94,7 @@ class TiffSink:
             and (self._parts[0][1].bigtiff or self._total_bytes() > _MAX_CLASSIC_BYTES),
             byteorder=self._byteorder,
             imagej=self._dialect == "imagej",
-            ome=False,  # its XML is ours
+            ome=False,  # the OME-XML is written as a description
             shaped=self._dialect == "shaped",
         ) as writer:
             for number, part in enumerate(self._parts):
@@ -120,7 +120,7 @@ class TiffSink:
                 append_trees(file, trees)
 
     def _arguments(self, part: Part, grid: Grid, slabs: Iterable[Array]) -> dict[str, Any]:
-        """The arguments of `TiffWriter.write` for an array, or a smaller version of it, with this `grid`."""
+        """The arguments of `TiffWriter.write` for an array or a level of it, with this `grid`."""
         header, metadata = part
         planar = layouts.is_planar(grid, metadata.layout)
         unit = metadata.resolution_unit
@@ -138,7 +138,7 @@ class TiffSink:
         }
 
     def _description_metadata(self, grid: Grid, metadata: Metadata, planar: bool) -> dict[str, Any] | None:
-        """What tifffile writes into the description by itself."""
+        """The metadata that tifffile writes into the description."""
         if self._dialect == "imagej":
             return imagej.description_entries(grid, metadata.imagej)
         if self._dialect == "shaped":
@@ -147,7 +147,7 @@ class TiffSink:
         return None
 
     def _tag_arguments(self, number: int) -> dict[str, Any]:
-        """The arguments of `TiffWriter.write` for what goes with the array of that number."""
+        """The arguments of `TiffWriter.write` for the tags of the array of that number."""
         header, metadata = self._parts[number]
         software = b"; ".join([*filter(None, (metadata.software, (header.history or "").encode()))])
         description = metadata.description if self._dialect in ("plain", "shaped") else None
@@ -165,7 +165,7 @@ class TiffSink:
         }
 
     def _total_bytes(self) -> int:
-        """Of the samples of all arrays, before compression."""
+        """Bytes of the samples of all arrays before compression."""
         return sum(
             stored_bytes(shape, header.grid, header.dtype.itemsize, metadata.layout.tile)
             for header, metadata in self._parts
@@ -179,7 +179,7 @@ def _level(part: Part) -> dict[str, Any]:
 
 
 def _updated_tags(grid: Grid, metadata: Metadata) -> Iterator[Tag]:
-    """The tags of the input, with what XMP says of dimensions and resolution made true."""
+    """The tags of the input, with dimensions and resolution in XMP and Photoshop's resources updated."""
     spacing = [grid[name].in_unit("mm") for name in "xy"]
     dpi = [INCH / axis.spacing for axis in spacing if axis.spacing and axis.unit == "mm"]
     size = spacing[0].size, spacing[1].size
@@ -202,9 +202,9 @@ def _geo_tags(grid: Grid, metadata: Metadata) -> list[Tag]:
 
 
 def _stored_chunks(slabs: Iterable[Array], part: Part, grid: Grid, planar: bool) -> Iterator[Array | bytes]:
-    """The samples as they lie in the file: whole, as pages, as tiles, or as strips that are encoded already.
+    """The samples as stored: raw bytes, pages, tiles or encoded strips.
 
-    Only planes of colours, and codecs that want to see a page, need a page to be in memory.
+    A whole page is held in memory only for planar samples and for codecs that need one.
     """
     header, metadata = part
     layout, shape = metadata.layout, page_shape(grid)
@@ -242,7 +242,7 @@ def _to_stored(part: Part) -> Callable[[Array], Array]:
 
 
 def _is_raw(part: Part) -> bool:
-    """Whether the samples lie in the file as they lie in memory, one after the other."""
+    """Whether the samples are stored as they are in memory."""
     header, metadata = part
     layout = metadata.layout
     encoded = (layout.compression, layout.tile, layout.bitspersample) != (None, None, None)
@@ -250,10 +250,10 @@ def _is_raw(part: Part) -> bool:
 
 
 def _memory_factor(part: Part) -> float:
-    """How many copies of the array are held: of a page or of a row of tiles, while they are encoded."""
+    """Memory held while pages or rows of tiles are encoded, in units of the size of the array."""
     header, metadata = part
     shape = page_shape(header.grid)
-    rows, copies = shape[0], 3  # the page, its planes, and what comes of them
+    rows, copies = shape[0], 3  # the page, its planes and the encoded data
     if not layouts.is_planar(header.grid, metadata.layout):
         if _is_raw(part):
             return 0.0

@@ -34,7 +34,7 @@ silence("tifffile")
 
 
 class TiffSource:
-    """A series of a TIFF file, decoded piece by piece, or mapped where it lies in one piece; see `Source`."""
+    """`Source` of an image of a TIFF file, mapped if its samples are contiguous, otherwise decoded in parts."""
 
     def __init__(self, path: Path, tiff: tifffile.TiffFile, image: Image, info: SeriesInfo) -> None:
         self.others: Sequence[Source] = ()
@@ -60,7 +60,7 @@ class TiffSource:
         self.streams = self.memory_factor < 1
 
     def _map_file(self) -> Mapped | None:
-        """All samples, mapped into memory, as an array of pages, if they lie in one piece."""
+        """All samples as a memory-mapped array of pages, if they are contiguous in the file."""
         series, tiff = self._series, self._page.parent  # of a set of files, the one that holds the samples
         if series.dataoffset is None or series.dtype is None or any(p is None or p.parent != tiff for p in series):
             return None
@@ -68,7 +68,7 @@ class TiffSource:
         dtype = series.dtype.newbyteorder(tiff.byteorder)
         needed = series.dataoffset + math.prod(series.shape) * dtype.itemsize
         if file.size < needed:
-            raise InputError(f"is truncated: {file.size:,} bytes where {needed:,} are promised", self._path)
+            raise InputError(f"is truncated: it has {file.size:,} of {needed:,} bytes", self._path)
         pages = (math.prod(series.shape) // math.prod(self._page.shape), *self._page.shape)
         return Mapped(Path(file.path), dtype, series.dataoffset, pages)
 
@@ -95,13 +95,13 @@ class TiffSource:
         return self._decoded_page
 
     def _mapped_rows(self, row_shape: tuple[int, ...], start: int, stop: int) -> Array | None:
-        """Rows of the file as it is mapped, without a copy."""
+        """Rows of the memory-mapped file, without a copy."""
         if self._mapped is None or self._planar:
             return None
         return self._mapped.rows(row_shape, start, stop)
 
     def _rows_of_pages(self, row_shape: tuple[int, ...], start: int, stop: int) -> Array:
-        """Rows that are, or are parts of, pages: from the lines of pixels in which they lie."""
+        """Rows made of pages or parts of pages, from the lines of pixels that contain them."""
         height, *line_shape = self._pixels_shape
         row, line = math.prod(row_shape), math.prod(line_shape)
         first, last = start * row // line, -(-stop * row // line)
@@ -115,12 +115,12 @@ class TiffSource:
 
     @property
     def _pixels_shape(self) -> tuple[int, ...]:
-        """The shape of a page as it is presented: lines, columns, and samples if there are several."""
+        """The shape of a page with interleaved samples: lines, columns, and samples if there are several."""
         shape = self._page.shape
         return (*shape[-2:], *shape[:-2]) if self._planar else shape
 
     def _page_rows(self, number: int, start: int, stop: int) -> Array:
-        """Lines of the page of that number."""
+        """Lines ``start:stop`` of a page."""
         try:
             if self._mapped is not None:
                 page = self._mapped.rows(self._page.shape, number, number + 1)[0]
@@ -134,7 +134,7 @@ class TiffSource:
     def _decoded(self, number: int, start: int, stop: int) -> Array:
         if self._chunked_page is None or self._chunked_page.number != number:
             page = self._series[number]
-            if page is None:  # a plane that OME-XML names and no file has
+            if page is None:  # a plane that OME-XML lists but no file holds
                 return np.zeros((stop - start, *self._pixels_shape[1:]), self._page.dtype)
             with open_file(page):
                 self._chunked_page = ChunkedPage(number, page, self._planar)
@@ -153,16 +153,16 @@ class TiffSource:
 
 
 def open_source(path: Path, options: ReadOptions) -> TiffSource:
-    """Open a TIFF file; the series behind the first one are the source's `others`.
+    """Open a TIFF file; the images after the first one are the source's `others`.
 
     Raises:
         InputError: it cannot be read.
-        RequestError: it has no such series as the options name.
+        RequestError: it has no image of the number that the options give.
     """
     try:
         with _captured_log() as messages:
             tiff = tifffile.TiffFile(path)
-    except Exception as error:  # tifffile raises whatever the bytes lead it into
+    except Exception as error:  # tifffile raises various exceptions for damaged files
         raise _unreadable(path, error) from error
     try:
         with _captured_log() as more_messages:
@@ -206,7 +206,7 @@ def _selected(images: list[Image], options: ReadOptions, path: Path) -> list[Ima
     if options.series is None:
         return images
     if options.series >= len(images):
-        raise RequestError(f"--series {options.series}: the file holds {len(images)}, the first has the number 0", path)
+        raise RequestError(f"--series {options.series}: the file holds {len(images)} images, numbered from 0", path)
     return [images[options.series]]
 
 
@@ -216,7 +216,7 @@ def _unreadable(path: Path, error: Exception) -> InputError:
 
 @contextmanager
 def _captured_log() -> Iterator[list[str]]:
-    """The messages that tifffile logs in this thread: of a damaged file, it often only logs that and reads on."""
+    """The messages that tifffile logs in this thread; it logs many kinds of damage and reads on."""
     handler = _ThreadMessages()
     _LOGGER.addHandler(handler)
     try:
@@ -226,7 +226,7 @@ def _captured_log() -> Iterator[list[str]]:
 
 
 class _ThreadMessages(logging.Handler):
-    """Collects the messages that are logged in the thread that makes it; other threads may read other files."""
+    """Collects messages of the current thread; other threads may read other files."""
 
     def __init__(self) -> None:
         super().__init__()

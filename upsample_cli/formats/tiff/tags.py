@@ -1,4 +1,4 @@
-"""Which tags of a page are copied as they are. A list of what may be, since others would make readers misread us."""
+"""Chooses the tags of a page that are copied. Unknown tags are dropped, since they may be untrue of the output."""
 
 from __future__ import annotations
 
@@ -12,36 +12,16 @@ from .directories import Layout as FileLayout
 from .directories import Tree, read_tree
 from .metadata import Tag
 
-_COPIED = frozenset(
-    (
-        *(
-            269,
-            271,
-            272,
-            274,
-            280,
-            281,
-            285,
-            286,
-            287,
-            301,
-            306,
-            315,
-            316,
-            318,
-            319,
-            321,
-        ),  # documents, cameras, colours
-        *(332, 333, 334, 336, 337, 340, 341, 529, 531, 532),  # inks, ranges and YCbCr
-        *(700, 33432, 33723, 34377),  # XMP, copyright, IPTC, Photoshop's
-        *(18246, 18249, 40091, 40092, 40093, 40094, 40095),  # ratings, and the texts of Windows
-        *(34735, 34736, 34737, 42112, 42113),  # the projection of GeoTIFF, GDAL's
-    )
+_DOCUMENT = frozenset(  # documents, cameras, authors, ratings, and the texts of Windows
+    (269, 271, 272, 274, 285, 306, 315, 316, 33432, 33723, 18246, 18249, 40091, 40092, 40093, 40094, 40095)
 )
-_PRIVATE_RANGE = frozenset(range(65000, 65536)) - frozenset(range(65420, 65470))  # those are Hamamatsu's, of slides
-_DOCUMENT = frozenset(  # those of `_COPIED` that may be found in EXIF
-    (*(269, 271, 272, 274, 285, 306, 315, 316, 33432, 33723), *(18246, 18249, 40091, 40092, 40093, 40094, 40095))
-)
+_COPIED = _DOCUMENT | {
+    *(280, 281, 286, 287, 301, 318, 319, 321),  # ranges, positions, colours
+    *(332, 333, 334, 336, 337, 340, 341, 529, 531, 532),  # inks, ranges and YCbCr
+    *(700, 34377),  # XMP, Photoshop's resources
+    *(34735, 34736, 34737, 42112, 42113),  # the projection of GeoTIFF, and GDAL's tags
+}
+_PRIVATE_RANGE = frozenset(range(65000, 65536)) - frozenset(range(65420, 65470))  # except Hamamatsu's tags of slides
 _EXIF, _GPS, _INTEROPERABILITY = 34665, 34853, 40965
 POINTERS = (_EXIF, _GPS, _INTEROPERABILITY)  # tags that lead to directories of EXIF
 _WIDTHS, _HEIGHTS = (40962, 4097), (40963, 4098)  # in EXIF and in its directory of interoperability
@@ -49,9 +29,9 @@ _SUBJECT_POSITIONS = (37396, 41492)  # in pixels of the input
 _LONG = 4
 _MAX_SAMPLE_VALUE, _PAGE_NUMBER = 281, 297
 _SHORT = 3
-_VENDOR_MARKERS = frozenset((700,))  # by which tifffile knows their files
-_RATIONALS = {5: "I", 10: "i"}  # by the numbers of their types
-_STRUCTURE = frozenset(  # read, made anew, or say how the samples are stored
+_VENDOR_MARKERS = frozenset((700,))  # by which tifffile recognises files of vendors
+_RATIONALS = {5: "I", 10: "i"}  # struct formats by data type
+_STRUCTURE = frozenset(  # written anew, or about the storage of samples
     (
         *(254, 255, 256, 257, 258, 259, 262, 266, 270, 273, 277, 278, 279, 282, 283, 284, 288, 289, 292, 293, 296, 297),
         *(305, 317, 320, 322, 323, 324, 325, 330, 338, 339, 347, 512, 513, 514, 515, 519, 520, 521, 530),
@@ -81,7 +61,7 @@ def highest_value(page: tifffile.TiffPage, bits: int | None) -> Iterator[Tag]:
 
 
 def dropped_names(page: tifffile.TiffPage, is_vendor: bool, kept: Container[int] = ()) -> list[str]:
-    """The names of the tags that are lost; those of directories that are `kept` are not."""
+    """The names of the tags that are dropped, without those of directories that are `kept`."""
     return [
         tag.name
         for tag in page.tags
@@ -90,12 +70,12 @@ def dropped_names(page: tifffile.TiffPage, is_vendor: bool, kept: Container[int]
 
 
 def is_document_tag(code: int) -> bool:
-    """Whether a tag of EXIF says of the picture what is true of the output as well."""
+    """Whether a tag of EXIF is true of the output as well."""
     return code in _DOCUMENT
 
 
 def written_value(data: bytes, dtype: int, byteorder: str) -> bytes | tuple[int, ...]:
-    """A stored value as `TiffWriter` takes it: bytes, or the numbers of fractions, whose bytes it miscounts."""
+    """A stored value as `TiffWriter` takes it: bytes; for fractions, numerators and denominators."""
     if dtype not in _RATIONALS:
         return data
     return struct.unpack(f"{byteorder}{len(data) // 4}{_RATIONALS[dtype]}", data)
@@ -127,12 +107,12 @@ def updated_directories(trees: Mapping[int, Tree], size: tuple[int, int]) -> dic
 
 
 def raw_value(tag: tifffile.TiffTag) -> bytes:
-    """The value as it lies in the file, in its byte order and encoding."""
+    """The value as stored, in the byte order of the file."""
     file = tag.parent.filehandle
     file.seek(tag.valueoffset)
     value: bytes = file.read(tag.valuebytecount)
     if len(value) < tag.valuebytecount:
-        raise ValueError(f"the tag {tag.name} lies beyond the end")
+        raise ValueError(f"the value of the tag {tag.name} lies beyond the end of the file")
     return value
 
 
@@ -141,7 +121,7 @@ def _value(tag: tifffile.TiffTag, byteorder: str) -> bytes | tuple[int, ...]:
 
 
 def text(page: tifffile.TiffPage, code: int) -> bytes | None:
-    """The value of a tag of text, without what fills it up."""
+    """The value of a text tag without trailing zeros."""
     tag = page.tags.get(code)
     return (raw_value(tag).rstrip(b"\0") or None) if tag is not None else None
 
