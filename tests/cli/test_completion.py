@@ -1,4 +1,4 @@
-"""Completion in real shells, as README has it: people type the beginning of a word and press the tabulator."""
+"""Completion in real shells, set up as docs/options.md says: people type the beginning of a word and press Tab."""
 
 import fcntl
 import os

@@ -87,7 +87,12 @@ def max_taps(axes: Iterable[AxisPlan]) -> int:
 
 
 def plan_axes(
-    in_sizes: Sequence[int], targets: Sequence[AxisTarget], mode: Mode, align_corners: bool, dtype: np.dtype[Any]
+    in_sizes: Sequence[int],
+    targets: Sequence[AxisTarget],
+    mode: Mode,
+    align_corners: bool,
+    dtype: np.dtype[Any],
+    context: TorchContext | None = None,
 ) -> list[AxisPlan]:
     """Plan every resized axis.
 
@@ -97,13 +102,14 @@ def plan_axes(
         mode: the interpolation mode.
         align_corners: as in PyTorch.
         dtype: of the samples; PyTorch's nearest modes depend on it.
+        context: PyTorch's code path; by default that of its CPU kernels.
 
     Raises:
         ValueError: an input or output size is not positive.
     """
     if min([*in_sizes, *(target.size for target in targets)], default=1) < 1:
         raise ValueError(f"sizes must be positive, got {tuple(in_sizes)} → {tuple(t.size for t in targets)}")
-    context = TorchContext.of(dtype, [target.size for target in targets])
+    context = context or TorchContext.of(dtype, [target.size for target in targets])
     plans = []
     matrices: dict[AxisMap, Matrix] = {}  # the axes of a square image share one
     for in_size, target in zip(in_sizes, targets, strict=True):

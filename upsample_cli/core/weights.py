@@ -102,6 +102,10 @@ class BandedMatrix:
         part = slice(start, stop)
         return replace(self, first=self.first[part], taps=self.taps[part], tap_count=self.tap_count[part])
 
+    def table(self) -> BandedMatrix:
+        """The matrix itself; see `LongMatrix.table`."""
+        return self
+
     def astype(self, dtype: DTypeLike) -> BandedMatrix:
         """The same matrix with weights of another dtype."""
         return replace(self, taps=self.taps.astype(dtype))

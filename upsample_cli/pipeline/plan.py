@@ -20,7 +20,7 @@ from .conversion import full_range
 from .planning import plan_array, plan_levels
 from .reference_grid import frame_warnings
 from .request import Request
-from .targets import find_targets
+from .targets import find_targets, implied_unit
 
 _LABEL_NAME = re.compile(r"[_-](a?seg|dseg|mask|labels?|parc|aparc|segmentation)$", re.IGNORECASE)
 _VISIBLE = 0.02  # samples by which content may move without a word
@@ -146,6 +146,9 @@ def _warnings(
     if any(image.before.levels and not image.after.levels for image in images):
         warnings.append("the smaller levels of the pyramid are dropped, because the image is cropped")
     warnings += [warning for image in images for warning in _conversion_warning(image, request)]
+    if request.spacing is not None and request.spacing.unit is None:
+        units = {unit for image in images if (unit := implied_unit(image.before.grid)) is not None}
+        warnings += [f"the axes have different units; --spacing is taken in {unit}, the unit of x" for unit in units]
     for image, wanted in zip(images, targets, strict=True):
         warnings += [*_aliasing_warning(image), *_spacing_warnings(image, wanted)]
     return tuple(dict.fromkeys(warnings))

@@ -95,7 +95,7 @@ def _spacings(spacing: PerAxis, grid: Grid) -> dict[str, float]:
     """The requested spacing of each axis, in the unit of the axis."""
     wanted = {}
     for name, number in spacing.resolve(grid.spatial, grid.names, "--spacing").items():
-        axis, unit = grid[name], spacing.unit
+        axis, unit = grid[name], spacing.unit or implied_unit(grid)
         ratio = 1.0
         if unit is not None and axis.spacing is not None:
             in_unit = axis.in_unit(unit)
@@ -105,6 +105,12 @@ def _spacings(spacing: PerAxis, grid: Grid) -> dict[str, float]:
             ratio = axis.spacing / _spacing_of(in_unit)
         wanted[name] = float(number) * ratio
     return wanted
+
+
+def implied_unit(grid: Grid) -> str | None:
+    """The unit of a spacing without a unit if the axes differ in theirs: that of x. None if they do not differ."""
+    units = {grid[name].unit for name in grid.spatial if grid[name].unit is not None}
+    return grid["x"].unit if len(units) > 1 and "x" in grid.names else None
 
 
 def _equal_spacings(choice: str, grid: Grid) -> dict[str, float]:
