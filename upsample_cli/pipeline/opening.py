@@ -11,15 +11,24 @@ from .reorient import Reoriented
 from .request import Request
 from .targets import orientation_for
 
+_PICTURE_COLOURS = (None, "LA", "RGB", "RGBA", "CMYK")  # of headers whose samples pictures hold
 
-def open_input(path: Path, request: Request) -> Source:
+
+def open_input(path: Path, request: Request, output_path: Path | None = None) -> Source:
     """Open the file at `path`; if it is put on the grid of a reference, its axes run as those of the reference.
+
+    Colours that a file at `output_path` could not hold are converted, if it is given.
 
     Raises:
         InputError: the file or its reference cannot be read.
         RequestError: the file cannot be put on the grid of its reference.
     """
     source = formats.open_source(path, read_options(request))
+    colours = source.header.colours
+    if output_path is not None and colours not in _PICTURE_COLOURS and formats.family_of(output_path) == "picture":
+        from ..formats.tiff.as_picture import for_picture  # rarely needed
+
+        source = for_picture(source)
     if request.like is None and request.paired_image is None:
         return source
     try:

@@ -45,14 +45,22 @@ def verify(plan: Plan, path: Path) -> None:
     try:
         with (
             read_back(path, formats.family_of(plan.output_path), expected) as arrays,
-            open_input(plan.source_path, plan.request) as source,
+            open_input(plan.source_path, plan.request, plan.output_path) as source,
         ):
             sources = [source, *source.others]
             for array_plan, array in zip(plan.arrays, arrays, strict=True):
                 if array is not None:
                     _check_grid(array_plan.after.grid, array)
+<<<<<<< HEAD
                     if array_plan.reads_output is None:
                         _check_samples(plan, array_plan, sources[array_plan.source_number], array)
+=======
+                    _check_samples(plan, array_plan, sources[array_plan.source_number], array)
+        if formats.family_of(plan.output_path) == formats.family_of(plan.source_path) == "tiff":
+            from .pages import check_pages  # imports tifffile
+
+            check_pages(plan, path)
+>>>>>>> main
     except MismatchError as mismatch:
         raise OutputError(f"--verify: {mismatch}; the output is withheld", plan.output_path) from None
     except UpsampleError:
