@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import tifffile
-from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC, PREDICTOR, RESUNIT
+from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC, PLANARCONFIG, PREDICTOR, RESUNIT
 
 from ...errors import InputError, RequestError
 from ...geometry import RASTER, Axis, Grid
@@ -150,6 +150,8 @@ def _unsupported(series: tifffile.TiffPageSeries) -> str | None:
         return f"samples of type {series.dtype}, which are not supported"
     if page.compression not in tifffile.TIFF.DECOMPRESSORS:
         return f"samples in {COMPRESSION(page.compression).name} compression, which is not supported"
+    if page.planarconfig not in tuple(PLANARCONFIG):
+        return f"samples in the planar configuration {page.planarconfig}, which does not exist"
     formats = page.tags.valueof("SampleFormat")
     if isinstance(formats, tuple) and len(set(formats)) > 1:
         return "samples of several types in a pixel, which are not supported"
