@@ -61,4 +61,4 @@ def foreign_items(page: tifffile.TiffPage, metadata: Metadata, levels: tuple[tup
 
 def _is_default(page: tifffile.TiffPage, code: int) -> bool:
     """Whether a tag says nothing that is lost: a default, or which of several pages this is."""
-    return code == _PAGE_NUMBER or code in _DEFAULTS and page.tags.valueof(code) == _DEFAULTS[code]
+    return code == _PAGE_NUMBER or (code in _DEFAULTS and page.tags.valueof(code) == _DEFAULTS[code])
