@@ -16,15 +16,19 @@ _DOUBLE, _SHORT = 12, 3
 _RASTER_TYPE, _PIXEL_IS_POINT = 1025, 2
 
 
+class DamagedTagsError(ValueError):
+    """The GeoTIFF tags of a file cannot be interpreted."""
+
+
 def georeference_tags(page: tifffile.TiffPage) -> tuple[Tag, ...]:
     """The tags that contain raster positions or distances.
 
     Raises:
-        ValueError: a tag has the wrong type or count.
+        DamagedTagsError: a tag has the wrong type or count.
     """
     found = [tag for code in _COUNTS if (tag := page.tags.get(code)) is not None]
     if any(tag.dtype != _DOUBLE or not tag.count or tag.count % _COUNTS[tag.code] for tag in found):
-        raise ValueError("its GeoTIFF tags have a wrong type or count")
+        raise DamagedTagsError("its GeoTIFF tags have a wrong type or count")
     return tuple(Tag(tag.code, _DOUBLE, tag.count, tag.value, True) for tag in found)
 
 

@@ -19,7 +19,7 @@ from ...errors import InputError, RequestError
 from ...runtime.library_messages import silence
 from ..base import Array, ReadOptions, Source, merge_leading_axes
 from ..mapped_array import Mapped
-from . import colours, libtiff
+from . import colours, geotiff, libtiff
 from .chunked_page import ChunkedPage, buffered_samples, open_file
 from .header import SeriesInfo, read_series_info
 from .series import Image, images_of
@@ -213,7 +213,8 @@ def _selected(images: list[Image], options: ReadOptions, path: Path) -> list[Ima
 
 
 def _unreadable(path: Path, error: Exception) -> InputError:
-    reason = f" ({error})" if isinstance(error, tifffile.TiffFileError) else ""  # other texts are about Python objects
+    is_about_file = isinstance(error, (tifffile.TiffFileError, geotiff.DamagedTagsError))
+    reason = f" ({error})" if is_about_file else ""  # other texts are about Python objects
     return InputError(f"is not a readable TIFF file, or is truncated{reason}", path)
 
 
