@@ -97,4 +97,5 @@ def _run(
     plan = plan._replace(threads=threads)
     written = run_plan(plan, source, overwrite=options.existing.replaces, progress=progress, tap=tap, check=check)
     thumbnails = None if tap is None else tap.thumbnails()
-    return planned._replace(status="done", bytes=written, thumbnails=thumbnails)
+    warnings = tuple(dict.fromkeys((*planned.warnings, *source.warnings)))  # some are found while samples are read
+    return planned._replace(status="done", bytes=written, thumbnails=thumbnails, warnings=warnings)

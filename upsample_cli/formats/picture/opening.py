@@ -5,27 +5,32 @@ from __future__ import annotations
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from PIL import Image as Image
-from PIL import UnidentifiedImageError
+from PIL import ImageFile, UnidentifiedImageError
 
 from ...errors import InputError
 
 _limit_lock = threading.Lock()
 _limit_users = 0
 _limit_before: int | None = None
+_tolerance_lock = threading.Lock()
 
 
-def open_image(path: Path) -> Image.Image:
+def open_image(path: Path, may_decode: bool = False) -> Image.Image:
     """Open a picture without decoding it.
+
+    Args:
+        path: the file.
+        may_decode: whether Pillow decodes files of this format when it opens them; then its own limit applies.
 
     Raises:
         InputError: Pillow does not recognize the format.
     """
     try:
-        with without_size_limit(), warnings.catch_warnings():
+        with nullcontext() if may_decode else without_size_limit(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about minor metadata errors, which Pillow tolerates
             return Image.open(path)
     except UnidentifiedImageError:
@@ -50,3 +55,14 @@ def without_size_limit() -> Iterator[None]:
             _limit_users -= 1
             if _limit_users == 0:
                 Image.MAX_IMAGE_PIXELS = _limit_before
+
+
+@contextmanager
+def tolerating_truncation() -> Iterator[None]:
+    """Let Pillow return what a truncated file holds; one thread at a time, since the switch is global."""
+    with _tolerance_lock:
+        before, ImageFile.LOAD_TRUNCATED_IMAGES = ImageFile.LOAD_TRUNCATED_IMAGES, True
+        try:
+            yield
+        finally:
+            ImageFile.LOAD_TRUNCATED_IMAGES = before
