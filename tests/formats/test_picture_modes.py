@@ -161,7 +161,7 @@ def test_the_resolution_of_a_jpeg_is_whole_in_jfif_or_exact_in_exif(tmp_path, dp
     with open_source(tmp_path / "out.jpg", ReadOptions()) as source:
         assert 25.4 / source.header.grid["x"].spacing == pytest.approx(dpi, rel=1e-4)
     with Image.open(tmp_path / "out.jpg") as image:
-        assert (282 in image.getexif()) == (dpi in (3.3, 70_000.0))
+        assert (282 in image.getexif()) == (dpi == 3.3)
 
 
 @pytest.mark.parametrize(("suffix", "said"), [(".jpg", True), (".webp", True), (".png", False), (".gif", False)])

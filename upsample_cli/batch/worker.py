@@ -47,7 +47,7 @@ def run_job(
     try:
         if skips_existing and _output_exists(job):
             return result._replace(status="skipped", reason=_EXISTS)
-        with open_input(job.input, job.request) as source:
+        with open_input(job.input, job.request, job.output) as source:
             plan = make_plan(job.request, source, job.input, job.output)
             result = _with_plan(result, plan)
             if not options.dry_run:

@@ -12,14 +12,20 @@ from .request import Request
 from .targets import orientation_for
 
 
-def open_input(path: Path, request: Request) -> Source:
+def open_input(path: Path, request: Request, output_path: Path | None = None) -> Source:
     """Open the file at `path`; if it is put on the grid of a reference, its axes run as those of the reference.
+
+    Colours that a file at `output_path` could not hold are converted, if it is given.
 
     Raises:
         InputError: the file or its reference cannot be read.
         RequestError: the file cannot be put on the grid of its reference.
     """
     source = formats.open_source(path, read_options(request))
+    if output_path is not None and source.header.colours == "CMYK":
+        from ..formats.as_rgb import for_output  # rarely needed
+
+        source = for_output(source, output_path)
     if request.like is None and request.paired_image is None:
         return source
     try:

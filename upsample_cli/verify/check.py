@@ -45,7 +45,7 @@ def verify(plan: Plan, path: Path) -> None:
     try:
         with (
             read_back(path, formats.family_of(plan.output_path), expected) as arrays,
-            open_input(plan.source_path, plan.request) as source,
+            open_input(plan.source_path, plan.request, plan.output_path) as source,
         ):
             sources = [source, *source.others]
             for array_plan, array in zip(plan.arrays, arrays, strict=True):

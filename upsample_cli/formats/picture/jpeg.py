@@ -22,6 +22,7 @@ MAX_SEGMENT_BYTES = 65_533  # without the length field
 _DEFAULT_QUALITY = 95
 _SOS, _EOI, _COM, _APP0, _APP1, _APP2, _APP11, _APP13, _APP14 = 0xDA, 0xD9, 0xFE, 0xE0, 0xE1, 0xE2, 0xEB, 0xED, 0xEE
 _JFIF = b"JFIF\0"
+_THUMBNAILED = (_JFIF, b"JFXX\0")  # segments that are written anew, or hold a thumbnail
 _XMP, _ICC, _MPF = b"http://ns.adobe.com/xap/1.0/\0", b"ICC_PROFILE\0", b"MPF\0"
 _MAX_RELATIVE_ERROR = 0.005  # of JFIF's integer resolution; beyond it, only EXIF stores the resolution
 _TAIL_BYTES = 65_536  # searched for data after the picture
@@ -59,7 +60,7 @@ def read(image: JpegImagePlugin.JpegImageFile, file: BinaryIO) -> PictureMetadat
     kept = tuple((marker, data) for marker, data in segments if _is_copied(marker, data))
     names = {f"APP{marker - _APP0}" for marker, data in kept if marker != _COM}
     warnings = []
-    if other := sorted({_name(data) for marker, data in segments if marker == _APP0 and not data.startswith(_JFIF)}):
+    if other := sorted({_name(data) for marker, data in segments if marker == _APP0 and not data.startswith(_THUMBNAILED)}):
         warnings.append(f"its APP0 segments {', '.join(other)} are dropped")
     if any(marker == _APP11 for marker, _ in segments):
         warnings.append(
