@@ -88,5 +88,4 @@ def _complement(samples: Array) -> Array:
         return rgb.astype(samples.dtype)
     full = np.iinfo(samples.dtype).max
     paper = full - samples.astype(np.float32)
-    rgb = np.rint(paper[..., :3] * (paper[..., 3:] / full)).astype(samples.dtype)
-    return rgb
+    return np.asarray(np.rint(paper[..., :3] * (paper[..., 3:] / full)).astype(samples.dtype))

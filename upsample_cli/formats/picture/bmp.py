@@ -103,10 +103,10 @@ def _field(pixels: Array, mask: int, deep: bool) -> Array:
     highest = mask >> shift
     values = (pixels & np.array(mask, pixels.dtype)) >> shift
     if highest == full:
-        return values.astype(dtype)
+        return np.asarray(values.astype(dtype))
     if highest > 65_535:
-        return (values / highest * full + 0.5).astype(dtype)
-    return ((np.arange(highest + 1) * full + highest // 2) // highest).astype(dtype)[values]
+        return np.asarray((values / highest * full + 0.5).astype(dtype))
+    return np.asarray(((np.arange(highest + 1) * full + highest // 2) // highest).astype(dtype)[values])
 
 
 def _linear_to_srgb(samples: Array) -> Array:
@@ -114,7 +114,7 @@ def _linear_to_srgb(samples: Array) -> Array:
     light = (samples / 8192.0).clip(0, 1)
     curved = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
     curved[..., 3] = light[..., 3]
-    return np.rint(curved * 65_535).astype(np.uint16)
+    return np.asarray(np.rint(curved * 65_535).astype(np.uint16))
 
 
 def write(file: BinaryIO, frames: Array, spec: EncodeSpec) -> None:

@@ -256,7 +256,7 @@ def _read_directory(data: bytes | bytearray, order: str, offset: int) -> tuple[D
     """
     try:
         (count,) = struct.unpack_from(order + "H", data, offset)
-        entries = {}
+        entries: Directory = {}
         for number in range(count):
             tag, field_type, values, value = struct.unpack_from(order + "HHI4s", data, offset + 2 + 12 * number)
             if _is_valid(data, order, Entry(field_type, values, value)):

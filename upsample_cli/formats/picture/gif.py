@@ -112,18 +112,22 @@ def read(file: BinaryIO, truncated: bool = False) -> tuple[Layout, PictureMetada
             else:
                 plain_text = plain_text or label == _PLAIN_TEXT
                 _skip_blocks(file)
-        elif truncated and frames:
-            break
-        else:
+        elif not (truncated and frames):
             raise ValueError("unknown data between blocks")
+    warnings = ["its plain text extensions are dropped"] if plain_text else []
+    layout = _layout(screen, palette, frames, warnings)
+    return layout, _metadata(screen, frames, comments, applications, warnings)
+
+
+def _layout(screen: bytes, palette: bytes | None, frames: list[Frame], warnings: list[str]) -> Layout:
+    """The layout of all frames, on a canvas that contains them."""
     if not frames:
         raise ValueError("it has no frame")
     width, height = struct.unpack_from("<HH", screen, 6)
     size = (max(width, *(f.box[0] + f.box[2] for f in frames)), max(height, *(f.box[1] + f.box[3] for f in frames)))
-    warnings = ["its plain text extensions are dropped"] if plain_text else []
     if size != (width, height):
         warnings.append(f"its frames exceed its screen of {width}×{height} pixels, which is enlarged")
-    return Layout(size, palette, tuple(frames)), _metadata(screen, frames, comments, applications, warnings)
+    return Layout(size, palette, tuple(frames))
 
 
 def _metadata(

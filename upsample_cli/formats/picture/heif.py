@@ -45,7 +45,7 @@ def read(file: BinaryIO, path: Path) -> Picture:
     mode, deep = image.mode.removesuffix(";16"), ";16" in image.mode
     premultiplied = mode == "RGBa"
     mode = "I;16" if deep and mode in ("I", "L") else mode.upper()
-    info = image.info
+    info: dict[str, Any] = dict(image.info)
     warnings = [f"only the first of its {len(opened)} pictures is resized"] if len(opened) > 1 else []
     if info.get("depth_images"):
         warnings.append("its depth map is dropped")

@@ -22,7 +22,7 @@ MAX_SEGMENT_BYTES = 65_533  # without the length field
 _DEFAULT_QUALITY = 95
 _SOS, _EOI, _COM, _APP0, _APP1, _APP2, _APP11, _APP13, _APP14 = 0xDA, 0xD9, 0xFE, 0xE0, 0xE1, 0xE2, 0xEB, 0xED, 0xEE
 _JFIF = b"JFIF\0"
-_THUMBNAILED = (_JFIF, b"JFXX\0")  # segments that are written anew, or hold a thumbnail
+_REWRITTEN = (_JFIF, b"JFXX\0")  # segments that are written anew, or hold a thumbnail
 _XMP, _ICC, _MPF = b"http://ns.adobe.com/xap/1.0/\0", b"ICC_PROFILE\0", b"MPF\0"
 _MAX_RELATIVE_ERROR = 0.005  # of JFIF's integer resolution; beyond it, only EXIF stores the resolution
 _TAIL_BYTES = 65_536  # searched for data after the picture
@@ -60,8 +60,9 @@ def read(image: JpegImagePlugin.JpegImageFile, file: BinaryIO) -> PictureMetadat
     kept = tuple((marker, data) for marker, data in segments if _is_copied(marker, data))
     names = {f"APP{marker - _APP0}" for marker, data in kept if marker != _COM}
     warnings = []
-    if other := sorted({_name(data) for marker, data in segments if marker == _APP0 and not data.startswith(_THUMBNAILED)}):
-        warnings.append(f"its APP0 segments {', '.join(other)} are dropped")
+    unknown = [data for marker, data in segments if marker == _APP0 and not data.startswith(_REWRITTEN)]
+    if unknown:
+        warnings.append(f"its APP0 segments {', '.join(sorted(set(map(_name, unknown))))} are dropped")
     if any(marker == _APP11 for marker, _ in segments):
         warnings.append(
             "its APP11 segments (such as content credentials, valid only for the original samples) are dropped"
@@ -101,10 +102,11 @@ def _segments(file: BinaryIO) -> Iterator[Segment]:
 
 
 def _has_trailer(file: BinaryIO) -> bool:
-    """Whether data other than zeros follows the end-of-image marker."""
+    """Whether data other than zeros follows the end-of-image marker, which a truncated file lacks."""
     file.seek(0, io.SEEK_END)
     file.seek(max(0, file.tell() - _TAIL_BYTES))
-    return not file.read().rstrip(b"\0").endswith(bytes([0xFF, _EOI]))
+    tail, end = file.read().rstrip(b"\0"), bytes([0xFF, _EOI])
+    return (end in tail or len(tail) == _TAIL_BYTES) and not tail.endswith(end)
 
 
 def _is_copied(marker: int, data: bytes) -> bool:

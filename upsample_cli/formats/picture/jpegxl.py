@@ -12,13 +12,14 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 
 from ..base import Array
+from . import exif
 from .jpeg2000 import boxes
 from .model import EncodeSpec, Picture, PictureMetadata, PixelKind
 
 CODESTREAM, CONTAINER = b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n"
 MAGIC = (CODESTREAM, CONTAINER)
 _HEADER_BYTES = 65_536  # of the codestream, within which the image header ends
-_BROTLI = b"brob"  # a compressed box
+_DROPPED = {b"brob": "compressed metadata", b"jumb": "JUMBF boxes"}  # by name of their boxes
 _RATIOS = {1: (1, 1), 2: (12, 10), 3: (4, 3), 4: (3, 2), 5: (16, 9), 6: (5, 4), 7: (2, 1)}  # width to height
 _SIDE = ((1, 9), (1, 13), (1, 18), (1, 30))  # smallest value and number of bits of each way to store a number
 _ENUM = ((0, 0), (1, 0), (2, 4), (18, 6))
@@ -39,6 +40,7 @@ class _ImageHeader(NamedTuple):
     alpha: bool
     animated: bool
     premultiplied: bool
+    icc: bool
 
 
 class _Bits:
@@ -71,47 +73,44 @@ def read(file: BinaryIO) -> Picture:
     Raises:
         ValueError: the file is damaged.
     """
-    file.seek(0)
-    codestream, exif, xmp, dropped = file.read(_HEADER_BYTES), b"", b"", set()
-    if codestream.startswith(CONTAINER):
-        codestream = b""
-        for name, start, size in boxes(file, 0):
-            file.seek(start)
-            if name in (b"jxlc", b"jxlp") and len(codestream) < _HEADER_BYTES:
-                data = file.read(min(size, _HEADER_BYTES))
-                codestream += data[4:] if name == b"jxlp" else data
-            elif name == b"Exif":
-                data = file.read(size)
-                exif = data[4 + int.from_bytes(data[:4], "big") :]
-            elif name == b"xml ":
-                xmp = file.read(size)
-            elif name in (_BROTLI, b"jumb"):
-                dropped.add("compressed metadata" if name == _BROTLI else "JUMBF boxes")
+    codestream, exif_data, xmp, dropped = _contents(file)
     if not codestream.startswith(CODESTREAM):
         raise ValueError("it has no codestream")
     header = _image_header(_Bits(codestream[2:1026]))
-    kind = PixelKind("JPEG XL", _MODES[header.grey, header.alpha], header.size, False, _dtype(header))
-    if kind.mode == "L" and kind.dtype:
-        kind = kind._replace(mode="F" if header.is_float else "I;16")
-    warnings = [f"these metadata entries are dropped: {', '.join(sorted(dropped))}"] if dropped else []
     if header.premultiplied:
         raise ValueError("its colours are premultiplied by alpha, which is not supported")
-    metadata = PictureMetadata(exif=_upright(exif), xmp=xmp, warnings=tuple(warnings))
-    if header.animated:
-        metadata = metadata._replace(warnings=(*warnings, "only the first frame of its animation is resized"))
+    warnings = [f"these metadata entries are dropped: {', '.join(sorted(dropped))}"] if dropped else []
+    warnings += ["only the first frame of its animation is resized"] if header.animated else []
+    warnings += ["its ICC profile is dropped"] if header.icc else []
+    mode, dtype = _MODES[header.grey, header.alpha], _dtype(header)
+    if mode == "L" and dtype:
+        mode = "F" if header.is_float else "I;16"
+    kind = PixelKind("JPEG XL", mode, header.size, False, dtype)
+    metadata = PictureMetadata(exif=exif.upright(exif_data), xmp=xmp, warnings=tuple(warnings))
     return Picture(kind, metadata, partial(_decode, header.animated), upright=True)
 
 
-def _upright(exif: bytes) -> bytes:
-    """EXIF whose orientation is 1: that of the codestream counts, and the decoder applies it."""
-    if not exif:
-        return b""
-    from . import exif as exif_format
-
-    try:
-        return exif_format.updated(exif, None, None, None)
-    except ValueError:
-        return exif
+def _contents(file: BinaryIO) -> tuple[bytes, bytes, bytes, set[str]]:
+    """The start of the codestream, EXIF, XMP, and what is dropped."""
+    file.seek(0)
+    codestream, exif_data, xmp = file.read(_HEADER_BYTES), b"", b""
+    dropped: set[str] = set()
+    if not codestream.startswith(CONTAINER):
+        return codestream, exif_data, xmp, dropped
+    codestream = b""
+    for name, start, size in boxes(file, 0):
+        file.seek(start)
+        if name in (b"jxlc", b"jxlp") and len(codestream) < _HEADER_BYTES:
+            data = file.read(min(size, _HEADER_BYTES))
+            codestream += data[4:] if name == b"jxlp" else data
+        elif name == b"Exif":
+            data = file.read(size)
+            exif_data = data[4 + int.from_bytes(data[:4], "big") :]
+        elif name == b"xml ":
+            xmp = file.read(size)
+        elif name in _DROPPED:
+            dropped.add(_DROPPED[name])
+    return codestream, exif_data, xmp, dropped
 
 
 def _dtype(header: _ImageHeader) -> str:
@@ -123,7 +122,7 @@ def _dtype(header: _ImageHeader) -> str:
 def _image_header(bits: _Bits) -> _ImageHeader:
     width, height = _size(bits)
     if bits.flag():  # every field has its default
-        return _ImageHeader((width, height), 8, False, False, False, False, False)
+        return _ImageHeader((width, height), 8, False, False, False, False, False, False)
     orientation, animated = 1, False
     if bits.flag():
         orientation = bits.take(3) + 1
@@ -140,12 +139,12 @@ def _image_header(bits: _Bits) -> _ImageHeader:
         is_alpha, is_premultiplied = _extra_channel(bits)
         alpha, premultiplied = alpha or is_alpha, premultiplied or is_premultiplied
     bits.flag()  # whether colours are stored as XYB
-    grey = False
+    grey = icc = False
     if not bits.flag():  # not the default colour encoding
-        bits.flag()  # whether there is an ICC profile
+        icc = bits.flag()
         grey = bits.choose(_ENUM) == _GREY
     size = (height, width) if orientation in _SIDES_SWAPPED else (width, height)
-    return _ImageHeader(size, depth, is_float, grey, alpha, animated, premultiplied)
+    return _ImageHeader(size, depth, is_float, grey, alpha, animated, premultiplied, icc)
 
 
 def _size(bits: _Bits) -> tuple[int, int]:

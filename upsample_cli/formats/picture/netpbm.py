@@ -128,8 +128,8 @@ def _decode(layout: _Layout, file: BinaryIO) -> Array:
             raise ValueError("the file is truncated")
         if layout.magic == b"P4":
             rows = np.frombuffer(data, np.uint8).reshape(height, -1)
-            return np.unpackbits(rows, axis=1, count=width) == 0
-        samples = np.frombuffer(data, _stored_type(layout))
+            return np.asarray(np.unpackbits(rows, axis=1, count=width) == 0)
+        samples = np.asarray(np.frombuffer(data, _stored_type(layout)))
     if layout.magic in _FLOAT:
         rows = samples.reshape(layout.shape)[::-1]  # stored from the bottom up
     else:
@@ -159,7 +159,7 @@ def _scaled(samples: Array, highest: int) -> Array:
     if highest in (1, full):
         return samples.astype(dtype, copy=False)
     table = np.minimum(np.arange(full + 1) * (full / highest) + 0.5, full).astype(dtype)
-    return table[np.minimum(samples, highest)]
+    return np.asarray(table[np.minimum(samples, highest)])
 
 
 def write(file: BinaryIO, frames: Array, spec: EncodeSpec) -> None:
@@ -193,5 +193,3 @@ def write_pam(file: BinaryIO, frames: Array, spec: EncodeSpec) -> None:
 
 def _highest(frame: Array) -> int:
     return 1 if frame.dtype == bool else int(np.iinfo(frame.dtype).max)
-
-

@@ -33,7 +33,7 @@ _WRITERS = {  # modules by format; `pillow_formats` writes others
 }
 _COMMON_SUFFIXES = {
     **{".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".gif": "GIF"},
-    **{".jxl": "JPEG XL", ".heic": "HEIF", ".heif": "HEIF", ".pam": "PAM", ".rgbe": "HDR"},  # unknown to Pillow
+    **{".jxl": "JPEG XL", ".heic": "HEIF", ".heif": "HEIF", ".pam": "PAM", ".rgbe": "HDR"},  # not Pillow's
 }
 _ANIMATED = ("PNG", "WEBP", "GIF", "AVIF")
 _MAX_SIDE_PIXELS = {"JPEG": 65_500, "WEBP": 16_383, "GIF": 65_535, "ICO": 256}
@@ -46,7 +46,13 @@ _GREY_MODES = {
     np.dtype("i4"): "I",
     np.dtype("f4"): "F",
 }
-_ENCODER_BYTES_PER_PIXEL = {"WEBP": 17.0, "AVIF": 36.0, "GIF": 6.0, "JPEG XL": 60.0, "HEIF": 30.0}  # peak memory, measured
+_ENCODER_BYTES_PER_PIXEL = {
+    "WEBP": 17.0,
+    "AVIF": 36.0,
+    "GIF": 6.0,
+    "JPEG XL": 60.0,
+    "HEIF": 30.0,
+}  # peak memory, measured
 _QUANTISER_BYTES_PER_PIXEL = 14.0
 _ENCODER_BYTES_PER_BYTE = {"PNG": 0.6}  # per byte of samples: the encoded file
 _PILLOW_BYTES_PER_BYTE = 1.8  # per byte of samples: the encoded file and Pillow's image

@@ -245,7 +245,8 @@ class PictureSource(InMemory):
             from .padding import Padded
 
             with self._path.open("rb") as file:
-                return self._own.decode(cast(BinaryIO, Padded(file)) if tolerant else file)
+                rows = self._own.decode(cast(BinaryIO, Padded(file)) if tolerant else file)
+            return rows * np.uint8(255) if rows.dtype == bool and self._mode == "L" else rows
         if tolerant:  # what Pillow has decoded so far is incomplete
             self._close()
             self.__dict__.pop("_image", None)

@@ -149,4 +149,3 @@ def alpha_from_key(planes: Array, structure: Structure) -> Array:
         colour_key = np.array(structure.colour_key) * (255 // (2**structure.depth - 1) if structure.depth < 8 else 1)
         alpha[(planes == colour_key).all(-1)] = 0
     return alpha
-

@@ -124,9 +124,7 @@ def read(file: BinaryIO, truncated: bool = False) -> tuple[Structure, PictureMet
     return structure, _metadata(chunks, by_name, structure)
 
 
-def _parse(
-    file: BinaryIO, truncated: bool
-) -> tuple[list[Chunk], tuple[Frame, ...], tuple[tuple[int, int], ...], bool]:
+def _parse(file: BinaryIO, truncated: bool) -> tuple[list[Chunk], tuple[Frame, ...], tuple[tuple[int, int], ...], bool]:
     """The chunks without samples, the frames, the default image, and whether the latter is not one of the frames."""
     chunks: list[Chunk] = []
     frames: list[tuple[bytes, list[tuple[int, int]]]] = []
