@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, ImageOps, ImageSequence
 
 from ..formats.base import Array, Source
-from ..formats.picture.model import CHANNELS, INDEXED, PictureInfo
+from ..formats.picture.model import ALPHA, CHANNELS, INDEXED, PictureInfo
 from ..formats.picture.opening import without_size_limit
 from ..formats.picture.pixels import rgba_table
 from .readback.model import MismatchError
@@ -62,6 +62,8 @@ def _upright(frame: Image.Image, info: PictureInfo) -> Array:
     if turned.mode in ("I;16", "I"):
         return (np.asarray(turned).astype(np.int64) >> 8).astype(np.int16)[..., None]
     mode = {"1": "L", INDEXED: "RGBA", "I;16": "L"}.get(info.mode, info.mode)
+    if info.mode in ALPHA and not turned.has_transparency_data:  # alpha that Pillow does not read, as in some BMP
+        mode = info.mode.removesuffix("A")
     array = np.asarray(turned.convert(mode))
     return (array if array.ndim == 3 else array[..., None]).astype(np.float64 if mode == "F" else np.int16)
 
@@ -79,6 +81,8 @@ def _as_bytes(rows: Array, info: PictureInfo) -> Array:
 
 
 def _compare(ours: Array, theirs: Array, number: int, exact: bool) -> None:
+    if theirs.shape[2] == ours.shape[2] - 1 and theirs.shape[2] in (1, 3):
+        theirs = np.concatenate([theirs, ours[: len(theirs), : theirs.shape[1], -1:]], -1)
     height, width = min(ours.shape[0], theirs.shape[0]), min(ours.shape[1], theirs.shape[1])
     if (height, width) != theirs.shape[:2] or ours.shape[2] != theirs.shape[2]:
         raise MismatchError(f"Pillow reads the input as {theirs.shape} where {ours.shape} was read")

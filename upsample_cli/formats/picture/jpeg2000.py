@@ -12,7 +12,7 @@ _UUIDS = {
     bytes.fromhex("be7acfcb97a942e89c71999491e3afac"): "XMP",
     bytes.fromhex("33c7a4d2b81d4723a0baf1a3e097ad38"): "IPTC",
 }
-_SUPERBOXES = (b"jp2h", b"asoc", b"uinf")
+_SUPERBOXES = (b"jp2h", b"asoc", b"uinf", b"moov", b"trak", b"mdia", b"minf", b"stbl")  # of AVIF from moov on
 _METHOD_ICC = 2  # method of a colour specification box that holds a restricted ICC profile
 _UUID_BYTES = 16
 

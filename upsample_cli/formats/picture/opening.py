@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 
 from PIL import Image as Image
@@ -19,18 +19,14 @@ _limit_before: int | None = None
 _tolerance_lock = threading.Lock()
 
 
-def open_image(path: Path, may_decode: bool = False) -> Image.Image:
+def open_image(path: Path) -> Image.Image:
     """Open a picture without decoding it.
-
-    Args:
-        path: the file.
-        may_decode: whether Pillow decodes files of this format when it opens them; then its own limit applies.
 
     Raises:
         InputError: Pillow does not recognize the format.
     """
     try:
-        with nullcontext() if may_decode else without_size_limit(), warnings.catch_warnings():
+        with without_size_limit(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about minor metadata errors, which Pillow tolerates
             return Image.open(path)
     except UnidentifiedImageError:

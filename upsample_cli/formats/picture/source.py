@@ -46,7 +46,6 @@ _ORIENT: dict[int, Callable[[Array], Array]] = {  # by EXIF orientation: functio
     8: lambda rows: rows[:, ::-1].swapaxes(0, 1),
 }
 _JPEG_FORMATS = ("JPEG", "MPO")  # Pillow calls JPEG files with several pictures MPO
-_ICON_SUFFIXES = (".ico", ".cur", ".icns")  # Pillow decodes their pictures when it opens the file
 _PLAUSIBLE_SPACING_MM = (1e-7, 1e6)  # from a tenth of a nanometre to a kilometre
 _FULL_CANVASES = 3  # RGBA images of the size of the canvas that Pillow holds while it shows an animation
 _SIDES_SWAPPED = (5, 6, 7, 8)  # orientations that swap width and height
@@ -77,7 +76,7 @@ class PictureSource(InMemory):
         """The picture opened by Pillow; not needed for formats that modules of this package decode."""
         from .opening import open_image
 
-        return open_image(self._path, may_decode=self._path.suffix.lower() in _ICON_SUFFIXES)
+        return open_image(self._path)
 
     def _close(self) -> None:
         if "_image" in self.__dict__:
@@ -144,8 +143,10 @@ class PictureSource(InMemory):
 
                 kind, metadata = webp.read(file)
                 return kind, metadata, kind.mode not in ALPHA
-            from . import decoders
+            from . import decoders, icons
 
+            if start.startswith(icons.MAGIC):
+                icons.check_sizes(file)
             self._own = decoders.read(file, self._path)
             if self._own is not None:
                 return self._own.kind, self._own.metadata, False
