@@ -89,7 +89,7 @@ def by_opencv(path: Path) -> Images:
     import cv2
 
     array = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-    if array is None or path.suffix.lower() in (".gif", ".hdr"):
+    if array is None or path.suffix.lower() in (".gif", ".hdr") or b"acTL" in path.read_bytes()[:1000]:
         raise ValueError("not read")
     if array.ndim == 3:
         array = array[..., [2, 1, 0, 3][: array.shape[2]]]
@@ -147,7 +147,7 @@ def read_all(path: Path) -> dict[str, Images]:
 
 def difference(before: Images, after: Images, run: str, lossy: bool) -> str | None:
     """How the images of an output differ from what the run makes of those of its input; None if they do not."""
-    if len(before) > 1 and len({image.shape for image in (*before, *after)}) == 2:  # frames, or planes of a volume
+    if len(before) > 1 and len({i.shape for i in before}) == len({i.shape for i in after}) == 1:  # frames, or planes of a volume
         before, after = [np.stack(before)], [np.stack(after)]
     if len(before) != len(after):
         return f"{len(after)} images where the input has {len(before)}"
@@ -200,6 +200,8 @@ def _image_difference(before: np.ndarray, after: np.ndarray, run: str, lossy: bo
         before = before.repeat(2, axis) if run == "nearest" else _interpolated(before, axis, new, factor)
     with np.errstate(invalid="ignore"):
         errors = np.abs(before - after)
+    if has_alpha and before.ndim == 4:  # animations: readers blend partial alpha in several ways
+        errors = errors[np.isin(before[..., -1], (0, 1))]
     errors = errors[np.isfinite(errors)]
     scale = max(1.0, float(np.nanmax(np.abs(before), initial=0)))
     two_levels = np.isin(after, (0, 1)).all() and run == "linear"

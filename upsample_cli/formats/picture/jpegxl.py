@@ -5,6 +5,7 @@ The layout is that of ISO/IEC 18181-1 (codestream) and 18181-2 (container).
 
 from __future__ import annotations
 
+import io
 import struct
 from functools import partial
 from typing import Any, BinaryIO, NamedTuple
@@ -212,14 +213,17 @@ def write(file: BinaryIO, frames: Array, spec: EncodeSpec) -> None:
     import imagecodecs
 
     native = np.ascontiguousarray(frames[0], frames.dtype.newbyteorder("="))
-    codestream = imagecodecs.jpegxl_encode(native, usecontainer=False, **_options(spec))
+    stream = io.BytesIO(imagecodecs.jpegxl_encode(native, usecontainer=True, **_options(spec)))
     metadata = spec.metadata
-    parts = [(b"ftyp", b"jxl \0\0\0\0jxl ")]
-    parts += [(b"Exif", bytes(4) + metadata.exif)] if metadata.exif else []
-    parts += [(b"xml ", metadata.xmp)] if metadata.xmp else []
-    file.write(CONTAINER)
-    for name, data in [*parts, (b"jxlc", codestream)]:
-        file.write(struct.pack(">I4s", 8 + len(data), name) + data)
+    extra = [(b"Exif", bytes(4) + metadata.exif)] if metadata.exif else []
+    extra += [(b"xml ", metadata.xmp)] if metadata.xmp else []
+    for name, start, size in boxes(stream, 0):
+        if name in (b"jxlc", b"jxlp"):  # before the samples, so that readers find it first
+            for added, data in extra:
+                file.write(struct.pack(">I4s", _HEAD_BYTES + len(data), added) + data)
+            extra = []
+        stream.seek(start)
+        file.write(struct.pack(">I4s", _HEAD_BYTES + size, name) + stream.read(size))
 
 
 def _options(spec: EncodeSpec) -> dict[str, Any]:
@@ -229,3 +233,4 @@ def _options(spec: EncodeSpec) -> dict[str, Any]:
         return options | {"lossless": True}
     quality = _DEFAULT_QUALITY if quality is None else quality
     return options | {"distance": max(0.0, (100 - quality) / 10)}
+_HEAD_BYTES = 8  # size and name of a box
