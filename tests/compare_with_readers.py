@@ -147,8 +147,14 @@ def read_all(path: Path) -> dict[str, Images]:
 
 def difference(before: Images, after: Images, run: str, lossy: bool) -> str | None:
     """How the images of an output differ from what the run makes of those of its input; None if they do not."""
-    if len(before) > 1 and len({i.shape for i in before}) == len({i.shape for i in after}) == 1:  # frames, or planes of a volume
+    if (
+        len(before) > 1 and len({i.shape for i in before}) == len({i.shape for i in after}) == 1
+    ):  # frames, or planes of a volume
         before, after = [np.stack(before)], [np.stack(after)]
+    elif len(before) > 1 and len({i.shape for i in after}) == 1:  # frames of a canvas that grows
+        factor = after[-1].shape[0] / before[-1].shape[0]
+        pairs = zip(before, after, strict=False)
+        after = [new[: int(old.shape[0] * factor), : int(old.shape[1] * factor)] for old, new in pairs]
     if len(before) != len(after):
         return f"{len(after)} images where the input has {len(before)}"
     for number, (image, output) in enumerate(zip(before, after, strict=True)):

@@ -233,4 +233,6 @@ def _options(spec: EncodeSpec) -> dict[str, Any]:
         return options | {"lossless": True}
     quality = _DEFAULT_QUALITY if quality is None else quality
     return options | {"distance": max(0.0, (100 - quality) / 10)}
+
+
 _HEAD_BYTES = 8  # size and name of a box

@@ -21,7 +21,7 @@ from .reader import SAMPLES_PER_PIXEL, Chunk, Structure, encode_chunk
 
 _ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 _FULL = ((0, 0, 1, 1),)  # passes: first column, first row, and the distance between columns and between rows
-_READ_BYTES = 1 << 20
+_STEP_BYTES = 256  # decompressed at a time from damaged files
 
 Parts = Iterable[tuple[int, int]]
 Size = tuple[int, int]
@@ -74,15 +74,6 @@ def decode(file: BinaryIO, structure: Structure, size: Size, parts: Parts, trunc
     return array
 
 
-def is_complete(file: BinaryIO, structure: Structure, size: Size, parts: Parts) -> bool:
-    """Whether the compressed samples of an image are complete."""
-    try:
-        _inflated(_read_parts(file, parts), _filtered_bytes(structure, size), False)
-    except ValueError:
-        return False
-    return True
-
-
 def _read_parts(file: BinaryIO, parts: Parts) -> Iterator[bytes]:
     for offset, length in parts:
         file.seek(offset)
@@ -100,6 +91,8 @@ def _filtered_bytes(structure: Structure, size: Size) -> int:
 def _inflated(parts: Iterable[bytes], length: int, truncated: bool) -> bytes:
     """The first `length` bytes of a zlib stream."""
     inflate, data = zlib.decompressobj(), bytearray()
+    if truncated:  # an error loses all that a call would have returned
+        parts = (part[start : start + _STEP_BYTES] for part in parts for start in range(0, len(part), _STEP_BYTES))
     try:
         for part in parts:
             data += inflate.decompress(part, length - len(data))
