@@ -195,7 +195,6 @@ EXAMPLES = (
     Example("pgm", ".pgm", saved("L"), "yx"),
     Example("pgm-16", ".pgm", wide("uint16"), "yx"),
     Example("pbm", ".pbm", bits(True), "yx", options=KEEP),
-    Example("bmp-RGBA", ".bmp", saved("RGBA"), "yxs", {"x": 0.2646, "y": 0.2646}, MM, alpha=True),
     Example("sgi-RGBA", ".sgi", saved("RGBA"), "yxs", alpha=True),
     Example("jxl-L", ".jxl", jpeg_xl("L", "uint8"), "yx", lossless=False),
     Example("jxl-RGB-16", ".jxl", jpeg_xl("RGB", "uint16"), "yxs", lossless=False),
