@@ -1,4 +1,4 @@
-"""Makes the pictures of the README with the command itself: ``python sample_data/make_pictures.py``."""
+"""Makes the pictures of the README and docs with the command itself: ``python sample_data/make_pictures.py``."""
 
 from __future__ import annotations
 

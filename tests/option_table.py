@@ -1,4 +1,4 @@
-"""Write the README's table of options from the command's help: ``python -m tests.option_table``."""
+"""Write the table of options in docs/options.md from the command's help: ``python -m tests.option_table``."""
 
 import re
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ import click
 from upsample_cli.cli.command import main
 from upsample_cli.cli.help import in_groups
 
-README = Path(__file__).parents[1] / "README.md"
+PAGE = Path(__file__).parents[1] / "docs" / "options.md"
 BEGIN = "<!-- The table of options, written by `python -m tests.option_table` -->\n"
 END = "<!-- End of the table of options -->\n"
 _CODE = re.compile(
@@ -38,9 +38,9 @@ def option_table() -> str:
     return "\n".join(["| option | meaning |", "|---|---|", *_rows(), ""])
 
 
-def current(readme: str) -> str:
-    """`readme` with a table that is up to date."""
-    before, rest = readme.split(BEGIN)
+def current(page: str) -> str:
+    """`page` with a table that is up to date."""
+    before, rest = page.split(BEGIN)
     _, after = rest.split(END)
     return f"{before}{BEGIN}\n{option_table()}\n{END}{after}"
 
@@ -65,4 +65,4 @@ def _text(text: str) -> str:
 
 
 if __name__ == "__main__":
-    README.write_text(current(README.read_text(encoding="utf-8")), encoding="utf-8")
+    PAGE.write_text(current(PAGE.read_text(encoding="utf-8")), encoding="utf-8")

@@ -9,10 +9,10 @@ import numpy as np
 
 from upsample_cli.formats import make_sink, open_source, parts
 from upsample_cli.formats.base import Header, ReadOptions, WriteOptions
-from upsample_cli.resize.mode import read_options
-from upsample_cli.resize.plan import Plan, make_plan
-from upsample_cli.resize.request import PerAxis, Request
-from upsample_cli.resize.run import run_plan
+from upsample_cli.pipeline.mode import read_options
+from upsample_cli.pipeline.plan import Plan, make_plan
+from upsample_cli.pipeline.request import PerAxis, Request
+from upsample_cli.pipeline.run import run_plan
 from upsample_cli.verify.check import verify
 
 

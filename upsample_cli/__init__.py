@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 from ._version import __version__
 
 if TYPE_CHECKING:
+    from .api.arrays import resize as resize
     from .api.autodiff import jax_interpolate as jax_interpolate
     from .api.autodiff import torch_interpolate as torch_interpolate
+    from .api.files import resize_file as resize_file
     from .api.files import upsample_files as upsample_files
     from .api.functional import Upsample as Upsample
     from .api.functional import UpsampleOptions as UpsampleOptions
@@ -36,6 +38,8 @@ _MODULES = {
     "pixel_shuffle": "api.layers",
     "pixel_unshuffle": "api.layers",
     "pyramid": "api.layers",
+    "resize": "api.arrays",
+    "resize_file": "api.files",
     "set_num_threads": "core.threads",
     "torch_interpolate": "api.autodiff",
     "upsample": "api.functional",
@@ -52,4 +56,4 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return __all__
+    return sorted({*__all__, "__doc__", "__file__", "__name__"})

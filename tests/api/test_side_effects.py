@@ -61,6 +61,7 @@ CALLS = {
     "files": resize_files,
     **{name: resize_one(name) for name in FILES},
     "interpolate": lambda folder: upsample_cli.interpolate(X, scale_factor=2),
+    "resize": lambda folder: upsample_cli.resize(X[0, 0], 2),
     "Upsample": lambda folder: upsample_cli.Upsample(size=5)(X),
     "upsample_vjp": lambda folder: upsample_cli.upsample_vjp(X, scale_factor=2)[1](np.ones((1, 4, 6, 8))),
     "pixel_shuffle": lambda folder: upsample_cli.pixel_shuffle(X, 2),
@@ -87,6 +88,7 @@ def test_the_first_call_in_a_program_does_so_too():
 def test_all_public_names_are_covered():
     others = {"__version__", "UpsampleOptions", "set_num_threads", "upsample", "upsample_files"}
     others |= {"torch_interpolate", "jax_interpolate"}  # adapters around upsample_vjp
+    others |= {"resize_file"}  # one file of upsample_files
     assert set(upsample_cli.__all__) == others | (CALLS.keys() & set(upsample_cli.__all__))
 
 

@@ -237,7 +237,8 @@ def test_fifty_broken_files_among_a_thousand(folder):
         assert f"Error: {error['message']}" in err.splitlines()
     assert "bug" not in err
     assert err.splitlines()[-1] == "950 done, 0 skipped, 50 failed"
-    assert sorted((folder / "failed.txt").read_text().splitlines()) == sorted(failed)
+    listed = (folder / "failed.txt").read_text().replace("/./", "/").splitlines()
+    assert sorted(listed) == sorted(failed)
 
 
 # --- signals ---

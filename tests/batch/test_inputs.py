@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from upsample_cli.batch.inputs import SUFFIXES, Selection, find_inputs
-from upsample_cli.batch.lists import FailedList, read_list
+from upsample_cli.batch.lists import FailedList, listed_name, read_list
 from upsample_cli.batch.result import Result
 from upsample_cli.errors import InputError, OutputError, RequestError
 
@@ -47,7 +47,7 @@ def test_a_directory_is_searched_in_the_order_of_names():
         ("d/z.jpeg", ""),
     ]
     assert all(file.found for file in inputs.files)
-    assert inputs.ignored == 2
+    assert len(inputs.ignored) == 2
 
 
 def test_without_r_a_directory_is_a_file_that_will_fail():
@@ -69,7 +69,7 @@ def test_what_is_named_is_taken_whatever_it_is():
 def test_hidden_files_and_directories_are_left_alone():
     touch("d/a.png", "d/.b.png", "d/.git/c.png", "d/.upsample-0123456789ab.tmp.png")
     assert found("d", recursive=True) == ["d/a.png"]
-    assert find_inputs(Selection(["d"], recursive=True)).ignored == 0
+    assert find_inputs(Selection(["d"], recursive=True)).ignored == []
     assert found("d/.git", recursive=True) == ["d/.git/c.png"]  # which is named
 
 
@@ -79,7 +79,7 @@ def test_loops_of_links_do_no_harm(folder):
         (folder / "d" / link).symlink_to(target)
     inputs = find_inputs(Selection(["d"], recursive=True))
     assert [str(file.path) for file in inputs.files] == ["d/a.png", "d/sub/b.png"]
-    assert inputs.ignored == 4
+    assert len(inputs.ignored) == 4
 
 
 def test_a_tree_may_be_deeper_than_the_stack():
@@ -109,7 +109,7 @@ def test_what_is_no_regular_file_is_reported_and_never_opened(folder):
     os.mkfifo(folder / "d" / "pipe")
     inputs = find_inputs(Selection(["d"], recursive=True))
     assert [str(file.path) for file in inputs.files] == ["d/pipe.png"]
-    assert inputs.ignored == 1
+    assert len(inputs.ignored) == 1
 
 
 def test_a_directory_that_cannot_be_read_is_a_failure_of_its_own(monkeypatch):
@@ -250,7 +250,7 @@ def test_a_list_that_is_not_there():
 )
 def test_a_list_of_failures_is_read_again(folder, names):
     (folder / "failed").write_text("failed")
-    with FailedList("failed", [Path("fine.png"), *map(Path, names)]) as failed:
+    with FailedList("failed", ["fine.png", *names]) as failed:
         failed.add(Result(Path("fine.png"), Path("out.png"), "done"))
         for number, name in reversed(list(enumerate(names))[:-1]):  # as they may end; the last one is not reached
             failed.add(Result(Path(name), None, "failed", number + 1))
@@ -267,3 +267,50 @@ def test_a_list_of_failures_replaces_no_other_file(folder):
     with FailedList("notes", [], overwrite=True):
         pass
     assert (folder / "notes").read_bytes() == b""
+
+
+# --- the directories of listed files ---
+
+
+def subdirs(*listed, base=None):
+    return [file.subdir for file in find_inputs(Selection((), listed, base)).files]
+
+
+@pytest.mark.parametrize(
+    ("listed", "base", "expected"),
+    [
+        (["d/a/x.png", "d/b/y.png"], None, ["a", "b"]),
+        (["d/a/x.png", "d/a/y.png"], None, ["", ""]),
+        (["d/a/x.png"], None, [""]),
+        (["x.png", "d/a/y.png"], None, ["", "d/a"]),
+        (["d/a/x.png", "d/b/y.png"], ".", ["d/a", "d/b"]),
+        (["d/a/x.png"], "d", ["a"]),
+        (["d/./a/x.png"], None, ["a"]),
+        (["d/./x.png", "e/f/./a/b/y.png"], None, ["", "a/b"]),
+        (["d/./a/x.png"], ".", ["d/a"]),
+    ],
+)
+def test_listed_files_have_directories_below_a_base(folder, listed, base, expected):
+    assert subdirs(*listed, base=base) == expected
+
+
+def test_a_listed_file_must_lie_below_the_base(folder):
+    with pytest.raises(RequestError, match=r"^--base d: is not a directory above e/x\.png$"):
+        subdirs("d/a.png", "e/x.png", base="d")
+
+
+@pytest.mark.parametrize(
+    ("path", "subdir", "name"),
+    [
+        ("x.png", "", "x.png"),
+        ("d/x.png", "", "d/./x.png"),
+        ("d/a/b/x.png", "a/b", "d/./a/b/x.png"),
+        ("a/x.png", "a", "././a/x.png"),
+        ("/d/a/x.png", "a", "/d/./a/x.png"),
+        ("/x.png", "", "/./x.png"),
+    ],
+)
+def test_a_listed_name_keeps_the_directory_that_was_searched(path, subdir, name):
+    assert listed_name(Path(path), subdir) == name
+    assert Path(name) == Path(path)
+    assert subdirs(name) == [subdir]

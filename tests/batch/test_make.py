@@ -18,7 +18,7 @@ from upsample_cli.batch.job import Job
 from upsample_cli.batch.make import make_batch
 from upsample_cli.batch.naming import Template
 from upsample_cli.errors import InputError, OutputError, RequestError
-from upsample_cli.resize.request import PerAxis, Request
+from upsample_cli.pipeline.request import PerAxis, Request
 
 TWICE = Request(scale=PerAxis.parse("2", "--scale"))
 
@@ -38,9 +38,8 @@ def save(*names, shape=(3, 4)):
 
 
 def make_jobs(inputs, output=None, *, existing="refuse", request=TWICE, **selection):
-    return make_batch(
-        Selection(inputs, **selection), Template(output), request, existing=Existing(existing), create_folders=False
-    ).jobs
+    chosen = Selection(inputs, **selection)
+    return make_batch(chosen, Template(output, several=chosen.several), [request], existing=Existing(existing)).jobs
 
 
 def outputs(inputs, output=None, **settings):
@@ -269,7 +268,7 @@ def test_templates_name_the_mode_that_is_taken(folder):
     image.header.set_intent("label")
     nib.save(image, "labels.nii")
     (job,) = make_jobs(["labels.nii"], "{stem}_{mode}{ext}")
-    assert job.output.name == "labels_nearest.nii"
+    assert job.output.name == "labels_nearest-exact.nii"
 
 
 # --- many files ---

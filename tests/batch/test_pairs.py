@@ -13,7 +13,7 @@ from tests.samples import SAMPLES
 from upsample_cli.batch.inputs import Input
 from upsample_cli.batch.pairs import Pair, with_pairs
 from upsample_cli.errors import RequestError
-from upsample_cli.resize.request import PerAxis, Request
+from upsample_cli.pipeline.request import PerAxis, Request
 
 TWICE = Request(scale=PerAxis.parse("2", "--scale"), mode="cubic", antialias=True)
 BIDS = "*_T1w.nii.gz=*_dseg.nii.gz:label"

@@ -25,9 +25,9 @@ from upsample_cli.batch.result import Report, Result
 from upsample_cli.batch.run import run_jobs
 from upsample_cli.core import threads
 from upsample_cli.errors import InputError, InternalError, OutputError, RequestError, UpsampleError
-from upsample_cli.resize.plan import Plan
-from upsample_cli.resize.request import PerAxis, Request
-from upsample_cli.resize.run import run_plan
+from upsample_cli.pipeline.plan import Plan
+from upsample_cli.pipeline.request import PerAxis, Request
+from upsample_cli.pipeline.run import run_plan
 from upsample_cli.runtime.atomic import AtomicOutput, remove_stale_of
 
 TWICE = Request(scale=PerAxis.parse("2", "--scale"))
@@ -390,7 +390,7 @@ def test_threads_that_are_asked_for_are_taken(monkeypatch):
 
 @pytest.mark.parametrize("count", [1, 3])
 def test_progress_is_told_of_each_job(monkeypatch, count):
-    from upsample_cli.resize import array_plan
+    from upsample_cli.pipeline import array_plan
 
     monkeypatch.setattr(array_plan, "_SLAB_BYTES", 1)
     monkeypatch.setattr(pool, "_PROGRESS_SECONDS", 0.0)

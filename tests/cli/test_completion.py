@@ -1,4 +1,4 @@
-"""Completion in real shells, as README has it: people type the beginning of a word and press the tabulator."""
+"""Completion in real shells, set up as docs/options.md says: people type the beginning of a word and press Tab."""
 
 import fcntl
 import os
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from upsample_cli.resize.request import MODES
+from upsample_cli.core.modes import MODES
 
 PACKAGE = Path(__file__).parents[2]
 PATIENCE = 20.0

@@ -21,7 +21,7 @@ from upsample_cli.cli.progress import Display
 from upsample_cli.cli.result_text import format_duration, one_line, summary, table, whole_plan
 from upsample_cli.errors import InputError, InternalError, OutputError
 from upsample_cli.geometry import Axis, Grid
-from upsample_cli.resize.request import PerAxis, Request
+from upsample_cli.pipeline.request import PerAxis, Request
 
 TWICE = Request(scale=PerAxis.parse("2", "--scale"))
 SCHEMA = json.loads(files("upsample_cli.cli").joinpath("results.schema.json").read_text())
@@ -58,10 +58,13 @@ def failed(name="c.tif", error=None, **settings):
 @pytest.mark.parametrize(
     ("result", "line"),
     [
-        (done(), "in/a.tif → out/a.tif: 5×3 t4 → 10×6 t4, uint8, bilinear, 0.25 s"),
+        (done(), "in/a.tif → out/a.tif: 5×3 t4 → 10×6 t4, uint8, bilinear, spacing 0.5×1 mm, 0.25 s"),
         (skipped(), "out/b.tif exists: skipped"),
         (failed(), "Error: c.tif: is empty"),
-        (done("a\nb\x1b.tif"), r"a\nb\x1b.tif → out/a\nb\x1b.tif: 5×3 t4 → 10×6 t4, uint8, bilinear, 0.25 s"),
+        (
+            done("a\nb\x1b.tif"),
+            r"a\nb\x1b.tif → out/a\nb\x1b.tif: 5×3 t4 → 10×6 t4, uint8, bilinear, spacing 0.5×1 mm, 0.25 s",
+        ),
     ],
     ids=["done", "skipped", "failed", "odd-name"],
 )

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.usefixtures("folder")  # an empty working directory
 def test_the_summary_is_one_line_on_stderr(sample):
     result = run(sample("icon.png"), "--scale", 2)
     assert result.stdout == ""
-    line = r"icon\.png → icon_upsampled\.png: 64×64( s4)? → 128×128( s4)?, uint8, bilinear, \d+\.\d\d s\n"
+    line = r"icon\.png → icon_upsampled\.png: 64×64 RGBA → 128×128 RGBA, uint8, bilinear, \d+\.\d\d s\n"
     assert re.fullmatch(line, result.stderr)
 
 
@@ -113,7 +113,7 @@ def test_a_bad_file_does_not_stop_the_others_where_a_template_asks_for_sizes(fol
 
 def test_skipped_and_failed_is_failed(folder, sample):
     run(sample("icon.png"), "--scale", 2)
-    result = run("icon.png", "none.png", "--scale", 2, "--skip-existing", code=5)
+    result = run("none.png", "icon.png", "--scale", 2, "--skip-existing", code=5)
     assert result.stderr.splitlines()[-1] == "0 done, 1 skipped, 1 failed"
 
 

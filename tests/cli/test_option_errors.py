@@ -66,7 +66,7 @@ def test_exactly_one_target(sample):
     refuse("icon.png", "--fit", 3, "--like", "icon.png", code=2, says="--fit and --like")
 
 
-@pytest.mark.parametrize("mode", ["blinear", "LINEAR", "", "nearest_exact"])
+@pytest.mark.parametrize("mode", ["blinear", "LINEARLY", "", "nearest-inexact"])
 def test_unknown_mode(sample, mode):
     error = refuse(sample("icon.png"), "--scale", 2, "--mode", mode, code=2, says=("mode", repr(mode)))
     assert all(name in error for name in ("linear", "bilinear", "trilinear", "nearest", "nearest-exact"))

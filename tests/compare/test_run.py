@@ -24,9 +24,9 @@ from upsample_cli.compare.run import Variant, compare, compare_jobs, parse_varia
 from upsample_cli.compare.saliency import best_window
 from upsample_cli.errors import InputError, OutputError, RequestError
 from upsample_cli.formats import npy, open_source
+from upsample_cli.pipeline.mode import read_options
+from upsample_cli.pipeline.plan import make_plan
 from upsample_cli.preview.planes import plane_of
-from upsample_cli.resize.mode import read_options
-from upsample_cli.resize.plan import make_plan
 
 FOUR = parse_variants("nearest,linear,cubic,lanczos")
 

@@ -295,12 +295,12 @@ def test_micrometres_become_millimetres(tmp_path):
 @pytest.mark.parametrize(
     ("fields", "says"),
     [
-        ({"scl_slope": 0.5, "scl_inter": 10}, "mean 0.5 times themselves plus 10"),
+        ({"scl_slope": 0.5, "scl_inter": 10}, "slope 0.5, intercept 10"),
         ({"descrip": b"a scan"}, "the description (a scan)"),
         ({"aux_file": b"x.txt"}, "another file (x.txt)"),
         ({"intent_code": 1002}, "the intent (label)"),
-        ({"cal_max": 9}, "the range of display"),
-        ({"slice_code": 1}, "times of slices"),
+        ({"cal_max": 9}, "the display range"),
+        ({"slice_code": 1}, "timing of slices"),
         ({"toffset": 10}, "the time of the first volume"),
         ({"xyzt_units": 34}, "the unit of its fourth axis"),
         ({"qoffset_x": 33}, "another affine (qform)"),
@@ -320,7 +320,7 @@ def test_what_nifti_says_and_others_cannot_is_said(tmp_path, fields, says, suffi
     in_mgz_alone = ("another affine (qform)", "the time of the first volume")
     assert (says in warning) == (suffix == ".mgz" or says not in in_mgz_alone)
     assert ("another affine" in warning) == ("another affine" in says and suffix == ".mgz")
-    assert ("where the samples lie in the world (qform, sform)" in warning) == (suffix == ".npy")
+    assert ("the positions of the samples (qform, sform)" in warning) == (suffix == ".npy")
 
 
 def test_what_freesurfer_says_and_nifti_cannot_is_said(tmp_path):

@@ -67,7 +67,7 @@ def test_slope_and_intercept_are_not_lost_in_silence(tmp_path, suffix):
         data[112:120] = np.array([0.5, 10], "<f4").tobytes()
         path.write_bytes(data)
     plan = upsampled(path, tmp_path / f"out{suffix}", scale="2")
-    assert any("mean 0.5 times themselves plus 10" in warning for warning in plan.warnings)
+    assert any("slope 0.5, intercept 10" in warning for warning in plan.warnings)
 
 
 def test_cmyk_of_a_tiff_stays_cmyk_in_a_picture(tmp_path):

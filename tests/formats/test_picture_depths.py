@@ -1,4 +1,4 @@
-"""Formats of which Pillow reads or writes less than they hold: the depth, the alpha and the light of every sample stay."""
+"""Formats of which Pillow reads or writes less than they hold: depth, alpha and light of every sample stay."""
 
 import struct
 import sys
@@ -15,8 +15,9 @@ from upsample_cli.batch.naming import Template
 from upsample_cli.errors import InputError, OutputError
 from upsample_cli.formats import open_source
 from upsample_cli.formats.base import ReadOptions
-from upsample_cli.resize.opening import open_input
-from upsample_cli.resize.request import PerAxis, Request
+from upsample_cli.pipeline.opening import open_input
+from upsample_cli.pipeline.per_axis import PerAxis
+from upsample_cli.pipeline.request import Request
 
 RANDOM = np.random.default_rng(0)
 SHAPE = (5, 7)
@@ -187,7 +188,7 @@ def test_radiance_pictures_are_told_from_volumes(tmp_path):
     (tmp_path / "in.hdr").write_bytes(imagecodecs.rgbe_encode(array))
     np.testing.assert_allclose(whole(tmp_path / "in.hdr"), array, atol=8 / 255)
     request = Request(scale=PerAxis.parse("2", "--scale"))
-    (job,) = make_batch(Selection(names=(str(tmp_path / "in.hdr"),)), Template(None), request).jobs
+    (job,) = make_batch(Selection(names=(str(tmp_path / "in.hdr"),)), Template(None), [request]).jobs
     assert job.output.name == "in_upsampled.rgbe"
     upsampled(tmp_path / "in.hdr", tmp_path / "out.rgbe", scale="2", mode="nearest", verify=True)
     stored = imagecodecs.rgbe_decode((tmp_path / "out.rgbe").read_bytes())

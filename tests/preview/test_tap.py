@@ -13,13 +13,13 @@ from upsample_cli import formats
 from upsample_cli.formats.base import Header
 from upsample_cli.formats.volume import parallel_gzip
 from upsample_cli.geometry import Axis, Grid
+from upsample_cli.pipeline import array_plan
+from upsample_cli.pipeline.mode import read_options
+from upsample_cli.pipeline.plan import make_plan
+from upsample_cli.pipeline.run import run_plan
 from upsample_cli.preview import tap
 from upsample_cli.preview.appearance import Appearance, display_window, label_colours
 from upsample_cli.preview.tap import PreviewTap
-from upsample_cli.resize import array_plan
-from upsample_cli.resize.mode import read_options
-from upsample_cli.resize.plan import make_plan
-from upsample_cli.resize.run import run_plan
 from upsample_cli.verify.check import verify
 
 SHOWN = [example for example in EXAMPLES if example.id != "npy-axes-t-C"]  # which has no axis that is resized

@@ -13,9 +13,9 @@ from tests.formats.examples import EXAMPLES, samples
 from tests.pipeline_helpers import asked
 from upsample_cli.errors import InputError, OutputError, RequestError
 from upsample_cli.formats import open_source
-from upsample_cli.resize.mode import read_options
-from upsample_cli.resize.plan import make_plan
-from upsample_cli.resize.run import run_plan
+from upsample_cli.pipeline.mode import read_options
+from upsample_cli.pipeline.plan import make_plan
+from upsample_cli.pipeline.run import run_plan
 from upsample_cli.verify.check import verify
 
 WAYS = (

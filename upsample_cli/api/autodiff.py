@@ -2,76 +2,57 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
-import numpy as np
-
-from .functional import UpsampleOptions, upsample_vjp
+from .functional import Factor, Size, UpsampleOptions, collect_options, inferred_mode
 
 
-def torch_interpolate(input: Any, options: UpsampleOptions) -> Any:
-    """Differentiable `interpolate` of a PyTorch tensor on the CPU, which reads the tensor's memory without a copy.
-
-    Args:
-        input: a floating-point or complex tensor of shape (N, C, spatial…).
-        options: the sizes or factors, and the mode.
-    """
-    return _torch_function().apply(input, options)
-
-
-def jax_interpolate(input: Any, options: UpsampleOptions) -> Any:
-    """Differentiable `interpolate` of a JAX array, also inside ``jit``, by a callback to the host.
+def torch_interpolate(
+    input: Any,
+    size: Size | UpsampleOptions | None = None,
+    scale_factor: Factor | None = None,
+    mode: str | None = None,
+    align_corners: bool | None = None,
+    recompute_scale_factor: bool | None = None,
+    antialias: bool = False,
+) -> Any:
+    """`upsample_cli.torch.interpolate` with the defaults of `interpolate`: ``mode=None`` selects a linear mode.
 
     Args:
-        input: a floating-point or complex array of shape (N, C, spatial…).
-        options: the sizes or factors, and the mode.
+        input: a PyTorch tensor of shape (N, C, spatial…), on any device.
+        size, scale_factor, mode, align_corners, recompute_scale_factor, antialias: as for `interpolate`.
     """
-    return _jax_function(options)(input)
+    from ..torch import interpolate
+
+    options = collect_options(size, scale_factor, mode, align_corners, recompute_scale_factor, antialias)
+    return interpolate(
+        input,
+        options.size,
+        options.scale_factor,
+        options.mode or inferred_mode(input.ndim - 2),
+        options.align_corners,
+        options.recompute_scale_factor,
+        options.antialias,
+    )
 
 
-def _to_numpy(tensor: Any) -> Any:
-    """The tensor's memory as an array; copied only if the tensor is a lazy conjugate or negative."""
-    return tensor.detach().resolve_conj().resolve_neg().numpy()
+def jax_interpolate(
+    input: Any,
+    size: Size | UpsampleOptions | None = None,
+    scale_factor: Factor | None = None,
+    mode: str | None = None,
+    align_corners: bool | None = None,
+    recompute_scale_factor: bool | None = None,
+    antialias: bool = False,
+) -> Any:
+    """`interpolate` of a JAX array, also inside ``jit``, ``vmap``, ``jvp`` and ``grad`` of any order.
 
+    On a CPU it calls the compiled kernel on the host; on other devices it gathers by the same weights in JAX.
 
-@cache
-def _torch_function() -> Any:
-    import torch
+    Args:
+        input: an array of shape (N, C, spatial…) and of any dtype of JAX.
+        size, scale_factor, mode, align_corners, recompute_scale_factor, antialias: as for `interpolate`.
+    """
+    from .jax_primitive import resize
 
-    class Interpolate(torch.autograd.Function):  # type: ignore[misc]
-        @staticmethod
-        def forward(ctx: Any, x: Any, options: UpsampleOptions) -> Any:
-            output, ctx.pullback = upsample_vjp(_to_numpy(x), options)
-            return torch.from_numpy(output)
-
-        @staticmethod
-        @torch.autograd.function.once_differentiable  # type: ignore[untyped-decorator]
-        def backward(ctx: Any, gradient: Any) -> Any:
-            return torch.from_numpy(ctx.pullback(_to_numpy(gradient))), None
-
-    return Interpolate
-
-
-@cache
-def _jax_function(options: UpsampleOptions) -> Any:
-    import jax
-
-    def forward(x: Any) -> Any:
-        shape = jax.eval_shape(lambda: x)
-        output = jax.ShapeDtypeStruct(_output_shape(shape.shape, options), x.dtype)
-        return jax.pure_callback(lambda a: upsample_vjp(np.asarray(a), options)[0], output, x)
-
-    def backward(x: Any, gradient: Any) -> tuple[Any]:
-        like_x = jax.ShapeDtypeStruct(x.shape, x.dtype)
-        pullback = lambda a, g: upsample_vjp(np.asarray(a), options)[1](np.asarray(g))  # noqa: E731
-        return (jax.pure_callback(pullback, like_x, x, gradient),)
-
-    function = jax.custom_vjp(forward)
-    function.defvjp(lambda x: (forward(x), x), backward)
-    return function
-
-
-def _output_shape(shape: tuple[int, ...], options: UpsampleOptions) -> tuple[int, ...]:
-    empty = np.empty((0, *shape[1:]), np.float32)
-    return (shape[0], *upsample_vjp(empty, options)[0].shape[1:])
+    return resize(input, collect_options(size, scale_factor, mode, align_corners, recompute_scale_factor, antialias))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -14,13 +14,10 @@ from ..batch.make import make_batch
 from ..batch.naming import Template
 from ..batch.result import Result
 from ..batch.run import run_jobs
-from ..resize.request import PerAxis, Request
+from .options import make_request
 
 Name: TypeAlias = str | os.PathLike[str]
 ExistingName: TypeAlias = Literal["refuse", "overwrite", "skip", "newer"]
-
-_WHOLE_NUMBERS = ("size", "fit")
-_PER_AXIS = ("scale", "spacing", *_WHOLE_NUMBERS)
 
 
 def upsample_files(
@@ -52,10 +49,10 @@ def upsample_files(
         jobs: number of files processed in parallel, or None for one per core.
         dry_run: whether to plan only.
         progress: is called with an input and the fraction of it that is done.
-        options: the command's options for resizing: one of ``scale``, ``size``, ``spacing``, ``fit`` and ``like``, and
-            ``mode``, ``align_corners``, ``antialias``, ``axes``, ``max_memory`` in bytes and so on; see
-            `upsample_cli.request.Request`. Options with a number per axis take one number for all axes, a
-            sequence in the order x, y, z (width first), or a mapping from axis names.
+        options: the command's options for resizing: one of ``scale``, ``size``, ``width`` and ``height``, ``spacing``,
+            ``isotropic``, ``fit``, ``cover`` and ``like``, and ``mode``, ``align_corners``, ``antialias``, ``axes``,
+            ``max_memory`` in bytes and so on; see `Request`. Options with a number per axis take one number for all
+            axes, a sequence in the order x, y, z (width first), or a mapping from axis names.
 
     Raises:
         UpsampleError: the options are invalid, two inputs have the same output, or an output exists.
@@ -64,15 +61,15 @@ def upsample_files(
         >>> results = upsample_files("scans/*.nii.gz", "out/", spacing=1, existing="skip")  # doctest: +SKIP
         >>> failed = [result.input for result in results if result.error]  # doctest: +SKIP
     """
-    request = Request(**{name: _as_option(name, value) for name, value in options.items()})
+    request = make_request(options)
     names = [inputs] if isinstance(inputs, (str, os.PathLike)) else inputs
     policy = Existing(existing)
+    selection = Selection([os.fspath(name) for name in names], recursive=recursive)
     batch = make_batch(
-        Selection([os.fspath(name) for name in names], recursive=recursive),
-        Template(None if output is None else os.fspath(output)),
-        request,
+        selection,
+        Template(None if output is None else os.fspath(output), several=selection.several),
+        [request],
         existing=policy,
-        create_folders=not dry_run,
     )
     execution = ExecutionOptions(
         processes=jobs,
@@ -84,14 +81,34 @@ def upsample_files(
     return run_jobs(batch.jobs, execution)
 
 
-def _as_option(name: str, value: Any) -> Any:
-    """Convert the value to the type that `Request` expects."""
-    if isinstance(value, os.PathLike):
-        return os.fspath(value)
-    if value is None or name not in _PER_AXIS:
-        return value
-    if isinstance(value, Mapping):
-        value = ",".join(f"{axis}={number}" for axis, number in value.items())
-    elif not isinstance(value, str) and isinstance(value, Iterable):
-        value = ",".join(map(str, value))
-    return PerAxis.parse(str(value), name, whole=name in _WHOLE_NUMBERS)
+def resize_file(
+    input: Name,
+    output: Name | None = None,
+    *,
+    existing: ExistingName = "refuse",
+    dry_run: bool = False,
+    **options: Any,
+) -> Result:
+    """Resize one file as the command does.
+
+    Args:
+        input: the file.
+        output: a file, a directory, a template such as ``{stem}_{size}{ext}``, or None for a name beside the input.
+        existing: how an existing output is treated, as in `upsample_files`.
+        dry_run: whether to plan only.
+        options: as in `upsample_files`.
+
+    Returns:
+        The result: the file that was written, sizes before and after, and warnings.
+
+    Raises:
+        UpsampleError: the options are invalid, the input cannot be read, or the output cannot be written.
+
+    Example:
+        >>> resize_file("scan.nii.gz", "scan_1mm.nii.gz", spacing=1).after.grid.shape  # doctest: +SKIP
+        (180, 256, 256)
+    """
+    (result,) = upsample_files(input, output, existing=existing, dry_run=dry_run, **options)
+    if result.error is not None:
+        raise result.error
+    return result

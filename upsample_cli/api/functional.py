@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+import operator
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -47,7 +48,7 @@ class UpsampleOptions:
     antialias: bool = False
 
     def __post_init__(self) -> None:
-        """Turn lists into tuples, so that options can be compared and hashed."""
+        """Turn lists and arrays into tuples, so that options can be compared and hashed."""
         for name in ("size", "scale_factor"):
             value = getattr(self, name)
             if value is not None and np.ndim(value):
@@ -99,9 +100,9 @@ def interpolate(
     >>> interpolate(video, scale_factor=(1, 2, 2)).shape
     (1, 3, 8, 180, 320)
     """
-    options = _options(size, scale_factor, mode, align_corners, recompute_scale_factor, antialias)
-    x = np.asarray(input)
-    return _Resampling(x.shape, x.dtype, options).forward(x)
+    options = collect_options(size, scale_factor, mode, align_corners, recompute_scale_factor, antialias)
+    x = _as_array(input)
+    return Resampling(x.shape, x.dtype, options).forward(x)
 
 
 upsample = interpolate
@@ -128,7 +129,7 @@ class Upsample:
         antialias: bool = False,
     ) -> None:
         """Set the options; see `interpolate` for the arguments."""
-        self.options = _options(size, scale_factor, mode, align_corners, recompute_scale_factor, antialias)
+        self.options = collect_options(size, scale_factor, mode, align_corners, recompute_scale_factor, antialias)
 
     def __call__(self, input: ArrayLike) -> Array:
         """Resize `input`; see `interpolate`."""
@@ -168,16 +169,21 @@ def upsample_vjp(
     >>> pullback(np.ones_like(output))
     array([[[2., 2.]]])
     """
-    x = np.asarray(input)
-    if x.dtype.kind not in "fc":
+    x = _as_array(input)
+    if x.dtype.kind not in "fc" and x.dtype.name != "bfloat16":
         raise TypeError(f"samples of dtype {x.dtype} have no gradient; convert them to a floating-point dtype")
-    options = _options(size, scale_factor, mode, align_corners, recompute_scale_factor, antialias)
-    resampling = _Resampling(x.shape, x.dtype, options)
+    options = collect_options(size, scale_factor, mode, align_corners, recompute_scale_factor, antialias)
+    resampling = Resampling(x.shape, x.dtype, options)
     return resampling.forward(x), resampling.pullback
 
 
-class _Resampling:
-    """A resampling of arrays of one shape and dtype: its matrices, applied forward or transposed."""
+class Resampling:
+    """A resampling of arrays of one shape and dtype: its matrices, applied forward or transposed.
+
+    Attributes:
+        in_shape, out_shape: shapes of the input and the output.
+        matrices: the matrix of each axis, or None where it stays as it is.
+    """
 
     def __init__(self, shape: tuple[int, ...], dtype: np.dtype[Any], options: UpsampleOptions) -> None:
         if not 3 <= len(shape) <= 5:
@@ -185,33 +191,53 @@ class _Resampling:
         spatial = shape[2:]
         mode = _choose_mode(options, len(spatial))
         targets = _targets(spatial, options)
-        self._out_shape = (*shape[:2], *(target.size for target in targets))
-        if math.prod(self._out_shape) * dtype.itemsize > sys.maxsize:
-            raise ValueError(f"an array of shape {self._out_shape} cannot be addressed")
+        self.out_shape = (*shape[:2], *(target.size for target in targets))
+        if math.prod(self.out_shape) * dtype.itemsize > sys.maxsize:
+            raise ValueError(f"an array of shape {self.out_shape} cannot be addressed")
         plans = plan_axes(spatial, targets, mode, bool(options.align_corners), dtype)
-        self._shape, self._dtype = shape, dtype
+        self.in_shape, self._dtype = shape, dtype
         self._taps = max_taps(plans)
+        self._copies = mode.copies_samples
         self._codec = label_codec if mode.is_label_mode else numeric_codec
-        self._matrices: list[Matrix | None] = [None, None, *(plan.matrix for plan in plans)]
+        self.matrices: list[Matrix | None] = [None, None, *(plan.matrix for plan in plans)]
 
     def forward(self, x: Array) -> Array:
-        return self._apply(x, self._matrices, self._out_shape, self._codec(x.dtype, self._taps))
+        if x.dtype.name == "bfloat16":  # of ml_dtypes; NumPy knows it as a void type
+            if self._copies:
+                return self.forward(x.view(np.int16)).view(x.dtype)
+            return self.forward(x.astype(np.float32)).astype(x.dtype)
+        return self._apply(x, self.matrices, self.out_shape, self._codec(x.dtype, self._taps))
 
     def pullback(self, gradient: ArrayLike) -> Array:
         g = np.asarray(gradient)
         if g.dtype.kind == "c" and self._dtype.kind != "c":
             raise TypeError("the gradient of a real input must be real; take its real part")
-        if g.shape != self._out_shape:
-            raise ValueError(f"the gradient must have the output's shape {self._out_shape}, got {g.shape}")
-        transposed = [matrix and matrix.transposed() for matrix in self._matrices]
+        if g.shape != self.out_shape:
+            raise ValueError(f"the gradient must have the output's shape {self.out_shape}, got {g.shape}")
+        transposed = [matrix and matrix.transposed() for matrix in self.matrices]
         taps = max((matrix.max_taps for matrix in transposed if matrix is not None), default=1)
-        return self._apply(g.astype(self._dtype, copy=False), transposed, self._shape, numeric_codec(self._dtype, taps))
+        dtype = np.dtype(np.float32) if self._dtype.name == "bfloat16" else self._dtype
+        result = self._apply(g.astype(dtype, copy=False), transposed, self.in_shape, numeric_codec(dtype, taps))
+        return result if dtype is self._dtype else result.astype(self._dtype)
 
     @staticmethod
     def _apply(x: Array, matrices: Sequence[Matrix | None], shape: tuple[int, ...], codec: SampleCodec) -> Array:
         out = _empty(shape, x.dtype.newbyteorder("="), channels_last=_is_channels_last(x))
         resample(x, matrices, out, codec)
         return out
+
+
+def _as_array(input: ArrayLike) -> Array:
+    """The input as an array over the same memory, also from libraries that know no protocol but DLPack.
+
+    Raises:
+        TypeError: a PyTorch tensor, which may be on another device and want a gradient.
+    """
+    if type(input).__module__.partition(".")[0] == "torch":
+        raise TypeError("use upsample_cli.torch.interpolate for PyTorch tensors")
+    if hasattr(input, "__dlpack__") and not hasattr(input, "__array__"):
+        return np.from_dlpack(cast(Any, input))
+    return np.asarray(input)
 
 
 def _is_channels_last(x: Array) -> bool:
@@ -224,7 +250,7 @@ def _empty(shape: tuple[int, ...], dtype: np.dtype[Any], channels_last: bool) ->
     return np.moveaxis(np.empty((shape[0], *shape[2:], shape[1]), dtype), -1, 1)
 
 
-def _options(
+def collect_options(
     size: Size | UpsampleOptions | None,
     scale_factor: Factor | None,
     mode: str | None,
@@ -240,16 +266,16 @@ def _options(
 
 
 def _choose_mode(options: UpsampleOptions, ndim: int) -> Mode:
-    mode = find_mode(_inferred_mode(ndim) if options.mode is None else options.mode)
+    mode = find_mode(inferred_mode(ndim) if options.mode is None else options.mode)
     if mode.name == "linear" and ndim != 1:  # in PyTorch, 'linear' means one axis
-        raise ValueError(f"mode 'linear' is for 1 axis, not for {ndim}; use {_inferred_mode(ndim)!r}")
+        raise ValueError(f"mode 'linear' is for 1 axis, not for {ndim}; use {inferred_mode(ndim)!r}")
     check_ndim(mode, ndim)
     if options.align_corners is not None and not mode.allows_align_corners:
         raise ValueError(f"align_corners has no effect in mode {mode.name!r}; omit it")
     return mode.antialiased() if options.antialias else mode
 
 
-def _inferred_mode(ndim: int) -> str:
+def inferred_mode(ndim: int) -> str:
     return find_mode("linear").torch_name(ndim)
 
 
@@ -262,9 +288,9 @@ def _targets(spatial: Sequence[int], options: UpsampleOptions) -> list[AxisTarge
         if recompute:
             raise ValueError("recompute_scale_factor has no effect with an explicit size; omit it")
         sizes = _one_per_axis("size", size, len(spatial))
-        if not all(isinstance(n, int | np.integer) for n in sizes):
+        if any(isinstance(n, bool | np.bool_) or not hasattr(n, "__index__") for n in sizes):
             raise TypeError(f"sizes must be integers, got {size!r}")
-        return [AxisTarget(int(n)) for n in sizes]
+        return [AxisTarget(operator.index(n)) for n in sizes]
     factors = _one_per_axis("scale_factor", scale_factor, len(spatial))
     if not all(isinstance(factor, int | float | np.integer | np.floating) for factor in factors):
         raise TypeError(f"scale factors must be numbers, got {scale_factor!r}")
@@ -277,5 +303,8 @@ def _targets(spatial: Sequence[int], options: UpsampleOptions) -> list[AxisTarge
 def _one_per_axis(name: str, value: Any, count: int) -> list[Any]:
     values = [value] * count if np.ndim(value) == 0 else list(value)
     if len(values) != count:
-        raise ValueError(f"{name} must be one number or one for each of the {count} spatial axes, got {value!r}")
+        raise ValueError(
+            f"{name} must be one number or one for each of the {count} spatial axes, got {value!r}; the first two axes "
+            "are N and C; for arrays without them, such as (H, W, 3), use resize()"
+        )
     return values

@@ -35,7 +35,8 @@ def pixel_shuffle(input: ArrayLike, upscale_factor: int, ndim: int = 2) -> Array
     blocks = x.reshape(*lead, channels // upscale_factor**ndim, *cell, *spatial)
     start = len(lead) + 1
     order = [*range(start), *(start + ndim * part + axis for axis in range(ndim) for part in (1, 0))]
-    return blocks.transpose(order).reshape(*blocks.shape[:start], *(n * upscale_factor for n in spatial))
+    shuffled = blocks.transpose(order).reshape(*blocks.shape[:start], *(n * upscale_factor for n in spatial))
+    return _in_layout_of(x, shuffled, ndim)
 
 
 def pixel_unshuffle(input: ArrayLike, downscale_factor: int, ndim: int = 2) -> Array:
@@ -62,7 +63,7 @@ def pixel_unshuffle(input: ArrayLike, downscale_factor: int, ndim: int = 2) -> A
     start = len(lead) + 1
     order = [*range(start), *range(start + 1, blocks.ndim, 2), *range(start, blocks.ndim, 2)]
     small = [n // downscale_factor for n in spatial]
-    return blocks.transpose(order).reshape(*lead, channels * downscale_factor**ndim, *small)
+    return _in_layout_of(x, blocks.transpose(order).reshape(*lead, channels * downscale_factor**ndim, *small), ndim)
 
 
 class TransposedConvolution(NamedTuple):
@@ -137,6 +138,14 @@ def pyramid(input: ArrayLike, levels: int, scale_factor: Factor = 0.5, **options
                 return
             x = interpolate(x, scale_factor=scale_factor, **options)
         yield x
+
+
+def _in_layout_of(x: Array, result: Array, ndim: int) -> Array:
+    """`result` with channels last in memory if `x` has them so, as PyTorch's operators keep them."""
+    channels_last = np.moveaxis(x, -1 - ndim, -1)
+    if x.flags.c_contiguous or not channels_last.flags.c_contiguous:
+        return result
+    return np.moveaxis(np.ascontiguousarray(np.moveaxis(result, -1 - ndim, -1)), -1, -1 - ndim)
 
 
 def _split(input: ArrayLike, factor: int, ndim: int) -> tuple[Array, tuple[int, ...], int, tuple[int, ...]]:

@@ -121,14 +121,21 @@ def _refuse_collisions(items: Iterable[_JobPaths]) -> None:
             clash = inputs.get(file.identity)
             if clash is not None:
                 own = file.identity in [source.identity for source in item.inputs]
-                other = "its input" if own else f"the input {printable(clash)}"
+                other = "its input, which is never overwritten" if own else f"the input {printable(clash)}"
                 remedy = "choose another --output" + ("" if own else ", or --exclude that input")
                 raise RequestError(
                     f"the output of {printable(item.job.input)} is the same file as {other}; {remedy}", file.path
                 )
-            if outputs.setdefault(file.identity, item.job) is not item.job:
-                both = f"{printable(outputs[file.identity].input)} and {printable(item.job.input)}"
-                raise RequestError(f"would be written from both {both}; choose another --output", file.path)
+            if (first := outputs.setdefault(file.identity, item.job)) is not item.job:
+                raise RequestError(_shared_output(first, item.job), file.path)
+
+
+def _shared_output(first: Job, second: Job) -> str:
+    if first.input == second.input:
+        return "would hold several results; tell them apart by size, such as -o '{stem}_{size}{ext}'"
+    both = f"{printable(first.input)} and {printable(second.input)}"
+    remedy = "choose another --output, such as 'out/{parent}/{stem}{ext}', or search their directory with -r"
+    return f"would be written from both {both}; {remedy}"
 
 
 def _resolve_existing(item: _JobPaths, existing: Existing) -> Job:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from .. import formats
 from ..errors import InputError, RequestError
+from ..text import printable
 
 SUFFIXES = (  # of files that are found in directories: those of our own formats, and those that Pillow reads
     *formats.SUFFIXES,
@@ -19,12 +20,17 @@ SUFFIXES = (  # of files that are found in directories: those of our own formats
 )
 
 
+BASE_MARK = f"{os.sep}.{os.sep}"  # in listed names, after the directory that was searched, as in rsync's lists
+
+
 class Selection(NamedTuple):
     """The inputs as the user gives them.
 
     Attributes:
         names: files, directories if `recursive`, and patterns that the shell has not expanded.
-        listed: file names that are never taken as patterns.
+        listed: file names that are never taken as patterns. In ``photos/./a/b.png``, as from ``--failed-to``, ``a`` is
+            the directory relative to the one that was searched.
+        base: the directory below which the listed files lie; None for the deepest that contains all of them.
         recursive: whether directories are searched, at any depth.
         include: patterns; if there are any, an input's name must match one.
         exclude: patterns; inputs and directories whose name matches one are skipped.
@@ -32,9 +38,16 @@ class Selection(NamedTuple):
 
     names: Sequence[str]
     listed: Sequence[str] = ()
+    base: str | None = None
     recursive: bool = False
     include: Sequence[str] = ()
     exclude: Sequence[str] = ()
+
+    @property
+    def several(self) -> bool:
+        """Whether this may be more than one file, whatever is found."""
+        patterns = any(is_pattern(name) for name in self.names)
+        return self.recursive or patterns or bool(self.listed) or len(set(self.names)) > 1
 
 
 class Input(NamedTuple):
@@ -58,11 +71,13 @@ class Inputs(NamedTuple):
 
     Attributes:
         files: each once; those found by one pattern or in one directory are sorted.
-        ignored: number of files in searched directories whose type is unknown, including links to directories.
+        ignored: files in searched directories whose type is unknown, including links to directories.
+        not_included: the first input that none of the patterns of `Selection.include` matches, or None.
     """
 
     files: list[Input]
-    ignored: int
+    ignored: list[str]
+    not_included: str | None = None
 
 
 def find_inputs(selection: Selection, without: str | None = None) -> Inputs:
@@ -81,10 +96,40 @@ def find_inputs(selection: Selection, without: str | None = None) -> Inputs:
     finder = _Finder(selection, None if without is None else os.path.realpath(without))
     names = CanonicalNames()
     files: dict[tuple[str, str], Input] = {}
-    for name, found in [*_expanded(selection.names), *((name, False) for name in selection.listed)]:
-        for file in finder.find(name, found):
-            files.setdefault(names.of(formats.parts(file.path)[-1]), file)
-    return Inputs(list(files.values()), finder.ignored)
+    found = [file for name, is_match in _expanded(selection.names) for file in finder.find(name, is_match)]
+    for name, subdir in zip(selection.listed, _listed_subdirs(selection), strict=True):
+        found += [file if file.found else file._replace(subdir=subdir) for file in finder.find(name, False)]
+    for file in found:
+        files.setdefault(names.of(formats.parts(file.path)[-1]), file)
+    return Inputs(list(files.values()), finder.ignored, finder.not_included)
+
+
+def _listed_subdirs(selection: Selection) -> list[str]:
+    """The directory of each listed file relative to the one that was searched, to `base` or to their common one.
+
+    Raises:
+        RequestError: a file does not lie below `base`.
+    """
+    folders = [os.path.abspath(os.path.dirname(name)) for name in selection.listed]  # noqa: PTH100, PTH120 as above
+    marked = ["" if selection.base is not None else name.partition(BASE_MARK)[2] for name in selection.listed]
+    unmarked = [folder for folder, rest in zip(folders, marked, strict=True) if not rest]
+    base = os.path.abspath(selection.base) if selection.base is not None else _common(unmarked)  # noqa: PTH100
+    subdirs = []
+    for name, folder, rest in zip(selection.listed, folders, marked, strict=True):
+        subdir = os.path.dirname(rest) if rest else os.path.relpath(folder, base)  # noqa: PTH120
+        if subdir.startswith(".."):
+            raise RequestError(f"--base {selection.base}: is not a directory above {printable(name)}")
+        subdirs.append("" if subdir == "." else subdir)
+    return subdirs
+
+
+def _common(folders: Sequence[str]) -> str:
+    return os.path.commonpath(folders) if folders else ""
+
+
+def is_pattern(name: str) -> bool:
+    """Whether a name is a pattern rather than an existing file."""
+    return any(magic in name for magic in "*?[") and not os.path.lexists(name)
 
 
 class CanonicalNames:
@@ -105,7 +150,7 @@ def _expanded(names: Iterable[str]) -> Iterator[tuple[str, bool]]:
     """The names, with patterns replaced by their sorted matches; each with whether it is a match of a pattern."""
     for name in names:
         matches: list[str] = []
-        if any(magic in name for magic in "*?[") and not os.path.lexists(name):
+        if is_pattern(name):
             from glob import glob  # rarely needed
 
             matches = sorted(glob(name, recursive=True))  # noqa: PTH207 patterns may be absolute
@@ -116,13 +161,15 @@ class _Finder:
     """Finds files by name and in directories.
 
     Attributes:
-        ignored: number of files in searched directories whose type is unknown.
+        ignored: files in searched directories whose type is unknown.
+        not_included: the first input that no pattern of `Selection.include` matches, or None.
     """
 
     def __init__(self, selection: Selection, without: str | None) -> None:
         self._selection, self._without = selection, without
         _matches("name", [*selection.include, *selection.exclude])  # raises if a pattern is empty
-        self.ignored = 0
+        self.ignored: list[str] = []
+        self.not_included: str | None = None
 
     def find(self, name: str, found: bool) -> list[Input]:
         """The file `name`, or all files below the directory `name`, sorted by path."""
@@ -151,14 +198,17 @@ class _Finder:
                     if not (self._is_excluded(entry.path) or self._holds_outputs(entry.path)):
                         subdirs.append(os.path.join(subdir, entry.name))  # noqa: PTH118
                 elif not entry.name.lower().endswith(SUFFIXES):
-                    self.ignored += 1
+                    self.ignored.append(entry.path)
                 elif self._is_selected(entry.path):
                     files.append(Input(Path(entry.path), subdir, found=True))
         return files
 
     def _is_selected(self, name: str) -> bool:
         include = self._selection.include
-        return (not include or _matches(name, include)) and not self._is_excluded(name)
+        if include and not _matches(name, include):
+            self.not_included = self.not_included or name
+            return False
+        return not self._is_excluded(name)
 
     def _is_excluded(self, name: str) -> bool:
         return _matches(name, self._selection.exclude)

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import UpsampleError
-from ..resize.request import Request
+from ..pipeline.request import Request
 from .existing import Existing
+
+if TYPE_CHECKING:
+    from .result import Result
 
 
 class Job(NamedTuple):
@@ -20,6 +23,7 @@ class Job(NamedTuple):
         request: how the input is resized.
         skip: why the input is left out, or None.
         error: why the job has failed before it started, in which case `output` is meaningless; or None.
+        subdir: the directory of the input, relative to the searched directory.
     """
 
     input: Path
@@ -27,6 +31,7 @@ class Job(NamedTuple):
     request: Request
     skip: str | None = None
     error: UpsampleError | None = None
+    subdir: str = ""
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,7 @@ class ExecutionOptions:
         dry_run: whether to plan only.
         thumbnails: whether to make small images for the report.
         progress: is called with a job and the fraction of it that is done, first with 0; None for no calls.
+        planned: is called with the plan of a job, as a result, before it is carried out; None for no calls.
     """
 
     processes: int | None = None
@@ -48,3 +54,4 @@ class ExecutionOptions:
     dry_run: bool = False
     thumbnails: bool = False
     progress: Callable[[Job, float], None] | None = None
+    planned: Callable[[Result], None] | None = None

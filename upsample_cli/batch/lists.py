@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from ..errors import InputError, OutputError
+from .inputs import BASE_MARK, SUFFIXES
 
 if TYPE_CHECKING:
     from .result import Result
@@ -29,11 +30,28 @@ def read_list(name: str) -> list[str]:
     return [os.fsdecode(part) for part in data.split(b"\0" if b"\0" in data else b"\n") if part]
 
 
+def listed_name(path: Path, subdir: str) -> str:
+    """The name of an input in a list, which marks the directory that was searched: ``photos/./a/b.png``.
+
+    Args:
+        path: the input.
+        subdir: its directory, relative to the searched directory.
+    """
+    folder = str(path.parent)
+    if folder != subdir and not folder.endswith(os.sep + subdir) and subdir:
+        return str(path)  # beside the searched directory
+    root = folder[: len(folder) - len(subdir)].rstrip(os.sep) or ("." if not folder.startswith(os.sep) else "")
+    return str(path) if root == "." and not subdir else root + BASE_MARK + os.path.join(subdir, path.name)  # noqa: PTH118
+
+
 class FailedList:
     """Writes the list of inputs that failed or were not reached, in the order of the inputs."""
 
-    def __init__(self, name: str, inputs: Iterable[Path], overwrite: bool = False) -> None:
-        """Prepare to write the list `name`. It replaces an earlier list, or any file if `overwrite`."""
+    def __init__(self, name: str, inputs: Iterable[str], overwrite: bool = False) -> None:
+        """Prepare to write the list `name` of some of the `inputs`, which are written as they are given.
+
+        It replaces an earlier list, or any file if `overwrite`.
+        """
         self._path = Path(name)
         self._overwrite = overwrite
         self._remaining = {number: os.fsencode(path) for number, path in enumerate(inputs)}
@@ -49,8 +67,6 @@ class FailedList:
         Raises:
             OutputError: it cannot, or its name is that of an image, for example because the shell expanded a pattern.
         """
-        from .inputs import SUFFIXES
-
         if self._path.name.lower().endswith(SUFFIXES):
             raise OutputError("--failed-to: has an image suffix; give the name of a text file", self._path)
         if self._path.is_dir() or not self._path.parent.is_dir():
@@ -68,7 +84,7 @@ class FailedList:
         """Write the list, also if the batch was interrupted."""
         from ..runtime.atomic import AtomicOutput, resolve_link
 
-        names = self._remaining.values()
+        names = dict.fromkeys(self._remaining.values())
         end = b"\0" if any(b"\n" in name for name in names) else b"\n"
         try:
             with AtomicOutput([resolve_link(self._path)]) as output:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..errors import OutputError, RequestError, UpsampleError
-from ..resize.request import Request
+from .. import formats
+from ..errors import InputError, RequestError, UpsampleError
+from ..pipeline.request import Request
+from ..text import printable
 from .conflicts import resolve_conflicts
 from .existing import Existing
 from .inputs import Input, Selection, find_inputs
@@ -24,86 +26,77 @@ class Batch(NamedTuple):
 
     Attributes:
         jobs: in the order of the inputs.
-        ignored: number of files in searched directories whose type is unknown.
+        ignored: files in searched directories whose type is unknown.
     """
 
     jobs: list[Job]
-    ignored: int
+    ignored: list[str]
 
 
 def make_batch(
     selection: Selection,
     template: Template,
-    request: Request,
+    requests: Sequence[Request],
     *,
     pairs: Sequence[Pair] = (),
     existing: Existing = Existing.REFUSE,
-    create_folders: bool = True,
 ) -> Batch:
     """Find the inputs and name every output, before the first file is touched.
 
-    A file whose output cannot be named or created becomes a failed job, and does not stop the others.
+    A file whose output cannot be named becomes a failed job, and does not stop the others.
 
     Args:
         selection: which inputs.
         template: how outputs are named.
-        request: how each input is resized.
+        requests: how each input is resized, once for each request.
         pairs: rules that find the companions of images, which are resized onto the same grid.
         existing: how existing outputs are treated.
-        create_folders: whether to create the output directories if the template says that they are created.
 
     Raises:
-        RequestError: two inputs have the same output, an output is an input, or the request is contradictory.
-        OutputError: an output exists and must not be replaced, or its directory does not exist.
+        RequestError: two results have the same output, an output is an input, a request is contradictory, or a pattern
+            or a rule matches no input.
+        OutputError: an output exists and must not be replaced.
     """
     inputs = find_inputs(selection, template.folder)
-    files = _with_requests(inputs.files, pairs, request)
-    if len(files) > 1 and template.is_single:
+    if inputs.not_included is not None and not inputs.files:
+        raise RequestError(_unmatched_patterns(selection.include, inputs.not_included))
+    files = _with_requests(inputs.files, pairs, requests)
+    count = len(files) // len(requests)
+    if count > 1 and template.is_single:
         raise RequestError(
-            f"--output {template.output}: {len(files)} inputs cannot be written to one file; give a directory that "
-            f"exists, or a template such as 'out/{DEFAULT_NAME}'"
+            f"--output {template.output}: {count} inputs cannot be written to one file; give a directory, such as "
+            f"out/, or a template, such as 'out/{DEFAULT_NAME}'"
         )
     named = [(_named_job(file, wanted, template), file.found) for file, wanted in files]
-    if template.output is not None:
-        _refuse_missing_folders(template, [job for job, _ in named if job.error is None])
     jobs = resolve_conflicts(named, existing)
-    for distinct in ({request.mode: request} | {wanted.mode: wanted for _, wanted in files}).values():
+    for distinct in ({request.mode: request for request in requests} | {r.mode: r for _, r in files}).values():
         _check_request(distinct)  # once for each mode, not for each file
-    if create_folders and template.makes_folders:
-        jobs = list(_with_folders(jobs))
     return Batch(jobs, inputs.ignored)
 
 
-def _with_folders(jobs: Iterable[Job]) -> Iterator[Job]:
-    """Create the directories of the outputs; jobs whose directory cannot be created fail."""
-    errors: dict[str, OutputError | None] = {}
-    for job in jobs:
-        folder = os.path.dirname(job.output)  # noqa: PTH120 much faster than pathlib in large batches
-        if job.skip is None and job.error is None and folder not in errors:
-            errors[folder] = _create_folder(Path(folder))
-        yield job._replace(error=job.error or errors.get(folder))
+def _unmatched_patterns(patterns: Sequence[str], example: str) -> str:
+    suffix = formats.split_name(Path(example))[1]
+    shown = ", ".join(repr(pattern) for pattern in patterns)
+    return f"--include: no input matches {shown}; '*{suffix}' would match {printable(example)}"
 
 
-def _create_folder(folder: Path) -> OutputError | None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        return OutputError(f"the directory cannot be created: {error.strerror}", folder)
-    return None
-
-
-def _with_requests(files: Sequence[Input], pairs: Sequence[Pair], request: Request) -> list[tuple[Input, Request]]:
+def _with_requests(
+    files: Sequence[Input], pairs: Sequence[Pair], requests: Sequence[Request]
+) -> list[tuple[Input, Request]]:
+    """Each file with each of the requests in turn, and after every image its companions by any of `pairs`."""
     if not pairs:
-        return [(file, request) for file in files]
-    from .pairs import with_pairs  # rarely needed
+        return [(file, request) for file in files for request in requests]
+    from .pairs import refuse_unmatched, with_pairs  # rarely needed
 
-    return list(with_pairs(files, pairs, request))
+    refuse_unmatched(files, pairs)
+    paired = zip(*(with_pairs(files, pairs, request) for request in requests), strict=True)
+    return [one for results_of_file in paired for one in results_of_file]
 
 
 def _check_request(request: Request) -> None:
     """Refuse a request that fits no file at all."""
     from ..core.kernel import instruction_set  # imports NumPy
-    from ..resize.mode import choose_mode
+    from ..pipeline.mode import choose_mode
 
     choose_mode(request)
     try:
@@ -114,23 +107,12 @@ def _check_request(request: Request) -> None:
 
 def _named_job(file: Input, request: Request, template: Template) -> Job:
     error: UpsampleError | None = file.error
+    image = request.paired_image
+    if image is not None and not os.path.lexists(file.path):
+        error = InputError(f"does not exist; --pair expects it as the companion of {printable(image.path)}", file.path)
     if error is None:
         try:
-            return Job(file.path, template.name(file, request), request)
+            return Job(file.path, template.name(file, request), request, subdir=file.subdir)
         except UpsampleError as failure:
             error = failure
-    return Job(file.path, file.path, request, error=error)
-
-
-def _refuse_missing_folders(template: Template, jobs: Iterable[Job]) -> None:
-    """Refuse directories that do not exist, since they may be misspelt; only the output directory itself is created.
-
-    Raises:
-        OutputError: a directory does not exist.
-    """
-    folders: Iterable[str] = {os.path.dirname(job.output): None for job in jobs}  # noqa: PTH120 as above
-    if template.makes_folders:
-        folders = [os.path.dirname((template.folder or "").rstrip("/"))]  # noqa: PTH120 the parent of a new directory
-    for folder in folders:
-        if not os.path.isdir(folder or "."):  # noqa: PTH112 pathlib raises if a name is too long
-            raise OutputError("the directory does not exist; create it first", Path(folder))
+    return Job(file.path, file.path, request, error=error, subdir=file.subdir)

@@ -7,9 +7,10 @@ from pathlib import Path
 from string import Formatter
 
 from .. import formats
-from ..errors import RequestError
-from ..resize.request import Request
-from .inputs import Input
+from ..errors import OutputError, RequestError
+from ..pipeline.request import Request
+from .inputs import SUFFIXES, Input
+from .stdio import STREAM
 
 DEFAULT_NAME = "{stem}_upsampled{ext}"
 FIELDS = ("stem", "ext", "parent", "subdir", "size", "scale", "mode")
@@ -23,7 +24,6 @@ class Template:
         fields: the fields that occur in the template.
         is_single: whether all inputs would have the same output.
         folder: the directory that contains all outputs, at any depth; None if it depends on the input.
-        makes_folders: whether directories below it are created.
     """
 
     def __init__(
@@ -32,6 +32,7 @@ class Template:
         suffix: str | None = None,
         stdout: str | None = None,
         default: str = DEFAULT_NAME,
+        several: bool = False,
     ) -> None:
         """Parse `output`: a file, a directory, a template, or None for the default name beside the input.
 
@@ -40,17 +41,18 @@ class Template:
             suffix: the value of ``{ext}``, such as ``.png``, or None for the input's own.
             stdout: name, without a suffix, of the file that is copied to standard output, if that is the output.
             default: template of the default name; in a directory it is used only if it changes the suffix.
+            several: whether a name without the suffix of a format is that of a directory, since several files go there.
 
         Raises:
             RequestError: `output` is empty or has an unknown field, or `suffix` contradicts it.
+            OutputError: a single file would have no suffix.
         """
         self.output = output
         self._suffix = suffix
-        self._text = _text(output, default) if stdout is None else _literal(stdout) + "{ext}"
+        self._text = _text(output, default, several) if stdout is None else _literal(stdout) + "{ext}"
         self.fields, literal = self._parse()
         self.is_single = stdout is not None or not self.fields
         self.folder = os.path.dirname(literal) or None if self.fields else None  # noqa: PTH120 a part of a name
-        self.makes_folders = "subdir" in self.fields
         if suffix is not None and "ext" not in self.fields:
             raise RequestError(
                 f"--format {suffix[1:]}: has no effect with --output {output}, whose suffix sets the format"
@@ -89,9 +91,9 @@ class Template:
 
     def _content_fields(self, path: Path, request: Request) -> dict[str, str]:
         """The fields that depend on the mode and on the contents of the input."""
-        from ..resize.mode import choose_mode  # imports NumPy
-        from ..resize.opening import open_input
-        from ..resize.targets import find_targets
+        from ..pipeline.mode import choose_mode  # imports NumPy
+        from ..pipeline.opening import open_input
+        from ..pipeline.targets import find_targets
 
         if self.fields.isdisjoint(("size", "scale")) and (request.mode is not None or not path.is_file()):
             return {"mode": choose_mode(request).name}
@@ -101,22 +103,37 @@ class Template:
         sizes = [targets[name].size if name in targets else grid[name].size for name in grid.spatial]
         factors = [f"{size / grid[name].size:g}" for name, size in zip(grid.spatial, sizes, strict=True)]
         factor = factors[0] if len(set(factors)) == 1 else "x".join(factors)
-        if request.scale is not None:
+        if request.scale is not None and not any(mark in request.scale.text for mark in "/%xX×"):
             factor = request.scale.text.replace(",", "x")
         return {"size": "x".join(map(str, sizes)), "scale": factor, "mode": mode.name}
 
 
-def _text(output: str | None, default: str) -> str:
+def _text(output: str | None, default: str, several: bool) -> str:
     """The template for the value of ``--output``."""
     if output is None:
         return "{parent}/" + default
     if not output:
         raise RequestError("--output: the name is empty; give a file, a directory or a template")
-    literal = _literal(output)
-    if os.path.isdir(output) or (output.endswith("/") and "{" not in output):  # noqa: PTH112 a name may be too long
+    has_fields = "{" in output and not os.path.isdir(output)  # noqa: PTH112 a name may be too long
+    text = output if has_fields else _literal(output)
+    if output.endswith("/") or (not has_fields and _is_folder(output, several)):
         name = "{stem}{ext}" if default.endswith("{ext}") else default
-        return f"{literal.rstrip('/') or '/'}/{{subdir}}/{name}"
-    return output if "{" in output else literal
+        return f"{text.rstrip('/') or '/'}/{{subdir}}/{name}"
+    return text
+
+
+def _is_folder(output: str, several: bool) -> bool:
+    """Whether a name without fields and without a slash at its end is that of a directory.
+
+    Raises:
+        OutputError: it is the name of a single file without a suffix.
+    """
+    if os.path.isdir(output):  # noqa: PTH112 as above
+        return True
+    has_suffix = output.lower().endswith(SUFFIXES)
+    if not several and not has_suffix and not Path(output).suffix and output != STREAM:
+        raise OutputError(f"has no suffix, which sets the format; write {output}.png, or {output}/", Path(output))
+    return several and not has_suffix and output != STREAM
 
 
 def _literal(text: str) -> str:

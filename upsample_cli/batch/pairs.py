@@ -12,7 +12,10 @@ from typing import NamedTuple
 
 from ..core.modes import MODES
 from ..errors import RequestError
-from ..resize.request import PairedImage, Request
+from ..formats import split_name
+from ..pipeline.mode_names import canonical_mode
+from ..pipeline.request import PairedImage, Request
+from ..text import printable
 from .inputs import CanonicalNames, Input
 
 
@@ -41,9 +44,25 @@ class Pair(NamedTuple):
             raise RequestError(f"--pair {text}: write IMAGE=OTHER:MODE, such as '*_T1w.nii.gz=*_dseg.nii.gz:label'")
         if image.count("*") != companion.count("*"):
             raise RequestError(f"--pair {text}: both sides need the same number of *")
-        if mode not in MODES:
-            raise RequestError(f"--pair {text}: unknown mode {mode!r}; choose from {', '.join(MODES)}")
-        return cls(image, companion, mode)
+        return cls(image, companion, canonical_mode(mode, f"--pair {text}"))
+
+
+def refuse_unmatched(files: Sequence[Input], pairs: Iterable[Pair]) -> None:
+    """Refuse rules of which neither side matches any of the files.
+
+    Raises:
+        RequestError: with a pattern that would match.
+    """
+    existing = [file.path for file in files if file.path.is_file()]
+    for image, companion, mode in pairs:
+        images = [_translate(path, image, image) or _translate(path, companion, image) for path in existing]
+        if existing and not any(path is not None and path.is_file() for path in images):
+            path = existing[0]
+            folder = f"{path.parent.name}/" if "/" in image else ""
+            raise RequestError(
+                f"--pair {image}={companion}:{mode}: no input matches {image!r}; patterns are for whole names, and "
+                f"'{folder}*{split_name(path)[1]}' would match {printable(path)}"
+            )
 
 
 def with_pairs(files: Iterable[Input], pairs: Sequence[Pair], request: Request) -> Iterator[tuple[Input, Request]]:

@@ -24,7 +24,7 @@ from typing import Any, TypeAlias
 from .. import formats
 from ..core.threads import available_cores, set_core_limit
 from ..errors import RequestError, UpsampleError
-from ..resize.plan import Plan
+from ..pipeline.plan import Plan
 from ..runtime import signals
 from ..runtime.atomic import remove_stale_of, remove_unpublished, resolve_link
 from ..runtime.library_messages import hide_library_messages
@@ -78,6 +78,13 @@ def _preload_formats(tasks: Sequence[Task]) -> None:
     baseline_bytes()
 
 
+@dataclass(frozen=True, slots=True)
+class _Planned:
+    """Message of a worker: the plan of its job."""
+
+    result: Result
+
+
 class _Worker:
     """A worker process, as the parent sees it.
 
@@ -93,7 +100,8 @@ class _Worker:
         context: Any = get_context("fork" if forks else "spawn")  # Any: mypy finds no Process in the common type
         self.connection, worker_end = context.Pipe()
         inherited = [worker.connection for worker in (self, *others)] if forks else []
-        arguments = (worker_end, inherited, replace(options, progress=None), share)
+        announces = options.planned is not None
+        arguments = (worker_end, inherited, replace(options, progress=None, planned=None), share, announces)
         self.process = context.Process(target=_worker_main, args=arguments, name="upsample-worker", daemon=True)
         with _signals_blocked():  # until the worker has installed its handlers
             self.process.start()
@@ -192,6 +200,10 @@ class _Pool:
         if isinstance(message, _Progress):
             self._notify(worker.task, message.fraction)
             return None
+        if isinstance(message, _Planned):
+            assert self._options.planned is not None
+            self._options.planned(message.result)
+            return None
         if isinstance(message, _MemoryRequest):
             worker.memory, worker.requested = 0.0, message.bytes
         else:
@@ -255,7 +267,11 @@ def _death_message(exit_code: int) -> str:
 
 
 def _worker_main(
-    connection: Connection, inherited: Sequence[Connection], options: ExecutionOptions, share: float
+    connection: Connection,
+    inherited: Sequence[Connection],
+    options: ExecutionOptions,
+    share: float,
+    announces_plans: bool,
 ) -> None:
     """Run the jobs that come through `connection` until it is closed.
 
@@ -264,7 +280,10 @@ def _worker_main(
         inherited: the parent's ends of connections, copied by the fork.
         options: those of the batch.
         share: bytes of memory that a job may use without asking the parent.
+        announces_plans: whether to send the plan of each job before it is carried out.
     """
+    if announces_plans:
+        options = replace(options, planned=lambda result: connection.send(_Planned(result)))
     signals.install_worker_handlers()
     hide_library_messages()
     _unblock_signals()

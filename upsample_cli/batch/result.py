@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 from ..errors import UpsampleError
 
 if TYPE_CHECKING:
+    from ..formats.base import Header
     from ..geometry import Grid
     from ..preview.tap import Thumbnails
 
@@ -24,11 +25,26 @@ class Summary(NamedTuple):
         grid: the axes of its first array.
         dtype: name of the dtype of its samples.
         arrays: number of arrays in it; all are resized in the same way as the first.
+        colours: what the samples of a pixel are, such as ``RGB``; empty if unknown or if there is only one.
     """
 
     grid: Grid
     dtype: str
     arrays: int = 1
+    colours: str = ""
+
+    @classmethod
+    def of(cls, header: Header, arrays: int) -> Summary:
+        """The contents of a file whose first of some arrays has this header."""
+        return cls(header.grid, header.dtype.name, arrays, _colours(header))
+
+
+def _colours(header: Header) -> str:
+    if header.grid.names[-1:] != ("s",):
+        return ""
+    alpha = "A" if header.alpha else ""
+    colours = header.colours or {1: "L", 3: "RGB"}.get(header.grid["s"].size - len(alpha), "")
+    return colours if colours.endswith(alpha) or not colours else colours + alpha
 
 
 class Result(NamedTuple):
@@ -41,6 +57,7 @@ class Result(NamedTuple):
         error: why it failed, or None.
         reason: why it was skipped, or None.
         before, after: contents of the input and of the output; None if the job failed before it was planned.
+        distorts: whether the proportions of a picture change.
         mode: the mode as shown to users, such as ``trilinear align-corners``.
         compute_dtype: name of the dtype in which samples are computed.
         warnings: messages about what the output loses or changes.
@@ -58,6 +75,7 @@ class Result(NamedTuple):
     reason: str | None = None
     before: Summary | None = None
     after: Summary | None = None
+    distorts: bool = False
     mode: str = ""
     compute_dtype: str = ""
     warnings: tuple[str, ...] = ()

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from .. import formats
 from ..core.threads import available_cores
 from ..errors import OutputError, UpsampleError, as_failure
-from ..resize.opening import open_input
-from ..resize.plan import Plan, make_plan
-from ..resize.run import run_plan
+from ..pipeline.opening import open_input
+from ..pipeline.plan import Plan, make_plan
+from ..pipeline.run import run_plan
 from .existing import Existing
 from .job import ExecutionOptions, Job
 from .result import Result, Summary
@@ -51,6 +51,8 @@ def run_job(
             plan = make_plan(job.request, source, job.input, job.output)
             result = _with_plan(result, plan)
             if not options.dry_run:
+                if options.planned is not None:
+                    options.planned(result)
                 if before_run is not None:
                     before_run(plan)
                 result = _run(result, plan, source, options, progress)
@@ -70,8 +72,9 @@ def _output_exists(job: Job) -> bool:
 def _with_plan(result: Result, plan: Plan) -> Result:
     before, after = plan.first.before, plan.first.after
     return result._replace(
-        before=Summary(before.grid, before.dtype.name, len(plan.images)),
-        after=Summary(after.grid, after.dtype.name, len(plan.images)),
+        before=Summary.of(before, len(plan.images)),
+        after=Summary.of(after, len(plan.images)),
+        distorts=plan.distorts,
         mode=plan.mode_name,
         compute_dtype=plan.first.codec.compute_dtype.name,
         warnings=plan.warnings,

@@ -9,7 +9,7 @@ import io
 import os
 import sys
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -21,6 +21,7 @@ from ..runtime.signals import install_handlers
 from . import options
 from .help import ENVIRONMENT, epilog, in_groups
 from .settings import Settings, make_settings, variables_in_use
+from .spelling import unknown_option, with_bare_values
 
 if TYPE_CHECKING:
     from ..batch.job import Job
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from ..batch.pairs import Pair
     from ..batch.result import Result
     from ..batch.stdio import StandardStreams
-    from ..resize.request import Request
+    from ..pipeline.request import Request
     from .console import Console
 
 _INTERRUPTED_CODE, _BUG_CODE = 130, 1
@@ -45,8 +46,11 @@ class _Command(click.Command):
         return option
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        optional = {name: p for p in self.params if isinstance(p, options.Option) and p.bare for name in p.opts}
         try:
-            return super().parse_args(ctx, args)
+            return super().parse_args(ctx, [*with_bare_values(args, optional)])
+        except click.NoSuchOption as error:
+            raise unknown_option(error) from None
         except click.BadParameter as error:
             raise click.UsageError(error.format_message() + variables_in_use(ctx), ctx) from None
 
@@ -111,55 +115,56 @@ def _errors_as_text(context: click.Context, verbose: bool) -> Iterator[None]:
         _fail(f"This is a bug: {type(error).__name__}: {error} (-v shows where)", _BUG_CODE)
 
 
-def _run(settings: Settings, request: Request) -> int:
+def _run(settings: Settings, requests: Sequence[Request]) -> int:
     """Run the command, and return its exit code."""
     from ..batch.stdio import standard_streams
+    from .implied_output import with_implied_output
 
+    settings = with_implied_output(settings)
     with standard_streams(settings.inputs, settings.destination, settings.suffix, settings.dry_run) as streams:
-        batch = _make_batch(settings, request, streams)
+        batch = _make_batch(settings, requests, streams)
         with ExitStack() as stack:
             console = stack.enter_context(_console(settings, len(batch.jobs)))
             listeners = [console.show, *_listeners(settings, batch.jobs, stack)]
-            results = stack.enter_context(closing(_results(settings, request, batch.jobs, console)))
+            results = stack.enter_context(closing(_results(settings, requests[0], batch.jobs, console)))
             for result in map(streams.finish, results):
                 for listener in listeners:
                     listener(result)
     return console.report.exit_code
 
 
-def _make_batch(settings: Settings, request: Request, streams: StandardStreams) -> Batch:
+def _make_batch(settings: Settings, requests: Sequence[Request], streams: StandardStreams) -> Batch:
     from ..batch.inputs import Selection
     from ..batch.make import make_batch
 
-    batch = make_batch(
-        Selection(streams.inputs, _listed(settings), settings.recursive, settings.include, settings.exclude),
-        _template(settings, streams),
-        request,
-        pairs=_pairs(settings),
-        existing=settings.existing,
-        create_folders=not settings.dry_run,
-    )
+    listed, filters = _listed(settings), (settings.include, settings.exclude)
+    selection = Selection(streams.inputs, listed, settings.base, settings.recursive, *filters)
+    template = _template(settings, streams, selection.several or bool(settings.pair))
+    batch = make_batch(selection, template, requests, pairs=_pairs(settings), existing=settings.existing)
     if not settings.quiet:
-        _report_inputs(batch)
+        _report_inputs(batch, settings.verbose)
     return batch
 
 
-def _report_inputs(batch: Batch) -> None:
+def _report_inputs(batch: Batch, verbose: bool) -> None:
+    from .console import print_message
+    from .result_text import skipped_files
+
     if batch.ignored:
-        files = "file" if batch.ignored == 1 else "files"
-        click.echo(f"skipped {batch.ignored} {files} of unknown type", err=True)
+        print_message(skipped_files(batch.ignored, by_name=verbose))
     if not batch.jobs:
-        click.echo("Nothing to do: no matching files", err=True)
+        print_message("Nothing to do: no matching files")
 
 
-def _template(settings: Settings, streams: StandardStreams) -> Template:
-    from ..batch.naming import Template
+def _template(settings: Settings, streams: StandardStreams, several: bool) -> Template:
+    from ..batch.naming import DEFAULT_NAME, Template
 
-    if settings.compare is None:
-        return Template(settings.destination, settings.suffix, streams.stdout)
-    from ..compare.run import DEFAULT_NAME
+    default = DEFAULT_NAME
+    if settings.compare is not None:
+        from ..compare import run  # imports Pillow
 
-    return Template(settings.destination, settings.suffix, streams.stdout, default=DEFAULT_NAME)
+        default = run.DEFAULT_NAME
+    return Template(settings.destination, settings.suffix, streams.stdout, default, several)
 
 
 def _listed(settings: Settings) -> list[str]:
@@ -208,6 +213,7 @@ def _results(settings: Settings, request: Request, jobs: Sequence[Job], console:
         dry_run=settings.dry_run,
         thumbnails=settings.report is not None,
         progress=console.progress,
+        planned=console.plan if settings.verbose and not settings.dry_run else None,
     )
     return run_jobs(jobs, options)
 
@@ -217,9 +223,10 @@ def _listeners(settings: Settings, jobs: Sequence[Job], stack: ExitStack) -> Ite
     if settings.dry_run:  # which writes no files
         return
     if settings.failed_to is not None:
-        from ..batch.lists import FailedList
+        from ..batch.lists import FailedList, listed_name
 
-        yield stack.enter_context(FailedList(settings.failed_to, [job.input for job in jobs], settings.overwrite)).add
+        names = [listed_name(job.input, job.subdir) for job in jobs]
+        yield stack.enter_context(FailedList(settings.failed_to, names, settings.overwrite)).add
     if settings.report is not None:
         import shlex
 
@@ -230,5 +237,6 @@ def _listeners(settings: Settings, jobs: Sequence[Job], stack: ExitStack) -> Ite
 
 
 def _fail(message: str, code: int) -> NoReturn:
-    click.echo(click.style(message, fg="red"), err=True)  # echo drops the colour if stderr is not a terminal
+    with suppress(OSError):  # a closed stderr does not change the exit code
+        click.echo(click.style(message, fg="red"), err=True)  # echo drops the colour if stderr is not a terminal
     sys.exit(code)

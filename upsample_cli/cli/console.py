@@ -61,6 +61,7 @@ class Console:
         self._started = time.perf_counter()
         self._warnings: Counter[str] = Counter()
         self._planned: list[Result] = []
+        self._announced: set[int] = set()  # numbers of the jobs whose plan has been printed
         self._display = _progress_display(total) if _wants_display(progress, quiet) else None
 
     def __enter__(self) -> Self:
@@ -72,6 +73,13 @@ class Console:
         """Show the progress of a job: a callback for `ExecutionOptions`."""
         if self._display is not None:
             self._display.advance(job.input, fraction)
+
+    def plan(self, result: Result) -> None:
+        """Print the plan of a file before it is carried out: a callback for `ExecutionOptions`."""
+        if self._display is not None:
+            self._display.clear()
+        self._announced.add(result.number)
+        print_message(whole_plan(result))
 
     def show(self, result: Result) -> None:
         """Print the result of one file."""
@@ -92,19 +100,19 @@ class Console:
             (self._display.skip if result.status == "skipped" else self._display.finish)(result.input)
 
     def _show_failure(self, result: Result) -> None:
-        _print_message(one_line(result), "red")
+        print_message(one_line(result), "red")
         if self._verbose and isinstance(result.error, InternalError):
-            _print_message(result.error.traceback)
+            print_message(result.error.traceback)
 
     def _show_success(self, result: Result) -> None:
         if not self._dry_run or result.status == "skipped":
-            _print_message(one_line(result))
-        if self._verbose and result.status == "done":
-            _print_message(whole_plan(result))
+            print_message(one_line(result))
+        if self._verbose and result.status == "done" and result.number not in self._announced:
+            print_message(whole_plan(result))
         for warning in result.warnings:
             self._warnings[warning] += 1
             if self._warnings[warning] <= _MAX_SAME_WARNINGS:
-                _print_message(f"Warning: {printable(result.input)}: {warning}", "yellow")
+                print_message(f"Warning: {printable(result.input)}: {warning}", "yellow")
 
     def _show_plan(self, result: Result) -> None:
         if self._total > 1 and not self._verbose:
@@ -130,14 +138,14 @@ class Console:
     def _show_summary(self) -> None:
         for warning, count in self._warnings.items():
             if count > _MAX_SAME_WARNINGS:
-                _print_message(f"Warning: {count - _MAX_SAME_WARNINGS} more files: {warning}", "yellow")
+                print_message(f"Warning: {count - _MAX_SAME_WARNINGS} more files: {warning}", "yellow")
         if self.report.failures and self._total > _SCREEN_FILES:
-            _print_message("Failed:")
+            print_message("Failed:")
             for result in sorted(self.report.failures, key=lambda result: result.number):
-                _print_message(f"  {result.error}", "red")
+                print_message(f"  {result.error}", "red")
         seconds = time.perf_counter() - self._started
         for line in summary(self.report, seconds, dry_run=self._dry_run, total=self._total):
-            _print_message(line)
+            print_message(line)
 
 
 def write_out(text: str) -> None:
@@ -153,7 +161,8 @@ def write_out(text: str) -> None:
         raise OutputError(f"the standard output cannot be written: {error.strerror}") from error
 
 
-def _print_message(text: str, colour: str | None = None) -> None:
+def print_message(text: str, colour: str | None = None) -> None:
+    """Write a line to standard error, in a colour if that is a terminal."""
     with suppress(OSError):  # a closed stderr does not stop the batch
         click.echo(text if colour is None else _styled(text, fg=colour), err=True)
 

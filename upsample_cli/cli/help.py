@@ -15,6 +15,15 @@ EXAMPLES = (
     "upsample -r bids --spacing 1 -o out/ --pair '*_T1w.nii.gz=*_dseg.nii.gz:label'",
     "upsample - --scale 2 < in.png > out.png",
 )
+FIELDS = {  # of templates
+    "{stem}": "name of the input without its suffix",
+    "{ext}": "suffix of the input, or that of --format",
+    "{parent}": "directory of the input as given",
+    "{subdir}": "its directory below the one that -r searches or --files-from lists",
+    "{size}": "size of the output, such as 1024x768",
+    "{scale}": "factor, such as 2 or 2x2x1",
+    "{mode}": "the mode",
+}
 EXIT_CODES = {
     0: "done",
     1: "a bug",
@@ -45,4 +54,6 @@ def epilog() -> str:
     variables = (
         f"Environment variables such as {ENVIRONMENT}_MODE and {ENVIRONMENT}_THREADS set defaults for all options."
     )
-    return f"\b\nExamples:\n{examples}\n\nExit codes: {codes}.\n\n{variables}"
+    fields = "\n".join(f"  {field:9} {meaning}" for field, meaning in FIELDS.items())
+    templates = f"\b\nTemplates for -o, such as 'out/{{subdir}}/{{stem}}_{{size}}{{ext}}':\n{fields}"
+    return f"{templates}\n\n\b\nExamples:\n{examples}\n\nExit codes: {codes}.\n\n{variables}"

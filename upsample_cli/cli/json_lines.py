@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..batch.result import Result, Summary
+from ..formats.dropped import losses_of
 
 VERSION = 1  # of the schema; new fields do not change it, because readers must ignore unknown fields
 
@@ -34,6 +35,7 @@ def _record(result: Result) -> Mapping[str, Any]:
         "mode": result.mode or None,
         "working": result.compute_dtype or None,
         "warnings": list(result.warnings),
+        "dropped": losses_of(result.warnings),
         "seconds": round(result.seconds, 6),
         "bytes": result.bytes,
         "memory": result.memory,

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import click
 
 from .._version import __version__
-from .help import ENVIRONMENT, EXAMPLES, EXIT_CODES, in_groups
+from .help import ENVIRONMENT, EXAMPLES, EXIT_CODES, FIELDS, in_groups
 
 _SPECIAL = {"\\": "\\e", "-": "\\-", "'": "\\(aq", "`": "\\(ga", "^": "\\(ha", "~": "\\(ti", '"': "\\(dq"}
 _NAME = "resize images, TIFF stacks, NIfTI volumes and arrays by PyTorch's sampling rules"
@@ -42,6 +42,9 @@ def _lines(context: click.Context) -> Iterator[str]:
         yield f".SS {_escaped(group)}"
         for parameter in parameters:
             yield from _definition(*(parameter.get_help_record(context) or ("", "")))
+    yield ".SS Templates for \\-o"
+    for field, meaning in FIELDS.items():
+        yield from _definition(field, meaning)
     yield ".SH EXIT STATUS"
     for code, meaning in EXIT_CODES.items():
         yield from _definition(str(code), meaning)

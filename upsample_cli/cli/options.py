@@ -10,6 +10,7 @@ from click.types import StringParamType
 
 from .._version import __version__
 from ..core.modes import LABEL_KERNELS, MODES
+from ..pipeline.request import DTYPES
 from .help import COMPARING, INPUTS, MESSAGES, OUTPUTS, RUNNING, SAMPLING, SIZE
 
 if TYPE_CHECKING:
@@ -19,11 +20,17 @@ Decorator: TypeAlias = Callable[[Any], Any]
 
 
 class Option(click.Option):
-    """An option with the heading under which the help shows it."""
+    """An option with the heading under which the help shows it.
 
-    def __init__(self, *args: Any, group: str, **kwargs: Any) -> None:
+    Attributes:
+        group: the heading.
+        bare: the value of the option if the next argument is not one; None if the option needs a value.
+        pattern: a regular expression that tells values from other arguments, for an option with a `bare` value.
+    """
+
+    def __init__(self, *args: Any, group: str, bare: str | None = None, pattern: str = "", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.group = group
+        self.group, self.bare, self.pattern = group, bare, pattern
 
 
 class Files(StringParamType):
@@ -70,13 +77,38 @@ def _all_of(*decorators: Decorator) -> Decorator:
     return decorate
 
 
+class Target(StringParamType):
+    """Numbers for axes, in an option that may be repeated; an environment variable holds one value, spaces included."""
+
+    name = "numbers"
+
+    def split_envvar_value(self, rv: str) -> Sequence[str]:
+        """The value as a whole."""
+        return [rv]
+
+
+def _target(name: str, metavar: str, description: str) -> Decorator:
+    return _option(SIZE, name, metavar=metavar, type=Target(), multiple=True, help=description)
+
+
 size_options = _all_of(
-    _option(SIZE, "--scale", metavar="F", help="Factor: 2 for all axes, or 2,2,1 for x,y,z, or z=1,y=2,x=2."),
-    _option(SIZE, "--size", metavar="N", help="Samples: 1024x768 (width first), 256x256x180, or x=1024."),
-    _option(SIZE, "--spacing", metavar="D", help="Sample spacing in the file's unit (mm, µm): 1, or 1,1,2, or z=0.5."),
-    _option(
-        SIZE, "--fit", metavar="BOX", help="Largest size with the input's aspect ratio that fits a box: 1024x1024."
+    _target("--scale", "F", "Factor: 2, 50%, 1/3, or 2,2,1 for x,y,z, or by name: z=1,y=2,x=2."),
+    _target(
+        "--size", "N", "Samples: 1024x768 (width first), 256x256x180, x=1024, 50%; 800x and x600 keep proportions."
     ),
+    _target("--width", "N", "Width in samples; the height follows from the proportions, or from --height."),
+    _target("--height", "N", "Height in samples; the width follows from the proportions, or from --width."),
+    _target("--spacing", "D", "Sample spacing in the file's unit or in its own: 1, 0.5um, or 1,1,2, or z=0.5."),
+    _option(
+        SIZE,
+        "--isotropic",
+        metavar="[coarsest]",
+        bare="finest",
+        pattern="finest|coarsest",
+        help="The spacing of the finest axis for all axes, or of the coarsest.",
+    ),
+    _target("--fit", "BOX", "Largest size with the input's proportions in a box: 256, 1920x1080; z only if named."),
+    _target("--cover", "BOX", "Cover a box with the input's proportions, and crop to its centre: 300x200."),
     _option(
         SIZE,
         "--like",
@@ -90,6 +122,8 @@ size_options = _all_of(
         metavar="VALUE",
         help="Value of samples outside the input with --like and --pair (default 0), or edge to repeat the border.",
     ),
+    _option(SIZE, "--only-shrink", is_flag=True, help="Axes that would grow keep their size."),
+    _option(SIZE, "--only-enlarge", is_flag=True, help="Axes that would shrink keep their size."),
 )
 sampling_options = _all_of(
     _option(
@@ -172,6 +206,14 @@ input_options = _all_of(
     ),
     _option(
         INPUTS,
+        "--base",
+        metavar="DIR",
+        type=Files(),
+        help="Directory below which the listed files lie, and whose subdirectories -o OUT/ mirrors. Default: the "
+        "deepest that contains all of them.",
+    ),
+    _option(
+        INPUTS,
         "--include",
         metavar="PATTERN",
         multiple=True,
@@ -200,8 +242,8 @@ output_options = _all_of(
         "--output",
         metavar="PATH",
         type=Files(),
-        help="A file, a directory, - for standard output, or a template with {stem} {ext} {parent} {subdir} {size} "
-        "{scale} {mode}. Default: {stem}_upsampled{ext} beside the input.",
+        help="A file, a directory, - for standard output, or a template, see Templates. Missing directories are made. "
+        "Default: {stem}_upsampled{ext} beside the input.",
     ),
     _option(OUTPUTS, "--format", metavar="EXT", help="Format if the output's name does not set it: png, tif, nii.gz …"),
     _option(OUTPUTS, "--overwrite", is_flag=True, help="Replace outputs that exist. Default: an error."),
@@ -221,6 +263,28 @@ output_options = _all_of(
         type=click.IntRange(0, 9),
         help="Compression of PNG, TIFF and gzip: 0 fast, 9 small.",
     ),
+    _option(
+        OUTPUTS,
+        "--dtype",
+        metavar="TYPE",
+        type=Words(DTYPES),
+        help="Data type of the samples: uint8, uint16, float32 … Values are kept, rounded and saturated.",
+    ),
+    _option(
+        OUTPUTS,
+        "--rescale",
+        metavar="[LOW,HIGH]",
+        bare="full",
+        pattern=r"[-+.\de]+,[-+.\de]+|full",
+        help="Map the full range of the input, or the values LOW to HIGH, to the full range of the data type.",
+    ),
+    _option(
+        OUTPUTS,
+        "--background",
+        metavar="COLOUR",
+        help="Put transparent pixels on a colour, such as white or '#ff8800', for formats without alpha.",
+    ),
+    _option(OUTPUTS, "--strip", is_flag=True, help="Leave out EXIF, XMP, places, dates and comments."),
     _option(OUTPUTS, "--no-provenance", is_flag=True, help="Do not record in the output how it was made."),
     _option(
         OUTPUTS,

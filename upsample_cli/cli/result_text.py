@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from ..batch.result import Report, Result, Summary
 from ..text import format_bytes, format_duration, format_sizes, format_spacings, printable, shorten
 
 if TYPE_CHECKING:
-    from ..geometry import Axis, Grid
+    from ..geometry import Axis
 
 _HEADINGS = ("INPUT", "OUTPUT", "SIZE", "SPACING", "TYPE", "MODE", "BYTES", "MEMORY")
 _NAME_COLUMNS = 2  # the first columns hold file names
 _RIGHT_ALIGNED = ("BYTES", "MEMORY")
 _GAP = "  "
+_MOST_SUFFIXES = 6  # of unknown files that are named
 
 
 def one_line(result: Result) -> str:
@@ -23,7 +26,9 @@ def one_line(result: Result) -> str:
         return f"Error: {result.error}"
     if result.status == "skipped":
         return f"{_output(result)} {result.reason}: skipped"
-    return f"{_names(result)}: {_sizes_of(result)}, {_type(result)}, {result.mode}, {result.seconds:.2f} s"
+    spacing = _spacing(result.after)
+    parts = [_sizes_of(result), _type(result), result.mode, *([f"spacing {spacing}"] if spacing else [])]
+    return f"{_names(result)}: {', '.join(parts)}, {result.seconds:.2f} s"
 
 
 def whole_plan(result: Result) -> str:
@@ -78,6 +83,16 @@ def summary(report: Report, seconds: float, *, dry_run: bool = False, total: int
     return [f"{format_bytes(report.bytes)} written in {format_duration(seconds)}, {rate}", counts]
 
 
+def skipped_files(names: Sequence[str], by_name: bool = False) -> str:
+    """How many files of unknown type were found, by suffix; with `by_name`, also each of them."""
+    files = "file" if len(names) == 1 else "files"
+    suffixes = Counter(PurePath(name).suffix.lower() or "no suffix" for name in names)
+    kinds = ", ".join(f"{count} {suffix}" for suffix, count in suffixes.most_common(_MOST_SUFFIXES))
+    more = ", …" if len(suffixes) > _MOST_SUFFIXES else ""
+    lines = [f"skipped {len(names)} {files} of unknown type: {kinds}{more}"]
+    return "\n".join([*lines, *(f"  {printable(name)}" for name in sorted(names) if by_name)])
+
+
 def _names(result: Result) -> str:
     return f"{printable(result.input)} → {_output(result)}"
 
@@ -93,11 +108,13 @@ def _type(result: Result) -> str:
 def _sizes_of(result: Result) -> str:
     if result.before is None or result.after is None:
         return ""
-    return f"{_sizes(result.before.grid)} → {_sizes(result.after.grid)}"
+    distorted = " (other proportions)" if result.distorts else ""
+    return f"{_sizes(result.before)} → {_sizes(result.after)}{distorted}"
 
 
-def _sizes(grid: Grid) -> str:
-    return format_sizes({axis.name: axis.size for axis in grid.axes})
+def _sizes(contents: Summary) -> str:
+    sizes = format_sizes({axis.name: axis.size for axis in contents.grid.axes})
+    return f"{sizes} {contents.colours}".rstrip()
 
 
 def _axis_change(before: Axis, after: Axis) -> str:

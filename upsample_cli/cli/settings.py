@@ -9,13 +9,19 @@ import click
 from click.core import ParameterSource
 
 from ..batch.stdio import STREAM
-from ..resize.request import TARGETS, PerAxis, Request, parse_bytes, parse_number_or
+from ..pipeline.conversion_options import parse_conversion
+from ..pipeline.per_axis import PerAxis, parse_sides, parse_size
+from ..pipeline.request import TARGETS, Request, parse_bytes, parse_number_or
 from .help import ENVIRONMENT
 
 if TYPE_CHECKING:
     from ..batch.existing import Existing
 
-_EXCLUSIVE = (TARGETS, ("overwrite", "skip_existing", "newer"), ("compare", "mode"))  # options that exclude each other
+_EXCLUSIVE = (  # options that exclude each other
+    (*TARGETS, "width", "height"),
+    ("overwrite", "skip_existing", "newer"),
+    ("compare", "mode"),
+)
 
 
 class Settings(NamedTuple):
@@ -23,6 +29,7 @@ class Settings(NamedTuple):
 
     inputs: tuple[str, ...]
     files_from: str | None
+    base: str | None
     recursive: bool
     include: tuple[str, ...]
     exclude: tuple[str, ...]
@@ -65,8 +72,8 @@ class Settings(NamedTuple):
         return Existing.NEWER if self.newer else Existing.REFUSE
 
 
-def make_settings(context: click.Context, given: dict[str, Any]) -> tuple[Settings, Request]:
-    """Make the settings of the command and the request for each file.
+def make_settings(context: click.Context, given: dict[str, Any]) -> tuple[Settings, list[Request]]:
+    """Make the settings of the command and the requests for each file: one, or several if a target is repeated.
 
     Args:
         context: the command's context, which knows the source of each value.
@@ -80,14 +87,15 @@ def make_settings(context: click.Context, given: dict[str, Any]) -> tuple[Settin
         _drop_overridden_defaults(context, given, exclusive)
     settings = Settings(**{name: given.pop(name) for name in Settings._fields})
     _refuse_contradictions(settings, given["mode"])
-    return settings, _request(**given)
+    return settings, _requests(**given)
 
 
 def _drop_overridden_defaults(context: click.Context, given: dict[str, Any], exclusive: Sequence[str]) -> None:
     """If one of several exclusive options is on the command line, drop those from the environment."""
     sources = {name: context.get_parameter_source(name) for name in exclusive}
     if ParameterSource.COMMANDLINE in sources.values():
-        given.update({name: None for name, source in sources.items() if source is ParameterSource.ENVIRONMENT})
+        environment = [name for name, source in sources.items() if source is ParameterSource.ENVIRONMENT]
+        given.update({name: () if isinstance(given[name], tuple) else None for name in environment})
 
 
 def variables_in_use(context: click.Context) -> str:
@@ -100,11 +108,13 @@ def variables_in_use(context: click.Context) -> str:
 
 def _refuse_contradictions(settings: Settings, mode: str | None) -> None:
     if not settings.inputs and settings.files_from is None:
-        raise click.UsageError("Missing argument 'INPUT...'.")
+        raise click.UsageError("Missing argument 'INPUT...': give files, or - for standard input.")
     policies = {"overwrite": settings.overwrite, "skip-existing": settings.skip_existing, "newer": settings.newer}
     given = [f"--{name}" for name, is_given in policies.items() if is_given]
     if len(given) > 1:
         raise click.UsageError(f"{' and '.join(given)} contradict each other")
+    if settings.base is not None and settings.files_from is None:
+        raise click.UsageError("--base has no effect without --files-from")
     if settings.files_from == STREAM and STREAM in settings.inputs:
         raise click.UsageError("standard input cannot be both an input and the list of --files-from")
     if settings.destination == STREAM and settings.json and not settings.dry_run:
@@ -119,27 +129,53 @@ def _refuse_contradictions(settings: Settings, mode: str | None) -> None:
         raise click.UsageError(f"{names}: has no effect with --compare, which names the modes and writes PNG files")
 
 
-def _request(
-    scale: str | None,
-    size: str | None,
-    spacing: str | None,
-    fit: str | None,
+def _requests(
+    scale: Sequence[str],
+    size: Sequence[str],
+    width: Sequence[str],
+    height: Sequence[str],
+    spacing: Sequence[str],
+    fit: Sequence[str],
+    cover: Sequence[str],
     no_premultiply: bool,
     no_provenance: bool,
     max_memory: str | None,
+    rescale: str | None,
+    background: str | None,
     outside: str | None,
     nodata: str | None,
     **rest: Any,
-) -> Request:
-    return Request(
-        scale=None if scale is None else PerAxis.parse(scale, "--scale"),
-        size=None if size is None else PerAxis.parse(size, "--size", whole=True),
-        spacing=None if spacing is None else PerAxis.parse(spacing, "--spacing"),
-        fit=None if fit is None else PerAxis.parse(fit, "--fit", whole=True),
-        outside=None if outside is None else parse_number_or("edge", outside, "--outside"),
-        nodata=None if nodata is None else parse_number_or("none", nodata, "--nodata"),
-        premultiply=not no_premultiply,
-        provenance=not no_provenance,
-        max_memory=None if max_memory is None else parse_bytes(max_memory, "--max-memory"),
+) -> list[Request]:
+    """A request for each value of the target that is given; a single one, which says so, if there is none."""
+    targets = [
+        *(("scale", PerAxis.parse(text, "--scale")) for text in scale),
+        *(parse_size(text) for text in size),
+        *(("size", sides) for sides in _sides(width, height)),
+        *(("spacing", PerAxis.parse(text, "--spacing")) for text in spacing),
+        *(("fit", PerAxis.parse(text, "--fit", whole=True)) for text in fit),
+        *(("cover", PerAxis.parse(text, "--cover", whole=True)) for text in cover),
+    ]
+    kinds: dict[str, Any] = dict(targets)  # if the request has several kinds of target, it refuses them
+    options: dict[str, Any] = {
+        "premultiply": not no_premultiply,
+        "provenance": not no_provenance,
+        "max_memory": None if max_memory is None else parse_bytes(max_memory, "--max-memory"),
+        **parse_conversion(rescale, background),
+        "outside": None if outside is None else parse_number_or("edge", outside, "--outside"),
+        "nodata": None if nodata is None else parse_number_or("none", nodata, "--nodata"),
         **rest,
-    )
+    }
+    if size and (width or height):
+        raise click.UsageError("--size contradicts --width and --height; give one or the other")
+    if len(kinds) != 1:
+        return [Request(**{**kinds, **options})]
+    return [Request(**{kind: target, **options}) for kind, target in targets]
+
+
+def _sides(width: Sequence[str], height: Sequence[str]) -> list[PerAxis]:
+    """The sizes that ``--width`` and ``--height`` set: each value of one of them, or a single value of both."""
+    if width and height:
+        if len(width) > 1 or len(height) > 1:
+            raise click.UsageError("--width and --height together set one size; repeat --size 800x600 for several")
+        return [parse_sides(width[0], height[0])]
+    return [parse_sides(text, None) for text in width] + [parse_sides(None, text) for text in height]

@@ -16,8 +16,8 @@ from ..core.sampling import AxisMap
 from ..core.threads import available_cores
 from ..errors import InputError
 from ..formats.base import Source
+from ..pipeline.array_plan import ArrayPlan
 from ..preview.planes import Plane, plane_of, sample_aspect
-from ..resize.array_plan import ArrayPlan
 from .region import Region
 from .saliency import best_window
 

@@ -20,13 +20,14 @@ from ..core.modes import MODES, find_mode
 from ..errors import OutputError, RequestError, as_failure
 from ..formats.base import Source
 from ..geometry import Grid
+from ..pipeline.array_plan import ArrayPlan, array_bytes
+from ..pipeline.mode import read_options
+from ..pipeline.mode_names import known_mode
+from ..pipeline.planning import plan_array
+from ..pipeline.request import Request
+from ..pipeline.targets import find_targets
 from ..preview.appearance import Appearance
 from ..preview.planes import sample_aspect
-from ..resize.array_plan import ArrayPlan, array_bytes
-from ..resize.mode import read_options
-from ..resize.planning import plan_array
-from ..resize.request import Request
-from ..resize.targets import find_targets
 from ..runtime.atomic import AtomicOutput, remove_stale, resolve_link
 from ..runtime.resources import baseline_bytes, check_memory, default_memory_limit
 from ..text import format_sizes, printable, shorten
@@ -79,12 +80,13 @@ def parse_variants(text: str) -> tuple[Variant, ...]:
     variants = []
     for part in text.split(","):
         name, *changes = (word.strip() for word in part.split("+"))
-        if name not in MODES or not {"antialias", "align-corners"}.issuperset(changes):
+        mode = known_mode(name)
+        if mode is None or not {"antialias", "align-corners"}.issuperset(changes):
             raise RequestError(
                 f"--compare {text}: unknown mode {part.strip()!r}; choose from {', '.join(MODES)}, each optionally "
                 "with +antialias or +align-corners"
             )
-        variants.append(Variant("+".join([name, *changes]), name, "antialias" in changes, "align-corners" in changes))
+        variants.append(Variant("+".join([mode, *changes]), mode, "antialias" in changes, "align-corners" in changes))
     return tuple(variants)
 
 
@@ -142,8 +144,8 @@ def compare(job: Job, variants: Sequence[Variant], region: Region | None = None,
         job.input,
         job.output,
         "done",
-        before=Summary(first.before.grid, first.before.dtype.name, arrays),
-        after=Summary(first.after.grid, first.after.dtype.name, arrays),
+        before=Summary.of(first.before, arrays),
+        after=Summary.of(first.after, arrays),
         mode=", ".join(variant.text for variant in variants),
         compute_dtype=first.codec.compute_dtype.name,
         warnings=warnings,
@@ -204,7 +206,7 @@ def _enlarge(image: Image.Image, across: int, down: float) -> Image.Image:
 def _save(sheet: Image.Image, path: Path, overwrite: bool) -> int:
     """Write a sheet, complete or not at all, and return its size in bytes."""
     try:
-        with AtomicOutput([resolve_link(path)]) as file:
+        with AtomicOutput([resolve_link(path)], create_folders=True) as file:
             sheet.save(file.paths[0], "PNG")
             size = file.paths[0].stat().st_size
             file.publish(overwrite)

@@ -27,6 +27,7 @@ from .weights import (
 )
 
 _BYTES_PER_ROW, _BYTES_PER_TAP = 272, 64  # measured: of weights, indices and the kernel's tables
+_SHIFT_ROWS = 1000  # output samples over which a shift is averaged
 _CACHED_MATRICES = 16  # for the next image of the same size
 _LONGEST_CACHED_AXIS = 1 << 14  # samples
 _LONGEST_ROUNDED_AXIS = 4096  # input samples; on longer axes PyTorch's rounding moves samples by visible amounts
@@ -42,12 +43,14 @@ class AxisTarget(NamedTuple):
         exact: apply `scale_factor` even where PyTorch's kernel would ignore it, see `ScalePolicy`.
         shift: offset of the output grid in input samples, if it is a given grid. On such a grid all modes sample at the
             true positions, without `align_corners`.
+        crop: first and number of the output samples that are kept; None for all.
     """
 
     size: int
     scale_factor: float | None = None
     exact: bool = False
     shift: float | None = None
+    crop: tuple[int, int] | None = None
 
 
 class AxisPlan(NamedTuple):
@@ -56,15 +59,26 @@ class AxisPlan(NamedTuple):
     Attributes:
         map: where the output samples lie; the geometry of the output follows from it.
         matrix: the weights, or None if the axis does not change.
+        uncropped: the map of the whole output axis if `map` and `matrix` are only a part of it, else None.
+        start: the first output sample of that part.
     """
 
     map: AxisMap
     matrix: Matrix | None
+    uncropped: AxisMap | None = None
+    start: int = 0
 
     @classmethod
     def unchanged(cls, size: int) -> AxisPlan:
         """The plan for an axis of `size` samples that stays as it is."""
         return cls(axis_map(size, size), None)
+
+    def cropped(self, start: int, size: int) -> AxisPlan:
+        """The plan for `size` output samples from `start` on."""
+        whole = self.map
+        matrix = self.matrix or copying_matrix(whole, np.arange(whole.in_size))
+        part = whole._replace(out_size=size, shift=whole.shift + whole.a * start)
+        return AxisPlan(part, matrix.rows(start, start + size), whole, start)
 
 
 def max_taps(axes: Iterable[AxisPlan]) -> int:
@@ -73,7 +87,12 @@ def max_taps(axes: Iterable[AxisPlan]) -> int:
 
 
 def plan_axes(
-    in_sizes: Sequence[int], targets: Sequence[AxisTarget], mode: Mode, align_corners: bool, dtype: np.dtype[Any]
+    in_sizes: Sequence[int],
+    targets: Sequence[AxisTarget],
+    mode: Mode,
+    align_corners: bool,
+    dtype: np.dtype[Any],
+    context: TorchContext | None = None,
 ) -> list[AxisPlan]:
     """Plan every resized axis.
 
@@ -83,13 +102,14 @@ def plan_axes(
         mode: the interpolation mode.
         align_corners: as in PyTorch.
         dtype: of the samples; PyTorch's nearest modes depend on it.
+        context: PyTorch's code path; by default that of its CPU kernels.
 
     Raises:
         ValueError: an input or output size is not positive.
     """
     if min([*in_sizes, *(target.size for target in targets)], default=1) < 1:
         raise ValueError(f"sizes must be positive, got {tuple(in_sizes)} → {tuple(t.size for t in targets)}")
-    context = TorchContext.of(dtype, [target.size for target in targets])
+    context = context or TorchContext.of(dtype, [target.size for target in targets])
     plans = []
     matrices: dict[AxisMap, Matrix] = {}  # the axes of a square image share one
     for in_size, target in zip(in_sizes, targets, strict=True):
@@ -100,7 +120,8 @@ def plan_axes(
         axis = axis._replace(align_corners=corners, shift=target.shift or 0.0, on_grid=on_grid)
         if not axis.is_identity and axis not in matrices:
             matrices[axis] = make_matrix(mode, axis, context)
-        plans.append(AxisPlan(axis, matrices.get(axis)))
+        plan = AxisPlan(axis, matrices.get(axis))
+        plans.append(plan if target.crop in (None, (0, target.size)) else plan.cropped(*target.crop))
     return plans
 
 
@@ -161,6 +182,13 @@ def _nearest_rows(mode: Mode, axis: AxisMap, context: TorchContext, rows: IndexA
     if mode.sampling is Sampling.NEAREST:
         return nearest_matrix(axis, rows, precision)
     return nearest_exact_matrix(axis, rows, precision, via_centre=not context.uses_small_2d_kernel)
+
+
+def nearest_shift(axis: AxisMap) -> float:
+    """How far PyTorch's ``nearest`` moves the content along an axis on average, in input samples."""
+    rows = np.arange(min(axis.out_size, _SHIFT_ROWS))
+    before, fraction = axis.split(rows)
+    return float(np.mean(before - axis.left(rows) + fraction))
 
 
 def _taps_bound(mode: Mode, axis: AxisMap) -> int:

@@ -88,9 +88,17 @@ class LongMatrix:
             first_sample=self.first_sample + low,
         )
 
+    def rows(self, start: int, stop: int) -> LongMatrix:
+        """Rows ``start:stop`` over all input samples of this part."""
+        return replace(self, out_size=stop - start, first_row=self.first_row + start)
+
+    def table(self) -> BandedMatrix:
+        """The matrix of the whole axis as a table, which takes memory in proportion to its length."""
+        return self.make_rows(np.arange(self.axis.out_size))
+
     def transposed(self) -> BandedMatrix:
         """The transposed matrix of the whole axis, as a table."""
-        return self.make_rows(np.arange(self.axis.out_size)).transposed()
+        return self.table().transposed()
 
     @cached_property
     def _margin(self) -> int:

@@ -97,6 +97,15 @@ class BandedMatrix:
         first, taps, tap_count = self.first[part] - low, self.taps[part], self.tap_count[part]
         return BandedMatrix(high - low, first, taps, tap_count, self.scale, self.is_two_tap_lerp)
 
+    def rows(self, start: int, stop: int) -> BandedMatrix:
+        """Output rows ``start:stop`` as a matrix over all input samples, with identical weights."""
+        part = slice(start, stop)
+        return replace(self, first=self.first[part], taps=self.taps[part], tap_count=self.tap_count[part])
+
+    def table(self) -> BandedMatrix:
+        """The matrix itself; see `LongMatrix.table`."""
+        return self
+
     def astype(self, dtype: DTypeLike) -> BandedMatrix:
         """The same matrix with weights of another dtype."""
         return replace(self, taps=self.taps.astype(dtype))

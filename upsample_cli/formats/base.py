@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, Protocol, Self
+from typing import Any, NamedTuple, Protocol, Self, runtime_checkable
 
 import numpy as np
 
@@ -73,6 +73,19 @@ class WriteOptions(NamedTuple):
 
     quality: int | None = None
     compress_level: int | None = None
+
+
+@runtime_checkable
+class AdaptableMetadata(Protocol):
+    """Metadata of a family that can describe converted samples, or leave out what is not needed to show them."""
+
+    def for_samples(self, header: Header) -> object:
+        """The metadata for samples of the dtype and the channels of `header`."""
+        ...
+
+    def stripped(self) -> object:
+        """The metadata without descriptions, dates, places and names."""
+        ...
 
 
 class Source(Protocol):
@@ -162,21 +175,6 @@ def single_header(headers: Sequence[Header], path: Path) -> Header:
     if len(headers) > 1:
         raise OutputError(f"holds one image, not {len(headers)}; choose one with --series 0, or write .tif", path)
     return headers[0]
-
-
-def dropped_warning(header: Header, target: str, *more: str) -> list[str]:
-    """The warning of a sink whose family differs from the input's, listing what the file cannot hold.
-
-    Args:
-        header: of the output.
-        target: the name of the kind of file.
-        more: further lost items, such as ``the ICC profile`` or ``the spacing``.
-    """
-    items = [*more, *header.foreign_items]
-    if header.scaling is not None:
-        slope, intercept = header.scaling
-        items.append(f"that the stored numbers mean {slope:g} times themselves plus {intercept:g}")
-    return [f"{target} cannot hold these, which are dropped: {'; '.join(items)}"] if items else []
 
 
 def merge_leading_axes(array: Array, axis: int) -> Array:

@@ -11,7 +11,8 @@ import numpy as np
 
 from ..errors import InputError
 from ..geometry import Axis, Grid
-from .base import Array, Header, ReadOptions, Source, WriteOptions, dropped_warning, single_header
+from .base import Array, Header, ReadOptions, Source, WriteOptions, single_header
+from .dropped import Dropped, Loss, dropped_warning
 from .mapped_array import Mapped
 from .registry import NPY_MAGIC
 
@@ -106,17 +107,19 @@ def _unsupported_fields(header: Header) -> list[str]:
     """Descriptions of header fields that a ``.npy`` file cannot record."""
     spaced = any(axis.spacing is not None for axis in header.grid.axes)
     frames = header.grid.frames
-    items = {
-        f"the names of the axes ({''.join(header.grid.names)})": spaced or header.metadata is not None,
-        "spacing and units": spaced,
-        f"where the samples lie in the world ({', '.join(frames)})": frames,
-        "the ICC profile": header.icc,
-        "that the samples are labels": header.labels,
-        "that the last sample of a pixel is alpha": header.alpha,
-        f"that the samples are {header.colours}": header.colours not in (None, "L", "RGB", "RGBA"),
-        "the smaller levels of the pyramid": header.levels,
-    }
-    return [text for text, is_there in items.items() if is_there]
+    named = spaced or header.metadata is not None
+    has_colours = header.colours not in (None, "L", "RGB", "RGBA")
+    items = (
+        (Loss.AXIS_NAMES, f"the names of the axes ({''.join(header.grid.names)})", named),
+        (Loss.SPACING, "spacing and units", spaced),
+        (Loss.AFFINE, f"the positions of the samples ({', '.join(frames)})", frames),
+        (Loss.ICC_PROFILE, "the ICC profile", header.icc),
+        (Loss.LABELS, "that the samples are labels", header.labels),
+        (Loss.ALPHA, "that the last sample of a pixel is alpha", header.alpha),
+        (Loss.COLOUR_SPACE, f"that the samples are {header.colours}", has_colours),
+        (Loss.PYRAMID, "the smaller levels of the pyramid", header.levels),
+    )
+    return [Dropped(text, loss) for loss, text, is_there in items if is_there]
 
 
 open_source, make_sink = NpySource, NpySink

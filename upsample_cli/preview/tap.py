@@ -15,7 +15,7 @@ import numpy as np
 
 from ..core.arrays import Array, IndexArray
 from ..geometry import Axis, Grid
-from ..resize.plan import Plan
+from ..pipeline.plan import Plan
 from .appearance import Appearance
 from .planes import Plane, planes_of
 from .views import Picture, View, curve_of, max_pixels, views_of

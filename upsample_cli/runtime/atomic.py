@@ -12,12 +12,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from ..errors import OutputError
+
 try:
     import fcntl
 except ImportError:  # Windows, where an open file cannot be removed anyway
     fcntl = None  # type: ignore[assignment]
 
 _TEMPORARY_NAME = re.compile(r"\.upsample-[0-9a-f]{12}\.tmp(\..*)?")
+_ATTEMPTS = 3  # to create a file in a directory that another process may be removing
 _STALE_AFTER_SECONDS = 10.0  # a living process has locked its new file long before
 _unpublished: list[AtomicOutput] = []
 
@@ -25,22 +28,29 @@ _unpublished: list[AtomicOutput] = []
 class AtomicOutput:
     """Temporary files beside their targets, each locked by this process while it is being written.
 
+    Directories created for the targets are removed again if nothing is published.
+
     Attributes:
         paths: the temporary files, in the order of the targets.
     """
 
-    def __init__(self, targets: Sequence[Path], suffixes: Sequence[str] | None = None) -> None:
+    def __init__(
+        self, targets: Sequence[Path], suffixes: Sequence[str] | None = None, create_folders: bool = False
+    ) -> None:
         """Choose unused temporary names.
 
         Args:
             targets: the final names; several if the files belong together, such as an .hdr/.img pair.
             suffixes: the end of each temporary name, because libraries infer formats from it; None for the last suffix
                 of each target.
+            create_folders: whether to create directories that the targets need.
         """
         token = _process_token(os.getpid()) + os.urandom(3).hex()
         self._targets = targets
         self._published: list[Path] = []
         self._locks: list[int] = []
+        self._create_folders = create_folders
+        self._folders: list[Path] = []  # that were created, the deepest last
         suffixes = [target.suffix for target in targets] if suffixes is None else suffixes
         self.paths = [
             target.with_name(f".upsample-{token}.tmp{suffix}") for target, suffix in zip(targets, suffixes, strict=True)
@@ -51,17 +61,36 @@ class AtomicOutput:
 
         Raises:
             OSError: a file cannot be created.
+            OutputError: a directory cannot be created.
         """
         _unpublished.append(self)
         try:
             for path in self.paths:
-                descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+                descriptor = self._create(path)
                 self._locks.append(descriptor)
                 _try_lock(descriptor)
         except BaseException:
             self.__exit__(None, None, None)
             raise
         return self
+
+    def _create(self, path: Path) -> int:
+        for _ in range(_ATTEMPTS):
+            try:
+                return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+            except FileNotFoundError:
+                if not self._create_folders:
+                    raise
+                self._create_folder(path.parent)
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+
+    def _create_folder(self, folder: Path) -> None:
+        missing = [each for each in (folder, *folder.parents) if not each.exists()]
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"the directory cannot be created: {error.strerror}", folder) from error
+        self._folders += reversed(missing)
 
     def publish(self, overwrite: bool) -> None:
         """Rename the complete files to their targets, in the order of the targets.
@@ -77,15 +106,18 @@ class AtomicOutput:
             _rename(path, target, overwrite)
             if not overwrite:
                 self._published.append(target)
-        self._published = []
+        self._published, self._folders = [], []
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Remove temporary files, and already renamed members of an incomplete set of targets."""
+        """Remove temporary files, renamed members of an incomplete set of targets, and directories made for them."""
         for path in (*self.paths, *self._published):
             with suppress(OSError):
                 path.unlink()
+        for folder in reversed(self._folders):
+            with suppress(OSError):
+                folder.rmdir()
         while self._locks:
             os.close(self._locks.pop())
         _unpublished.remove(self)

@@ -16,12 +16,12 @@ from ..errors import OutputError, UpsampleError
 from ..formats.base import Array, Source
 from ..formats.picture.model import PictureInfo
 from ..geometry import UNITS, Grid
-from ..resize.array_plan import ArrayPlan
-from ..resize.mode import read_options
-from ..resize.opening import open_input
-from ..resize.plan import Plan
-from ..resize.planning import nodata_of, transfer_curves_of
-from ..resize.request import Request
+from ..pipeline.array_plan import ArrayPlan
+from ..pipeline.mode import read_options
+from ..pipeline.opening import open_input
+from ..pipeline.plan import Plan
+from ..pipeline.planning import nodata_of, transfer_curves_of
+from ..pipeline.request import Request
 from .readback import read_back
 from .readback.model import Expected, MismatchError, ReadBack
 from .reference import Row, reference_row
@@ -160,7 +160,7 @@ def _axis_row(array_plan: ArrayPlan, axis: int, position: int) -> Row:
     axis_plan = array_plan.axes[axis]
     if axis_plan.matrix is None:
         return Row((position,), (1.0,))
-    return reference_row(array_plan.mode, axis_plan.map, position)
+    return reference_row(array_plan.mode, axis_plan.uncropped or axis_plan.map, axis_plan.start + position)
 
 
 class _SampleChecker:

@@ -1,4 +1,4 @@
-// The door to Python: everything that comes in is checked here, and nowhere behind it.
+// Python bindings. All arguments are validated here and nowhere else.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/string.h>
@@ -21,14 +21,14 @@ Plan::~Plan() = default;
 
 namespace {
 
-constexpr std::int64_t max_row_elements = std::int64_t{1} << 48;  // of a row: products of sizes stay far from overflow
+constexpr std::int64_t max_row_elements = std::int64_t{1} << 48;  // per row; keeps products of sizes far from overflow
 
 struct Set {
     std::string name;
     Plan* (*make)(const Problem&);
 };
 
-// The instruction sets of this machine, the best one first.
+// Instruction sets of this machine, best first.
 std::vector<Set> available_sets() {
     std::vector<Set> sets;
 #if defined(UPSAMPLE_X86)
@@ -60,16 +60,16 @@ const SampleType& sample_type(const std::string& name) {
     };
     for (const SampleType& type : types)
         if (name == type.name) return type;
-    throw std::invalid_argument("samples of dtype " + name + " are unknown here");
+    throw std::invalid_argument("samples of dtype " + name + " are not supported");
 }
 
 using IndexArray = nb::ndarray<const std::int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using WeightArray = nb::ndarray<const double, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 
-// Of a tuple (size of the input, first, count, taps).
+// Converts a tuple (input size, first, count, taps).
 Axis checked_axis(nb::handle matrix, Arithmetic arithmetic) {
     const nb::tuple parts = nb::cast<nb::tuple>(matrix);
-    require(parts.size() == 4, "a matrix is (size of the input, first, count, taps)");
+    require(parts.size() == 4, "a matrix is (input size, first, count, taps)");
     const auto first = nb::cast<IndexArray>(parts[1], false), count = nb::cast<IndexArray>(parts[2], false);
     const auto taps = nb::cast<WeightArray>(parts[3], false);
     Axis axis;
@@ -79,8 +79,8 @@ Axis checked_axis(nb::handle matrix, Arithmetic arithmetic) {
     axis.first = first.data();
     axis.count = count.data();
     axis.taps = taps.data();
-    require(axis.in_size > 0 && axis.in_size < max_row_elements, "an axis must have samples");
-    require(axis.out_size > 0, "an axis must have outputs");
+    require(axis.in_size > 0 && axis.in_size < max_row_elements, "the axis has no input samples");
+    require(axis.out_size > 0, "the axis has no output samples");
     require(count.shape(0) == first.shape(0) && taps.shape(0) == first.shape(0),
             "first, count and taps must be as long as the output");
     bool counts = true, places = true, shares = true;
@@ -91,13 +91,13 @@ Axis checked_axis(nb::handle matrix, Arithmetic arithmetic) {
         const double second = axis.taps[o * axis.width + 1];
         shares &= axis.count[o] == 2 && second >= 0 && second <= 1;
     }
-    require(counts, "every output must have from one tap to the width");
-    require(places, "a band lies too far outside");
-    require(shares, "fixed point needs pairs with weights in 0 to 1");
+    require(counts, "every output needs 1 to width taps");
+    require(places, "a band is too far outside the input");
+    require(shares, "fixed point needs two taps with weights from 0 to 1");
     return axis;
 }
 
-// A plan and what arrays must be like that it is run on.
+// A plan, and the checks of the arrays that it is run on.
 class CheckedPlan {
 public:
     CheckedPlan(const std::string& set, const std::string& arithmetic, const std::string& sample,
@@ -108,12 +108,12 @@ public:
         require(number < 4, "the arithmetic is float32, float64, fixed or copy");
         problem_.arithmetic = static_cast<Arithmetic>(number);
         require(slow.size() <= 2, "at most two slow axes can be resampled at once");
-        require(channels > 0 && channels < max_row_elements, "there must be channels");
-        require(item_size > 0 && item_size <= 16, "a sample has 1 to 16 bytes");
+        require(channels > 0 && channels < max_row_elements, "the number of channels must be positive");
+        require(item_size > 0 && item_size <= 16, "the item size must be 1 to 16 bytes");
         if (problem_.arithmetic != Arithmetic::copy) {
             problem_.sample = sample_type(sample).sample;
             dtype_ = sample_type(sample).dtype;
-            require(item_size == dtype_.bits / 8, "the size of a sample does not fit its dtype");
+            require(item_size == dtype_.bits / 8, "the item size does not match the dtype");
         }
         for (nb::handle matrix : slow)
             problem_.slow[problem_.slow_axes++] = checked_axis(matrix, problem_.arithmetic);
@@ -126,24 +126,24 @@ public:
         check_sizes();
         for (const Set& candidate : available_sets())
             if (candidate.name == set) plan_.reset(candidate.make(problem_));
-        require(plan_ != nullptr, "this machine has no such instruction set, or the set no such arithmetic");
+        require(plan_ != nullptr, "the instruction set or the arithmetic is not supported");
     }
 
     void run(const nb::ndarray<nb::ro, nb::device::cpu>& x, const nb::ndarray<nb::device::cpu>& out,
              std::int64_t start, std::int64_t stop) const {
         Batch batch;
         const int inner = problem_.slow_axes + (problem_.resamples_rows ? 1 : 0) + 1;
-        require(x.ndim() == out.ndim() && x.ndim() >= static_cast<std::size_t>(inner), "a wrong number of axes");
+        require(x.ndim() == out.ndim() && x.ndim() >= static_cast<std::size_t>(inner), "the number of axes is wrong");
         require(x.ndim() <= static_cast<std::size_t>(inner + max_batch_axes), "too many axes");
         batch.axes = static_cast<int>(x.ndim()) - inner;
         std::int64_t rows = 1;
         for (int axis = 0; axis < batch.axes; ++axis) {
-            require(x.shape(axis) == out.shape(axis), "input and output differ in an axis that is not resampled");
+            require(x.shape(axis) == out.shape(axis), "input and output sizes differ along an axis that is not resampled");
             batch.sizes[axis] = static_cast<std::int64_t>(x.shape(axis));
             rows *= batch.sizes[axis];
         }
         for (int axis = 0; axis < problem_.slow_axes; ++axis) rows *= problem_.slow[axis].out_size;
-        require(0 <= start && start <= stop && stop <= rows, "rows beyond the output");
+        require(0 <= start && start <= stop && stop <= rows, "the row range exceeds the output");
         const Rows in = checked_rows(x, batch.axes, &Axis::in_size);
         const Rows to = checked_rows(out, batch.axes, &Axis::out_size);
         nb::gil_scoped_release release;
@@ -160,10 +160,10 @@ private:
 
     template <class Array>
     Rows checked_rows(const Array& array, int batch_axes, std::int64_t Axis::*size) const {
-        require(static_cast<std::int64_t>(array.itemsize()) == problem_.item_size, "samples of another size");
-        require(problem_.arithmetic == Arithmetic::copy || array.dtype() == dtype_, "samples of another dtype");
+        require(static_cast<std::int64_t>(array.itemsize()) == problem_.item_size, "the item size does not match the plan");
+        require(problem_.arithmetic == Arithmetic::copy || array.dtype() == dtype_, "the dtype does not match the plan");
         const auto check_size = [&](int axis, std::int64_t expected) {
-            require(static_cast<std::int64_t>(array.shape(axis)) == expected, "an axis is not as long as its matrix");
+            require(static_cast<std::int64_t>(array.shape(axis)) == expected, "the length of an axis does not match its matrix");
         };
         Rows rows;
         rows.data = static_cast<char*>(const_cast<void*>(static_cast<const void*>(array.data())));

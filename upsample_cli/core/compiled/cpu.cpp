@@ -9,7 +9,7 @@ namespace {
 
 bool bit(int word, int number) { return (word >> number) & 1; }
 
-// Whether the system keeps the registers of these bits of XCR0.
+// Whether the operating system saves the registers of these XCR0 bits.
 bool system_keeps(unsigned long long registers) {
     int leaf1[4];
     __cpuid(leaf1, 1);

@@ -1,4 +1,4 @@
-// What this processor can do, and its operating system lets programs do.
+// Instruction sets that the processor has and the operating system enables.
 #pragma once
 
 namespace upsample {

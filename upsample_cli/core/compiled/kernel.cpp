@@ -1,6 +1,6 @@
-// The kernel, compiled once for each instruction set: UPSAMPLE_SET names it, the compiler's flags permit it. Everything
-// has its names in the namespace of the set, so that no linker takes what was compiled for another one, and nothing of
-// the standard library is used here but what the compiler puts in place or what lies in the library itself.
+// The kernel, compiled once per instruction set (UPSAMPLE_SET, with matching compiler flags). All names are in the
+// namespace of the set, so the linker cannot mix code of different sets. For the same reason, no inline function of
+// the standard library is used that could be emitted out of line.
 #if defined(UPSAMPLE_AVX2) || defined(UPSAMPLE_AVX512)
 #include <immintrin.h>
 #elif defined(UPSAMPLE_NEON)

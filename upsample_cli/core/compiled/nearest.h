@@ -1,7 +1,7 @@
-// Picking: every output is a copy of one input sample, whatever its type.
+// Nearest-neighbour resampling: every output is a copy of one input sample, of any type.
 #pragma once
 
-// The input sample of every output along an axis.
+// For each output along an axis, the index of its input sample.
 struct NearestIndex {
     std::int64_t out_size = 1;
     Buffer<std::int64_t> index;
@@ -51,7 +51,7 @@ public:
     }
 
 private:
-    static constexpr std::int64_t block = 16;  // bytes that are shuffled at once
+    static constexpr std::int64_t block = 16;  // bytes per shuffle
 
     struct Shuffle {
         std::int64_t base;
@@ -62,7 +62,7 @@ private:
         return minimum(number * block, bytes - block);  // the last one overlaps the one before it
     }
 
-    // Returns false where the bytes of some output block lie further apart than a block.
+    // False if the source bytes of an output block span more than a block.
     bool make_shuffles() {
         shuffle_count_ = (out_bytes_ + block - 1) / block;
         shuffle_ = Buffer<Shuffle>(shuffle_count_);
@@ -112,10 +112,10 @@ private:
         }
     }
 
-    std::int64_t pixel_;  // bytes that stay together on the fast axis
+    std::int64_t pixel_;  // bytes per position on the fast axis
     bool resamples_rows_;
     std::int64_t in_bytes_, out_bytes_;
-    NearestIndex slow_[2], fast_;  // of the slow axes the last ones are used
+    NearestIndex slow_[2], fast_;  // right-aligned: the last `slow_axes` entries are used
     bool shuffles_ = false;
     std::int64_t shuffle_count_ = 0;
     Buffer<Shuffle> shuffle_;

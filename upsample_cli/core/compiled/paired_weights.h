@@ -1,7 +1,7 @@
-// Rows of bytes of which three or more are weighed: integers do it in half the time of floating point.
+// Weighted sums of three or more rows of bytes, in integers: twice as fast as floating point.
 #pragma once
 
-// For every output the weights as integers, two and two, where their rounding cannot be seen.
+// Integer weights of each output, in pairs, if their rounding error is invisible.
 class PairedWeights {
 public:
     void make(const Axis& axis) {
@@ -21,14 +21,14 @@ public:
         }
     }
 
-    // What sums are to be multiplied by, or 0 where the weights of this output are no good as integers.
+    // Factor that turns a sum into a sample; 0 if integer weights are not accurate enough for this output.
     float scale(std::int64_t o) const { return scale_.data() ? scale_[o] : 0; }
     const std::int32_t* pairs(std::int64_t o) const { return pairs_.data() + o * pairs_of_row_; }
 
 private:
     static constexpr double max_error = 1.0 / 64;  // of a level; the contract allows 1/32 in all
 
-    // Multiply the weights by a power of two, which is returned, and round them so that their sum stays what it was.
+    // Scale the weights by a power of two, which is returned, and round them so that their sum is preserved.
     static double round_weights(const double* taps, std::int64_t count, long* rounded) {
         double greatest = 0, total = 0;
         std::int64_t heaviest = 0;

@@ -1,4 +1,4 @@
-// What is to be computed, in plain records: Python hands it over, every instruction set makes a plan of it.
+// Description of a resampling, passed from Python; each instruction set builds a plan from it.
 #pragma once
 
 #include <cstdint>
@@ -20,19 +20,19 @@ enum class Sample { uint8, int8, uint16, int16, int32, float32, float64 };
 enum class Arithmetic {
     float32,
     float64,
-    fixed,  // 16 bits, for samples of 8 bits that are blended in pairs
-    copy,   // no arithmetic: every output is one input sample
+    fixed,  // 16-bit fixed point, for two-tap blends of 8-bit samples
+    copy,   // no arithmetic: every output copies one input sample
 };
 
 struct Problem {
     Arithmetic arithmetic = Arithmetic::float32;
     Sample sample = Sample::float32;
-    int slow_axes = 0;  // 0 to 2, blended as whole rows; the slower one first
+    int slow_axes = 0;  // 0 to 2 axes along which whole rows are blended, slowest first
     Axis slow[2];
     bool resamples_rows = false;
-    Axis fast;                  // along a row, where it is resampled
-    std::int64_t channels = 1;  // interleaved samples of a position on the fast axis; all of a row that is not resampled
-    std::int64_t item_size = 0;  // bytes of a sample
+    Axis fast;                  // the axis along a row, if it is resampled
+    std::int64_t channels = 1;  // interleaved samples per position on the fast axis, or of the whole row
+    std::int64_t item_size = 0;  // bytes per sample
 
     std::int64_t in_row() const { return (resamples_rows ? fast.in_size : 1) * channels; }
     std::int64_t out_row() const { return (resamples_rows ? fast.out_size : 1) * channels; }
@@ -40,7 +40,7 @@ struct Problem {
 
 constexpr int max_batch_axes = 32;
 
-// Where the rows of an array lie: for each batch axis and each slow axis the distance of neighbours in bytes.
+// Addresses of the rows of an array: strides in bytes along each batch axis and slow axis.
 struct Rows {
     char* data = nullptr;
     std::int64_t batch_strides[max_batch_axes] = {};
@@ -52,7 +52,7 @@ struct Batch {
     std::int64_t sizes[max_batch_axes] = {};
 };
 
-// A problem with its tables made ready. It never changes, so that threads may share it.
+// A problem with its precomputed tables. Immutable, so threads can share it.
 class Plan {
 public:
     Plan() = default;
@@ -60,12 +60,12 @@ public:
     Plan& operator=(const Plan&) = delete;
     virtual ~Plan();
 
-    // Make output rows start to stop, counted through the batch axes and the slow axes; `in` is only read.
+    // Compute output rows [start, stop), numbered across batch and slow axes. Only reads `in`.
     virtual void run(const Batch& batch, const Rows& in, const Rows& out, std::int64_t start,
                      std::int64_t stop) const = 0;
 };
 
-// One of these for each instruction set; they return null where they do not know the arithmetic of the sample type.
+// One factory per instruction set. Returns null if the arithmetic is not supported for the sample type.
 Plan* make_baseline_plan(const Problem& problem);
 Plan* make_avx2_plan(const Problem& problem);
 Plan* make_avx512_plan(const Problem& problem);

@@ -1,8 +1,8 @@
-// Resampling: rows are blended along the slow axes into one row, which is then resampled along the fast axis, so that
-// every output is written once and what lies between stays in the cache.
+// Rows are blended along the slow axes into one row, which is then resampled along the fast axis. Every output is
+// written once, and intermediate rows stay in the cache.
 #pragma once
 
-// Weighs rows along the fast axis. All three ways give the same bits.
+// Resamples rows along the fast axis. All three methods give the same bits.
 template <class F, class T>
 class RowResampler {
 public:
@@ -16,7 +16,7 @@ public:
         transposes_ = !F::fixed && groups_.scattered() && padded_size() * lanes <= max_transposed;
     }
 
-    // Real numbers of a row in scratch: what bands read beyond its ends, and what vectors read beyond that.
+    // Elements of a padded scratch row: the samples that bands and vector loads read beyond its ends included.
     std::int64_t padded_size() const {
         const std::int64_t samples = table_.pad_before + table_.in_size + table_.pad_after;
         return (samples * channels_ / lanes + 3) * lanes;
@@ -25,14 +25,14 @@ public:
     std::int64_t row_batch() const { return transposes_ ? lanes : 2; }
     std::int64_t scratch_size() const { return transposes_ ? padded_size() * lanes : 0; }
 
-    // Repeat the samples at both ends of a row of which the part inside is there.
+    // Repeat the border samples at both ends of a row whose interior is filled.
     void pad(Real* row) const {
         const std::int64_t inside = before(), end = inside + table_.in_size * channels_;
         for (std::int64_t i = inside - 1; i >= 0; --i) row[i] = row[i + channels_];
         for (std::int64_t i = 0; i < table_.pad_after * channels_; ++i) row[end + i] = row[end + i - channels_];
     }
 
-    // Make `count` outputs of as many rows, which lie padded_size() apart.
+    // Resample `count` rows, padded_size() elements apart.
     void run(const Real* rows, T* const* targets, std::int64_t count, Real* scratch) const {
         if constexpr (!F::fixed) {
             if (transposes_ && count > lanes / 4) {
@@ -46,7 +46,7 @@ public:
     }
 
 private:
-    static constexpr std::int64_t max_transposed = 1 << 19;  // numbers; more would not stay in any cache
+    static constexpr std::int64_t max_transposed = 1 << 19;  // elements; larger tables would not fit the cache
 
     template <int Rows>
     void make_rows(const Real* rows, T* const* targets) const {
@@ -72,11 +72,11 @@ private:
             make_run_of<Rows, reach, 0>(run, rows, targets);
     }
 
-    // Rows that are made together share what is read of the pattern.
+    // Rows computed together share the loads of a pattern.
     template <int Rows, PermuteReach reach, int Taps>
     void make_run_of(const GroupRun& run, const Real* rows, T* const* targets) const {
         const std::int64_t count = Taps ? Taps : run.count, end = run.end, stride = padded_size(), channels = channels_;
-        const typename LaneGroups<F>::View groups = groups_.view();  // a copy, which the compiler knows not to be written to
+        const typename LaneGroups<F>::View groups = groups_.view();  // a local copy, which cannot alias
         T* to[Rows];
         for (int r = 0; r < Rows; ++r) to[r] = targets[r];
         for (std::int64_t g = run.begin; g < end; ++g) {
@@ -92,7 +92,7 @@ private:
         }
     }
 
-    // A function that gives the samples of tap j.
+    // Returns a function that loads the samples of tap j.
     template <PermuteReach reach>
     static auto taps(const Real* source, typename F::Index index, std::int64_t channels) {
         if constexpr (reach == PermuteReach::near) {
@@ -128,8 +128,8 @@ private:
         }
     }
 
-    // As many rows as a vector has lanes are block_size, so that lanes are rows and taps follow each other in memory. Each
-    // block of them is block_size just before it is needed, while it is in the nearest cache.
+    // Transposes as many rows as a vector has lanes, so that lanes are rows and taps are contiguous in memory. Each
+    // block is transposed just before it is needed, while it is in the L1 cache.
     void run_transposed(const Real* rows, T* const* targets, std::int64_t count, Real* scratch) const {
         Real block[lanes * lanes];
         std::int64_t transposed_size = 0, begin = 0, filled = 0;
@@ -147,7 +147,7 @@ private:
         }
     }
 
-    // Output o of as many rows as a vector has lanes, of a channel whose samples begin at `source`.
+    // Output o of one channel, for as many rows as a vector has lanes; the channel's samples start at `source`.
     typename F::Vector sum_of_rows(std::int64_t o, const Real* source) const {
         const Real* const weights = table_.weights_of(o);
         const std::int64_t step = channels_ * lanes;
@@ -156,7 +156,7 @@ private:
             [=](std::int64_t j) { return F::load(source + j * step); });
     }
 
-    // Write `size` outputs of `count` rows, from `begin` on.
+    // Write outputs [begin, begin + size) of `count` rows.
     static void store_transposed(const Real* block, std::int64_t size, T* const* targets, std::int64_t count,
                                  std::int64_t begin) {
         Real transposed_block[lanes * lanes];
@@ -211,7 +211,7 @@ public:
     }
 
 private:
-    // Of one run. Rows that are blended along the slowest axis are kept as long as outputs need them.
+    // Scratch memory of one run(). Rows blended along the slowest axis are kept while outputs need them.
     struct Scratch {
         explicit Scratch(const Resampler& plan)
             : kept(plan.slow_axes_ == 2 ? plan.slow_[1].width * plan.kept_size() : 0),
@@ -222,7 +222,7 @@ private:
               transposed(plan.resamples_rows_ ? plan.fast_.scratch_size() : 0) {}
 
         Buffer<Real> kept;
-        Buffer<std::int64_t> kept_number;  // of the row in each slot, counted from 1; 0 where there is none
+        Buffer<std::int64_t> kept_number;  // one-based number of the row in each slot; 0 if empty
         Buffer<const Real*> kept_rows;
         Buffer<const T*> sources;
         Buffer<Real> rows, transposed;
@@ -252,7 +252,7 @@ private:
         }
     }
 
-    // Blend rows of the input, along the slowest axis.
+    // Blend input rows along the slowest axis.
     template <class O>
     void blend_sources(const T* const* sources, const Table<F>& table, std::int64_t o, O* target) const {
         if constexpr (uses_pairs) {
@@ -269,7 +269,7 @@ private:
         const Table<F>& slower = slow_[0];
         const Table<F>& table = slow_[1];
         const std::int64_t o = cursor.slow[0], inner = cursor.slow[1];
-        if (inner == 0 || scratch.fresh) {  // another plane
+        if (inner == 0 || scratch.fresh) {  // a new plane starts
             for (std::int64_t slot = 0; slot < table.width; ++slot) scratch.kept_number[slot] = 0;
             scratch.fresh = false;
         }
@@ -291,7 +291,7 @@ private:
     int slow_axes_;
     bool resamples_rows_;
     std::int64_t in_row_;
-    Table<F> slow_[2];  // the last ones are used
+    Table<F> slow_[2];  // right-aligned: the last `slow_axes` entries are used
     PairedWeights pairs_;    // of the slowest axis
     RowResampler<F, T> fast_;
 };

@@ -1,7 +1,7 @@
-// Where rows lie in memory.
+// Addresses of rows in memory.
 #pragma once
 
-// An output row, by its numbers along the slow axes and by what its batch adds to addresses, in bytes.
+// Position of an output row: its indices along the slow axes, and the byte offsets of its batch.
 class RowCursor {
 public:
     RowCursor(const Batch& batch, const Rows& in, const Rows& out, std::int64_t slower_size, std::int64_t faster_size,

@@ -1,11 +1,11 @@
-// Single numbers: the same arithmetic as that of the vectors.
+// Scalar versions of the vector arithmetic, with the same results.
 #pragma once
 
 constexpr std::int64_t minimum(std::int64_t a, std::int64_t b) { return a < b ? a : b; }
 constexpr std::int64_t maximum(std::int64_t a, std::int64_t b) { return a < b ? b : a; }
 constexpr std::int64_t clip(std::int64_t index, std::int64_t size) { return minimum(maximum(index, 0), size - 1); }
 
-// Rounded half to even by the addition of a number so large that no fraction is left.
+// Round half to even by adding a number so large that no fraction bits are left.
 inline float rounded(float x) { return (x + 12582912.0f) - 12582912.0f; }                          // 1.5 * 2^23
 inline double rounded(double x) { return (x + 6755399441055744.0) - 6755399441055744.0; }          // 1.5 * 2^52
 
@@ -20,7 +20,7 @@ T to_sample(Real x) {
     }
 }
 
-// Fixed point with 7 bits behind the point; weights have 15. The product is rounded half up.
+// Fixed point with 7 fraction bits; weights have 15. Products are rounded half up.
 inline std::int16_t blend_fixed(std::int16_t a, std::int16_t b, std::int16_t weight) {
     return static_cast<std::int16_t>(a + (((b - a) * weight + (1 << 14)) >> 15));
 }

@@ -57,7 +57,7 @@ private:
     static void store16(void* target, __m128i v) { _mm_storeu_si128(static_cast<__m128i*>(target), v); }
 };
 
-// Sums of rows of bytes, two rows at a time, each row times a weight of 16 bits.
+// Weighted sums of rows of bytes, two rows at a time, with 16-bit weights.
 struct PairAccumulator {
     static constexpr int lanes = 32;
 
@@ -71,7 +71,7 @@ struct PairAccumulator {
         sums_[3] = _mm256_add_epi32(sums_[3], _mm256_madd_epi16(_mm256_unpackhi_epi8(high, zero), w));
     }
     template <class O>
-    void store(O* target, float scale) const {  // every sum holds four of sixteen elements, twice
+    void store(O* target, float scale) const {  // each accumulator holds four of sixteen elements, twice
         store_scaled(target, _mm256_permute2x128_si256(sums_[0], sums_[1], 0x20), scale);
         store_scaled(target + 8, _mm256_permute2x128_si256(sums_[2], sums_[3], 0x20), scale);
         store_scaled(target + 16, _mm256_permute2x128_si256(sums_[0], sums_[1], 0x31), scale);
@@ -93,7 +93,7 @@ private:
 struct Float64 {
     using Real = double;
     using Vector = __m256d;
-    using Index = __m256i;  // of halves of lanes: there is no permutation of doubles by a variable index
+    using Index = __m256i;  // of 32-bit halves: AVX2 cannot permute doubles by a variable index
     static constexpr int lanes = 4;
     static constexpr bool fixed = false;
     static constexpr int index_bytes = 2 * lanes;
@@ -141,18 +141,18 @@ struct Float64 {
 
 private:
     static __m128i rounded(Vector v, double lowest, double highest) {
-        // max first: a lane is never NaN here, since integers alone are rounded
+        // max first; lanes are never NaN, because only integers are rounded
         return _mm256_cvtpd_epi32(_mm256_min_pd(_mm256_max_pd(v, set(lowest)), set(highest)));
     }
     static __m128i load8(const void* source) { return _mm_loadl_epi64(static_cast<const __m128i*>(source)); }
     static void store8(void* target, __m128i v) { _mm_storel_epi64(static_cast<__m128i*>(target), v); }
 };
 
-// Numbers of 16 bits with 7 behind the point.
+// 16-bit fixed point with 7 fraction bits.
 struct Fixed16 {
     using Real = std::int16_t;
     using Vector = __m256i;
-    using Index = __m256i;  // of bytes, counted through a vector
+    using Index = __m256i;  // byte indices within a vector
     static constexpr int lanes = 16;
     static constexpr bool fixed = true;
     static constexpr int index_bytes = 2 * lanes;
@@ -192,11 +192,11 @@ struct Fixed16 {
     }
 
 private:
-    // The lanes that are taken from one half of `v`, of bytes `begin` to `begin` + 15, and zero in all others.
+    // The lanes whose index is in [begin, begin + 16), taken from one half of `v`; zero elsewhere.
     template <int Half>
     static Vector part(Vector v, Index index, int begin) {
         const Vector local = _mm256_sub_epi8(index, _mm256_set1_epi8(static_cast<char>(begin)));
         const Vector bytes = _mm256_permute4x64_epi64(v, Half);
-        return _mm256_shuffle_epi8(bytes, _mm256_adds_epu8(local, _mm256_set1_epi8(0x70)));  // beyond 15: bit 7
+        return _mm256_shuffle_epi8(bytes, _mm256_adds_epu8(local, _mm256_set1_epi8(0x70)));  // bit 7 for indices above 15
     }
 };

@@ -56,7 +56,7 @@ private:
     static void store32(void* target, __m256i v) { _mm256_storeu_si256(static_cast<__m256i*>(target), v); }
 };
 
-// Sums of rows of bytes, two rows at a time, each row times a weight of 16 bits.
+// Weighted sums of rows of bytes, two rows at a time, with 16-bit weights.
 struct PairAccumulator {
     static constexpr int lanes = 64;
 
@@ -70,7 +70,7 @@ struct PairAccumulator {
         sums_[3] = _mm512_add_epi32(sums_[3], _mm512_madd_epi16(_mm512_unpackhi_epi8(high, zero), w));
     }
     template <class O>
-    void store(O* target, float scale) const {  // every sum holds four of sixteen elements, four times
+    void store(O* target, float scale) const {  // each accumulator holds four of sixteen elements, four times
         const __m512i even01 = _mm512_shuffle_i32x4(sums_[0], sums_[1], 0x88);
         const __m512i odd01 = _mm512_shuffle_i32x4(sums_[0], sums_[1], 0xdd);
         const __m512i even23 = _mm512_shuffle_i32x4(sums_[2], sums_[3], 0x88);
@@ -144,7 +144,7 @@ private:
     static void store16(void* target, __m128i v) { _mm_storeu_si128(static_cast<__m128i*>(target), v); }
 };
 
-// Numbers of 16 bits with 7 behind the point.
+// 16-bit fixed point with 7 fraction bits.
 struct Fixed16 {
     using Real = std::int16_t;
     using Vector = __m512i;

@@ -1,4 +1,4 @@
-// Vectors of any machine: arrays of four lanes, which compilers turn into what the machine has.
+// Portable vectors: arrays of four lanes, which compilers map to the target's instructions.
 #pragma once
 
 template <class RealType, int Lanes>
@@ -61,7 +61,7 @@ struct PortableVector {
 using Float32 = PortableVector<float, 4>;
 using Float64 = PortableVector<double, 4>;
 
-// Numbers of 16 bits with 7 behind the point.
+// 16-bit fixed point with 7 fraction bits.
 struct Fixed16 {
     using Real = std::int16_t;
     static constexpr int lanes = 8;

@@ -1,6 +1,6 @@
-// What sets without instructions of their own for it leave to the compiler.
+// Operations left to the compiler where an instruction set has none of its own.
 
-// Sums of rows of bytes, two rows at a time, each row times a weight of 16 bits.
+// Weighted sums of rows of bytes, two rows at a time, with 16-bit weights.
 struct PairAccumulator {
     static constexpr int lanes = 2 * Float32::lanes;
 
@@ -27,4 +27,4 @@ inline void transpose_block(const Real* source, std::int64_t source_stride, Real
 }
 
 template <class Real>
-constexpr int block_size = 2;  // rows and columns of what is block_size at once
+constexpr int block_size = 2;  // rows and columns of a transposed block

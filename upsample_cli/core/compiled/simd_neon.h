@@ -118,7 +118,7 @@ private:
     }
 };
 
-// Numbers of 16 bits with 7 behind the point.
+// 16-bit fixed point with 7 fraction bits.
 struct Fixed16 {
     using Real = std::int16_t;
     using Vector = int16x8_t;

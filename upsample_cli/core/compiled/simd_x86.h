@@ -1,9 +1,9 @@
-// What AVX2 and AVX-512 have in common: blocks of 256 bits that are block_size, and bytes that are shuffled.
+// Shared by AVX2 and AVX-512: transposition of 256-bit blocks, and byte shuffles.
 #pragma once
 
 inline void transpose_block(const float* source, std::int64_t source_stride, float* target, std::int64_t target_stride) {
     __m256 half[8], pair[8];
-    for (int i = 0; i < 4; ++i) {  // rows i and i + 4, first their left halves, then their right ones
+    for (int i = 0; i < 4; ++i) {  // rows i and i + 4: left halves, then right halves
         const float *const upper = source + i * source_stride, *const lower = source + (i + 4) * source_stride;
         half[i] = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(upper)), _mm_loadu_ps(lower), 1);
         half[i + 4] = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(upper + 4)), _mm_loadu_ps(lower + 4), 1);

@@ -1,13 +1,13 @@
-// Banded matrices made ready: weights of the type of the arithmetic, and permutations for groups of outputs.
+// Precomputed tables of banded matrices: converted weights, and permutations for groups of outputs.
 #pragma once
 
-// The matrix of an axis. No band lies beyond the input by more than its own width.
+// The matrix of one axis. Bands extend beyond the input by less than their own width.
 template <class F>
 struct Table {
     using Real = typename F::Real;
 
     std::int64_t in_size = 1, out_size = 1, width = 1;
-    std::int64_t pad_before = 0, pad_after = 0;  // samples by which bands hang over the ends
+    std::int64_t pad_before = 0, pad_after = 0;  // samples that bands read beyond each end
     Buffer<std::int64_t> first, count;
     Buffer<Real> weights;
 
@@ -37,7 +37,7 @@ private:
             const int weight = static_cast<int>(taps[1] * 32768 + 0.5);
             if (weight < 32768)
                 row[1] = static_cast<Real>(weight);
-            else  // all of the second sample: it becomes the first
+            else  // weight 1 on the second sample: make it the first
                 first[o] = minimum(first[o] + 1, in_size - 1);
         } else {
             for (std::int64_t j = 0; j < count[o]; ++j) row[j] = static_cast<Real>(taps[j]);
@@ -45,23 +45,23 @@ private:
     }
 };
 
-// A group is as many neighbouring outputs as a vector has lanes. Tap j of it is a permutation of the samples from
-// `base` + j * channels on. LaneGroups that repeat each other further on share a pattern: the index and the weights.
+// A group of neighbouring outputs, one per vector lane. Tap j is a permutation of the samples from
+// `base` + j * channels on. Groups with equal permutations and weights share one pattern.
 struct Group {
     std::int64_t base;     // in the padded row
-    std::int64_t pattern;  // its offset in memory
+    std::int64_t pattern;  // byte offset of the pattern
 };
 
 enum class PermuteReach {
     near,      // all taps are in one vector
     vector,    // the samples of each tap are in one vector
     two,       // the samples of each tap are in two vectors
-    lanewise,  // no permutation reaches them, or the numbers of taps differ: made lane by lane
+    lanewise,  // too far apart to permute, or different tap counts: computed lane by lane
 };
 
-// LaneGroups that follow each other and are made in the same way.
+// Consecutive groups that are computed in the same way.
 struct GroupRun {
-    std::int64_t begin, end;  // numbers of groups
+    std::int64_t begin, end;  // range of group indices
     std::int64_t count;       // of taps
     PermuteReach reach;
 };
@@ -80,7 +80,7 @@ public:
         runs_ = Buffer<GroupRun>(size);
         std::int64_t slot_count = 1;
         while (slot_count < 2 * size) slot_count *= 2;
-        Buffer<std::int64_t> slots(slot_count);  // of patterns by their hash, counted from 1
+        Buffer<std::int64_t> slots(slot_count);  // hash table of one-based pattern numbers
         if (table.width <= max_taps) patterns_ = Buffer<std::uint8_t>(minimum(size, max_patterns) * pattern_size_);
         for (std::int64_t g = 0; g < size; ++g) {
             GroupRun run{g, g + 1, 0, PermuteReach::lanewise};
@@ -94,14 +94,14 @@ public:
         }
     }
 
-    // What is needed to make groups.
+    // The data needed to compute groups.
     struct View {
         const Group* groups;
         const std::uint8_t* patterns;
         std::int64_t elements;
 
         const Group& operator[](std::int64_t g) const { return groups[g]; }
-        // Of the outputs of a group; the last group overlaps the one before it.
+        // First output of a group; the last group overlaps the one before it.
         std::int64_t begin(std::int64_t g) const { return maximum(minimum(g * lanes, elements - lanes), 0); }
         const std::uint8_t* index(const Group& group) const { return patterns + group.pattern; }
         const Real* weights(const Group& group) const {
@@ -114,7 +114,7 @@ public:
     std::int64_t run_count() const { return run_count_; }
     const GroupRun& run(std::int64_t number) const { return runs_[number]; }
 
-    // Whether many outputs read so far apart that permutations do not reach.
+    // Whether more than a quarter of the groups is computed lane by lane.
     bool scattered() const {
         std::int64_t all = 0, lanewise = 0;
         for (std::int64_t number = 0; number < run_count_; ++number) {
@@ -135,7 +135,7 @@ private:
         std::int64_t offset[lanes], last = 0, o = begin / channels, channel = begin % channels;
         Group group{INT64_MAX, 0};
         run.count = table.count[o];
-        bool permutable = size == lanes && table.width <= max_taps;  // and all outputs have as many taps
+        bool permutable = size == lanes && table.width <= max_taps;  // and all outputs have equal tap counts
         for (std::int64_t lane = 0; lane < size; ++lane) {
             offset[lane] = (table.first[o] + table.pad_before) * channels + channel;
             group.base = minimum(group.base, offset[lane]);
@@ -171,10 +171,10 @@ private:
         F::make_index(lane_numbers, pattern);
     }
 
-    // Let the group use an equal pattern that exists, or keep the one that was made for it.
+    // Reuse an equal pattern for the group, or keep the new one.
     void deduplicate(Group& group, std::int64_t* slots, std::int64_t slot_count) {
         const std::uint8_t* const pattern = patterns_.data() + group.pattern;
-        std::uint64_t hash = 14695981039346656037u;  // FNV-1a, by eight bytes
+        std::uint64_t hash = 14695981039346656037u;  // FNV-1a, eight bytes at a time
         for (std::int64_t at = 0; at < pattern_size_; at += 8) {
             std::uint64_t word;
             std::memcpy(&word, pattern + at, 8);

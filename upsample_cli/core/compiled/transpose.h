@@ -1,4 +1,4 @@
-// Turning a block of as many rows and columns as a vector has lanes.
+// Transposes a square block with as many rows as a vector has lanes.
 #pragma once
 
 template <class F>

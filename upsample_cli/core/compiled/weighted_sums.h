@@ -1,4 +1,4 @@
-// Sums of products, all in one order: the taps in theirs, each multiplied and added at once.
+// Weighted sums. All versions add the taps in order by fused multiply-add, so their results are equal to the bit.
 #pragma once
 
 template <class F, class Weight, class Sample>
@@ -13,7 +13,7 @@ inline typename F::Vector sum(std::int64_t count, Weight weight, Sample sample) 
     }
 }
 
-// The same of single numbers: `step` samples lie between those of one tap and the next.
+// Scalar version; the samples of consecutive taps are `step` samples apart.
 template <class F>
 inline typename F::Real sum_one(std::int64_t count, const typename F::Real* weights, const typename F::Real* samples,
                                 std::int64_t step) {
@@ -26,8 +26,8 @@ inline typename F::Real sum_one(std::int64_t count, const typename F::Real* weig
     }
 }
 
-// Call make(i) for the beginning of every vector of `size` elements; the last one overlaps the one before it. Fewer
-// elements than a vector has lanes are left to make_short().
+// Call make(i) at the start of every vector of `size` elements; the last one overlaps the one before it. Fewer
+// elements than lanes are handled by make_short().
 template <class F, class Make, class MakeShort>
 inline void for_vectors(std::int64_t size, Make make, MakeShort make_short) {
     if (size < F::lanes) {
@@ -53,13 +53,13 @@ inline void store_short(T* target, typename F::Vector v, std::int64_t size) {
     std::memcpy(target, samples, static_cast<std::size_t>(size) * sizeof(T));
 }
 
-// target = the sum of `Taps` rows, or of `count` where that is 0, each times its weight.
+// target = weighted sum of `Taps` rows, or of `count` rows if Taps is 0.
 template <int Taps, class F, class T, class O>
 inline void blend_rows_of(const T* const* any_rows, const typename F::Real* any_weights, std::int64_t any_count,
                           O* target, std::int64_t size) {
     constexpr bool known = Taps > 0;
     const std::int64_t count = known ? Taps : any_count;
-    const T* rows[known ? Taps : 1] = {};  // copies, which the compiler knows not to be written to
+    const T* rows[known ? Taps : 1] = {};  // local copies, so the compiler knows that they do not alias
     typename F::Vector weights[known ? Taps : 1] = {};
     for (int j = 0; j < Taps; ++j) {
         rows[j] = any_rows[j];

@@ -17,7 +17,8 @@ def durations(file: BinaryIO, frames: int) -> tuple[float, ...]:
         file: the AVIF file.
         frames: their number.
     """
-    timescale, found = 0, []
+    timescale = 0
+    found: list[int] = []
     for name, start, size in boxes(file, 0):
         if name not in (b"mdhd", b"stts") or size < 8:
             continue

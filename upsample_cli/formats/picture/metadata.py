@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 from ...geometry import Axis
 from .. import xmp
-from ..base import Header, dropped_warning
+from ..base import Header
+from ..dropped import dropped_warning
 from .model import Animation, EncodeSpec, PictureInfo, PictureMetadata
 
 _ALL = frozenset(["EXIF", "XMP", "the ICC profile", "comments", "the resolution"])

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import BinaryIO, NamedTuple
 
 from ...geometry import INCH, Grid
-from ..base import Array, WriteOptions
+from ..base import Array, Header, WriteOptions
 
 CHANNELS = {"LA": 2, "RGB": 3, "RGBA": 4, "CMYK": 4}
 ALPHA = ("LA", "RGBA")
@@ -117,6 +117,29 @@ class PictureInfo(NamedTuple):
     palette: Palette | None = None
     bits: int = 8
     copies_samples: bool = False
+
+    def for_samples(self, header: Header) -> PictureInfo | None:
+        """See `AdaptableMetadata`; None if no picture has such samples, so that the header alone decides."""
+        channels = header.grid["s"].size if header.grid.names[-1] == "s" else 1
+        dtype = header.dtype.newbyteorder("=").name
+        if channels == 1:
+            mode = {"uint8": "L", "uint16": "I;16", "int32": "I", "float32": "F"}.get(dtype)
+        else:
+            mode = {2: "LA", 3: "RGB", 4: self.mode}[channels] if dtype in ("uint8", "uint16") else None
+        bits = 8 * header.dtype.itemsize
+        return None if mode is None else self._replace(mode=mode, palette=None, bits=bits, copies_samples=False)
+
+    def stripped(self) -> PictureInfo:
+        """See `AdaptableMetadata`."""
+        kept = PictureMetadata(
+            icc=self.metadata.icc,
+            spacing=self.metadata.spacing,
+            unit=self.metadata.unit,
+            animation=self.metadata.animation,
+            lossless=self.metadata.lossless,
+            at_most_256_colours=self.metadata.at_most_256_colours,
+        )
+        return self._replace(metadata=kept)
 
 
 class Picture(NamedTuple):

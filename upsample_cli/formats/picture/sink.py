@@ -38,6 +38,7 @@ _COMMON_SUFFIXES = {
 _ANIMATED = ("PNG", "WEBP", "GIF", "AVIF")
 _MAX_SIDE_PIXELS = {"JPEG": 65_500, "WEBP": 16_383, "GIF": 65_535, "ICO": 256}
 _LOSSY = ("JPEG", "WEBP", "AVIF", "JPEG XL", "HEIF")
+_WITH_QUALITY = (*_LOSSY, "MPO")
 _ANIMATION_SUFFIXES = ".gif, .png, .webp, .tif or .npy"
 _GREY_MODES = {
     np.dtype(bool): "1",
@@ -80,7 +81,7 @@ class PictureSink:
     def _picture_axes(self) -> dict[str, Axis]:
         """The axes t, y, x and s by name, without other axes of a single sample."""
         grid = self._header.grid
-        kept = [axis for axis in grid.axes if axis.name in "yxs" or axis.size > 1]
+        kept = [axis for axis in grid.axes if axis.name in "yx" or axis.size > 1]
         names = "".join(axis.name for axis in kept)
         if names not in ("yx", "yxs", "tyx", "tyxs"):
             shown = "".join(grid.names)
@@ -136,6 +137,7 @@ class PictureSink:
             what = f"{depth}{mode}" if depth else f"pixels of mode {mode}"
             remedy = "write .png" if can_store("PNG", mode, dtype) else "write .tif"
             remedy += ", or put transparent pixels on a colour with --background white" if alpha_only else ""
+            remedy += ", or add --dtype uint8 --rescale" if depth else ""
             what = "transparency" if alpha_only else what
             raise OutputError(f"{self._format} cannot hold {what}; {remedy}", self._path)
         self._check_sizes()
@@ -162,6 +164,8 @@ class PictureSink:
     def _add_encoder_warnings(self) -> None:
         if self._format == "GIF":
             self._add_gif_warnings()
+        if self._spec.options.quality is not None and self._format not in _WITH_QUALITY:
+            self.warnings.append(f"--quality has no effect on {self._format}, which keeps all values")
         if self._header.labels and self._format in _LOSSY and not self._is_lossless():
             self.warnings.append(f"{self._format} is lossy and changes labels; write .png to keep them")
 
@@ -243,7 +247,7 @@ def _format_of(path: Path) -> str:
     from PIL import Image  # slow import: registers all formats
 
     format_name = Image.registered_extensions().get(suffix)
-    if format_name is None or format_name not in Image.SAVE:
+    if format_name is None or format_name not in Image.SAVE or format_name not in Image.OPEN:  # such as PDF
         known = "png, jpg, webp, gif, tif, nii.gz, npy"
         raise OutputError(
             f"cannot write files with the suffix {path.suffix!r}; use {known} or another common suffix", path

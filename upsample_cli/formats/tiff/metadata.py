@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import tifffile
-from tifffile import RESUNIT
+from tifffile import EXTRASAMPLE, PHOTOMETRIC, RESUNIT
 
 from ...geometry import INCH, Axis, Grid
-from ..base import Array
+from ..base import Array, Header
 
 if TYPE_CHECKING:
     from .ome import OmeImage
 
+_ICC = 34675  # tag
 _MILLIMETRES = {RESUNIT.INCH: INCH, RESUNIT.CENTIMETER: 10.0, RESUNIT.MILLIMETER: 1.0, RESUNIT.MICROMETER: 1e-3}
 
 
@@ -92,6 +93,25 @@ class Metadata:
     shaped: dict[str, Any] = field(default_factory=dict)
     imagej: dict[str, Any] = field(default_factory=dict)
     ome: OmeImage | None = None
+
+    def for_samples(self, header: Header) -> Metadata:
+        """See `AdaptableMetadata`."""
+        channels = header.grid["s"].size if header.grid.names[-1] == "s" else 1
+        is_rgb = self.layout.photometric in (PHOTOMETRIC.RGB, PHOTOMETRIC.PALETTE, PHOTOMETRIC.YCBCR) and channels > 2
+        layout = replace(
+            self.layout,
+            photometric=PHOTOMETRIC.RGB if is_rgb else PHOTOMETRIC.MINISBLACK,
+            extrasamples=(EXTRASAMPLE.UNASSALPHA,) if header.alpha else None,
+            colormap=None,
+            predictor=None,
+        )
+        return replace(self, layout=layout)
+
+    def stripped(self) -> Metadata:
+        """See `AdaptableMetadata`; tags that the samples need, such as the profile, are kept."""
+        kept = tuple(tag for tag in self.tags if tag.code == _ICC)
+        imagej = {name: value for name, value in self.imagej.items() if name not in ("Info", "Labels")}
+        return replace(self, tags=kept, imagej=imagej, software=None, description=None, geo_tags=(), shaped={})
 
 
 def with_tagged_spacing(axis: Axis, page: tifffile.TiffPage, unit: str | None = None) -> Axis:

@@ -16,7 +16,8 @@ from ...errors import OutputError
 from ...geometry import INCH, RASTER, Grid
 from ...runtime.prefetch import map_threaded
 from .. import xmp
-from ..base import Array, Header, WriteOptions, dropped_warning
+from ..base import Array, Header, WriteOptions
+from ..dropped import dropped_warning
 from . import colours, dialects, geotiff, imagej, layouts, ome
 from .dialects import Part
 from .encoding import can_encode_strips, rows_per_strip, strip_encoder

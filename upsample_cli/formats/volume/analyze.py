@@ -18,6 +18,7 @@ from ...errors import InputError, OutputError
 from ...geometry import Axis, Grid
 from .. import split_name
 from ..base import Array, Header
+from ..dropped import Dropped, Loss
 from .block import READ_ERRORS, Block, VolumeSource, open_plain, reject_impossible_size
 from .conversion import DESCRIP, LARGEST, NAMES
 from .sink import Encoded
@@ -168,6 +169,8 @@ def _scaling(raw: Any) -> tuple[float, float] | None:
 def _foreign_items(raw: Any) -> tuple[str, ...]:
     fields = {"description": "descrip", "name of another file": "aux_file", "number of the patient": "patient_id"}
     fields |= {"number of the scan": "scannum", "date": "exp_date", "time": "exp_time", "program": "generated"}
-    texts = {what: bytes(raw[field].item()).strip(b"\0 ").decode("latin-1") for what, field in fields.items()}
-    said = [f"the {what} ({text})" for what, text in texts.items() if text]
-    return (*said, *(["the range of display (cal_min, cal_max)"] if raw["cal_min"] or raw["cal_max"] else []))
+    texts = {name: bytes(raw[field].item()).strip(b"\0 ").decode("latin-1") for name, field in fields.items()}
+    items = [Dropped(f"the {name} ({text})", Loss.HEADER_FIELD) for name, text in texts.items() if text]
+    if raw["cal_min"] or raw["cal_max"]:
+        items.append(Dropped("the display range (cal_min, cal_max)", Loss.DISPLAY_RANGE))
+    return tuple(items)

@@ -12,6 +12,7 @@ import numpy as np
 from ...errors import OutputError
 from ...geometry import SPATIAL, Affine, Axis, Grid
 from ..base import Header
+from ..dropped import Dropped, Loss
 
 _FRAMES = ("sform", "qform", "ras", "spm")  # frames in patient coordinates, most trusted first
 NAMES = "xyztuvw"  # of the dimensions of a file, which follow each other in this order
@@ -81,7 +82,10 @@ def dimensions(header: Header, kind: str, most: int, path: Path, pixels: bool = 
         units=(_unit(measured, SPATIAL, "mm"), _unit(measured, "t", "s")),
         affine=affine,
         frame=frame,
-        lost=(*_unknown_units(measured.values()), *(f"another affine ({name})" for name in differ)),
+        lost=(
+            *_unknown_units(measured.values()),
+            *(Dropped(f"another affine ({name})", Loss.AFFINE) for name in differ),
+        ),
     )
 
 
@@ -117,14 +121,14 @@ def carried(dtype: np.dtype[Any]) -> tuple[np.dtype[Any], list[str]]:
 
 def generic_losses(header: Header, *, pixels: bool = False) -> list[str]:
     """Descriptions of general header fields that a volume cannot hold."""
-    items = ["the ICC profile"] if header.icc else []
-    if header.levels:
-        items.append("the smaller levels of the pyramid")
-    if header.colours not in (None, "L") and not pixels:
-        items.append(f"that the samples are {header.colours}")
-    if header.alpha and not pixels:
-        items.append("that the last sample of a pixel is alpha")
-    return items
+    has_colours = header.colours not in (None, "L") and not pixels
+    items = (
+        (Loss.ICC_PROFILE, "the ICC profile", header.icc),
+        (Loss.PYRAMID, "the smaller levels of the pyramid", header.levels),
+        (Loss.COLOUR_SPACE, f"that the samples are {header.colours}", has_colours),
+        (Loss.ALPHA, "that the last sample of a pixel is alpha", header.alpha and not pixels),
+    )
+    return [Dropped(text, loss) for loss, text, is_there in items if is_there]
 
 
 def same_directions(affine: Affine, other: Affine) -> bool:
@@ -160,4 +164,4 @@ def _unit(axes: dict[str, Axis], names: Sequence[str], unit: str) -> str | None:
 
 def _unknown_units(axes: Any) -> list[str]:
     strange = {a.unit: a.name for a in axes if a.unit is not None and a.unit != ("mm" if a.name in SPATIAL else "s")}
-    return [f"the unit {unit} of {name}" for unit, name in strange.items()]
+    return [Dropped(f"the unit {unit} of {name}", Loss.UNIT) for unit, name in strange.items()]

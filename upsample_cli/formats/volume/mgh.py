@@ -16,7 +16,8 @@ from nibabel.freesurfer import mghformat
 
 from ...errors import InputError, OutputError
 from ...geometry import Affine, Axis, Grid
-from ..base import Array, Header, dropped_warning
+from ..base import Array, Header
+from ..dropped import Dropped, Loss, dropped_warning
 from .block import READ_ERRORS, Block, VolumeSource, open_plain, reject_impossible_size, skip
 from .conversion import Dimensions, carried, dimensions, generic_losses, same_directions
 from .sink import Encoded
@@ -68,7 +69,7 @@ def open_source(path: Path) -> VolumeSource:
         raise InputError(f"cannot be read to its end: {error}", path) from error
     metadata = Metadata(head, tail)
     header = Header(_grid(raw, shape, tail), block.dtype, metadata=metadata, foreign_items=_foreign_items(raw, tail))
-    return VolumeSource(path, header, block, [f"{rest:,} bytes behind its tags are dropped"] if rest else [])
+    return VolumeSource(path, header, block, _trailing(rest))
 
 
 def encode(header: Header, path: Path) -> Encoded:
@@ -85,7 +86,7 @@ def encode(header: Header, path: Path) -> Encoded:
     target = dimensions(header, "MGH", 4, path)
     dtype, said = _supported_dtype(header, path)
     head = _new_header(dtype, target).tobytes().ljust(_SIZE, b"\0")
-    onset = ["the time of the first volume"] if target.onset else []
+    onset = [Dropped("the time of the first volume", Loss.HEADER_FIELD)] if target.onset else []
     lost_here = dropped_warning(header, "MGH", *target.lost, *onset, *generic_losses(header))
     return Encoded(dtype, target.order, head, _updated_tail(b"", header), warnings=(*said, *lost_here))
 
@@ -151,9 +152,17 @@ def _foreign_items(raw: Any, tail: bytes) -> tuple[str, ...]:
     footer = _footer(tail)
     names = {"flip_angle": "flip angle", "te": "echo time", "ti": "inversion time", "fov": "field of view"}
     given = [name for field, name in names.items() if footer[field]]
-    items = [f"the {', '.join(given)}"] if given else []
-    items += ["the degrees of freedom"] if raw["dof"] else []
-    return (*items, *(["the tags behind the samples"] if len(tail) > _FOOTER.itemsize else []))
+    has_tags = len(tail) > _FOOTER.itemsize
+    items = (
+        (Loss.HEADER_FIELD, f"the {', '.join(given)}", given),
+        (Loss.HEADER_FIELD, "the degrees of freedom", raw["dof"]),
+        (Loss.TAG, "the tags after the samples", has_tags),
+    )
+    return tuple(Dropped(text, loss) for loss, text, is_there in items if is_there)
+
+
+def _trailing(size: int) -> list[str]:
+    return [Dropped(f"{size:,} bytes after its tags are dropped", Loss.TRAILING_DATA)] if size else []
 
 
 def _supported_dtype(header: Header, path: Path) -> tuple[np.dtype[Any], list[str]]:

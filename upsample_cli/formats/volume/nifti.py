@@ -17,6 +17,7 @@ from ...errors import InputError
 from ...geometry import Affine, Axis, Grid
 from ...runtime.library_messages import silence
 from ..base import Header
+from ..dropped import Dropped, Loss
 from .block import READ_ERRORS, Block, VolumeSource, open_plain, reject_impossible_size
 from .conversion import NAMES
 from .sink import is_pair
@@ -43,6 +44,23 @@ class Metadata:
     raw: Any
     extensions: tuple[tuple[int, bytes], ...]
 
+    def for_samples(self, header: Header) -> Metadata:
+        """See `AdaptableMetadata`."""
+        raw = self.raw.copy()
+        raw.set_data_dtype(header.dtype)
+        if header.scaling is not None:
+            raw["scl_slope"], raw["scl_inter"] = header.scaling
+        raw["cal_min"] = raw["cal_max"] = 0  # of display; no longer known
+        return Metadata(raw, self.extensions)
+
+    def stripped(self) -> Metadata:
+        """See `AdaptableMetadata`."""
+        raw = self.raw.copy()
+        for name in ("descrip", "aux_file", "intent_name", "db_name"):
+            if name in raw.keys():  # noqa: SIM118 a nibabel header
+                raw[name] = b""
+        return Metadata(raw, ())
+
 
 def recognizes(start: bytes) -> bool:
     """Whether a file that begins with `start` has a NIfTI header."""
@@ -58,6 +76,7 @@ def open_source(path: Path, samples: Path, header: Path) -> VolumeSource:
     try:
         with open_plain(header) as file:
             raw = _read_header(file.read(nib.Nifti2Header.sizeof_hdr), is_pair(path))
+            warnings = _repair_qfac(raw)
             shape, dtype = raw.get_data_shape(), _dtype(raw, path)
             block = Block(samples, (*shape[::-1], *_pixel(dtype)), _plain(dtype), _offset(raw, is_pair(path)))
             reject_impossible_size(block, path)
@@ -69,7 +88,8 @@ def open_source(path: Path, samples: Path, header: Path) -> VolumeSource:
         raise InputError(f"is not a readable NIfTI file: {error}", path) from error
     if any(code == _CIFTI for code, _ in extensions):
         raise InputError("is CIFTI, whose axes are no directions in space; it cannot be resized", path)
-    warnings = [f"{len(rest):,} bytes between header and samples are dropped"] if rest.strip(b"\0") else []
+    if rest.strip(b"\0"):
+        warnings.append(Dropped(f"{len(rest):,} bytes between header and samples are dropped", Loss.TRAILING_DATA))
     return VolumeSource(path, header_, block, warnings)
 
 
@@ -88,6 +108,14 @@ def _read_header(start: bytes, pair: bool) -> Any:
         raise HeaderDataError(f"it has {raw['dim'][0]} dimensions")
     raw["pixdim"][1:] = np.abs(raw["pixdim"][1:])  # old files have negative ones; the affine says how axes run
     return raw
+
+
+def _repair_qfac(raw: Any) -> list[str]:
+    """Set a qfac other than ±1 to 1: the standard takes 0 for 1, and nibabel any other number too."""
+    qfac = float(raw["pixdim"][0])
+    if qfac not in (1, -1):
+        raw["pixdim"][0] = 1
+    return [] if qfac in (1, -1, 0) or not raw["qform_code"] > 0 else [f"its qfac is {qfac:g}, which is taken for 1"]
 
 
 def kind_of(second: bool, pair: bool) -> Any:
@@ -184,16 +212,18 @@ def _foreign_items(raw: Any, extensions: Sequence[tuple[int, bytes]]) -> tuple[s
     code, name = int(raw["intent_code"]), text(raw["intent_name"])
     intents = nib.nifti1.intent_codes
     intent = ", ".join(str(part) for part in (intents.label[code] if code in intents.code else code, name) if part)
-    said = {
-        f"the intent ({intent})": code or name,
-        f"the description ({text(raw['descrip'])})": text(raw["descrip"]),
-        f"the name of another file ({text(raw['aux_file'])})": text(raw["aux_file"]),
-        "the range of display (cal_min, cal_max)": raw["cal_min"] or raw["cal_max"],
-        "the order and the times of slices": raw["slice_code"] or raw["dim_info"],
-        "the unit of its fourth axis (Hz, ppm or rad/s)": int(raw["xyzt_units"]) & _TIME_BITS > max(_TIME_UNITS),
-        f"extensions of the header ({', '.join(str(code) for code, _ in extensions)})": extensions,
-    }
-    return tuple(text for text, is_there in said.items() if is_there)
+    codes = ", ".join(str(code) for code, _ in extensions)
+    odd_unit = int(raw["xyzt_units"]) & _TIME_BITS > max(_TIME_UNITS)
+    items = (
+        (Loss.INTENT, f"the intent ({intent})", code or name),
+        (Loss.DESCRIPTION, f"the description ({text(raw['descrip'])})", text(raw["descrip"])),
+        (Loss.HEADER_FIELD, f"the name of another file ({text(raw['aux_file'])})", text(raw["aux_file"])),
+        (Loss.DISPLAY_RANGE, "the display range (cal_min, cal_max)", raw["cal_min"] or raw["cal_max"]),
+        (Loss.SLICE_TIMING, "the order and timing of slices", raw["slice_code"] or raw["dim_info"]),
+        (Loss.UNIT, "the unit of its fourth axis (Hz, ppm or rad/s)", odd_unit),
+        (Loss.EXTENSION, f"header extensions ({codes})", extensions),
+    )
+    return tuple(Dropped(text, loss) for loss, text, is_there in items if is_there)
 
 
 def text(field: Any) -> str:

@@ -16,7 +16,8 @@ from nibabel.spatialimages import HeaderDataError
 
 from ...errors import OutputError
 from ...geometry import Affine, Grid
-from ..base import Header, dropped_warning
+from ..base import Header
+from ..dropped import Dropped, Loss, dropped_warning
 from .conversion import DESCRIP, LARGEST, Dimensions, carried, dimensions, generic_losses, same_directions
 from .nifti import LABELS, PIXELS, Metadata, kind_of, text
 from .sink import Encoded
@@ -106,7 +107,7 @@ def _clear_slices(raw: Any, before: Any, is_reoriented: bool) -> list[str]:
         return []
     for name in _SLICE_FIELDS:
         raw[name] = 0
-    return ["the times of slices are dropped: the slices are others now"]
+    return [Dropped("slice timing is dropped, because the slices changed", Loss.SLICE_TIMING)]
 
 
 def _has_pixels(header: Header) -> bool:

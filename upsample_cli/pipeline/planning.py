@@ -9,15 +9,24 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .. import formats
 from .._version import __version__
 from ..core.axis_plan import AxisPlan, AxisTarget, max_taps, plan_axes, weight_bytes
 from ..core.dtypes import SampleCodec, label_codec, nodata_codec, numeric_codec, premultiplied_codec
 from ..core.modes import Mode, check_ndim
 from ..errors import InputError, RequestError
-from ..formats.base import Header, Source
+from ..formats.base import AdaptableMetadata, Header, Source
 from ..runtime.resources import check_output_size
 from .array_plan import ArrayPlan
-from .mode import choose_mode
+from .conversion import (
+    SampleConversion,
+    converted_codec,
+    converted_header,
+    make_conversion,
+    measure,
+    needs_measuring,
+)
+from .mode import choose_mode, read_options
 from .reference_grid import inside_of
 from .request import Request
 
@@ -47,12 +56,45 @@ def plan_array(
     axes = _plan_axes(request, mode, targets, before, limit, path)
     grid = before.grid.resampled({name: axis.map for name, axis in axes.items() if axis.matrix is not None})
     history = _history(mode, axes, request) if request.provenance else None
-    after = before._replace(grid=grid, levels=_level_shapes(before, grid.shape), history=history)
+    cropped = any(axis.uncropped is not None for axis in axes.values())
+    levels = () if cropped else _level_shapes(before, grid.shape)
+    after = before._replace(grid=grid, levels=levels, history=history)
     all_axes = tuple(axes.get(axis.name) or AxisPlan.unchanged(axis.size) for axis in before.grid.axes)
-    codec = _codec(before, mode, all_axes, request, path)
+    conversion = _conversion(request, source, mode, all_axes, path)
+    codec = _codec(before, mode, all_axes, request, path, conversion)
+    if request.strip:
+        after = _stripped(after)
+    if conversion is not None:
+        after = converted_header(after, conversion)
     inside = tuple(inside_of(axis.size, targets.get(axis.name)) for axis in before.grid.axes)
     outside = _outside_value(request, before, path)
-    return ArrayPlan(before, after, mode, all_axes, codec, number, source.streams, inside, outside)
+    plan = ArrayPlan(before, after, mode, all_axes, codec, number, source.streams, inside, outside)
+    return plan._replace(conversion=conversion)
+
+
+def _conversion(
+    request: Request, source: Source, mode: Mode, axes: Sequence[AxisPlan], path: Path
+) -> SampleConversion | None:
+    copies = _copies(mode, axes)
+    measured = None
+    if needs_measuring(request, source.header):
+        with formats.open_source(path, read_options(request)) as again:  # sources can be read only once
+            measured = measure(again)
+    try:
+        return make_conversion(request, source.header, measured, copies)
+    except RequestError as error:
+        raise RequestError(str(error), path) from error
+
+
+def _copies(mode: Mode, axes: Sequence[AxisPlan]) -> bool:
+    """Whether the values of the input's samples are kept, so that they have its dtype."""
+    return mode.preserves_values or all(axis.matrix is None or axis.matrix.copies_samples for axis in axes)
+
+
+def _stripped(header: Header) -> Header:
+    metadata = header.metadata
+    kept = metadata.stripped() if isinstance(metadata, AdaptableMetadata) else None
+    return header._replace(metadata=kept, history=None, foreign_items=())
 
 
 def plan_levels(image: ArrayPlan, request: Request, path: Path) -> list[ArrayPlan]:
@@ -74,7 +116,7 @@ def plan_levels(image: ArrayPlan, request: Request, path: Path) -> list[ArrayPla
             target = AxisTarget(size, 1 / pitch, exact=True, shift=shift or None)
             axes += plan_axes([axis.map.in_size], [target], mode, False, image.before.dtype)
         after = image.after._replace(grid=image.after.grid.resized(shape), levels=())
-        codec = _codec(image.before, mode, axes, request, path)
+        codec = _codec(image.before, mode, axes, request, path, image.conversion)
         inside = tuple(
             range(round(part.start * size / full.size), round(part.stop * size / full.size))
             for part, size, full in zip(image.inside, shape, image.after.grid.axes, strict=True)
@@ -150,13 +192,22 @@ def _check_value(value: float, header: Header, option: str, path: Path) -> None:
             raise RequestError(f"{option} {value:g}: samples of type {header.dtype} cannot have this value", path)
 
 
-def _codec(header: Header, mode: Mode, axes: Sequence[AxisPlan], request: Request, path: Path) -> SampleCodec:
+def _codec(
+    header: Header,
+    mode: Mode,
+    axes: Sequence[AxisPlan],
+    request: Request,
+    path: Path,
+    conversion: SampleConversion | None,
+) -> SampleCodec:
     try:
         if mode.is_label_mode and header.colours is not None:
             raise InputError(f"has {header.colours} colours, not labels; use --mode nearest to keep its values", path)
         if mode.preserves_values:
             return (label_codec if mode.is_label_mode else numeric_codec)(header.dtype, max_taps(axes))
         codec = numeric_codec(header.dtype, max_taps(axes))
+        if conversion is not None and not _copies(mode, axes):
+            codec = converted_codec(codec)
         if request.linear_light:
             from ..core.linear_light import linear_light_codec
 

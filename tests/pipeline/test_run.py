@@ -15,10 +15,10 @@ from tests.pipeline_helpers import asked, upsampled, whole
 from upsample_cli import formats, interpolate
 from upsample_cli.errors import InputError, OutputError
 from upsample_cli.formats.base import ReadOptions
-from upsample_cli.resize import array_plan as array_plan_module
-from upsample_cli.resize.mode import read_options
-from upsample_cli.resize.plan import make_plan
-from upsample_cli.resize.run import run_plan
+from upsample_cli.pipeline import array_plan as array_plan_module
+from upsample_cli.pipeline.mode import read_options
+from upsample_cli.pipeline.plan import make_plan
+from upsample_cli.pipeline.run import run_plan
 
 LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}
 

@@ -61,7 +61,8 @@ def run_plan(
     """
     try:
         targets = formats.parts(resolve_link(plan.output_path))
-        with AtomicOutput(targets, [formats.split_name(target)[1] for target in targets]) as output:
+        suffixes = [formats.split_name(target)[1] for target in targets]
+        with AtomicOutput(targets, suffixes, create_folders=True) as output:
             with closing(_arrays(plan, source, progress, tap)) as arrays:  # stops all threads if the sink fails
                 plan.sink.write(output.paths, arrays)
             if check is not None:

@@ -191,8 +191,8 @@ def matching_target(plan: AxisPlan, wanted: AxisTarget, size: int) -> AxisTarget
         size: of the axis to be placed.
     """
     axis = plan.map
-    if axis.align_corners or axis.a == axis.in_size / axis.out_size or wanted.scale_factor is None:
-        return wanted._replace(size=axis.out_size, scale_factor=None)
+    if axis.align_corners or axis.a == axis.in_size / wanted.size or wanted.scale_factor is None:
+        return wanted._replace(scale_factor=None)
     return wanted._replace(scale_factor=wanted.scale_factor * (axis.in_size / size), exact=True)
 
 

@@ -10,9 +10,9 @@ from upsample_cli.core.axis_plan import AxisTarget, plan_axes
 from upsample_cli.core.modes import find_mode
 from upsample_cli.errors import InputError, OutputError, RequestError
 from upsample_cli.geometry import Axis, Grid
-from upsample_cli.resize import array_plan as array_plan_module
-from upsample_cli.resize import plan as plan_module
-from upsample_cli.resize.targets import find_targets
+from upsample_cli.pipeline import array_plan as array_plan_module
+from upsample_cli.pipeline import plan as plan_module
+from upsample_cli.pipeline.targets import find_targets
 from upsample_cli.runtime import resources
 
 GRID = Grid((Axis("t", 4, 2.0, "s"), Axis("z", 10, 3.0, "mm"), Axis("y", 20, 1.0, "mm"), Axis("x", 30, 0.5, "mm")))
@@ -64,9 +64,11 @@ def sparse(folder, shape, dtype="|u1"):
         ({"spacing": "1", "align_corners": True}, {"x": (16, 0.5), "y": (20, 1), "z": (28, 3)}),
         ({"fit": "60x60x60"}, {"x": (60, None), "y": (40, None), "z": (20, None)}),
         ({"fit": "1000x30x1000"}, {"x": (45, None), "y": (30, None), "z": (15, None)}),
-        ({"fit": "15"}, {"x": (15, None), "y": (10, None), "z": (5, None)}),
-        ({"fit": "x=10"}, {"x": (10, None), "y": (7, None), "z": (3, None)}),
-        ({"fit": "1"}, {"x": (1, None), "y": (1, None), "z": (1, None)}),
+        ({"fit": "15"}, {"x": (15, None), "y": (10, None)}),
+        ({"fit": "15x8"}, {"x": (12, None), "y": (8, None)}),
+        ({"fit": "x=10"}, {"x": (10, None), "y": (7, None)}),
+        ({"fit": "z=20"}, {"x": (60, None), "y": (40, None), "z": (20, None)}),
+        ({"fit": "1"}, {"x": (1, None), "y": (1, None)}),
     ],
     ids=str,
 )
@@ -86,7 +88,8 @@ def test_targets(options, expected):
         ({"scale": "0.01"}, "leaves no sample"),
         ({"scale": "1e308"}, "impossible size"),
         ({"size": "5x5"}, "2 numbers for 3 axes"),
-        ({"fit": "5x5"}, "2 numbers for 3 axes"),
+        ({"size": "5x7"}, "names, such as x=5,y=7$"),
+        ({"fit": "5x5x5x5"}, "4 numbers for 3 axes"),
         ({"fit": "t=2"}, "t"),
     ],
     ids=str,

@@ -6,7 +6,7 @@ import itertools
 import math
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from ..core.modes import Mode
 from ..core.resample import TILE_BYTES, resample
 from ..formats.base import Array, Header, Source
 from ..runtime.prefetch import prefetch
+from .conversion import SampleConversion
 
 RowsListener: TypeAlias = Callable[[int, int, Array], None]  # slab axis, number of the first row, rows
 
@@ -56,6 +57,7 @@ class ArrayPlan(NamedTuple):
         inside: for each axis, the output samples that lie within the input.
         outside: the value of all others; None if they repeat the border.
         slab_bytes: size limit of a slab, input and output together; None for the default.
+        conversion: what is done to the resampled values before they are stored, or None.
     """
 
     before: Header
@@ -68,6 +70,7 @@ class ArrayPlan(NamedTuple):
     inside: tuple[range, ...] = ()
     outside: float | None = None
     slab_bytes: int | None = None
+    conversion: SampleConversion | None = None
 
     @property
     def covered(self) -> float:
@@ -107,6 +110,9 @@ class ArrayPlan(NamedTuple):
         if not self.source_streams:  # reads are views of the array that the source holds
             before = 0
         row_before, row_after = before // rows_before, after // rows_after
+        if self.conversion is not None:  # the values, and a copy of them while they are converted
+            values = math.prod(self._values_shape(self.after.grid.shape)) * self._values_dtype.itemsize
+            row_after += 2 * values // rows_after
         first = list(itertools.takewhile(lambda slab: slab.leads.start == 0, self.slabs()))
         slab = max(len(s.leads) * (len(s.reads) * row_before + len(s.rows) * row_after) for s in first)
         return min(_SLABS_IN_FLIGHT * slab, before + after) + self._fixed_memory(threads)
@@ -163,13 +169,21 @@ class ArrayPlan(NamedTuple):
         with closing(reads if self.is_one_slab else prefetch(reads)) as parts:
             for slab, rows in parts:
                 rows = rows.reshape(len(slab.leads), len(slab.reads), *shape_before[axis + 1 :])
-                out: Array = np.empty((len(slab.leads), len(slab.rows), *shape_after[axis + 1 :]), self.after.dtype)
+                shape = (len(slab.leads), len(slab.rows), *shape_after[axis + 1 :])
+                out: Array = np.empty(self._values_shape(shape), self._values_dtype)
                 part = along
                 if along is not None and not slab.is_whole:
                     part = along.row_slice(slab.rows.start, slab.rows.stop)
                 resample(rows, [None, part, *within], out, self.codec, threads)
                 self._fill_outside(slab, out)
-                yield out
+                yield out if self.conversion is None else self.conversion.apply(out)
+
+    @property
+    def _values_dtype(self) -> np.dtype[Any]:
+        return self.after.dtype if self.conversion is None else self.conversion.values_dtype
+
+    def _values_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        return shape if self.conversion is None else self.conversion.values_shape(shape)
 
     def _fill_outside(self, slab: Slab, out: Array) -> None:
         """Set the samples of a slab that lie outside the input. Axes before the slab axis are never resampled."""

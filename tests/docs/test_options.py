@@ -1,35 +1,26 @@
-"""The README tells the truth: its examples run, and it names every option, mode and exit code."""
+"""The pages name every option, mode and exit code."""
 
-import doctest
 import re
-from pathlib import Path
 
 import click
 import pytest
 
+from tests.docs.pages import OPTIONS, SEMANTICS, section, text_of
 from tests.option_table import BEGIN, END, current
 from upsample_cli import errors
 from upsample_cli.cli.command import main
+from upsample_cli.cli.help import FIELDS
 from upsample_cli.core.modes import MODES
-
-README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
-
-
-def test_examples_give_what_they_show():
-    parser = doctest.DocTestParser()
-    test = parser.get_doctest(README, {}, "README", "README.md", 0)
-    results = doctest.DocTestRunner(verbose=False).run(test)
-    assert results.attempted > 20
-    assert results.failed == 0
 
 
 def test_the_table_of_options_is_current():
-    assert current(README) == README, "run `python -m tests.option_table`"
+    page = text_of(OPTIONS)
+    assert current(page) == page, "run `python -m tests.option_table`"
 
 
 @pytest.mark.parametrize("option", [p for p in main.params if isinstance(p, click.Option)], ids=lambda p: p.name)
 def test_every_option_has_a_row(option):
-    table = README.split(BEGIN)[1].split(END)[0]
+    table = text_of(OPTIONS).split(BEGIN)[1].split(END)[0]
     names = [*option.opts, *option.secondary_opts]
     if option.metavar:
         names[-1] += f" {option.metavar}"
@@ -44,25 +35,16 @@ def test_every_option_has_a_row(option):
 
 @pytest.mark.parametrize("mode", MODES)
 def test_every_mode_is_explained(mode):
-    section = README.split("\n## Modes\n")[1].split("\n## ")[0]
-    assert f"`{mode}`" in section
+    assert f"`{mode}`" in section(text_of(SEMANTICS), "Modes")
+
+
+def test_every_field_of_a_template_is_explained():
+    table = section(text_of(OPTIONS), "Output names").replace("`", "")
+    assert all(f"| {field} | {meaning} |" in table for field, meaning in FIELDS.items())
 
 
 def test_every_exit_code_is_explained():
-    table = README.split("### Exit codes")[1].split("\n#")[0]
+    table = section(text_of(OPTIONS), "Exit codes")
     explained = {int(number) for cell in re.findall(r"^\| ([\d, ]+) \|", table, re.M) for number in cell.split(", ")}
     kinds = {kind.exit_code for kind in vars(errors).values() if isinstance(kind, type) and hasattr(kind, "exit_code")}
     assert explained == kinds | {0, 1, 5, 129, 130, 143}
-
-
-def test_the_quick_start_has_two_lines_that_need_nothing_else():
-    section = README.split("\n## Quick start\n")[1].split("\n## ")[0]
-    blocks = re.findall(r"^```sh\n(.*?)^```", section, re.M | re.S)
-    assert len(blocks) == 2
-    assert all(block.count("\n") == 1 and block.startswith("python3 -m venv ") for block in blocks)
-
-
-def test_every_picture_is_there():
-    pictures = re.findall(r"!\[[^]]+\]\(([^)]+)\)", README)
-    assert len(pictures) >= 3
-    assert all((Path(__file__).parent.parent / picture).is_file() for picture in pictures)

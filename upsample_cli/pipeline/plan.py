@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from .. import formats
-from ..core.axis_plan import AxisTarget
+from ..core.axis_plan import AxisTarget, nearest_shift
+from ..core.modes import Sampling
 from ..core.threads import available_cores
 from ..formats.base import Sink, Source, WriteOptions
+from ..geometry import SPATIAL
 from ..runtime.resources import baseline_bytes, check_disk_space, check_memory, default_memory_limit
 from .array_plan import ArrayPlan, array_bytes
+from .conversion import full_range
 from .planning import plan_array, plan_levels
 from .reference_grid import frame_warnings
 from .request import Request
-from .targets import find_targets
+from .targets import find_targets, implied_unit
+
+_LABEL_NAME = re.compile(r"[_-](a?seg|dseg|mask|labels?|parc|aparc|segmentation)$", re.IGNORECASE)
+_VISIBLE = 0.02  # samples by which content may move without a word
 
 
 class Plan(NamedTuple):
@@ -55,6 +62,15 @@ class Plan(NamedTuple):
         words += ["antialiased"] if self.request.antialias else []
         words += ["align-corners"] if self.request.align_corners else []
         return " ".join(words)
+
+    @property
+    def distorts(self) -> bool:
+        """Whether a picture gets other proportions, which only options that set sizes or factors can do."""
+        sides = dict(zip(self.first.before.grid.names, self.first.axes, strict=True))
+        if self.first.before.grid.spatial != ("x", "y") or not (self.request.scale or self.request.size):
+            return False
+        x, y = sides["x"].map, sides["y"].map
+        return abs(1 / x.pitch - 1 / y.pitch) * min(x.in_size, y.in_size) > 1
 
     @property
     def output_bytes(self) -> int:
@@ -102,7 +118,7 @@ def make_plan(request: Request, source: Source, source_path: Path, output_path: 
         sink=sink,
         threads=threads,
         resident_bytes=math.ceil(resident),
-        warnings=_warnings(request, sources, images, targets, sink),
+        warnings=_warnings(request, sources, images, targets, sink, source_path),
     )
     check_memory(plan.memory, limit, source_path)
     check_disk_space(plan.output_bytes, sink.compresses, output_path)
@@ -121,11 +137,18 @@ def _warnings(
     images: Sequence[ArrayPlan],
     targets: Sequence[Mapping[str, AxisTarget]],
     sink: Sink,
+    source_path: Path,
 ) -> tuple[str, ...]:
     warnings = [warning for source in sources for warning in source.warnings]
     warnings += [warning for image in images for warning in _grid_warnings(image)]
-    warnings += [warning for image in images for warning in _label_warning(image, request)]
+    warnings += [warning for image in images for warning in _label_warnings(image, request, source_path)]
     warnings += sink.warnings
+    if any(image.before.levels and not image.after.levels for image in images):
+        warnings.append("the smaller levels of the pyramid are dropped, because the image is cropped")
+    warnings += [warning for image in images for warning in _conversion_warning(image, request)]
+    if request.spacing is not None and request.spacing.unit is None:
+        units = {unit for image in images if (unit := implied_unit(image.before.grid)) is not None}
+        warnings += [f"the axes have different units; --spacing is taken in {unit}, the unit of x" for unit in units]
     for image, wanted in zip(images, targets, strict=True):
         warnings += [*_aliasing_warning(image), *_spacing_warnings(image, wanted)]
     return tuple(dict.fromkeys(warnings))
@@ -142,10 +165,40 @@ def _grid_warnings(image: ArrayPlan) -> list[str]:
     return warnings
 
 
-def _label_warning(image: ArrayPlan, request: Request) -> list[str]:
-    if not image.before.labels or request.mode is not None:
+def _label_warnings(image: ArrayPlan, request: Request, path: Path) -> list[str]:
+    """Warnings about labels: an implied mode, a mode that blends them, and a mode that moves them."""
+    if image.before.labels and request.mode is None:
+        return [
+            "the file is marked as containing labels, so mode nearest-exact is used; choose another one with --mode"
+        ]
+    is_named_as_labels = _LABEL_NAME.search(formats.split_name(path)[0]) is not None
+    if is_named_as_labels and image.before.dtype.kind in "biu" and not image.mode.preserves_values:
+        return [f"its name says that it contains labels, and mode {image.mode.name} blends them; use --mode label"]
+    return _shift_warning(image)
+
+
+def _shift_warning(image: ArrayPlan) -> list[str]:
+    """How far PyTorch's nearest, which takes the sample to the left, moves the content of a file with spacing."""
+    shifts = []
+    for axis, step in zip(image.before.grid.axes, image.axes, strict=True):
+        if step.matrix is not None and axis.spacing is not None and axis.name in SPATIAL:
+            shift = abs(nearest_shift(step.map)) * axis.spacing
+            if image.mode.sampling is Sampling.NEAREST and not step.map.on_grid and shift > _VISIBLE * axis.spacing:
+                shifts.append((axis.name, shift, axis.unit or ""))
+    if not shifts:
         return []
-    return ["the file is marked as containing labels, so mode nearest-exact is used; choose another one with --mode"]
+    told = ", ".join(f"{name} {shift:.3g} {unit}".rstrip() for name, shift, unit in shifts)
+    return [f"mode nearest moves the content against the positions that are written ({told}); nearest-exact does not"]
+
+
+def _conversion_warning(image: ArrayPlan, request: Request) -> list[str]:
+    """A warning if values of the input may lie outside the range of an integer dtype to which they are converted."""
+    if image.conversion is None or request.rescale is not None or image.after.dtype.kind not in "iu":
+        return []
+    (low, high), (out_low, out_high) = full_range(image.before.dtype), full_range(image.after.dtype)
+    if image.before.dtype.kind in "biu" and out_low <= low and high <= out_high:
+        return []
+    return [f"values below {out_low:g} or above {out_high:g} are saturated; --rescale maps the full range"]
 
 
 def _aliasing_warning(image: ArrayPlan) -> list[str]:

@@ -1,0 +1,41 @@
+"""Outputs given as the last name, as `cp` and other tools expect: taken where the meaning is plain, else explained."""
+
+from __future__ import annotations
+
+import os
+import shlex
+
+from ..batch.inputs import SUFFIXES, is_pattern
+from ..errors import RequestError
+from .settings import Settings
+
+
+def with_implied_output(settings: Settings) -> Settings:
+    """The settings, where the second of two names is the output if it does not exist and has the suffix of a format.
+
+    Raises:
+        RequestError: the last of several names is probably meant as the output.
+    """
+    *inputs, last = settings.inputs or ("",)
+    if settings.output is not None or settings.files_from is not None or not inputs or is_pattern(last):
+        return settings
+    if any(not os.path.lexists(name) and not is_pattern(name) and name != "-" for name in inputs):
+        return settings  # missing files, of which the last is one
+    single = len(inputs) == 1 and not settings.recursive and not is_pattern(inputs[0])
+    if os.path.isdir(last):  # noqa: PTH112 pathlib raises if a name is too long
+        if settings.recursive or any(os.path.isdir(name) for name in inputs):  # noqa: PTH112
+            return settings
+        raise RequestError(f"{last} is a directory; to write into it: -o {_quoted(last)}; to resize its files: -r")
+    if os.path.lexists(last) or last == "-":
+        return settings
+    if single and last.lower().endswith(SUFFIXES) and "{" not in last:
+        return settings._replace(inputs=tuple(inputs), output=last)
+    if last.endswith("/") or "." not in os.path.basename(last):  # noqa: PTH119
+        raise RequestError(f"{last} does not exist; to write into this directory: -o {_quoted(last)}")
+    if last.lower().endswith((*SUFFIXES, "{ext}")):
+        raise RequestError(f"{last} does not exist; to write to {last}: -o {shlex.quote(last)}")
+    return settings
+
+
+def _quoted(folder: str) -> str:
+    return shlex.quote(f"{folder.rstrip('/')}/")

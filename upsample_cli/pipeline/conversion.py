@@ -1,0 +1,147 @@
+"""Output samples of another data type, range or without alpha: ``--dtype``, ``--rescale`` and ``--background``."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from ..core.arrays import Array
+from ..core.dtypes import SampleCodec, numeric_codec
+from ..errors import RequestError
+from ..formats.base import AdaptableMetadata, Header, Source
+from ..geometry import Grid
+from .conversion_options import Range
+from .request import Request
+
+_CHUNK_SAMPLES = 1 << 22  # that are read at a time to find the range of floating-point samples
+
+
+@dataclass(frozen=True, slots=True)
+class SampleConversion:
+    """What is done to resampled values before they are stored: alpha is blended, then the range is mapped.
+
+    Attributes:
+        values_dtype: of the resampled values.
+        dtype: of the output.
+        factor, offset: map a value to ``factor · value + offset``.
+        background: the colour under transparent pixels, in the range of the values; None to keep alpha.
+        opaque: the value of opaque alpha.
+    """
+
+    values_dtype: np.dtype[Any]
+    dtype: np.dtype[Any]
+    factor: float = 1.0
+    offset: float = 0.0
+    background: tuple[float, ...] | None = None
+    opaque: float = 1.0
+
+    def values_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape of the values from which an output of this shape is made."""
+        return shape if self.background is None else (*shape[:-1], shape[-1] + 1)
+
+    def apply(self, values: Array) -> Array:
+        """The output samples, rounded half to even and saturated if they are integers; NaN becomes 0 there."""
+        x = values.astype(np.result_type(values.dtype, np.float32))
+        if self.background is not None:
+            alpha = x[..., -1:] / self.opaque
+            x = x[..., :-1] * alpha + np.asarray(self.background, x.dtype) * (1 - alpha)
+        if (self.factor, self.offset) != (1.0, 0.0):
+            x = x * self.factor + self.offset
+        if self.dtype.kind in "iu":
+            x = np.nan_to_num(x, nan=0.0, posinf=math.inf, neginf=-math.inf)
+        out: Array = np.empty(x.shape, self.dtype)
+        numeric_codec(self.dtype).store(x, out)
+        return out
+
+
+def make_conversion(request: Request, header: Header, measured: Range | None, copies: bool) -> SampleConversion | None:
+    """The conversion that a request asks for; None if samples are stored as they are.
+
+    Args:
+        request: the options.
+        header: of the input.
+        measured: smallest and largest sample, where `needs_measuring`.
+        copies: whether every output sample is a copy of an input sample.
+
+    Raises:
+        RequestError: the samples cannot be converted.
+    """
+    flattens = request.background is not None and header.alpha
+    if request.dtype is None and request.rescale is None and not flattens:
+        return None
+    if header.dtype.kind == "c":
+        raise RequestError("--dtype, --rescale: complex samples cannot be converted")
+    dtype = header.dtype if request.dtype is None else np.dtype(request.dtype)
+    if dtype.itemsize > 1:
+        dtype = dtype.newbyteorder(header.dtype.byteorder if header.dtype.byteorder in "<>" else "=")
+    values_dtype = header.dtype if copies else numeric_codec(header.dtype).compute_dtype
+    conversion = SampleConversion(values_dtype.newbyteorder("="), dtype)
+    if request.rescale is not None:
+        low, high = request.rescale if request.rescale != "full" else measured or full_range(header.dtype)
+        out_low, out_high = full_range(dtype)
+        factor = (out_high - out_low) / (high - low) if high > low else 1.0
+        conversion = replace(conversion, factor=factor, offset=out_low - low * factor)
+    if request.background is not None and header.alpha:
+        low, opaque = full_range(header.dtype)
+        colour = [level * opaque for level in request.background]
+        channels = header.grid["s"].size - 1
+        grey = 0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2]
+        conversion = replace(conversion, background=tuple(colour) if channels == 3 else (grey,), opaque=opaque)
+    return conversion
+
+
+def full_range(dtype: np.dtype[Any]) -> Range:
+    """The lowest and highest level of a dtype: 0 and 1 for bool and floating-point numbers."""
+    if dtype.kind in "iu":
+        return float(np.iinfo(dtype).min), float(np.iinfo(dtype).max)
+    return 0.0, 1.0
+
+
+def needs_measuring(request: Request, header: Header) -> bool:
+    """Whether the range of the samples must be known, because they are floating-point numbers."""
+    return request.rescale == "full" and header.dtype.kind == "f"
+
+
+def measure(source: Source) -> Range:
+    """The smallest and the largest finite sample of an array, which is read once."""
+    shape = source.header.grid.shape
+    step = max(1, _CHUNK_SAMPLES // max(1, math.prod(shape[1:])))
+    low, high = math.inf, -math.inf
+    for start in range(0, shape[0], step):
+        rows = source.read(0, start, min(start + step, shape[0]))
+        finite = rows[np.isfinite(rows)]
+        if finite.size:
+            low, high = min(low, float(finite.min())), max(high, float(finite.max()))
+    return (low, high) if low <= high else (0.0, 1.0)
+
+
+def converted_codec(codec: SampleCodec) -> SampleCodec:
+    """The codec whose results stay in the dtype of the arithmetic, for a `SampleConversion`."""
+
+    def store(x: Array, out: Array) -> None:
+        np.copyto(out, x)
+
+    return replace(codec, store=store, writes_in_place=False, converts_only=False)
+
+
+def converted_header(header: Header, conversion: SampleConversion) -> Header:
+    """The header of the output, from that of the output without conversion.
+
+    Physical values stay what they are: a slope and an intercept undo the mapping of the range.
+    """
+    scaling = header.scaling
+    if scaling is not None:
+        slope = scaling[0] / conversion.factor
+        scaling = (slope, scaling[1] - slope * conversion.offset)
+    header = header._replace(dtype=conversion.dtype, scaling=scaling)
+    if conversion.background is not None:
+        channels = len(conversion.background)
+        axes = tuple(axis._replace(size=channels) if axis.name == "s" else axis for axis in header.grid.axes)
+        colours = None if header.colours is None else {1: "L", 3: "RGB"}[channels]
+        header = header._replace(grid=Grid(axes, header.grid.affines), alpha=False, colours=colours)
+    metadata = header.metadata
+    adapted = metadata.for_samples(header) if isinstance(metadata, AdaptableMetadata) else None
+    return header._replace(metadata=adapted)
