@@ -89,16 +89,31 @@ def test_scale_and_tie_points_of_areas_at_a_whole_factor(tmp_path):
     assert 34264 not in tags
 
 
-def test_no_data_is_kept_and_warned_of_where_it_is_mixed_with_data(tmp_path):
+def test_missing_samples_weigh_nothing(tmp_path):
     path, out = tmp_path / "in.tif", tmp_path / "out.tif"
     tags = [(42112, 2, 0, "<GDALMetadata/>", True), (42113, 2, 0, "-9999", True)]
-    tifffile.imwrite(path, np.zeros(SHAPE, np.float32), extratags=tags, metadata=None)
-    (warning,) = upsampled(path, out, scale="2").warnings
-    assert "without data" in warning
-    assert upsampled(path, out, scale="2", mode="nearest").warnings == ()
+    array = np.full(SHAPE, 100, np.float32)
+    array[3:, 3:] = -9999
+    tifffile.imwrite(path, array, extratags=tags, metadata=None)
+    for mode in ("linear", "nearest"):
+        assert upsampled(path, out, scale="2", mode=mode, verify=True).warnings == ()
+        assert set(np.unique(tifffile.imread(out))) == {100, -9999}
     with tifffile.TiffFile(out) as tiff:
         assert tiff.pages[0].tags[42112].value == "<GDALMetadata/>"
         assert tiff.pages[0].tags[42113].value == "-9999"
+    upsampled(path, out, scale="2", nodata="none")
+    assert len(np.unique(tifffile.imread(out))) > 2
+
+
+@pytest.mark.parametrize(
+    ("text", "dtype", "value"),
+    [("nan", "float32", np.nan), ("255", "uint8", 255), ("-1", "uint8", None), ("?", "uint8", None)],
+)
+def test_the_value_of_missing_samples(tmp_path, text, dtype, value):
+    path = tmp_path / "in.tif"
+    tifffile.imwrite(path, np.zeros(SHAPE, dtype), extratags=[(42113, 2, 0, text, True)], metadata=None)
+    found = planned(path, scale="2").first.before.nodata
+    assert found == value or (value != value and np.isnan(found))
 
 
 def test_another_family_says_what_it_loses(tmp_path):

@@ -111,8 +111,8 @@ def test_what_is_about_the_samples_is_true_of_the_output(tmp_path):
     ("options", "planes", "channels", "says"),
     [
         ({"scale": "x=2"}, 8, 2, ()),
-        ({"scale": "2"}, 0, 2, ("single planes",)),
-        ({"scale": "c=2"}, 0, 0, ("single planes", "channels")),
+        ({"scale": "2"}, 0, 2, ("descriptions of planes",)),
+        ({"scale": "c=2"}, 0, 0, ("descriptions of planes", "channels")),
     ],
 )
 def test_planes_and_channels_are_kept_or_said_to_be_dropped(tmp_path, options, planes, channels, says):
@@ -275,5 +275,5 @@ def test_pixels_that_ome_does_not_know_are_refused(tmp_path):
 def test_regions_at_no_number_are_refused_before_work(tmp_path):
     path = tmp_path / "in.ome.tif"
     ome(path, rois=ROI.replace('A11="2"', 'A11="two"'))
-    with pytest.raises(OutputError, match=r"out-in\.ome\.tif: cannot have the OME-XML of the input, which is damaged"):
+    with pytest.raises(OutputError, match=r"out-in\.ome\.tif: cannot be written: the OME-XML of the input is damaged"):
         planned(path, scale="2")

@@ -7,11 +7,11 @@ import pytest
 import tifffile
 
 from tests.formats.examples import samples
-from tests.formats.examples.tiff import claim_subsampling
 from tests.pipeline_helpers import planned, upsampled
 from upsample_cli.errors import InputError, OutputError, RequestError
 from upsample_cli.formats.tiff import sink
 
+STACKED = "are taken as a z stack; name their axis with --axes, such as --axes tyx"
 GREY = {"photometric": "minisblack"}
 ZLIB = {"tile": (16, 16), "compression": "zlib"}
 DIALECTS = {"plain": {"metadata": None}, "shaped": {"metadata": {"axes": "YX"}}, "ome": {"metadata": {"axes": "YX"}}}
@@ -57,7 +57,8 @@ def levels_below(path, number=0):
 def test_a_pyramid_is_built_anew(tmp_path, dialect, shape, options):
     path, out = (tmp_path / f"{name}{'.ome' if dialect == 'ome' else ''}.tif" for name in ("in", "out"))
     pyramid(path, dialect, [shape], **options)
-    assert planned(path, scale="x=1.5,y=1.5").warnings == ()
+    stacked = dialect == "plain" and len(shape) > 2
+    assert planned(path, scale="x=1.5,y=1.5").warnings == (("its pages " + STACKED,) if stacked else ())
     upsampled(path, out, scale="x=1.5,y=1.5")
     with tifffile.TiffFile(out) as tiff:
         (first, *_) = tiff.series
@@ -153,9 +154,8 @@ def test_an_image_that_cannot_be_resized_is_named(tmp_path):
     path = tmp_path / "in.tif"
     with tifffile.TiffWriter(path) as writer:
         writer.write(samples((8, 9)), **GREY, metadata=None)
-        writer.write(samples((16, 16, 3)), photometric="ycbcr", metadata=None)
-    claim_subsampling(path, page=1)
-    with pytest.raises(InputError, match=r"YCBCR.*in series 1; choose another with --series"):
+        writer.write(samples((16, 16)), photometric="cfa", metadata=None)
+    with pytest.raises(InputError, match=r"mosaic.* in image 1; choose another one with --series"):
         planned(path, scale="2")
     assert planned(path, scale="2", series=0).first.after.grid.shape == (16, 18)
 
@@ -201,5 +201,23 @@ def test_levels_lie_over_the_extent_of_the_output(tmp_path, align_corners):
 @pytest.mark.parametrize("axes", ["syx", "tyx"])
 def test_the_samples_of_a_pixel_keep_their_place(tmp_path, axes):
     tifffile.imwrite(tmp_path / "in.tif", np.zeros((8, 9, 3), np.uint8), photometric="rgb", metadata=None)
-    with pytest.raises(RequestError, match="the samples of a pixel, s, are number 3 of its axes"):
+    with pytest.raises(RequestError, match=r"the samples of a pixel \(s\) are number 3 of its axes"):
         upsampled(tmp_path / "in.tif", tmp_path / "out.tif", scale=2, axes=axes)
+
+
+@pytest.mark.parametrize("planar", [False, True])
+@pytest.mark.parametrize("below", [False, True])
+@pytest.mark.parametrize("scale", [2, 3, 2.7, 0.5])
+def test_tifffile_recognises_levels_of_odd_sizes(tmp_path, planar, below, scale):
+    path, out = tmp_path / "in.tif", tmp_path / "out.tif"
+    array = samples((3, 65, 97) if planar else (65, 97))
+    options = {"photometric": "rgb", "planarconfig": "separate"} if planar else dict(GREY)
+    options |= {"metadata": None, "tile": (16, 16)}
+    with tifffile.TiffWriter(path) as writer:
+        writer.write(array, subifds=2 if below else None, **options)
+        for step in (2, 4):
+            writer.write(np.ascontiguousarray(array[..., ::step, ::step]), subfiletype=1, **options)
+    upsampled(path, out, scale=scale, verify=True)
+    with tifffile.TiffFile(out) as tiff:
+        assert [len(series.levels) for series in tiff.series] == [3]
+        assert len(tiff.pages) == (1 if below else 3)

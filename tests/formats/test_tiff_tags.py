@@ -1,9 +1,8 @@
 """Tags of a TIFF file: kept, updated, or dropped and said, as Pillow reads them where it can."""
 
-import numpy as np
 import pytest
 import tifffile
-from PIL import Image, ImageCms, TiffImagePlugin
+from PIL import Image, ImageCms
 
 from tests.formats.examples import samples
 from tests.pipeline_helpers import planned, upsampled
@@ -87,21 +86,13 @@ def test_tags_that_would_be_misread_are_dropped_and_said(tmp_path, code, name):
     assert raw(out, code) is None
 
 
-def test_exif_is_dropped_and_said(tmp_path):
-    path, out = tmp_path / "in.tif", tmp_path / "out.tif"
-    directory = TiffImagePlugin.ImageFileDirectory_v2()
-    directory[34665] = {33434: 0.5}
-    Image.fromarray(samples((8, 9))).save(path, tiffinfo=directory)
-    assert any("ExifTag" in warning for warning in upsampled(path, out, scale="2").warnings)
-
-
 @pytest.mark.parametrize("shaped", [False, True])
 def test_descriptions_and_their_own_metadata(tmp_path, shaped):
     path, out = tmp_path / "in.tif", tmp_path / "out.tif"
     own = {"metadata": {"axes": "ZYX", "key": [1, "µ"]}} if shaped else {"metadata": None}
     text = "words of theirs, größer".encode()
     tifffile.imwrite(path, samples((3, 8, 9)), photometric="minisblack", description=text, **own)
-    assert upsampled(path, out, scale="2").warnings == ()
+    assert upsampled(path, out, scale="2", axes=None if shaped else "zyx").warnings == ()
     with Image.open(out) as image:
         assert image.tag_v2[270].encode("latin-1", "replace")[:15] == b"words of theirs"
     assert raw(out, 270)[1].rstrip(b"\0") == text
@@ -151,15 +142,12 @@ def test_another_family_lists_what_it_loses(tmp_path, suffix):
         assert words in warnings[0]
 
 
-@pytest.mark.parametrize("mark", ["Aperio Image Library v11\r\n1x1|AppMag = 20", "<OME></OME>"])
-def test_descriptions_in_others_languages_are_not_copied(tmp_path, mark):
+def test_a_description_in_the_language_of_others_is_not_copied(tmp_path):
     path, out = tmp_path / "in.tif", tmp_path / "out.tif"
-    array = samples((32, 32, 3))
-    tifffile.imwrite(path, array, photometric="rgb", tile=(16, 16), description=mark, metadata=None)
+    tifffile.imwrite(path, samples((32, 32, 3)), photometric="rgb", description="<OME></OME>", metadata=None)
     assert any("description" in warning for warning in upsampled(path, out, scale="2").warnings)
     with tifffile.TiffFile(out) as tiff:
         assert not tiff.pages[0].description
-        np.testing.assert_array_equal(tiff.series[0].shape, (64, 64, 3))
 
 
 @pytest.mark.parametrize("contiguous", [False, True])

@@ -10,6 +10,7 @@ from PIL import Image
 
 from tests.cli_helpers import refuse, run
 from upsample_cli.errors import RequestError
+from upsample_cli.pipeline import array_plan
 from upsample_cli.pipeline.conversion_options import parse_colour, parse_range
 
 RAMP = np.arange(12, dtype=np.float64).reshape(3, 4)
@@ -122,11 +123,12 @@ def test_a_16_bit_picture_becomes_one_of_8_bits(name):
     assert np.abs(out - exact).max() <= (6 if name.endswith("jpg") else 0.5001)
 
 
-def test_slabs_do_not_change_a_conversion():
+def test_slabs_do_not_change_a_conversion(monkeypatch):
     array = np.random.default_rng(0).integers(0, 65535, (40, 30, 20)).astype(np.uint16)
     np.save("in.npy", array)
     whole = converted(array, "--dtype", "uint8", "--rescale")
-    np.testing.assert_array_equal(converted(array, "--dtype", "uint8", "--rescale", "--max-memory", "120M"), whole)
+    monkeypatch.setattr(array_plan, "_SLAB_BYTES", 1 << 14)
+    np.testing.assert_array_equal(converted(array, "--dtype", "uint8", "--rescale"), whole)
 
 
 @pytest.mark.parametrize(

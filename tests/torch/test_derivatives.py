@@ -6,6 +6,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
 ours = pytest.importorskip("upsample_cli.torch")
+pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit.script:DeprecationWarning")  # of PyTorch itself
 
 WAYS = [
     (1, {"size": 5, "mode": "linear", "antialias": True}),

@@ -34,6 +34,7 @@ def test_the_interpreted_kernel_gives_the_numbers_of_the_cpu(way):
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.filterwarnings("ignore:TRITON_DEFAULT_FP_FUSION:UserWarning")
 def test_the_kernel_compiles_for_hopper_without_spilling():
     triton = pytest.importorskip("triton", reason="triton is not installed")
     from triton import language as tl

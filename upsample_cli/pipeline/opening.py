@@ -11,6 +11,8 @@ from .reorient import Reoriented
 from .request import Request
 from .targets import orientation_for
 
+_PICTURE_COLOURS = (None, "LA", "RGB", "RGBA", "CMYK")  # of headers whose samples pictures hold
+
 
 def open_input(path: Path, request: Request, output_path: Path | None = None) -> Source:
     """Open the file at `path`; if it is put on the grid of a reference, its axes run as those of the reference.
@@ -22,10 +24,15 @@ def open_input(path: Path, request: Request, output_path: Path | None = None) ->
         RequestError: the file cannot be put on the grid of its reference.
     """
     source = formats.open_source(path, read_options(request))
-    if output_path is not None and source.header.colours == "CMYK":
+    colours = source.header.colours
+    if output_path is not None and colours == "CMYK":
         from ..formats.as_rgb import for_output  # rarely needed
 
         source = for_output(source, output_path)
+    elif output_path is not None and colours not in _PICTURE_COLOURS and formats.family_of(output_path) == "picture":
+        from ..formats.tiff.as_picture import for_picture  # rarely needed
+
+        source = for_picture(source)
     if request.like is None and request.paired_image is None:
         return source
     try:

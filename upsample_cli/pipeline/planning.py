@@ -33,6 +33,8 @@ from .request import Request
 if TYPE_CHECKING:
     from ..core.linear_light import Curve
 
+_SINGLE_NUMBERS = (None, "PALETTE", "MINISWHITE")  # colours of pixels that are a single number, which may be labels
+
 
 def plan_array(
     request: Request, source: Source, targets: Mapping[str, AxisTarget], limit: float, path: Path, number: int = 0
@@ -201,7 +203,7 @@ def _codec(
     conversion: SampleConversion | None,
 ) -> SampleCodec:
     try:
-        if mode.is_label_mode and header.colours is not None:
+        if mode.is_label_mode and header.colours not in _SINGLE_NUMBERS:
             raise InputError(f"has {header.colours} colours, not labels; use --mode nearest to keep its values", path)
         if mode.preserves_values:
             return (label_codec if mode.is_label_mode else numeric_codec)(header.dtype, max_taps(axes))
@@ -223,11 +225,21 @@ def _codec(
 
 def _level_shapes(before: Header, shape: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
     """The shapes of as many pyramid levels as the input has, each with the same ratio to the largest level."""
-    full = before.grid.shape
     return tuple(
-        tuple(max(1, round(new * part / old)) for new, part, old in zip(shape, level, full, strict=True))
+        tuple(_level_size(*sizes) for sizes in zip(before.grid.shape, level, shape, strict=True))
         for level in before.levels
     )
+
+
+def _level_size(old: int, part: int, new: int) -> int:
+    """The size of a level of an axis of `new` samples, where the input has a level of `part` for `old` samples.
+
+    A level that is smaller by a whole number is rounded as in the input, since readers recognise levels by this.
+    """
+    divisor = max(1, round(old / part))
+    if -(-old // divisor) == part:
+        return -(-new // divisor)
+    return max(1, new // divisor if old // divisor == part else round(new * part / old))
 
 
 def _history(mode: Mode, axes: Mapping[str, AxisPlan], request: Request) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -50,7 +51,7 @@ def interpolate(
     tensor([[[0., 1., 3., 4.]]])
     """
     if has_torch_function_unary(input):
-        return handle_torch_function(  # type: ignore[no-any-return]
+        return handle_torch_function(
             interpolate,
             (input,),
             input,
@@ -63,38 +64,37 @@ def interpolate(
         )
     if not isinstance(input, torch.Tensor):
         raise TypeError(f"the input must be a tensor, not {type(input).__name__}; arrays: upsample_cli.interpolate")
-    _check_options(input, mode, align_corners, antialias)
+    _check_options(input.dim() - 2, mode, align_corners, antialias)
     if size is not None and recompute_scale_factor:
         raise ValueError("recompute_scale_factor is not meaningful with an explicit size.")
     sizes, factors = _sizes(input.shape[2:], size, scale_factor)
     if recompute_scale_factor or mode == "area":
         factors = []
-    if min(sizes) < 1 or 0 in input.shape[1:]:
+    if min(sizes) < 1 or max(sizes) > sys.maxsize or 0 in input.shape[1:]:
         raise RuntimeError(
-            f"Input and output sizes should be greater than 0, but got an input of shape {tuple(input.shape)} "
-            f"and output sizes {tuple(sizes)}"
+            f"Input and output sizes should be greater than 0 and possible, "
+            f"but got an input of shape {tuple(input.shape)} and output sizes {tuple(sizes)}"
         )
     return resize(input, sizes, factors, mode, bool(align_corners), antialias)
 
 
-def _check_options(input: torch.Tensor, mode: str, align_corners: bool | None, antialias: bool) -> None:
+def _check_options(ndim: int, mode: str, align_corners: bool | None, antialias: bool) -> None:
     is_kernel_mode = mode in MODES and MODES[mode].allows_align_corners
     if align_corners is not None and mode in MODES and not is_kernel_mode:
         raise ValueError(f"align_corners option can only be set with the modes {' | '.join(_KERNEL_MODES)}")
-    ndim = input.dim() - 2
     if not 1 <= ndim <= 3 or mode not in MODES or MODES[mode].is_label_mode:
         raise NotImplementedError(
             f"Only 3D, 4D and 5D tensors are supported, in the modes nearest | nearest-exact | area | "
-            f"{' | '.join(_KERNEL_MODES)}; got {input.dim()}D and {mode}"
+            f"{' | '.join(_KERNEL_MODES)}; got {ndim + 2}D and {mode}"
         )
     required = 1 if mode == "linear" else MODES[mode].ndim  # in PyTorch, 'linear' means one axis
     if required not in (None, ndim):
-        raise NotImplementedError(f"Got {input.dim()}D input, but {mode} mode needs {required + 2}D input")
+        raise NotImplementedError(f"Got {ndim + 2}D input, but {mode} mode needs {required + 2}D input")
     if antialias and not is_kernel_mode:
         raise ValueError(f"Anti-alias option is restricted to the modes {' | '.join(_KERNEL_MODES)}")
 
 
-def _sizes(spatial: Sequence[int], size: Any, scale_factor: Any) -> tuple[list[int], list[float]]:
+def _sizes(spatial: Sequence[int], size: Any, scale_factor: Any) -> tuple[list[Any], list[float]]:
     """The output sizes, and the given factors."""
     if (size is None) == (scale_factor is None):
         which = "either" if size is None else "only one of"
@@ -102,7 +102,7 @@ def _sizes(spatial: Sequence[int], size: Any, scale_factor: Any) -> tuple[list[i
     if size is not None:
         sizes = _one_per_axis("output size", size, spatial)
         if not all(map(_is_integer, sizes)):
-            raise TypeError(f"expected size to be an int or a tuple of int, got types {[type(n) for n in sizes]}")
+            raise TypeError(f"expected size to be one of int or tuple of int, got types {[type(n) for n in sizes]}")
         return [n if isinstance(n, torch.SymInt) else int(n) for n in sizes], []
     factors = [float(factor * 1.0) for factor in _one_per_axis("scale_factor", scale_factor, spatial)]
     return [torch.sym_int(n * factor) for n, factor in zip(spatial, factors, strict=True)], factors

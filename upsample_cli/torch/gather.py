@@ -39,4 +39,4 @@ def _apply(x: torch.Tensor, matrix: BandedMatrix, axis: int) -> torch.Tensor:
         used = torch.as_tensor(matrix.tap_count > tap, device=x.device).reshape(shape)
         term = torch.where(used, samples * weights, 0)
         terms = term if terms is None else terms + term
-    return terms  # type: ignore[return-value]
+    return terms

@@ -9,7 +9,7 @@ import torch
 from .functional import interpolate
 
 
-class Upsample(torch.nn.Upsample):
+class Upsample(torch.nn.Upsample):  # type: ignore[misc]
     """`torch.nn.Upsample` that calls `upsample_cli.torch.interpolate`; state, representation and pickles are torch's.
 
     >>> Upsample(scale_factor=2)(torch.tensor([[[1, 2]]]))

@@ -12,12 +12,10 @@ from torch.autograd import forward_ad
 from . import cpu, gather, layout, triton_kernel
 from .planning import Call, matrices
 
-Tensor = torch.Tensor
-
 
 def resize(
-    x: Tensor, sizes: list[int], factors: list[float], mode: str, align_corners: bool, antialias: bool
-) -> Tensor:
+    x: torch.Tensor, sizes: list[int], factors: list[float], mode: str, align_corners: bool, antialias: bool
+) -> torch.Tensor:
     """`x` resized along its spatial axes.
 
     Args:
@@ -29,128 +27,128 @@ def resize(
     return _apply(x, sizes, factors, mode, align_corners, antialias, False)
 
 
-def _apply(x: Tensor, *how: Any) -> Tensor:
+def _apply(x: torch.Tensor, *how: Any) -> torch.Tensor:
     """The map or, if the last of `how` is true, its transpose, by the shortest way to the kernels.
 
     The dispatcher costs more than a small image, so that it is asked only where something intercepts operators.
     """
     if torch.compiler.is_compiling() or torch.jit.is_tracing():
-        return operator(x, *how)  # type: ignore[no-any-return]
+        return operator(x, *how)
     transforms = torch._C._are_functorch_transforms_active()
     if transforms or forward_ad._current_level >= 0 or (x.requires_grad and torch.is_grad_enabled()):
-        return LinearMap.apply(x, *how)  # type: ignore[no-any-return]
+        return LinearMap.apply(x, *how)
     return _run(x, *how)
 
 
-def _run(x: Tensor, *how: Any) -> Tensor:
+def _run(x: torch.Tensor, *how: Any) -> torch.Tensor:
     is_plain = torch._C._dispatch_keys(x).raw_repr() == _plain_keys(x.device.type)
     if is_plain and not torch._C._len_torch_dispatch_stack():
         return _compute(x.detach(), *how)
-    return operator(x, *how)  # type: ignore[no-any-return]
+    return operator(x, *how)
 
 
 @cache
 def _plain_keys(device_type: str) -> int:
     """What the dispatcher knows of a tensor that is neither wrapped, nor lazily conjugated, nor sparse."""
-    return torch._C._dispatch_keys(torch.empty(0, device=device_type)).raw_repr()
+    return int(torch._C._dispatch_keys(torch.empty(0, device=device_type)).raw_repr())
 
 
 class LinearMap(torch.autograd.Function):  # type: ignore[misc]
     """The map as a function of autograd and `torch.func`; its derivatives are itself and its transpose."""
 
     @classmethod
-    def apply(cls, x: Tensor, *how: Any) -> Any:
-        """Apply it without the checks of `Function.apply`, which cost more than a small image and serve transforms."""
+    def apply(cls, x: torch.Tensor, *how: Any) -> Any:
+        """Apply it; the checks in `Function.apply`, for transforms, would take longer than a small image."""
         if torch._C._are_functorch_transforms_active():
             return super().apply(x, *how)
         return super(torch.autograd.Function, cls).apply(x, *how)
 
     @staticmethod
     def forward(
-        x: Tensor,
+        x: torch.Tensor,
         sizes: list[int],
         factors: list[float],
         mode: str,
         align_corners: bool,
         antialias: bool,
         transpose: bool,
-    ) -> Tensor:
+    ) -> torch.Tensor:
         return _run(x, sizes, factors, mode, align_corners, antialias, transpose)
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: torch.Tensor) -> None:
         _remember(ctx, inputs, output)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Any:
+    def backward(ctx: Any, gradient: torch.Tensor) -> Any:
         return _pull_back(ctx, gradient)
 
     @staticmethod
-    def jvp(ctx: Any, tangent: Tensor, *_: Any) -> Any:
+    def jvp(ctx: Any, tangent: torch.Tensor, *_: Any) -> Any:
         return _apply(tangent, *ctx.how)
 
     @staticmethod
-    def vmap(info: Any, in_dims: tuple[Any, ...], x: Tensor, *how: Any) -> tuple[Tensor, int]:
+    def vmap(info: Any, in_dims: tuple[Any, ...], x: torch.Tensor, *how: Any) -> tuple[torch.Tensor, int]:
         return _vmap(info, in_dims, x, *how)
 
 
-def _remember(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+def _remember(ctx: Any, inputs: tuple[Any, ...], output: torch.Tensor) -> None:
     x, *ctx.how = inputs
     ctx.in_sizes = list(x.shape[2:])
 
 
-def _pull_back(ctx: Any, gradient: Tensor) -> tuple[Any, ...]:
+def _pull_back(ctx: Any, gradient: torch.Tensor) -> tuple[Any, ...]:
     _, *how, transpose = ctx.how
     return _apply(gradient, ctx.in_sizes, *how, not transpose), *([None] * len(ctx.how))
 
 
-def _vmap(info: Any, in_dims: tuple[Any, ...], x: Tensor, *how: Any) -> tuple[Tensor, int]:
+def _vmap(info: Any, in_dims: tuple[Any, ...], x: torch.Tensor, *how: Any) -> tuple[torch.Tensor, int]:
     x = x.movedim(in_dims[0], 0)
     return _apply(x.flatten(0, 1), *how).unflatten(0, x.shape[:2]), 0
 
 
 def _compute(
-    x: Tensor,
+    x: torch.Tensor,
     sizes: Sequence[int],
     factors: Sequence[float],
     mode: str,
     align_corners: bool,
     antialias: bool,
     transpose: bool,
-) -> Tensor:
+) -> torch.Tensor:
+    out = layout.empty_output(x, sizes, mode)
     there, back = tuple(x.shape[2:]), tuple(sizes)
     if transpose:
         there, back = back, there
     double, cuda = x.dtype is torch.float64, x.is_cuda
     tables = matrices(Call(there, back, tuple(factors), mode, align_corners, antialias, double, cuda))
-    out = layout.empty_output(x, sizes, mode)
     if out.numel():
         _kernel(x)(x, tables.transposed if transpose else tables, out)
     return out
 
 
-def _kernel(x: Tensor) -> Any:
+def _kernel(x: torch.Tensor) -> Any:
     if x.device.type == "cpu":
         return cpu.resample
     return triton_kernel.resample if x.is_cuda and triton_kernel.is_available() else gather.resample
 
 
-@torch.library.custom_op("upsample::resize", mutates_args=())
+@torch.library.custom_op("upsample::resize", mutates_args=())  # type: ignore[untyped-decorator]
 def operator(
-    x: Tensor,
+    x: torch.Tensor,
     sizes: Sequence[int],
     factors: Sequence[float],
     mode: str,
     align_corners: bool,
     antialias: bool,
     transpose: bool,
-) -> Tensor:
+) -> torch.Tensor:
     """The map or its transpose, for `torch.compile`, tracing and other modes that intercept operators."""
     return _compute(x, sizes, factors, mode, align_corners, antialias, transpose)
 
 
-@operator.register_fake
-def _(x: Tensor, sizes: Sequence[int], factors: Sequence[float], mode: str, *_: Any) -> Tensor:
+@operator.register_fake  # type: ignore[untyped-decorator]
+def _(x: torch.Tensor, sizes: Sequence[int], factors: Sequence[float], mode: str, *_: Any) -> torch.Tensor:
     return layout.empty_output(x, sizes, mode)
 
 

@@ -5,7 +5,6 @@ Each output sample is written by one program that sums in a fixed order: the sam
 
 from __future__ import annotations
 
-import math
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -80,7 +79,7 @@ class _Table(NamedTuple):
         made: the pass.
         axes: the axes that are the kernel's z, y and x, counted from 0 among the spatial ones; −1 for one of size 1.
         sizes: input sizes along z, y, x, then output sizes.
-        index, taps: see `triton_source.resample_kernel`.
+        positions, taps: `index` and `taps` of `triton_source.resample_kernel`.
         widths: the largest number of taps along z, y and x.
         deep: whether z is resampled.
         rows: output rows of a program.
@@ -90,7 +89,7 @@ class _Table(NamedTuple):
     made: Pass
     axes: tuple[int, ...]
     sizes: tuple[int, ...]
-    index: torch.Tensor
+    positions: torch.Tensor
     taps: torch.Tensor
     widths: tuple[int, int, int]
     deep: bool
@@ -128,7 +127,7 @@ def _make_table(made: Pass, device: torch.device, dtype: torch.dtype) -> _Table:
         made=made,
         axes=tuple(axes),
         sizes=(*(size for size, _ in sizes), *(size for _, size in sizes)),
-        index=torch.as_tensor(index.astype(np.int32)).to(device),
+        positions=torch.as_tensor(index.astype(np.int32)).to(device),
         taps=torch.as_tensor(taps).to(device, dtype),
         widths=(full[0].max_taps, full[1].max_taps, full[2].max_taps),
         deep=banded[0] is not None,
@@ -161,7 +160,7 @@ def _launch(x: torch.Tensor, table: _Table, out: torch.Tensor, sums: torch.dtype
     resample_kernel[(images * out_depth * row_blocks * column_blocks,)](
         x,
         out,
-        table.index,
+        table.positions,
         table.taps,
         *table.sizes,
         channels,
@@ -190,4 +189,4 @@ def _strides(x: torch.Tensor, axes: tuple[int, ...]) -> list[int]:
 
 def _row_extent(x: torch.Tensor) -> int:
     """The largest offset from the first sample of a row to another, over all channels."""
-    return math.ceil((x.shape[1] - 1) * x.stride(1) + (x.shape[-1] - 1) * x.stride(-1))
+    return int((x.shape[1] - 1) * x.stride(1) + (x.shape[-1] - 1) * x.stride(-1))

@@ -57,6 +57,10 @@ def verify(plan: Plan, path: Path) -> None:
                 if array is not None:
                     _check_grid(array_plan.after.grid, array)
                     _check_samples(plan, array_plan, sources[array_plan.source_number], array)
+        if formats.family_of(plan.output_path) == formats.family_of(plan.source_path) == "tiff":
+            from .pages import check_pages  # imports tifffile
+
+            check_pages(plan, path)
     except MismatchError as mismatch:
         raise OutputError(f"--verify: {mismatch}; the output is withheld", plan.output_path) from None
     except UpsampleError:

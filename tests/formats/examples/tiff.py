@@ -88,7 +88,8 @@ def rgb(**options: Any) -> dict[str, Any]:
 
 _EXAMPLES = (
     *(plain(dtype, PAGE, dtype, "yx") for dtype in DTYPES),
-    *(plain(f"stack-{dtype}", STACK, dtype, "zyx", byteorder=">") for dtype in DTYPES),
+    *(plain(f"stack-{dtype}", STACK, dtype, "zyx", byteorder=">") for dtype in DTYPES if dtype != "bool"),
+    Example("tiff-stack-bool", ".tif", stored(STACK, "bool", **PLAIN), "zyx", options=ReadOptions(axes="zyx")),
     *(
         plain(f"{compression}-{'predictor' if predictor else 'plain'}", STACK, "uint16", "zyx", **options)
         for compression in ("none", "lzw", "zlib", "packbits", "zstd", "lzma")
@@ -110,8 +111,8 @@ _EXAMPLES = (
     Example("tiff-rgb-planar", ".tif", planes((*PAGE, 3)), "yxs"),
     Example("tiff-rgba-planar", ".tif", planes((*PAGE, 4), extrasamples=["unassalpha"]), "yxs", alpha=True),
     Example("tiff-rgb-planar-lzw", ".tif", planes((*PAGE, 3), compression="lzw", predictor=True), "yxs"),
-    plain("rgb-stack", (5, *PAGE, 3), "uint8", "zyxs", **rgb()),
-    Example("tiff-rgb-stack-planar", ".tif", planes((5, *PAGE, 3)), "zyxs"),
+    Example("tiff-rgb-stack", ".tif", stored((5, *PAGE, 3), **PLAIN | rgb()), "zyxs", options=ReadOptions(axes="zyxs")),
+    Example("tiff-rgb-stack-planar", ".tif", planes((5, *PAGE, 3)), "zyxs", options=ReadOptions(axes="zyxs")),
     Example("tiff-cielab", ".tif", lab, "yxs"),
     plain("white-is-zero", PAGE, "uint8", "yx", photometric="miniswhite"),
     Example("tiff-rgba", ".tif", stored((*PAGE, 4), **rgb(extrasamples=["unassalpha"])), "yxs", alpha=True),

@@ -1,4 +1,4 @@
-"""Pages that are decoded strip by strip, or one row of tiles after the other."""
+"""Compressed pages, decoded by strips or by rows of tiles."""
 
 from __future__ import annotations
 
@@ -23,22 +23,35 @@ def buffered_samples(page: tifffile.TiffPage, planar: bool) -> int:
 
 
 def _height(page: tifffile.TiffPage, planar: bool) -> int:
-    """Lines that are decoded together: all, where the segments are more than bands of pixels."""
+    """The number of lines that are decoded together: those of a strip or a tile, or all lines of a complex layout."""
     height = int(page.tilelength if page.is_tiled else page.rowsperstrip)
     contiguous = page.samplesperpixel == 1 or page.planarconfig == PLANARCONFIG.CONTIG
     simple = contiguous and not planar and page.imagedepth == 1 and page.ndim == 2 + (page.samplesperpixel > 1)
     return height if simple and 0 < height < page.imagelength else int(page.imagelength)
 
 
+@contextmanager
+def open_file(page: Any) -> Iterator[None]:
+    """Keep the file of a page open: of a set of files, tifffile closes all but the first."""
+    file = page.parent.filehandle
+    was_closed = file.closed
+    file.open()
+    try:
+        yield
+    finally:
+        if was_closed:
+            file.close()
+
+
 class ChunkedPage:
-    """A compressed page, whose lines are decoded as they are asked for.
+    """A compressed page whose lines are decoded on demand.
 
     Attributes:
-        number: of the page in its series.
+        number: number of the page in its series.
     """
 
     def __init__(self, number: int, page: Any, planar: bool) -> None:
-        """Open the `page`, of which tifffile may know no more than where it lies.
+        """Prepare to decode `page`, a `TiffPage` or a `TiffFrame`.
 
         Raises:
             ValueError: the file ends before the page does.
@@ -47,16 +60,16 @@ class ChunkedPage:
         self._page, self._planar = page, planar
         self._keyframe: tifffile.TiffPage = page.keyframe
         self._height = _height(self._keyframe, planar)
-        self._decoder = self._keyframe.decode  # all that these read from the file is read here, and not by threads
+        self._decoder = self._keyframe.decode  # read here, because threads must not read from the file
         self._jpeg = {"jpegtables": page.jpegtables, "jpegheader": self._keyframe.jpegheader}
-        self._band: tuple[int, Array] | None = None  # the last one that was decoded, and its number
+        self._band: tuple[int, Array] | None = None  # number and lines of the band that was decoded last
         file = page.parent.filehandle
         end = max(map(sum, zip(page.dataoffsets, page.databytecounts, strict=True)), default=0)
         if file.size < end:
-            raise ValueError(f"{file.size:,} bytes where {end:,} are promised")
+            raise ValueError(f"{file.size:,} bytes instead of {end:,}")
 
     def read_rows(self, start: int, stop: int) -> Array:
-        """Lines ``start:stop``, later ones never go back by much: the last band is kept, since they may overlap."""
+        """Lines ``start:stop``. Start positions never decrease; the last band is kept, because ranges may overlap."""
         height, keyframe = self._height, self._keyframe
         if height == keyframe.imagelength:
             if self._band is None:
@@ -67,7 +80,7 @@ class ChunkedPage:
         if self._band is not None and self._band[0] == first:
             lines[: (first + 1) * height - start] = self._band[1][start - first * height : stop - first * height]
             first += 1
-        band = np.full((height, *lines.shape[1:]), keyframe.nodata, keyframe.dtype)  # the last one, as a whole
+        band = np.full((height, *lines.shape[1:]), keyframe.nodata, keyframe.dtype)  # the last band
         for number, x, pixels in self._decode(range(first, last)):
             top = number * height
             low, high = max(start, top), min(stop, top + len(pixels))
@@ -79,16 +92,16 @@ class ChunkedPage:
         return lines
 
     def _whole(self) -> Array:
-        with self._open_file():
+        with open_file(self._page):
             pixels = self._page.asarray()
         if pixels.size < math.prod(self._keyframe.shape):
             raise ValueError(f"the page {self.number} is empty")
         return colours.planar_to_interleaved(pixels) if self._planar else pixels
 
     def _decode(self, bands: range) -> Iterator[tuple[int, int, Array]]:
-        """The segments of bands of lines: the number of the band, the first column, and the pixels."""
+        """Decode the segments of the given bands; yields the number of the band, the first column and the pixels."""
         across = -(-self._keyframe.imagewidth // self._width)
-        with self._open_file():
+        with open_file(self._page):
             encoded = ((self._read_segment(n), n) for n in range(bands.start * across, bands.stop * across))
             for segment, (_, _, y, x, _), _ in map_threaded(self._decode_segment, encoded):
                 if segment is not None:
@@ -96,18 +109,6 @@ class ChunkedPage:
                     columns = min(self._width, self._keyframe.imagewidth - x)
                     pixels = segment[0, :rows, :columns].reshape(rows, columns, *self._keyframe.shape[2:])
                     yield y // self._height, x, pixels
-
-    @contextmanager
-    def _open_file(self) -> Iterator[None]:
-        """The file of the page open: the other files of a set are closed."""
-        file = self._page.parent.filehandle
-        was_closed = file.closed
-        file.open()
-        try:
-            yield
-        finally:
-            if was_closed:
-                file.close()
 
     @property
     def _width(self) -> int:

@@ -53,7 +53,7 @@ def dropped_warnings(dialect: str, parts: Sequence[Part]) -> list[str]:
             items.append("the OME-XML")
         if dialect != "shaped" and metadata.shaped:
             items.append("tifffile's own metadata")
-        if dialect in ("imagej", "ome") and metadata.description:
+        if dialect in ("imagej", "ome") and (metadata.description or metadata.slide):
             items.append("the image description")
         if dialect == "imagej" and header.levels:
             items.append("the lower levels of the pyramid")

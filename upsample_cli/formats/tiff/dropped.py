@@ -8,16 +8,19 @@ from tifffile import EXTRASAMPLE
 from . import imagej, tags
 from .metadata import Metadata
 
+_DEFAULTS = {274: 1}  # by the number of the tag: Orientation, which is upright
+
 
 def dropped_warnings(tiff: tifffile.TiffFile, series: tifffile.TiffPageSeries, metadata: Metadata) -> list[str]:
     """Warnings about metadata that no output keeps."""
     page, warnings = series.keyframe, []
     is_vendor = metadata.dialect == "vendor"
-    if page.description and not metadata.description and metadata.dialect in ("plain", "vendor"):
+    described = metadata.description or metadata.slide
+    if page.description and not described and metadata.dialect in ("plain", "vendor"):
         warnings.append("the image description is dropped: it would make readers misidentify the output")
     if page.software and is_vendor:
         warnings.append(f"the software tag is dropped: readers would take the output for a {series.kind.upper()} file")
-    if lost := tags.dropped_names(page, is_vendor):
+    if lost := tags.dropped_names(page, is_vendor, metadata.directories):
         warnings.append(f"these tags are dropped: {', '.join(lost)}")
     if metadata.dialect == "plain" and _second_page_adds_tags(tiff, series):
         warnings.append("the tags and descriptions of pages after the first are dropped")
@@ -44,10 +47,17 @@ def _second_page_adds_tags(tiff: tifffile.TiffFile, series: tifffile.TiffPageSer
 
 def foreign_items(page: tifffile.TiffPage, metadata: Metadata, levels: tuple[tuple[int, ...], ...]) -> tuple[str, ...]:
     """Descriptions of the items that other families cannot hold."""
-    items = [f"the tag {page.tags[tag.code].name}" for tag in (*metadata.tags, *metadata.geo_tags)]
-    items += ["the image description"] if metadata.description else []
+    written = [tag.code for tag in (*metadata.tags, *metadata.geo_tags) if tag.code in page.tags]
+    items = [f"the tag {page.tags[code].name}" for code in written if not _is_default(page, code)]
+    items += ["EXIF"] if metadata.directories else []
+    items += ["the image description"] if metadata.description or metadata.slide else []
     items += ["tifffile's own metadata"] if metadata.shaped else []
     items += [f"ImageJ's {name}" for name in imagej.extra_entries(metadata.imagej)]
     items += ["the OME-XML"] if metadata.ome is not None else []
     items += ["the lower levels of the pyramid"] if levels else []
     return tuple(items)
+
+
+def _is_default(page: tifffile.TiffPage, code: int) -> bool:
+    """Whether a tag says what holds for files without it."""
+    return code in _DEFAULTS and page.tags.valueof(code) == _DEFAULTS[code]

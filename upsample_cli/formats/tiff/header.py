@@ -1,4 +1,4 @@
-"""What the tags of a series say: its header, and how it is to be written again."""
+"""Reads the tags of an image into a `Header` and the `Metadata` for writing it."""
 
 from __future__ import annotations
 
@@ -14,103 +14,162 @@ from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC, PREDICTOR, RESUNIT
 
 from ...errors import InputError, RequestError
 from ...geometry import RASTER, Axis, Grid
-from ..base import Array, Header, ReadOptions
-from . import colours, compression, geotiff, imagej, ome, tags
+from ..base import Header, ReadOptions
+from . import colours, compression, geotiff, imagej, libtiff, ome, slides, tags
+from .chunked_page import open_file
 from .dropped import dropped_warnings, foreign_items
-from .metadata import Layout, Metadata, with_tagged_spacing
+from .metadata import Layout, Metadata, resolution_unit, with_tagged_spacing
+from .samples import Conversion, Convert, conversion_of, significant_bits
 from .series import Image
 
 _DIALECTS = {"imagej": "imagej", "ome": "ome", "shaped": "shaped", "generic": "plain", "uniform": "plain"}
-_UNKNOWN_AXES = "IQ"  # tifffile's names for axes of which the file says nothing
+_UNKNOWN_AXES = "IQ"  # tifffile's names of axes that the file does not name
 _ICC, _GDAL_NODATA = 34675, 42113
+_YCBCR_TAGS = (529, 530, 531, 532)
+_LOG_COLOURS = (PHOTOMETRIC.LOGL, PHOTOMETRIC.LOGLUV)
+_EXTRASAMPLES = tuple(EXTRASAMPLE)
 
 
 @dataclass(slots=True)
 class SeriesInfo:
-    """What is known of a series.
+    """Facts about an image.
 
     Attributes:
-        header: for the pipeline.
-        palette: the colours that stand for the samples, shape (entries, 3), where they are resized in their stead.
-        warnings: what is lost.
+        header: the header for the pipeline.
+        convert: converts stored samples to those of the array; None if they are left alone.
+        by_libtiff: whether the page is decoded by libtiff.
+        warnings: about what is lost.
     """
 
     header: Header
-    palette: Array | None = None
+    convert: Convert | None = None
+    by_libtiff: bool = False
     warnings: list[str] = field(default_factory=list)
 
 
-def read_series_info(path: Path, tiff: tifffile.TiffFile, image: Image, options: ReadOptions) -> SeriesInfo:
-    """Read the tags of an image.
+def read_series_info(
+    path: Path, tiff: tifffile.TiffFile, image: Image, options: ReadOptions, several: bool
+) -> SeriesInfo:
+    """Read the tags of an image, of a file that may have `several`.
 
     Raises:
-        InputError: it is damaged, or of a kind that cannot be resized.
+        InputError: the image is damaged, or of a kind that cannot be resized.
     """
+    with open_file(image.series.keyframe):
+        return _read_series_info(path, tiff, image, options, several)
+
+
+def _read_series_info(
+    path: Path, tiff: tifffile.TiffFile, image: Image, options: ReadOptions, several: bool
+) -> SeriesInfo:
     series = image.series
     page = series.keyframe
-    where = f" in series {image.index}; choose another with --series" if len(tiff.series) > 1 else ""
+    where = f" in image {image.index}; choose another one with --series" if several else ""
     if problem := _unsupported(series):
         raise InputError(f"holds {problem}{where}", path)
     _refuse_damaged(path, tiff, series)
     warnings: list[str] = []
     metadata = _metadata(tiff, image, warnings)
     axes = _axes(path, series, options, metadata, warnings)
-    dtype, palette = series.dtype, None
-    if page.photometric == PHOTOMETRIC.PALETTE and page.colormap is not None:
-        dtype = np.dtype(np.uint8) if dtype.kind == "b" else dtype
-        colormap = colours.full_colormap(page.colormap, dtype)
-        if options.keep_indices:
-            metadata = replace(metadata, layout=replace(metadata.layout, colormap=colormap))
-        else:
-            palette = colours.palette_from_colormap(colormap)
-            dtype = palette.dtype
-            axes = (*axes, Axis("s", 3))
-            metadata = replace(metadata, layout=replace(metadata.layout, photometric=PHOTOMETRIC.RGB))
-            warnings.append("the palette becomes RGB, so that there are colours in between")
-    if not options.keep_indices and _GDAL_NODATA in page.tags:
-        warnings.append("samples without data are interpolated like any other; nearest modes keep them apart")
+    conversion = conversion_of(page, series.dtype or np.dtype(np.uint8), options.keep_indices)
+    metadata = replace(metadata, layout=_converted_layout(metadata.layout, page, conversion, options, warnings))
+    if conversion.by_libtiff:
+        metadata = replace(metadata, tags=tuple(tag for tag in metadata.tags if tag.code not in _YCBCR_TAGS))
+    if conversion.channels is not None:
+        axes = (*(axis for axis in axes if axis.name != "s"), Axis("s", conversion.channels))
     levels = _levels(image, warnings)
     warnings += dropped_warnings(tiff, series, metadata)
     header = Header(
         grid=Grid(axes, {RASTER: np.eye(4)}),
-        dtype=dtype.newbyteorder("="),
+        dtype=conversion.dtype.newbyteorder("="),
         alpha=axes[-1].name == "s" and tuple(page.extrasamples) == (EXTRASAMPLE.UNASSALPHA,),
         colours=colours.colour_space(page, metadata.layout.photometric),
         icc=page.tags.valueof(_ICC),
-        levels=tuple((*level, 3) for level in levels) if palette is not None else levels,
+        nodata=_nodata(page, conversion.dtype, warnings),
+        levels=tuple(_converted_shape(level, page, conversion) for level in levels),
         metadata=metadata,
         foreign_items=foreign_items(page, metadata, levels),
     )
-    return SeriesInfo(header, palette, warnings)
+    return SeriesInfo(header, conversion.apply, conversion.by_libtiff, warnings)
+
+
+def _converted_layout(
+    layout: Layout, page: tifffile.TiffPage, conversion: Conversion, options: ReadOptions, warnings: list[str]
+) -> Layout:
+    """The layout for converted samples."""
+    if conversion.colormap is not None:
+        return replace(layout, colormap=conversion.colormap)
+    if conversion.by_libtiff:
+        if page.photometric in _LOG_COLOURS:
+            warnings.append("its LogLuv samples are converted to RGB of 8 bits")
+        return Layout(PHOTOMETRIC.RGB, compression=layout.compression)
+    if conversion.channels is not None:
+        reason = "TIFF files with both are not written" if options.keep_indices else "blending needs colours in between"
+        what = "palette and alpha are" if conversion.channels == 4 else "palette is"
+        warnings.append(f"its {what} replaced by {'RGBA'[: conversion.channels]} colours, because {reason}")
+        extrasamples = layout.extrasamples if conversion.channels == 4 else None
+        return replace(layout, photometric=PHOTOMETRIC.RGB, extrasamples=extrasamples, predictor=None)
+    if conversion.bits is not None:
+        if options.keep_indices and layout.compression is None and layout.tile is None:
+            return replace(layout, bitspersample=conversion.bits)
+        warnings.append(f"its {conversion.bits}-bit samples are scaled to {8 * conversion.dtype.itemsize} bits")
+    elif page.bitspersample not in (1, 8 * conversion.dtype.itemsize) and layout.compression != COMPRESSION.JPEG:
+        bits = 8 * conversion.dtype.itemsize
+        warnings.append(f"its {page.bitspersample}-bit samples are written with {bits} bits each")
+    return layout
+
+
+def _converted_shape(shape: tuple[int, ...], page: tifffile.TiffPage, conversion: Conversion) -> tuple[int, ...]:
+    if conversion.channels is None:
+        return shape
+    return (*(shape[:-1] if page.samplesperpixel > 1 else shape), conversion.channels)
+
+
+def _nodata(page: tifffile.TiffPage, dtype: np.dtype[Any], warnings: list[str]) -> float | None:
+    """The value of missing samples according to GDAL, if samples of the type can have it."""
+    if _GDAL_NODATA not in page.tags:
+        return None
+    text = str(page.tags.valueof(_GDAL_NODATA)).strip(" \0")
+    try:
+        value = float(text)
+    except ValueError:
+        warnings.append(f"its tag GDAL_NODATA is no number and is ignored: {text[:20]}")
+        return None
+    if dtype.kind in "iu":
+        limits = np.iinfo(dtype)
+        return value if value.is_integer() and limits.min <= value <= limits.max else None
+    return value if dtype.kind == "f" else None
 
 
 def _unsupported(series: tifffile.TiffPageSeries) -> str | None:
-    """What of the samples cannot be read, or not be interpolated."""
+    """A description of the samples if they cannot be read or interpolated, else None."""
     page = series.keyframe
+    if libtiff.is_needed(page) and len(series) == 1:
+        return None
     if series.dtype is None or series.dtype.kind not in "biufc":
-        return f"samples of type {series.dtype}, which are not supported; numbers are"
+        return f"samples of type {series.dtype}, which are not supported"
     if page.compression not in tifffile.TIFF.DECOMPRESSORS:
         return f"samples in {COMPRESSION(page.compression).name} compression, which is not supported"
     formats = page.tags.valueof("SampleFormat")
     if isinstance(formats, tuple) and len(set(formats)) > 1:
         return "samples of several types in a pixel, which are not supported"
     if page.photometric == PHOTOMETRIC.PALETTE and series.dtype.kind not in "bu":
-        return f"numbers of colours of type {series.dtype}, which are not supported"
+        return f"palette indices of type {series.dtype}, which are not supported"
     if page.photometric == PHOTOMETRIC.CFA:
         return "a mosaic of colours (CFA), which is not supported; develop it into RGB first"
     if colours.has_undecodable_subsampling(page):
-        return "YCBCR colours with fewer samples than pixels, which are supported in JPEG compression alone"
+        return "YCbCr colours with subsampled chroma in a turned or stacked page, which are not supported"
     return None
 
 
 def _refuse_damaged(path: Path, tiff: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> None:
-    """A description that promises more than there is, in a file that tifffile would read as another kind."""
+    """Refuse a file whose description lists more than the file holds; tifffile would read it as another kind."""
     if "<OME" in series.keyframe.description[:2000] and not tiff.is_ome:
-        raise InputError("is damaged: its OME-XML has no end", path)
+        raise InputError("is damaged: its OME-XML is incomplete", path)
     planes = math.prod(series.shape) // math.prod(series.keyframe.shape)
     promised = int((tiff.imagej_metadata or {}).get("images", planes)) if series.kind == "imagej" else planes
     if planes < promised:
-        raise InputError(f"is truncated: {planes} planes where {promised} are promised", path)
+        raise InputError(f"is truncated: it holds {planes} of {promised} planes", path)
 
 
 def _metadata(tiff: tifffile.TiffFile, image: Image, warnings: list[str]) -> Metadata:
@@ -119,15 +178,22 @@ def _metadata(tiff: tifffile.TiffFile, image: Image, warnings: list[str]) -> Met
     dialect = _DIALECTS.get(series.kind, "vendor")
     return Metadata(
         dialect=dialect,
-        layout=_layout(page, series.dtype, warnings),
+        layout=_layout(page, warnings),
         byteorder=tiff.byteorder,
         bigtiff=tiff.is_bigtiff,
-        resolution_unit=RESUNIT(page.tags.valueof("ResolutionUnit", default=RESUNIT.NONE)),
+        resolution_unit=RESUNIT.CENTIMETER if slides.is_scan(series) else resolution_unit(page),
         quality=compression.jpeg_quality(page),
         chained=bool(image.levels) and not image.levels[0].keyframe.is_subifd,
+        subfile_type=int(page.subfiletype) if len(series) == 1 else 0,
         software=tags.text(page, 305) if dialect != "vendor" else None,
         description=_description(page) if dialect in ("plain", "shaped") else None,
-        tags=tuple(tags.copied_tags(page, dialect == "vendor")),
+        tags=(
+            *tags.copied_tags(page, dialect == "vendor", is_single=len(series) == 1),
+            *tags.highest_value(page, significant_bits(page, series.dtype)),
+        ),
+        slide=tags.text(page, 270) if series.kind == "svs" else None,
+        is_scan=slides.is_scan(series),
+        directories=tags.read_directories(page),
         geo_tags=geotiff.georeference_tags(page),
         shaped=_shaped_entries(page) if dialect == "shaped" else {},
         imagej=dict(tiff.imagej_metadata or {}) if dialect == "imagej" else {},
@@ -136,18 +202,18 @@ def _metadata(tiff: tifffile.TiffFile, image: Image, warnings: list[str]) -> Met
 
 
 def _description(page: tifffile.TiffPage) -> bytes | None:
-    """The description, unless it is in somebody's own language."""
+    """The description, unless a program uses it for its own metadata."""
     foreign = page.is_ome or page.is_imagej or _is_shaped_description(page.description) or "<OME" in page.description
     return None if foreign else tags.text(page, 270)
 
 
 def _is_shaped_description(description: str) -> bool:
-    """Whether it is tifffile's own."""
+    """Whether the description is metadata of tifffile."""
     return description.startswith("{") and '"shape":' in description
 
 
 def _shaped_entries(page: tifffile.TiffPage) -> dict[str, Any]:
-    """What tifffile's users have had it write besides the shape."""
+    """The entries that users of tifffile have added to its metadata."""
     for text in (page.description, page.description1):
         if _is_shaped_description(text):
             return {k: v for k, v in json.loads(text).items() if k not in ("shape", "axes", "truncated")}
@@ -167,7 +233,7 @@ def _axes(
         return tuple(ome.with_spacing(axis, metadata.ome) for axis in axes)
     if metadata.dialect == "imagej":
         return tuple(imagej.with_spacing(axis, series.keyframe, metadata.imagej) for axis in axes)
-    return tuple(with_tagged_spacing(axis, series.keyframe) for axis in axes)
+    return tuple(slides.with_scanned_spacing(with_tagged_spacing(axis, series.keyframe), series) for axis in axes)
 
 
 def _axis_names(path: Path, axes: str, given: str | None) -> str:
@@ -178,7 +244,7 @@ def _axis_names(path: Path, axes: str, given: str | None) -> str:
             raise InputError(f"has {len(axes)} axes ({axes}); name each of them with --axes", path)
         if names.find("s") != axes.find("S"):
             where = f"number {axes.find('S') + 1} of its axes ({axes})" if "S" in axes else f"none of its axes ({axes})"
-            raise RequestError(f"--axes {given}: the samples of a pixel, s, are {where}", path)
+            raise RequestError(f"--axes {given}: the samples of a pixel (s) are {where}", path)
         return names
     unknown = [axis for axis in axes if axis in _UNKNOWN_AXES]
     if len(unknown) == 1 and "Z" not in axes:  # a plain stack of pages is a z stack
@@ -188,20 +254,18 @@ def _axis_names(path: Path, axes: str, given: str | None) -> str:
     return axes.lower()
 
 
-def _layout(page: tifffile.TiffPage, dtype: np.dtype[Any], warnings: list[str]) -> Layout:
+def _layout(page: tifffile.TiffPage, warnings: list[str]) -> Layout:
     codec = COMPRESSION(page.compression)
     if codec not in tifffile.TIFF.COMPRESSORS:
-        warnings.append(f"{codec.name} compression cannot be written: Deflate takes its place")
+        warnings.append(f"{codec.name} compression cannot be written; Deflate is used instead")
         codec = COMPRESSION.ADOBE_DEFLATE
     jpeg = codec == COMPRESSION.JPEG
-    if page.bitspersample not in (1, 8 * dtype.itemsize) and not jpeg and page.photometric != PHOTOMETRIC.PALETTE:
-        warnings.append(f"its {page.bitspersample}-bit samples are written with {8 * dtype.itemsize} bits each")
     decoded_to_rgb = page.photometric == PHOTOMETRIC.YCBCR and colours.is_interleaved_jpeg(page)
     strips = not page.is_tiled and page.rowsperstrip < page.imagelength
     return Layout(
         photometric=PHOTOMETRIC.RGB if decoded_to_rgb else page.photometric,
         planarconfig=page.planarconfig if page.samplesperpixel > 1 else None,
-        extrasamples=tuple(page.extrasamples) or None,
+        extrasamples=tuple(e if e in _EXTRASAMPLES else EXTRASAMPLE.UNSPECIFIED for e in page.extrasamples) or None,
         compression=None if codec == COMPRESSION.NONE else codec,
         predictor=None if page.predictor == PREDICTOR.NONE else page.predictor,
         subsampling=compression.subsampling(page) if jpeg and decoded_to_rgb else None,
@@ -211,7 +275,7 @@ def _layout(page: tifffile.TiffPage, dtype: np.dtype[Any], warnings: list[str]) 
 
 
 def _levels(image: Image, warnings: list[str]) -> tuple[tuple[int, ...], ...]:
-    """The shapes of the smaller versions, where they have as many pages as the largest."""
+    """The shapes of the levels that have as many pages as the largest version."""
     shape, axes = colours.interleaved_shape(image.series)
     kept = []
     for level, names in map(colours.interleaved_shape, image.levels):

@@ -56,23 +56,27 @@ def fit_layout(part: Part, dialect: str, options: WriteOptions, path: Path) -> t
     layout = metadata.layout
     if dialect == "imagej":
         layout = replace(layout, tile=None, rowsperstrip=None, planarconfig=None)
+    if dialect not in ("plain", "shaped"):
+        layout = replace(layout, bitspersample=None)
     codec = layout.compression
     if codec is None:
-        return _require_writable(layout, header, path), []
+        return _writable(layout, header, path)
     name = COMPRESSION(codec).name
     arguments = compression.arguments(codec, options, metadata.quality)
     if codec == COMPRESSION.JPEG and layout.photometric == PHOTOMETRIC.RGB and layout.subsampling is None:
         arguments["outcolorspace"] = "RGB"  # tifffile's default is YCbCr
     layout = replace(layout, compressionargs=arguments)
     if dialect == "imagej" and codec not in imagej.CODECS:
-        return _require_writable(_uncompressed(layout), header, path), [
-            f"ImageJ stacks are written without {name} compression"
-        ]
+        layout, warnings = _writable(_uncompressed(layout), header, path)
+        return layout, [f"ImageJ stacks are written without {name} compression", *warnings]
     if not _is_writable(layout, header):
-        layout = replace(_uncompressed(layout), compression=COMPRESSION.ADOBE_DEFLATE)
-        return _require_writable(layout, header, path), [
-            f"{name} compression cannot hold the output: Deflate is used instead"
-        ]
+        without_predictor = replace(layout, predictor=None)
+        if layout.predictor is not None and _is_writable(without_predictor, header):
+            return without_predictor, []
+        layout, warnings = _writable(
+            replace(_uncompressed(layout), compression=COMPRESSION.ADOBE_DEFLATE), header, path
+        )
+        return layout, [f"{name} compression cannot hold the output: Deflate is used instead", *warnings]
     return layout, []
 
 
@@ -85,10 +89,29 @@ def _uncompressed(layout: Layout) -> Layout:
     return replace(layout, compression=None, compressionargs=None, predictor=None, subsampling=None)
 
 
-def _require_writable(layout: Layout, header: Header, path: Path) -> Layout:
-    if not _is_writable(layout, header):
-        raise OutputError("cannot be written: the sample layout of the input is inconsistent; write .npy", path)
-    return layout
+def _writable(layout: Layout, header: Header, path: Path) -> tuple[Layout, list[str]]:
+    """The layout, without those parts that contradict the samples; with a warning.
+
+    Raises:
+        OutputError: TIFF cannot hold the samples.
+    """
+    if _is_writable(layout, header):
+        return layout, []
+    samples = header.grid["s"].size if header.grid.names[-1] == "s" else 1
+    photometric = PHOTOMETRIC.RGB if samples in (3, 4) else PHOTOMETRIC.MINISBLACK
+    for simpler in (
+        replace(layout, predictor=None, bitspersample=None),
+        replace(layout, predictor=None, bitspersample=None, extrasamples=None),
+        Layout(layout.photometric),
+        Layout(photometric, extrasamples=(EXTRASAMPLE.UNASSALPHA,) if header.alpha else None),
+        Layout(PHOTOMETRIC.MINISBLACK),
+    ):
+        if _is_writable(simpler, header):
+            if simpler.photometric == layout.photometric:
+                return simpler, []
+            names = [PHOTOMETRIC(layout.photometric).name, PHOTOMETRIC(simpler.photometric).name]
+            return simpler, [f"its pixels cannot be {names[0]} colours as its tags say: written as {names[1]}"]
+    raise OutputError(f"TIFF cannot hold pixels of {samples} × {header.dtype}; write .npy", path)
 
 
 def _is_writable(layout: Layout, header: Header) -> bool:

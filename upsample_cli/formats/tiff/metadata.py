@@ -1,7 +1,9 @@
-"""What is known of a TIFF file besides its samples, and what its plain tags say of the distance between samples."""
+"""Records of the sample layout and the metadata of a TIFF image, and the resolution tags."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,10 +14,13 @@ from ...geometry import INCH, Axis, Grid
 from ..base import Array, Header
 
 if TYPE_CHECKING:
+    from .directories import Tree
     from .ome import OmeImage
 
 _ICC = 34675  # tag
+_SAMPLE_RANGE = (280, 281)  # tags: MinSampleValue, MaxSampleValue
 _MILLIMETRES = {RESUNIT.INCH: INCH, RESUNIT.CENTIMETER: 10.0, RESUNIT.MILLIMETER: 1.0, RESUNIT.MICROMETER: 1e-3}
+_LARGEST_DENSITY = 1e7  # samples per millimetre: fractions of 32 bits hold it in every unit, with some digits
 
 
 class Tag(NamedTuple):
@@ -50,6 +55,7 @@ class Layout:
     tile: tuple[int, int] | None = None
     rowsperstrip: int | None = None
     colormap: Array | None = None
+    bitspersample: int | None = None  # only where samples are packed
 
     def arguments(self) -> dict[str, Any]:
         """The keyword arguments of `TiffWriter.write`."""
@@ -59,24 +65,29 @@ class Layout:
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """How a series of the input is written, and what goes with it.
+    """The sample layout and the metadata of an image of the input.
 
     Attributes:
-        dialect: ``imagej``, ``ome``, ``shaped`` (tifffile's own) or ``plain``; ``vendor`` (a microscope's own) or
-            ``foreign`` (of another family), for which one of the others is chosen.
-        layout: how the samples are stored and interpreted.
+        dialect: ``imagej``, ``ome``, ``shaped`` (metadata of tifffile) or ``plain``; for ``vendor`` (of a microscope or
+            scanner) and ``foreign`` (of another family), one of the former is chosen.
+        layout: how samples are stored and interpreted.
         byteorder: ``<`` or ``>``.
         bigtiff: whether offsets have 64 bits.
-        resolution_unit: of the resolution tags.
-        quality: of the JPEG compression, where there is one.
-        chained: whether the levels of a pyramid follow in the chain of pages, and are not below the first.
-        software: what has written the input.
-        description: of the image, where it is in nobody's own language.
-        tags: those that are copied.
-        geo_tags: what lays the picture on the world, with places in it.
-        shaped: tifffile's own metadata.
-        imagej: ImageJ's entries.
-        ome: the OME-XML.
+        resolution_unit: unit of the resolution tags.
+        quality: JPEG quality, or None.
+        chained: whether pyramid levels follow in the chain of pages; otherwise they are in SubIFDs.
+        subfile_type: bits of NewSubfileType: a smaller version, a page of several, a mask.
+        software: content of the tag Software.
+        description: image description, unless it is metadata of a program.
+        tags: tags that are copied.
+        geo_tags: GeoTIFF tags with raster positions or distances.
+        shaped: metadata of tifffile.
+        imagej: entries of ImageJ.
+        ome: the OME-XML and the image in it.
+        directories: of EXIF and GPS, by the tags that lead to them.
+        slide: Aperio's description of a slide.
+        is_scan: whether this is the scan of the slide, and not a thumbnail or a label.
+        index_colours: colours, shape (256, 4), that replace palette indices when they are written.
     """
 
     dialect: str
@@ -86,6 +97,7 @@ class Metadata:
     resolution_unit: RESUNIT = RESUNIT.CENTIMETER
     quality: int | None = None
     chained: bool = False
+    subfile_type: int = 0
     software: bytes | None = None
     description: bytes | None = None
     tags: tuple[Tag, ...] = ()
@@ -93,44 +105,78 @@ class Metadata:
     shaped: dict[str, Any] = field(default_factory=dict)
     imagej: dict[str, Any] = field(default_factory=dict)
     ome: OmeImage | None = None
+    directories: Mapping[int, Tree] = field(default_factory=dict)
+    index_colours: Array | None = None
+    slide: bytes | None = None
+    is_scan: bool = False
 
     def for_samples(self, header: Header) -> Metadata:
         """See `AdaptableMetadata`."""
         channels = header.grid["s"].size if header.grid.names[-1] == "s" else 1
         is_rgb = self.layout.photometric in (PHOTOMETRIC.RGB, PHOTOMETRIC.PALETTE, PHOTOMETRIC.YCBCR) and channels > 2
+        is_inverted = self.layout.photometric == PHOTOMETRIC.MINISWHITE and channels == 1
+        grey = PHOTOMETRIC.MINISWHITE if is_inverted else PHOTOMETRIC.MINISBLACK
         layout = replace(
             self.layout,
-            photometric=PHOTOMETRIC.RGB if is_rgb else PHOTOMETRIC.MINISBLACK,
+            photometric=PHOTOMETRIC.RGB if is_rgb else grey,
             extrasamples=(EXTRASAMPLE.UNASSALPHA,) if header.alpha else None,
             colormap=None,
             predictor=None,
+            bitspersample=None,
         )
-        return replace(self, layout=layout)
+        return replace(self, layout=layout, tags=tuple(tag for tag in self.tags if tag.code not in _SAMPLE_RANGE))
 
     def stripped(self) -> Metadata:
         """See `AdaptableMetadata`; tags that the samples need, such as the profile, are kept."""
         kept = tuple(tag for tag in self.tags if tag.code == _ICC)
         imagej = {name: value for name, value in self.imagej.items() if name not in ("Info", "Labels")}
-        return replace(self, tags=kept, imagej=imagej, software=None, description=None, geo_tags=(), shaped={})
+        empty: dict[str, Any] = {
+            "software": None,
+            "description": None,
+            "slide": None,
+            "geo_tags": (),
+            "directories": {},
+        }
+        return replace(self, tags=kept, imagej=imagej, shaped={}, **empty)
 
 
 def with_tagged_spacing(axis: Axis, page: tifffile.TiffPage, unit: str | None = None) -> Axis:
-    """An axis x or y with the spacing of the resolution tags, in their unit, or in `unit` where they count in that."""
+    """The axis x or y with the spacing of the resolution tags, in `unit` if it is given, else in the tagged unit."""
     if axis.name not in ("x", "y"):
         return axis
-    numerator, denominator = page.tags.valueof(f"{axis.name.upper()}Resolution", default=(0, 1))
+    numerator, denominator = _rational(page.tags.valueof(f"{axis.name.upper()}Resolution"))
     if not numerator or not denominator:
         return axis
-    resolution_unit = page.tags.valueof("ResolutionUnit", default=RESUNIT.NONE)
-    if unit is None and resolution_unit in _MILLIMETRES:
-        return Axis(axis.name, axis.size, _MILLIMETRES[resolution_unit] * denominator / numerator, "mm")
-    if unit is None and numerator == denominator:  # one sample per nothing: a way of saying nothing
+    tagged_unit = resolution_unit(page)
+    if unit is None and tagged_unit in _MILLIMETRES:
+        return Axis(axis.name, axis.size, _MILLIMETRES[tagged_unit] * denominator / numerator, "mm")
+    if unit is None and numerator == denominator:  # a placeholder: 1 without a unit
         return axis
     return Axis(axis.name, axis.size, denominator / numerator, unit)
 
 
+def resolution_unit(page: tifffile.TiffPage) -> RESUNIT:
+    """The unit of the resolution tags: inches, unless the file says otherwise."""
+    value = page.tags.valueof("ResolutionUnit", default=RESUNIT.INCH)
+    return RESUNIT(value) if value in tuple(RESUNIT) else RESUNIT.NONE
+
+
+def _rational(value: Any) -> tuple[float, float]:
+    """Numerator and denominator of a tag's value; some programs write other types than fractions."""
+    if isinstance(value, tuple):
+        numbers = [n for n in value if isinstance(n, int | float)]
+        return (numbers[0], numbers[1]) if len(numbers) > 1 else (0, 1)
+    return (value, 1) if isinstance(value, int | float) and math.isfinite(value) else (0, 1)
+
+
+def has_storable_density(grid: Grid) -> bool:
+    """Whether the densities along x and y, where they are known, fit into the fractions of TIFF in any unit."""
+    spacing = [axis.in_unit("mm").spacing for axis in grid.axes if axis.name in "xy"]
+    return all(s is None or 1 / _LARGEST_DENSITY < s < _LARGEST_DENSITY for s in spacing)
+
+
 def resolution(grid: Grid, unit: RESUNIT) -> dict[str, Any]:
-    """The arguments of `TiffWriter.write` for the density of samples along x and y, in `unit` where it is a length."""
+    """The arguments of `TiffWriter.write` for the density along x and y, in `unit` if spacings are lengths."""
     axes = [grid[name] for name in ("x", "y") if name in grid.names]
     lengths = [axis.in_unit("mm") for axis in axes]
     if unit in _MILLIMETRES and all(axis.unit == "mm" for axis in lengths):
@@ -138,6 +184,6 @@ def resolution(grid: Grid, unit: RESUNIT) -> dict[str, Any]:
     else:
         unit, one = RESUNIT.NONE, 1.0
     spacing = [axis.spacing for axis in axes]
-    if len(spacing) < 2 or None in spacing:
+    if len(spacing) < 2 or None in spacing or not has_storable_density(grid):
         return {}
     return {"resolution": [one / s for s in spacing if s], "resolutionunit": unit}

@@ -1,4 +1,4 @@
-"""OME-TIFF: the XML in the image description, which is kept, and says of the output what is true of it."""
+"""OME-TIFF: the XML in the image description is kept and updated for the output."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ _SUFFIXES = (".ome.tif", ".ome.tiff", ".ome.btf")
 
 @dataclass(frozen=True, slots=True)
 class OmeImage:
-    """The image of an OME-XML that a series shows.
+    """The image of an OME-XML document that a series holds.
 
     Attributes:
-        xml: all of it.
-        number: of the element among those called Image.
-        sizes: of the axes of the series, by their names.
+        xml: the whole document.
+        number: number of the element Image in the document.
+        sizes: sizes of the axes of the series by name.
     """
 
     xml: str
@@ -48,12 +48,12 @@ class OmeImage:
 
 
 def is_ome_name(name: str) -> bool:
-    """Whether a file of that name has to be OME-TIFF."""
+    """Whether the name requires OME-TIFF."""
     return name.lower().endswith(_SUFFIXES)
 
 
 def unsupported(header: Header, described: bool) -> str | None:
-    """What of the samples OME-TIFF cannot hold, where an OME-XML may have `described` their axes already."""
+    """What OME-TIFF cannot hold, else None; axes that an OME-XML has `described` can be held."""
     grid = header.grid
     if header.dtype.name not in _TYPES:
         return f"samples of type {header.dtype.name}"
@@ -63,7 +63,7 @@ def unsupported(header: Header, described: bool) -> str | None:
 
 
 def find_image(tiff: tifffile.TiffFile, number: int) -> OmeImage:
-    """The image of the series with that number; tifffile has none for images without samples."""
+    """The image of a series; tifffile has no series for images without samples."""
     xml = tiff.ome_metadata or ""
     found = _all_pixels(xml)
     numbers = list(range(len(found)))
@@ -74,7 +74,7 @@ def find_image(tiff: tifffile.TiffFile, number: int) -> OmeImage:
 
 
 def with_spacing(axis: Axis, image: OmeImage) -> Axis:
-    """The axis with the spacing that the XML says."""
+    """The axis with the spacing given in the XML."""
     name, pixels = _spacing_attribute(axis.name), image.pixels
     spacing = pixels.get(name)
     if spacing is None or float(spacing) <= 0:
@@ -86,13 +86,13 @@ def with_spacing(axis: Axis, image: OmeImage) -> Axis:
 def build_xml(
     headers: Sequence[Header], images: Sequence[OmeImage | None], byteorder: str, name: str
 ) -> tuple[bytes, list[str]]:
-    """The XML of a file, and what is lost of it.
+    """The XML of an output, and warnings about what is dropped.
 
     Args:
-        headers: of the arrays of the file.
-        images: what the input says of each of them; None of them, or all.
+        headers: headers of the arrays of the file.
+        images: the image of each array in the input; None for all if the input is not OME-TIFF.
         byteorder: ``<`` or ``>``.
-        name: of the file; with the arrays' shapes it makes the identity, which is the same each time.
+        name: name of the file, from which, with the shapes, a reproducible UUID is made.
     """
     known = [image for image in images if image is not None] or [
         OmeImage(_minimal_xml(headers), number, {a.name: a.size for a in header.grid.axes})
@@ -115,9 +115,9 @@ def build_xml(
     return _serialize(root, prefixes), list(dict.fromkeys(warnings))
 
 
-@lru_cache(maxsize=1)  # a plate has hundreds of images, and an XML of many megabytes
+@lru_cache(maxsize=1)  # plates have hundreds of images and many megabytes of XML
 def _all_pixels(xml: str) -> tuple[Element, ...]:
-    """What describes the samples, of each image."""
+    """The element Pixels of each image."""
     return tuple(_pixels(image) for image in ElementTree.fromstring(xml).findall("./{*}Image"))
 
 
@@ -133,7 +133,7 @@ def _spacing_attribute(name: str) -> str:
 
 
 def _minimal_xml(headers: Sequence[Header]) -> str:
-    """XML for arrays of which nothing is known but their headers."""
+    """XML made from headers alone."""
     root = Element("OME", {"xmlns": _NAMESPACE})
     for number, header in enumerate(headers):
         grid = header.grid
@@ -153,7 +153,7 @@ def _minimal_xml(headers: Sequence[Header]) -> str:
 
 
 def _remove_others(root: Element, others: Sequence[Element]) -> list[str]:
-    """Take images that are not written out of the document, and what refers to them."""
+    """Remove images that are not written, and references to them."""
     identities = {element.get("ID") for element in others}
     for element in others:
         root.remove(element)
@@ -165,7 +165,7 @@ def _remove_others(root: Element, others: Sequence[Element]) -> list[str]:
 
 
 def _update(pixels: Element, image: OmeImage, header: Header) -> list[str]:
-    """Let `pixels` describe the output; gives what is dropped."""
+    """Update `pixels` for the output; returns warnings about what is dropped."""
     sizes = {axis.name: axis.size for axis in header.grid.axes}
     for name in "xyzct":
         if name in sizes and name in image.sizes:
@@ -175,20 +175,24 @@ def _update(pixels: Element, image: OmeImage, header: Header) -> list[str]:
     for axis in header.grid.axes:
         if axis.spacing is not None and axis.name in "zyxt":
             pixels.set(_spacing_attribute(axis.name), repr(float(axis.spacing)))
-            if axis.unit is not None or axis.name != "t":  # without a unit, readers would take lengths for µm
+            if axis.unit is not None or axis.name != "t":  # the default unit of lengths is µm
                 pixels.set(f"{_spacing_attribute(axis.name)}Unit", axis.unit or _UNITLESS)
     _repeat_samples(pixels, sizes.get("s", 1), image.sizes.get("s", 1))
     changed = [name for name in "zct" if sizes.get(name) != image.sizes.get(name)]
     warnings = []
     if changed and _remove(pixels, "Plane"):
-        warnings.append("what the OME-XML says of single planes (Plane) is dropped: there are others now")
+        warnings.append(
+            "the descriptions of planes in the OME-XML (Plane) are dropped, because the planes have changed"
+        )
     if "c" in changed and _remove(pixels, "Channel"):
-        warnings.append("what the OME-XML says of channels (Channel) is dropped: there are others now")
+        warnings.append(
+            "the descriptions of channels in the OME-XML (Channel) are dropped, because the channels have changed"
+        )
     return warnings
 
 
 def _repeat_samples(pixels: Element, now: int, before: int) -> None:
-    """Say that a pixel has another number of samples, since a palette has become its colours."""
+    """Update the number of samples of a pixel, which changes if a palette is replaced by colours."""
     if now == before:
         return
     pixels.set("SizeC", str(int(pixels.get("SizeC", 1)) * now // before))
@@ -197,7 +201,7 @@ def _repeat_samples(pixels: Element, now: int, before: int) -> None:
 
 
 def _remove(pixels: Element, name: str) -> bool:
-    """Take out all children of that name; gives whether there were any."""
+    """Remove all children of a name; returns whether there were any."""
     found = pixels.findall(f"./{{*}}{name}")
     for child in found:
         pixels.remove(child)
@@ -205,7 +209,7 @@ def _remove(pixels: Element, name: str) -> bool:
 
 
 def _set_tiff_data(pixels: Element, ifd: int, planes: int) -> None:
-    """Say in which pages of the file the planes are, in their order."""
+    """State in which pages of the file the planes are stored."""
     for name in ("BinData", "TiffData", "MetadataOnly"):
         _remove(pixels, name)
     namespace = pixels.tag.rpartition("}")
@@ -214,13 +218,15 @@ def _set_tiff_data(pixels: Element, ifd: int, planes: int) -> None:
 
 
 def _parse(xml: str) -> tuple[Element, dict[str, str]]:
-    """The document, and the prefixes of its namespaces, which ElementTree forgets."""
+    """The document and the prefixes of its namespaces, which ElementTree does not keep."""
     root = ElementTree.fromstring(xml)
     prefixes: dict[str, str] = {}
     for _, (prefix, uri) in ElementTree.iterparse(io.BytesIO(xml.encode()), ["start-ns"]):
         taken = prefix in prefixes.values()
         prefixes.setdefault(uri, f"ns{len(prefixes)}" if taken else prefix)
-    if any(not element.tag.startswith("{") for element in root.iter()):  # they would be taken for the default's
+    if any(
+        not element.tag.startswith("{") for element in root.iter()
+    ):  # elements without a namespace would join the default one
         prefixes = {uri: prefix or "OME" for uri, prefix in prefixes.items()}
     return root, prefixes
 

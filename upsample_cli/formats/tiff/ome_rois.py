@@ -1,4 +1,4 @@
-"""The regions of interest of an OME-XML, which count in pixels and follow the image."""
+"""Transforms the regions of interest (ROI) of an OME-XML, whose coordinates are in pixels."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ _SHAPES = ("Rectangle", "Ellipse", "Point", "Line", "Polyline", "Polygon", "Labe
 
 
 def transform_rois(root: Element, image: Element, grid: Grid, sizes: Mapping[str, int], alone: bool) -> list[str]:
-    """Move the shapes of an image to its new pixels; gives what does not come along.
+    """Transform the shapes of an image to output pixels; returns warnings about what is dropped.
 
-    Each gets, or has extended, the ``Transform`` that the schema has for it: ``A00 A01 A02`` and ``A10 A11 A12`` are
-    the rows of an affine of x and y.
+    The element ``Transform`` of each shape is added or updated: ``A00 A01 A02`` and ``A10 A11 A12`` are the rows of an
+    affine of x and y.
 
     Args:
         root: the document.
-        image: the element whose regions they are.
-        grid: of the output.
-        sizes: of the input's axes.
-        alone: whether it is the only image, so that regions that nothing refers to are its own.
+        image: the image that the regions belong to.
+        grid: grid of the output.
+        sizes: sizes of the axes of the input.
+        alone: whether it is the only image, which regions without a reference then belong to.
     """
     referred = {reference.get("ID") for reference in image.findall("./{*}ROIRef")}
     regions = [roi for roi in root.findall("./{*}ROI") if alone or roi.get("ID") in referred]
@@ -36,18 +36,18 @@ def transform_rois(root: Element, image: Element, grid: Grid, sizes: Mapping[str
         for shape in list(union):
             if shape.tag.rpartition("}")[2] not in _SHAPES:
                 union.remove(shape)
-                warnings.append("regions in an old form of OME-XML are dropped")
+                warnings.append("regions in an old version of OME-XML are dropped")
                 continue
             if not np.array_equal(to_output, np.eye(3)):
                 _transform(shape, to_output)
             moved = [_to_nearest(shape, name, sizes[name], after[name]) for name in changed]
             if any(moved):
-                warnings.append("regions in the OME-XML that are of one plane are now of the nearest one")
+                warnings.append("regions of single planes in the OME-XML are moved to the nearest plane of the output")
     return warnings
 
 
 def _corner_affine(grid: Grid) -> FloatArray:
-    """What takes x and y of the input to the output, where pixels are areas and 0 is the corner of the first."""
+    """The affine from x and y of the input to those of the output, where 0 is the corner of the first pixel."""
     half = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1]])
     plane = grid.affines[RASTER][np.ix_([0, 1, 3], [0, 1, 3])] if RASTER in grid.affines else np.eye(3)
     to_output: FloatArray = half @ np.linalg.inv(plane) @ np.linalg.inv(half)
@@ -71,7 +71,7 @@ def _transform(shape: Element, to_output: FloatArray) -> None:
 
 
 def _to_nearest(shape: Element, axis: str, before: int, after: int) -> bool:
-    """Move a shape that belongs to one plane of `axis` to the nearest of the output; gives whether it does."""
+    """Move a shape of a single plane of `axis` to the nearest plane of the output; returns whether it has one."""
     name = f"The{axis.upper()}"
     plane = shape.get(name)
     if plane is None:

@@ -1,4 +1,4 @@
-"""Slabs cut into the pages and tiles that TIFF is made of."""
+"""Divides slabs into the pages, bands and tiles of TIFF."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from ..base import Array
 
 
 def page_shape(grid: Grid) -> tuple[int, ...]:
-    """The shape of a page: of the axes from y on."""
+    """The shape of a page: the axes from y on."""
     return grid.shape[grid.names.index("y") :]
 
 
 def page_count(grid: Grid) -> int:
-    """How many pages there are."""
+    """The number of pages."""
     return math.prod(grid.shape) // math.prod(page_shape(grid))
 
 
 def bands(slabs: Iterable[Array], shape: Sequence[int], height: int) -> Iterator[Array]:
-    """The samples of `slabs`, in C order, as bands of `height` rows of pages of `shape`; a page's last may be lower."""
+    """Divide slabs in C order into bands of `height` rows of pages of `shape`; the last band of a page may be lower."""
     row = math.prod(shape[1:])
     pieces: list[Array] = []
     top, missing = 0, min(height, shape[0]) * row
@@ -40,7 +40,7 @@ def bands(slabs: Iterable[Array], shape: Sequence[int], height: int) -> Iterator
 
 
 def tiles(page: Array, tile: tuple[int, int], planar: bool) -> Iterator[Array]:
-    """The tiles of a page in the order of the file; those at its lower and right edges are filled up with zeros."""
+    """The tiles of a page in file order; tiles at the lower and right edges are padded with zeros."""
     for plane in page if planar and page.ndim == 3 else [page]:
         for y in range(0, plane.shape[0], tile[0]):
             for x in range(0, plane.shape[1], tile[1]):
@@ -50,7 +50,7 @@ def tiles(page: Array, tile: tuple[int, int], planar: bool) -> Iterator[Array]:
 
 
 def stored_bytes(shape: Sequence[int], grid: Grid, itemsize: int, tile: tuple[int, int] | None) -> int:
-    """Bytes of an array with the axes of `grid`, in whole tiles where there are tiles, before compression."""
+    """Bytes of an array with the axes of `grid` before compression, in whole tiles if there are tiles."""
     sizes = dict(zip(grid.names, shape, strict=True))
     if tile is not None:
         sizes |= {name: -(-sizes[name] // step) * step for name, step in zip("yx", tile, strict=True)}

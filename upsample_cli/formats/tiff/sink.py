@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import tifffile
 from tifffile import RESUNIT
@@ -18,28 +18,33 @@ from ...runtime.prefetch import map_threaded
 from .. import xmp
 from ..base import Array, Header, WriteOptions
 from ..dropped import dropped_warning
-from . import colours, dialects, geotiff, imagej, layouts, ome
+from . import colours, dialects, foreign, geotiff, imagej, layouts, ome, slides, tags
 from .dialects import Part
+from .directories import append_trees
 from .encoding import can_encode_strips, rows_per_strip, strip_encoder
-from .metadata import Metadata, Tag, resolution
-from .pages import bands, page_shape, stored_bytes, tiles
+from .metadata import Metadata, Tag, has_storable_density, resolution
+from .pages import bands, page_count, page_shape, stored_bytes, tiles
+from .samples import from_full_range
 
-_MAX_CLASSIC_BYTES = imagej.MAX_BYTES  # of the samples that leave room for the rest of a file with offsets of 32 bits
+if TYPE_CHECKING:
+    from ..picture.model import PictureInfo
+
+_MAX_CLASSIC_BYTES = imagej.MAX_BYTES  # of samples in a file with 32-bit offsets
 _GEO_KEYS = 34735
-_XMP = 700
-_ENCODER_BYTES = 40 << 20  # bytes, measured: what they and the threads in which they run hold besides
-_BUFFER_BYTES = 4 << 20  # bytes of samples that are copied or wait to be encoded
-_REDUCED: dict[str, Any] = {"subfiletype": 1, "software": False}  # of a page that is a smaller version of another
+_XMP, _PHOTOSHOP = 700, 34377
+_ENCODER_BYTES = 40 << 20  # memory of encoders and their threads, measured
+_BUFFER_BYTES = 4 << 20  # of samples that are copied or wait to be encoded
+_REDUCED, _MASK = 1, 4  # bits of NewSubfileType
 
 
 class TiffSink:
-    """A TIFF file, in the dialect of the input where there is one; see `Sink`."""
+    """`Sink` of a TIFF file, written in the dialect of the input where possible."""
 
     def __init__(self, path: Path, headers: Sequence[Header], options: WriteOptions) -> None:
         self.warnings: list[str] = []
         for header in headers:
             layouts.check_axes(header, path)
-        parts = [(header, self._metadata(header, path)) for header in headers]
+        parts = [self._part(header, path) for header in headers]
         self._dialect, warnings = dialects.choose(path, parts)
         self.warnings += warnings + dialects.dropped_warnings(self._dialect, parts)
         self._parts = [self._fit(part, options, path) for part in parts]
@@ -50,11 +55,16 @@ class TiffSink:
         self.memory_factor = max(map(_memory_factor, self._parts))
         self.streams = self.memory_factor < 1
 
-    def _metadata(self, header: Header, path: Path) -> Metadata:
+    def _part(self, header: Header, path: Path) -> Part:
         if isinstance(header.metadata, Metadata):
-            return header.metadata
+            return header, header.metadata
+        metadata = Metadata("foreign", layouts.foreign_layout(header, path))
+        if not has_storable_density(header.grid):
+            self.warnings.append("its density is dropped: TIFF cannot hold numbers of this size")
+        if isinstance(getattr(header.metadata, "metadata", None), tuple):  # of a picture
+            header, metadata = foreign.with_picture_metadata(header, cast("PictureInfo", header.metadata), metadata)
         self.warnings += dropped_warning(header, "TIFF", *(["the orientation (affine)"] if header.grid.frames else []))
-        return Metadata("foreign", layouts.foreign_layout(header, path))
+        return header, metadata
 
     def _fit(self, part: Part, options: WriteOptions, path: Path) -> Part:
         header, metadata = part
@@ -69,9 +79,9 @@ class TiffSink:
         headers, images = [header for header, _ in self._parts], [metadata.ome for _, metadata in self._parts]
         try:
             xml, warnings = ome.build_xml(headers, images, self._byteorder, path.name)
-        except ValueError as error:  # in the place of a number there is something else
-            what = f"the OME-XML of the input, which is damaged ({error})"
-            raise OutputError(f"cannot have {what}; write .npy", path) from error
+        except ValueError as error:  # an attribute is not a number
+            what = f"the OME-XML of the input is damaged ({error})"
+            raise OutputError(f"cannot be written: {what}; write .npy", path) from error
         self.warnings += warnings
         return xml
 
@@ -84,17 +94,33 @@ class TiffSink:
             and (self._parts[0][1].bigtiff or self._total_bytes() > _MAX_CLASSIC_BYTES),
             byteorder=self._byteorder,
             imagej=self._dialect == "imagej",
-            ome=False,  # its XML is ours
+            ome=False,  # the OME-XML is written as a description
             shaped=self._dialect == "shaped",
         ) as writer:
             for number, part in enumerate(self._parts):
                 header, _ = part
                 writer.write(**self._arguments(part, header.grid, next(rest)), **self._tag_arguments(number))
                 for shape in header.levels if self.pyramids else ():
-                    writer.write(**self._arguments(part, header.grid.resized(shape), next(rest)), **_REDUCED)
+                    writer.write(**self._arguments(part, header.grid.resized(shape), next(rest)), **_level(part))
+        self._add_directories(paths[0])
+
+    def _add_directories(self, path: Path) -> None:
+        """Add the directories of EXIF and GPS, which tifffile does not write."""
+        trees = []
+        number = 0  # of the first page of an array
+        for header, metadata in self._parts:
+            grid = header.grid
+            if metadata.directories:
+                size = grid["x"].size, grid["y"].size
+                trees.append((number, tags.updated_directories(metadata.directories, size)))
+            levels = len(header.levels) if self.pyramids and metadata.chained else 0
+            number += page_count(grid) * (1 + levels)
+        if trees:
+            with path.open("r+b") as file:
+                append_trees(file, trees)
 
     def _arguments(self, part: Part, grid: Grid, slabs: Iterable[Array]) -> dict[str, Any]:
-        """The arguments of `TiffWriter.write` for an array, or a smaller version of it, with this `grid`."""
+        """The arguments of `TiffWriter.write` for an array or a level of it, with this `grid`."""
         header, metadata = part
         planar = layouts.is_planar(grid, metadata.layout)
         unit = metadata.resolution_unit
@@ -112,7 +138,7 @@ class TiffSink:
         }
 
     def _description_metadata(self, grid: Grid, metadata: Metadata, planar: bool) -> dict[str, Any] | None:
-        """What tifffile writes into the description by itself."""
+        """The metadata that tifffile writes into the description."""
         if self._dialect == "imagej":
             return imagej.description_entries(grid, metadata.imagej)
         if self._dialect == "shaped":
@@ -121,13 +147,16 @@ class TiffSink:
         return None
 
     def _tag_arguments(self, number: int) -> dict[str, Any]:
-        """The arguments of `TiffWriter.write` for what goes with the array of that number."""
+        """The arguments of `TiffWriter.write` for the tags of the array of that number."""
         header, metadata = self._parts[number]
         software = b"; ".join([*filter(None, (metadata.software, (header.history or "").encode()))])
         description = metadata.description if self._dialect in ("plain", "shaped") else None
+        if metadata.slide is not None and self._dialect in ("plain", "shaped"):
+            description = slides.updated_description(metadata.slide, header.grid, metadata.is_scan)
         if self._dialect == "ome" and number == 0:
             description = self._xml
         return {
+            "subfiletype": metadata.subfile_type or None,
             "software": software or False,
             "description": description,
             "iccprofile": header.icc,
@@ -136,7 +165,7 @@ class TiffSink:
         }
 
     def _total_bytes(self) -> int:
-        """Of the samples of all arrays, before compression."""
+        """Bytes of the samples of all arrays before compression."""
         return sum(
             stored_bytes(shape, header.grid, header.dtype.itemsize, metadata.layout.tile)
             for header, metadata in self._parts
@@ -144,8 +173,13 @@ class TiffSink:
         )
 
 
+def _level(part: Part) -> dict[str, Any]:
+    """The arguments of `TiffWriter.write` for a smaller version."""
+    return {"subfiletype": _REDUCED | (part[1].subfile_type & _MASK), "software": False}
+
+
 def _updated_tags(grid: Grid, metadata: Metadata) -> Iterator[Tag]:
-    """The tags of the input, with what XMP says of dimensions and resolution made true."""
+    """The tags of the input, with dimensions and resolution in XMP and Photoshop's resources updated."""
     spacing = [grid[name].in_unit("mm") for name in "xy"]
     dpi = [INCH / axis.spacing for axis in spacing if axis.spacing and axis.unit == "mm"]
     size = spacing[0].size, spacing[1].size
@@ -153,6 +187,11 @@ def _updated_tags(grid: Grid, metadata: Metadata) -> Iterator[Tag]:
         if tag.code == _XMP and isinstance(tag.value, bytes):
             packet = xmp.updated(tag.value, size, (dpi[0], dpi[1]) if dpi[1:] else None, False)
             yield tag._replace(count=len(packet), value=packet)
+        elif tag.code == _PHOTOSHOP and isinstance(tag.value, bytes):
+            from ..picture import photoshop
+
+            resources = photoshop.updated(tag.value, (dpi[0], dpi[1]) if dpi[1:] else None)
+            yield tag._replace(count=len(resources), value=resources)
         else:
             yield tag
 
@@ -163,15 +202,14 @@ def _geo_tags(grid: Grid, metadata: Metadata) -> list[Tag]:
 
 
 def _stored_chunks(slabs: Iterable[Array], part: Part, grid: Grid, planar: bool) -> Iterator[Array | bytes]:
-    """The samples as they lie in the file: whole, as pages, as tiles, or as strips that are encoded already.
+    """The samples as stored: raw bytes, pages, tiles or encoded strips.
 
-    Only planes of colours, and codecs that want to see a page, need a page to be in memory.
+    A whole page is held in memory only for planar samples and for codecs that need one.
     """
     header, metadata = part
     layout, shape = metadata.layout, page_shape(grid)
     dtype = header.dtype.newbyteorder(metadata.byteorder)
-    if colours.has_signed_ab(layout.photometric, header.dtype):
-        slabs = map(colours.flip_ab_sign, slabs)
+    slabs = map(_to_stored(part), slabs)
     if planar:
         for page in bands(slabs, shape, shape[0]):
             planes = colours.interleaved_to_planar(page)
@@ -190,17 +228,32 @@ def _stored_chunks(slabs: Iterable[Array], part: Part, grid: Grid, planar: bool)
         yield from bands(slabs, shape, shape[0])
 
 
-def _is_raw(part: Part) -> bool:
-    """Whether the samples lie in the file as they lie in memory, one after the other."""
+def _to_stored(part: Part) -> Callable[[Array], Array]:
+    """A function that converts samples of the array to those that are stored."""
     header, metadata = part
-    return metadata.layout.compression is None and metadata.layout.tile is None and header.dtype != bool
+    layout = metadata.layout
+    if (index_colours := metadata.index_colours) is not None:
+        return lambda slab: index_colours[slab]
+    if (bits := layout.bitspersample) is not None and layout.colormap is None:
+        return lambda slab: from_full_range(slab, bits)
+    if header.grid.names[-1] == "s" and colours.has_signed_ab(layout.photometric, header.dtype):
+        return colours.flip_ab_sign
+    return lambda slab: slab
+
+
+def _is_raw(part: Part) -> bool:
+    """Whether the samples are stored as they are in memory."""
+    header, metadata = part
+    layout = metadata.layout
+    encoded = (layout.compression, layout.tile, layout.bitspersample) != (None, None, None)
+    return not encoded and header.dtype != bool
 
 
 def _memory_factor(part: Part) -> float:
-    """How many copies of the array are held: of a page or of a row of tiles, while they are encoded."""
+    """Memory held while pages or rows of tiles are encoded, in units of the size of the array."""
     header, metadata = part
     shape = page_shape(header.grid)
-    rows, copies = shape[0], 3  # the page, its planes, and what comes of them
+    rows, copies = shape[0], 3  # the page, its planes and the encoded data
     if not layouts.is_planar(header.grid, metadata.layout):
         if _is_raw(part):
             return 0.0

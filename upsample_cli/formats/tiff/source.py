@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import re
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,23 +14,27 @@ from typing import Self
 
 import numpy as np
 import tifffile
-from tifffile import PHOTOMETRIC
 
 from ...errors import InputError, RequestError
 from ...runtime.library_messages import silence
-from ..base import Array, ReadOptions, Source
+from ..base import Array, ReadOptions, Source, merge_leading_axes
 from ..mapped_array import Mapped
-from . import colours
-from .chunked_page import ChunkedPage, buffered_samples
+from . import colours, libtiff
+from .chunked_page import ChunkedPage, buffered_samples, open_file
 from .header import SeriesInfo, read_series_info
 from .series import Image, images_of
 
+_LAB_SAMPLES = 3
+_LIBTIFF_MEMORY = 2.4  # the pixels with alpha, the file, and the pixels without it
+_ESSENTIAL_TAGS = frozenset(  # of the samples, and the description that tells of their axes
+    (256, 257, 258, 259, 262, 270, 273, 277, 278, 279, 320, 322, 323, 324, 325, 330, 338, 339, 347)
+)
 _LOGGER = logging.getLogger("tifffile")
 silence("tifffile")
 
 
 class TiffSource:
-    """A series of a TIFF file, decoded piece by piece, or mapped where it lies in one piece; see `Source`."""
+    """`Source` of an image of a TIFF file, mapped if its samples are contiguous, otherwise decoded in parts."""
 
     def __init__(self, path: Path, tiff: tifffile.TiffFile, image: Image, info: SeriesInfo) -> None:
         self.others: Sequence[Source] = ()
@@ -39,47 +44,64 @@ class TiffSource:
         self._tiff = tiff
         self._series = image.series
         self._page = self._series.keyframe
-        self._palette = info.palette
+        self._convert = info.convert
         self._planar = colours.is_planar(self._series)
-        self._signed = colours.has_signed_ab(self._page.photometric, self._series.dtype)
+        is_colour = self._page.samplesperpixel >= _LAB_SAMPLES
+        self._signed = is_colour and colours.has_signed_ab(self._page.photometric, self._series.dtype)
         self._chunked_page: ChunkedPage | None = None
+        self._decoded_page: Array | None = None
+        self._by_libtiff = info.by_libtiff
+        if self._by_libtiff:
+            self.memory_factor, self.streams, self._mapped = _LIBTIFF_MEMORY, False, None
+            return
         self._mapped = self._map_file()
         held = 0 if self._mapped is not None else buffered_samples(self._page, self._planar)
         self.memory_factor = held / math.prod(self._series.shape)
         self.streams = self.memory_factor < 1
 
     def _map_file(self) -> Mapped | None:
-        """All samples, mapped into memory, as an array of pages, if they lie in one piece."""
-        series, file = self._series, self._tiff.filehandle
-        if series.dataoffset is None or series.dtype is None:
+        """All samples as a memory-mapped array of pages, if they are contiguous in the file."""
+        series, tiff = self._series, self._page.parent  # of a set of files, the one that holds the samples
+        if series.dataoffset is None or series.dtype is None or any(p is None or p.parent != tiff for p in series):
             return None
-        dtype = series.dtype.newbyteorder(self._tiff.byteorder)
+        file = tiff.filehandle
+        dtype = series.dtype.newbyteorder(tiff.byteorder)
         needed = series.dataoffset + math.prod(series.shape) * dtype.itemsize
         if file.size < needed:
-            raise InputError(f"is truncated: {file.size:,} bytes where {needed:,} are promised", self._path)
+            raise InputError(f"is truncated: it has {file.size:,} of {needed:,} bytes", self._path)
         pages = (math.prod(series.shape) // math.prod(self._page.shape), *self._page.shape)
-        return Mapped(self._path, dtype, series.dataoffset, pages)
+        return Mapped(Path(file.path), dtype, series.dataoffset, pages)
 
     def read(self, axis: int, start: int, stop: int) -> Array:
         """Rows ``start:stop``; see `Source`."""
+        if self._by_libtiff:
+            return merge_leading_axes(self._page_by_libtiff(), axis)[start:stop]
         row_shape = colours.interleaved_shape(self._series)[0][axis + 1 :]
         rows = self._mapped_rows(row_shape, start, stop)
         if rows is None:
             rows = self._rows_of_pages(row_shape, start, stop)
         if self._signed:
             rows = colours.flip_ab_sign(rows)
-        if self._page.photometric == PHOTOMETRIC.PALETTE and rows.dtype == bool:
-            rows = rows.view(np.uint8)  # the numbers of two colours
-        return rows if self._palette is None else self._palette[rows]
+        return rows if self._convert is None else self._convert(rows)
+
+    def _page_by_libtiff(self) -> Array:
+        if self._decoded_page is None:
+            try:
+                self._decoded_page = libtiff.decode(self._path, self._page)
+            except ValueError as error:
+                raise InputError(f"is damaged, or of a kind that libtiff cannot read: {error}", self._path) from error
+            if self._decoded_page.shape != self.header.grid.shape:
+                raise InputError("is damaged: its size contradicts its tags", self._path)
+        return self._decoded_page
 
     def _mapped_rows(self, row_shape: tuple[int, ...], start: int, stop: int) -> Array | None:
-        """Rows of the file as it is mapped, without a copy."""
+        """Rows of the memory-mapped file, without a copy."""
         if self._mapped is None or self._planar:
             return None
         return self._mapped.rows(row_shape, start, stop)
 
     def _rows_of_pages(self, row_shape: tuple[int, ...], start: int, stop: int) -> Array:
-        """Rows that are, or are parts of, pages: from the lines of pixels in which they lie."""
+        """Rows made of pages or parts of pages, from the lines of pixels that contain them."""
         height, *line_shape = self._pixels_shape
         row, line = math.prod(row_shape), math.prod(line_shape)
         first, last = start * row // line, -(-stop * row // line)
@@ -93,12 +115,12 @@ class TiffSource:
 
     @property
     def _pixels_shape(self) -> tuple[int, ...]:
-        """The shape of a page as it is presented: lines, columns, and samples if there are several."""
+        """The shape of a page with interleaved samples: lines, columns, and samples if there are several."""
         shape = self._page.shape
         return (*shape[-2:], *shape[:-2]) if self._planar else shape
 
     def _page_rows(self, number: int, start: int, stop: int) -> Array:
-        """Lines of the page of that number."""
+        """Lines ``start:stop`` of a page."""
         try:
             if self._mapped is not None:
                 page = self._mapped.rows(self._page.shape, number, number + 1)[0]
@@ -112,9 +134,10 @@ class TiffSource:
     def _decoded(self, number: int, start: int, stop: int) -> Array:
         if self._chunked_page is None or self._chunked_page.number != number:
             page = self._series[number]
-            if page is None:  # a plane that OME-XML names and no file has
+            if page is None:  # a plane that OME-XML lists but no file holds
                 return np.zeros((stop - start, *self._pixels_shape[1:]), self._page.dtype)
-            self._chunked_page = ChunkedPage(number, page, self._planar)
+            with open_file(page):
+                self._chunked_page = ChunkedPage(number, page, self._planar)
         return self._chunked_page.read_rows(start, stop)
 
     def __enter__(self) -> Self:
@@ -125,31 +148,32 @@ class TiffSource:
     ) -> None:
         for other in self.others:
             other.__exit__(kind, error, traceback)
-        self._mapped = self._chunked_page = None
+        self._mapped = self._chunked_page = self._decoded_page = None
         self._tiff.close()
 
 
 def open_source(path: Path, options: ReadOptions) -> TiffSource:
-    """Open a TIFF file; the series behind the first one are the source's `others`.
+    """Open a TIFF file; the images after the first one are the source's `others`.
 
     Raises:
         InputError: it cannot be read.
-        RequestError: it has no such series as the options name.
+        RequestError: it has no image of the number that the options give.
     """
     try:
         with _captured_log() as messages:
             tiff = tifffile.TiffFile(path)
-    except Exception as error:  # tifffile raises whatever the bytes lead it into
+    except Exception as error:  # tifffile raises various exceptions for damaged files
         raise _unreadable(path, error) from error
     try:
         with _captured_log() as more_messages:
-            images = images_of(tiff)
-        if any("invalid" in message and "offset" in message for message in messages + more_messages):
-            raise InputError("is truncated: parts of it lie beyond its end", path)
-        images = _selected(images, options, path)
+            images, warnings = images_of(path, tiff, options.axes)
+        warnings += _check_messages(messages + more_messages, path)
+        several = len(images) > 1
         first, *others = [
-            TiffSource(path, tiff, image, read_series_info(path, tiff, image, options)) for image in images
+            TiffSource(path, tiff, image, read_series_info(path, tiff, image, options, several))
+            for image in _selected(images, options, path)
         ]
+        first.warnings[:0] = warnings
     except (InputError, RequestError):
         tiff.close()
         raise
@@ -160,12 +184,29 @@ def open_source(path: Path, options: ReadOptions) -> TiffSource:
     return first
 
 
+def _check_messages(messages: Sequence[str], path: Path) -> list[str]:
+    """Warnings about tags whose values lie beyond the end of the file, of which tifffile only logs messages.
+
+    Raises:
+        InputError: the page cannot be read without them.
+    """
+    beyond = [m for m in messages if "invalid" in m and "offset" in m and "circular" not in m]
+    tags = [re.search(r"TiffTag (\d+)", message) for message in beyond]
+    codes = {int(tag[1]) for tag in tags if tag is not None}
+    if None in tags or codes & _ESSENTIAL_TAGS:
+        raise InputError("is truncated: parts of it lie beyond its end", path)
+    if not codes:
+        return []
+    names = ", ".join(tifffile.TIFF.TAGS.get(code, str(code)) for code in sorted(codes))
+    return [f"these tags lie beyond the end of the file and are dropped: {names}"]
+
+
 def _selected(images: list[Image], options: ReadOptions, path: Path) -> list[Image]:
     """The images to read."""
     if options.series is None:
         return images
     if options.series >= len(images):
-        raise RequestError(f"--series {options.series}: the file holds {len(images)}, the first has the number 0", path)
+        raise RequestError(f"--series {options.series}: the file holds {len(images)} images, numbered from 0", path)
     return [images[options.series]]
 
 
@@ -175,7 +216,7 @@ def _unreadable(path: Path, error: Exception) -> InputError:
 
 @contextmanager
 def _captured_log() -> Iterator[list[str]]:
-    """The messages that tifffile logs in this thread: of a damaged file, it often only logs that and reads on."""
+    """The messages that tifffile logs in this thread; it logs many kinds of damage and reads on."""
     handler = _ThreadMessages()
     _LOGGER.addHandler(handler)
     try:
@@ -185,7 +226,7 @@ def _captured_log() -> Iterator[list[str]]:
 
 
 class _ThreadMessages(logging.Handler):
-    """Collects the messages that are logged in the thread that makes it; other threads may read other files."""
+    """Collects messages of the current thread; other threads may read other files."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,43 +1,37 @@
-"""Which tags of a page are copied as they are. A list of what may be, since others would make readers misread us."""
+"""Chooses the tags of a page that are copied. Unknown tags are dropped, since they may be untrue of the output."""
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Container, Iterator, Mapping
+from pathlib import Path
 
 import tifffile
 
+from .directories import Layout as FileLayout
+from .directories import Tree, read_tree
 from .metadata import Tag
 
-_COPIED = frozenset(
-    (
-        *(
-            269,
-            271,
-            272,
-            274,
-            280,
-            281,
-            285,
-            286,
-            287,
-            301,
-            306,
-            315,
-            316,
-            318,
-            319,
-            321,
-        ),  # documents, cameras, colours
-        *(332, 333, 334, 336, 337, 340, 341, 529, 531, 532),  # inks, ranges and YCbCr
-        *(700, 33432, 33723, 34377),  # XMP, copyright, IPTC, Photoshop's
-        *(34735, 34736, 34737, 42112, 42113),  # the projection of GeoTIFF, GDAL's
-    )
+_DOCUMENT = frozenset(  # documents, cameras, authors, ratings, and the texts of Windows
+    (269, 271, 272, 274, 285, 306, 315, 316, 33432, 33723, 18246, 18249, 40091, 40092, 40093, 40094, 40095)
 )
-_PRIVATE_RANGE = frozenset(range(65000, 65536)) - frozenset(range(65420, 65470))  # those are Hamamatsu's, of slides
-_VENDOR_MARKERS = frozenset((700,))  # by which tifffile knows their files
-_RATIONALS = {5: "I", 10: "i"}  # by the numbers of their types
-_STRUCTURE = frozenset(  # read, made anew, or say how the samples are stored
+_COPIED = _DOCUMENT | {
+    *(280, 281, 286, 287, 301, 318, 319, 321),  # ranges, positions, colours
+    *(332, 333, 334, 336, 337, 340, 341, 529, 531, 532),  # inks, ranges and YCbCr
+    *(700, 34377),  # XMP, Photoshop's resources
+    *(34735, 34736, 34737, 42112, 42113),  # the projection of GeoTIFF, and GDAL's tags
+}
+_PRIVATE_RANGE = frozenset(range(65000, 65536)) - frozenset(range(65420, 65470))  # except Hamamatsu's tags of slides
+_EXIF, _GPS, _INTEROPERABILITY = 34665, 34853, 40965
+POINTERS = (_EXIF, _GPS, _INTEROPERABILITY)  # tags that lead to directories of EXIF
+_WIDTHS, _HEIGHTS = (40962, 4097), (40963, 4098)  # in EXIF and in its directory of interoperability
+_SUBJECT_POSITIONS = (37396, 41492)  # in pixels of the input
+_LONG = 4
+_MAX_SAMPLE_VALUE, _PAGE_NUMBER = 281, 297
+_SHORT = 3
+_VENDOR_MARKERS = frozenset((700,))  # by which tifffile recognises files of vendors
+_RATIONALS = {5: "I", 10: "i"}  # struct formats by data type
+_STRUCTURE = frozenset(  # written anew, or about the storage of samples
     (
         *(254, 255, 256, 257, 258, 259, 262, 266, 270, 273, 277, 278, 279, 282, 283, 284, 288, 289, 292, 293, 296, 297),
         *(305, 317, 320, 322, 323, 324, 325, 330, 338, 339, 347, 512, 513, 514, 515, 519, 520, 521, 530),
@@ -46,38 +40,88 @@ _STRUCTURE = frozenset(  # read, made anew, or say how the samples are stored
 )
 
 
-def copied_tags(page: tifffile.TiffPage, is_vendor: bool) -> Iterator[Tag]:
-    """The tags that are copied, of a file that may be in a `is_vendor` own dialect, which is not written."""
+def copied_tags(page: tifffile.TiffPage, is_vendor: bool, is_single: bool = True) -> Iterator[Tag]:
+    """The tags that are copied.
+
+    Args:
+        page: the page.
+        is_vendor: whether the file has the dialect of a vendor, which is not written.
+        is_single: whether the page is an image of its own, and not the first of a stack.
+    """
     for tag in page.tags:
-        if _is_copied(tag, is_vendor):
+        if _is_copied(tag, is_vendor) or (tag.code == _PAGE_NUMBER and is_single):
             yield Tag(tag.code, int(tag.dtype), tag.count, _value(tag, page.parent.byteorder), True)
 
 
-def dropped_names(page: tifffile.TiffPage, is_vendor: bool) -> list[str]:
-    """The names of the tags that are lost."""
-    return [tag.name for tag in page.tags if not _is_copied(tag, is_vendor) and tag.code not in _STRUCTURE]
+def highest_value(page: tifffile.TiffPage, bits: int | None) -> Iterator[Tag]:
+    """The tag MaxSampleValue for grey samples with fewer `bits` than their type, unless the page has it already."""
+    if bits is not None and bits > 8 and page.samplesperpixel == 1 and _MAX_SAMPLE_VALUE not in page.tags:
+        value = struct.pack(f"{page.parent.byteorder}H", (1 << bits) - 1)
+        yield Tag(_MAX_SAMPLE_VALUE, _SHORT, 1, value, True)
+
+
+def dropped_names(page: tifffile.TiffPage, is_vendor: bool, kept: Container[int] = ()) -> list[str]:
+    """The names of the tags that are dropped, without those of directories that are `kept`."""
+    return [
+        tag.name
+        for tag in page.tags
+        if not _is_copied(tag, is_vendor) and tag.code not in _STRUCTURE and tag.code not in kept
+    ]
+
+
+def is_document_tag(code: int) -> bool:
+    """Whether a tag of EXIF is true of the output as well."""
+    return code in _DOCUMENT
+
+
+def written_value(data: bytes, dtype: int, byteorder: str) -> bytes | tuple[int, ...]:
+    """A stored value as `TiffWriter` takes it: bytes; for fractions, numerators and denominators."""
+    if dtype not in _RATIONALS:
+        return data
+    return struct.unpack(f"{byteorder}{len(data) // 4}{_RATIONALS[dtype]}", data)
+
+
+def read_directories(page: tifffile.TiffPage) -> dict[int, Tree]:
+    """The directories of EXIF and GPS of a page."""
+    if not any(code in page.tags for code in POINTERS):
+        return {}
+    with Path(page.parent.filehandle.path).open("rb") as file:
+        tree = read_tree(file, page.offset, FileLayout.of(file), POINTERS)
+    return dict(tree.children) if tree is not None else {}
+
+
+def updated_directories(trees: Mapping[int, Tree], size: tuple[int, int]) -> dict[int, Tree]:
+    """The directories with the `size`, width and height, of the output, and without positions in pixels."""
+    numbers = dict.fromkeys(_WIDTHS, size[0]) | dict.fromkeys(_HEIGHTS, size[1])
+    updated = {}
+    for name, tree in trees.items():
+        entries = []
+        for code, dtype, count, data in tree.entries:
+            if code in numbers and name != _GPS and count == 1 and dtype in (_SHORT, _LONG):
+                byteorder = "<" if tree.little_endian else ">"
+                dtype, data = _LONG, struct.pack(f"{byteorder}I", numbers[code])
+            if code not in _SUBJECT_POSITIONS or name == _GPS:
+                entries.append((code, dtype, count, data))
+        updated[name] = Tree(tuple(entries), updated_directories(tree.children, size), tree.little_endian)
+    return updated
 
 
 def raw_value(tag: tifffile.TiffTag) -> bytes:
-    """The value as it lies in the file, in its byte order and encoding."""
+    """The value as stored, in the byte order of the file."""
     file = tag.parent.filehandle
     file.seek(tag.valueoffset)
     value: bytes = file.read(tag.valuebytecount)
     if len(value) < tag.valuebytecount:
-        raise ValueError(f"the tag {tag.name} lies beyond the end")
+        raise ValueError(f"the value of the tag {tag.name} lies beyond the end of the file")
     return value
 
 
 def _value(tag: tifffile.TiffTag, byteorder: str) -> bytes | tuple[int, ...]:
-    """The value as `TiffWriter` takes it to the byte: fractions, of which it miscounts the bytes, as their numbers."""
-    value = raw_value(tag)
-    if tag.dtype not in _RATIONALS:
-        return value
-    return struct.unpack(f"{byteorder}{2 * tag.count}{_RATIONALS[tag.dtype]}", value)
+    return written_value(raw_value(tag), int(tag.dtype), byteorder)
 
 
 def text(page: tifffile.TiffPage, code: int) -> bytes | None:
-    """The value of a tag of text, without what fills it up."""
+    """The value of a text tag without trailing zeros."""
     tag = page.tags.get(code)
     return (raw_value(tag).rstrip(b"\0") or None) if tag is not None else None
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,12 @@ from typing import Any
 import numpy as np
 import tifffile
 
-from ...formats.base import Array
+from ...formats.base import Array, Header
 from ...geometry import INCH, UNIT_ALIASES, UNITS
-from .model import LOSSY_ERROR, Expected, ReadBack
+from .model import LOSSY_ERROR, Expected, MismatchError, ReadBack
 
-_CIELAB = 8  # value of PhotometricInterpretation
+_PALETTE, _CIELAB = 3, 8  # values of PhotometricInterpretation
+_INCH_UNIT = 2  # value of ResolutionUnit, and its default
 _LOSSY_COMPRESSIONS = frozenset(  # JPEG, JPEG 2000, JPEG XL and WebP, each with its older codes
     (6, 7, 33007, 34892, 33003, 33004, 33005, 34712, 50002, 52546, 50001, 34927)
 )
@@ -30,20 +32,78 @@ _OME_SPACING = {  # attribute and default unit by axis
 
 
 def read_arrays(path: Path, expected: Expected, stack: ExitStack) -> list[ReadBack | None]:
-    """The first levels of each series, as many as were written."""
+    """Each image and its levels, of a file with a dialect by tifffile's series, of others by their pages.
+
+    Raises:
+        MismatchError: the number of pages is not that which was planned.
+    """
     tiff = stack.enter_context(tifffile.TiffFile(path))
+    if not (tiff.is_ome or tiff.is_imagej or tiff.is_shaped):
+        arrays: list[ReadBack | None] = []
+        for header, series in _planned_series(tiff, expected):
+            array = _read_back(path, tiff, series, _tagged_spacing(series.keyframe, None))
+            if array.names.endswith("s") and "s" not in header.grid.names:  # colours instead of palette indices
+                array = replace(array, names=array.names[:-1], shape=array.shape[:-1], sample=None)
+            arrays.append(array)
+        return arrays
     pairs = zip(tiff.series, expected.array_counts, strict=True)
     levels = [level for series, count in pairs for level in series.levels[:count]]
     spacing = _spacing(tiff)
     return [_read_back(path, tiff, level, {} if number else spacing) for number, level in enumerate(levels)]
 
 
+def _planned_series(tiff: Any, expected: Expected) -> Iterator[tuple[Header, Any]]:
+    """The pages of each planned array. The levels of a pyramid lie below its pages or follow them."""
+    first = 0
+    for header, arrays in zip(expected.headers, expected.array_counts, strict=True):
+        count = math.prod(header.grid.shape[: header.grid.names.index("y")])
+        below = bool(tiff.pages[first].subifds) if first < len(tiff.pages) else False
+        last = first + count * (1 if below else arrays)
+        if last > len(tiff.pages):
+            raise MismatchError(f"it has {len(tiff.pages)} pages where {last} or more were planned")
+        pages = [tiff.pages.get(number, aspage=True) for number in range(first, last)]
+        for level in range(arrays):
+            if below and level:
+                part = [_page_below(tiff, page, level - 1) for page in pages]
+            else:
+                part = pages[level * count : (level + 1) * count]
+            shape, axes = part[0].shape, part[0].axes
+            several = count > 1
+            if several:
+                shape, axes = (count, *shape), f"I{axes}"
+            yield header, tifffile.TiffPageSeries(part, shape, part[0].dtype, axes)
+        first = last
+    if first != len(tiff.pages):
+        raise MismatchError(f"it has {len(tiff.pages)} pages where {first} were planned")
+
+
+def _page_below(tiff: Any, page: Any, level: int) -> Any:
+    """The page of a level, which lies below a page of the largest one."""
+    if len(page.subifds or ()) <= level:
+        raise MismatchError(f"a page has {len(page.subifds or ())} smaller versions where {level + 1} were planned")
+    tiff.filehandle.seek(page.subifds[level])
+    return tifffile.TiffPage(tiff, (page.index, level))
+
+
 def _read_back(path: Path, tiff: Any, series: Any, spacing: Mapping[str, float]) -> ReadBack:
-    lossy = LOSSY_ERROR if series.keyframe.compression in _LOSSY_COMPRESSIONS else 0.0
-    sample = _sampler(path, tiff, series)
-    if series.keyframe.photometric == _CIELAB:
+    page = series.keyframe
+    lossy = LOSSY_ERROR if page.compression in _LOSSY_COMPRESSIONS else 0.0
+    sample, dtype = _sampler(path, tiff, series), series.dtype
+    if page.photometric == _CIELAB:
         sample = _flip_chroma_sign(sample, series)
-    return ReadBack(series.axes.lower(), series.shape, series.dtype, sample, spacing, lossy=lossy)
+    if page.photometric == _PALETTE:
+        dtype = np.dtype(np.uint8) if dtype.kind == "b" else dtype
+    elif dtype.kind == "u" and page.bitspersample < 8 * dtype.itemsize and not lossy:
+        sample = _scaled(sample, page.bitspersample, dtype)
+    return ReadBack(series.axes.lower(), series.shape, dtype, sample, spacing, lossy=lossy)
+
+
+def _scaled(
+    sample: Callable[[tuple[int, ...]], Any], bits: int, dtype: np.dtype[Any]
+) -> Callable[[tuple[int, ...]], Any]:
+    """The samples scaled from their bits to the range of their type."""
+    ratio = int(np.iinfo(dtype).max) / ((1 << bits) - 1)
+    return lambda index: dtype.type(round(int(sample(index)) * ratio))
 
 
 def _sampler(path: Path, tiff: Any, series: Any) -> Callable[[tuple[int, ...]], Any]:
@@ -76,18 +136,24 @@ def _spacing(tiff: Any) -> dict[str, float]:
     """Spacings by axis name, in millimetres and seconds, from OME-XML or from ImageJ's metadata and the tags."""
     if tiff.is_ome:
         return _ome_spacing(tiff.ome_metadata)
-    tags, imagej = tiff.pages[0].tags, tiff.imagej_metadata or {}
+    imagej = tiff.imagej_metadata or {}
     imagej_unit = _unit_size(imagej.get("unit", ""))
-    unit = imagej_unit if tiff.is_imagej else _RESOLUTION_UNITS.get(tags.valueof("ResolutionUnit"))
-    spacing: dict[str, float] = {}
-    for axis in "xy":
-        samples, units = tags.valueof(f"{axis.upper()}Resolution") or (0, 1)
-        if samples and unit:
-            spacing[axis] = unit * units / samples
+    spacing = _tagged_spacing(tiff.pages[0], imagej_unit if tiff.is_imagej else None)
     if "spacing" in imagej:
         spacing["z"] = float(imagej["spacing"]) * imagej_unit
     if imagej.get("finterval"):
         spacing["t"] = float(imagej["finterval"])
+    return spacing
+
+
+def _tagged_spacing(page: Any, unit: float | None) -> dict[str, float]:
+    """Spacings along x and y by the resolution tags, in `unit` or else in that of the tags."""
+    unit = unit or _RESOLUTION_UNITS.get(page.tags.valueof("ResolutionUnit", default=_INCH_UNIT))
+    spacing: dict[str, float] = {}
+    for axis in "xy":
+        samples, units = page.tags.valueof(f"{axis.upper()}Resolution") or (0, 1)
+        if samples and unit:
+            spacing[axis] = unit * units / samples
     return spacing
 
 

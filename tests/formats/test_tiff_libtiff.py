@@ -1,0 +1,96 @@
+"""Pages that tifffile cannot decode: YCbCr with subsampled chroma that is not JPEG, and JPEG as TIFF 6.0 had it."""
+
+import io
+import struct
+import zlib
+
+import imagecodecs
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from tests.pipeline_helpers import upsampled
+from upsample_cli.errors import InputError
+
+SHORT, LONG, RATIONAL = 3, 4, 5
+FORMATS = {SHORT: "H", LONG: "I", RATIONAL: "I"}
+STRIP_OFFSETS, JPEG_OFFSET = 273, 513
+TAGS = {
+    256: (LONG, (24,)),
+    257: (LONG, (16,)),
+    258: (SHORT, (8, 8, 8)),
+    262: (SHORT, (6,)),
+    STRIP_OFFSETS: (LONG, (0,)),
+    277: (SHORT, (3,)),
+    278: (LONG, (16,)),
+    284: (SHORT, (1,)),
+    530: (SHORT, (2, 2)),
+}
+
+
+def colours():
+    y, x = np.mgrid[:16, :24]
+    return np.stack([x * 10, y * 15, (x + y) * 5], -1).astype(np.uint8)
+
+
+def write_page(path, tags, data):
+    """Write a file of one strip, which begins where the tags of offsets point."""
+    values = [(code, kind, struct.pack(f"<{len(v)}{FORMATS[kind]}", *v)) for code, (kind, v) in sorted(tags.items())]
+    first = 10 + 12 * len(values) + 4
+    long_values = b"".join(value for _, _, value in values if len(value) > 4)
+    directory, position = struct.pack("<H", len(values)), first
+    for code, kind, value in values:
+        count = len(value) // {SHORT: 2, LONG: 4, RATIONAL: 8}[kind]
+        if code in (STRIP_OFFSETS, JPEG_OFFSET):
+            value = struct.pack("<I", first + len(long_values))
+        field = value.ljust(4, b"\0") if len(value) <= 4 else struct.pack("<I", position)
+        position += len(value) if len(value) > 4 else 0
+        directory += struct.pack("<HHI", code, kind, count) + field
+    path.write_bytes(b"II*\0" + struct.pack("<I", 8) + directory + bytes(4) + long_values + data)
+
+
+def subsampled():
+    """Four samples of luminance beside one of each chroma, block by block."""
+    pixels = np.asarray(Image.fromarray(colours()).convert("YCbCr"))
+    blocks = pixels.reshape(8, 2, 12, 2, 3).transpose(0, 2, 1, 3, 4)
+    chroma = blocks[..., 1:].mean((2, 3)).astype(np.uint8)
+    return np.concatenate([blocks[..., 0].reshape(8, 12, 4), chroma], -1).tobytes()
+
+
+def old_jpeg():
+    stream = io.BytesIO()
+    Image.fromarray(colours()).save(stream, "jpeg", quality=95, subsampling=2)
+    return stream.getvalue()
+
+
+def make(path, kind):
+    data = {"plain": subsampled, "deflate": lambda: zlib.compress(subsampled()), "old-jpeg": old_jpeg}[kind]()
+    tags = TAGS | {279: (LONG, (len(data),)), 259: (SHORT, ({"plain": 1, "deflate": 8, "old-jpeg": 6}[kind],))}
+    if kind == "old-jpeg":
+        tags |= {512: (SHORT, (1,)), JPEG_OFFSET: (LONG, (0,)), 514: (LONG, (len(data),))}
+    else:
+        tags |= {532: (RATIONAL, (0, 1, 255, 1, 128, 1, 255, 1, 128, 1, 255, 1))}
+    write_page(path, tags, data)
+
+
+@pytest.mark.parametrize("kind", ["plain", "deflate", "old-jpeg"])
+def test_libtiff_decodes_what_tifffile_does_not(tmp_path, kind):
+    path, out = tmp_path / "in.tif", tmp_path / "out.tif"
+    make(path, kind)
+    upsampled(path, out, scale=2, mode="nearest", verify=True)
+    expected = imagecodecs.tiff_decode(path.read_bytes(), asrgb=True)[..., :3]
+    assert np.abs(expected.astype(int) - colours()).max() < 16
+    with tifffile.TiffFile(out) as tiff:
+        np.testing.assert_array_equal(tiff.asarray(), expected.repeat(2, 0).repeat(2, 1))
+        assert tiff.pages[0].photometric == 2
+        assert not {529, 530, 532} & {tag.code for tag in tiff.pages[0].tags}
+
+
+def test_a_damaged_page_is_refused(tmp_path):
+    path, out = tmp_path / "in.tif", tmp_path / "out.tif"
+    make(path, "deflate")
+    path.write_bytes(path.read_bytes()[:-60])
+    with pytest.raises(InputError, match="damaged"):
+        upsampled(path, out, scale=2)
+    assert not out.exists()

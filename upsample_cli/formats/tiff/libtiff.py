@@ -1,0 +1,37 @@
+"""Pages that tifffile cannot decode and libtiff can: old-style JPEG, SGI LogLuv, and YCbCr with subsampled chroma."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import tifffile
+from tifffile import COMPRESSION
+
+from ..base import Array
+from . import colours
+
+_COMPRESSIONS = (COMPRESSION.OJPEG, COMPRESSION.SGILOG, COMPRESSION.SGILOG24)
+_UPRIGHT = 1
+
+
+def is_needed(page: tifffile.TiffPage) -> bool:
+    """Whether a page is decoded by libtiff, as 8-bit RGB."""
+    suits = not page.is_subifd and page.tags.valueof("Orientation", default=_UPRIGHT) == _UPRIGHT
+    return suits and (page.compression in _COMPRESSIONS or colours.has_undecodable_subsampling(page))
+
+
+def decode(path: Path, page: tifffile.TiffPage) -> Array:
+    """The page as RGB, shape (height, width, 3).
+
+    Raises:
+        ValueError: libtiff cannot decode it.
+    """
+    import imagecodecs  # slow import
+
+    index = page.index[0] if isinstance(page.index, tuple) else page.index
+    try:
+        pixels = imagecodecs.tiff_decode(path.read_bytes(), index=index, asrgb=True)
+    except imagecodecs.TiffError as error:
+        raise ValueError(str(error)) from error
+    rgb: Array = pixels[..., :3]
+    return rgb

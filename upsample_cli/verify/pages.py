@@ -1,0 +1,124 @@
+"""Checks a TIFF file page by page against its input, from the tags as tifffile reads them."""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tifffile
+
+from ..pipeline.array_plan import ArrayPlan
+from ..pipeline.plan import Plan
+from .readback.model import MismatchError
+
+_REDUCED, _PALETTE, _RGB = 1, 3, 2  # values of NewSubfileType and PhotometricInterpretation
+_ALPHA = (1, 2)  # values of ExtraSamples: premultiplied and straight
+_PER_INCH, _PER_UNKNOWN = 2, 1  # values of ResolutionUnit
+_DENSITY_ERROR = 1e-4
+_DIALECTS = frozenset(  # tifffile's names of kinds of files that define their pages
+    (
+        *("shaped", "lsm", "mmstack", "ome", "imagej", "ndtiff", "fluoview", "stk", "sis", "svs", "scn", "qpi", "ndpi"),
+        *("bif", "avs", "eer", "philips", "scanimage", "nih", "mdgel", "micromanager"),
+    )
+)
+
+
+def check_pages(plan: Plan, path: Path) -> None:
+    """Compare the pages of the output at `path` with those of the input, where neither has a dialect.
+
+    Every page of the input must be part of an image of the plan. Of pages that are images of their own, the palette,
+    the kind of the alpha channel, the orientation and the density must be those of the input.
+
+    Raises:
+        MismatchError: they are not.
+    """
+    with plan.source_path.open("rb") as file:
+        if file.read(2) not in (b"II", b"MM"):  # the name alone does not make a TIFF file
+            return
+    with tifffile.TiffFile(plan.source_path) as before, tifffile.TiffFile(path) as after:
+        if _has_dialect(before) or _has_dialect(after) or plan.request.series is not None:
+            return
+        old = list(_all_pages(before))
+        planned = sum(_page_count(image) * (1 + len(image.before.levels)) for image in plan.images)
+        if len(old) != planned:
+            raise MismatchError(f"the input has {len(old)} pages, of which {planned} were resized")
+        if any(_page_count(image) > 1 for image in plan.images):
+            return
+        old, new = ([page for page in pages if not page.is_reduced] for pages in (old, _all_pages(after)))
+        if len(old) == len(new) == len(plan.images):
+            for number, (image, *pair) in enumerate(zip(plan.images, old, new, strict=True)):
+                _check_page(number, image, *pair)
+
+
+def _has_dialect(tiff: Any) -> bool:
+    """Whether the file says in the dialect of a program what its pages are."""
+    return not _DIALECTS.isdisjoint(tiff.flags)
+
+
+def _all_pages(tiff: Any) -> Iterator[Any]:
+    """The pages in their order, each followed by those of its sub-directories."""
+    for number, offset in enumerate(_page_offsets(tiff)):
+        tiff.filehandle.seek(offset)
+        page = tifffile.TiffPage(tiff, number)
+        yield page
+        for index, below in enumerate(page.subifds or ()):
+            tiff.filehandle.seek(below)
+            yield tifffile.TiffPage(tiff, (number, index))
+
+
+def _page_offsets(tiff: Any) -> list[int]:
+    """Where the pages begin, up to the end of the chain or to the first page that comes again."""
+    file, big, order = tiff.filehandle, tiff.is_bigtiff, tiff.byteorder
+    count_format, offset_format, entry_bytes = (f"{order}Q", f"{order}Q", 20) if big else (f"{order}H", f"{order}I", 12)
+
+    def read(position: int, number_format: str) -> int:
+        file.seek(position)
+        return int(struct.unpack(number_format, file.read(struct.calcsize(number_format)))[0])
+
+    offsets: list[int] = []
+    offset = read(8 if big else 4, offset_format)
+    while offset and offset not in offsets:
+        offsets.append(offset)
+        entries = read(offset, count_format)
+        offset = read(offset + struct.calcsize(count_format) + entries * entry_bytes, offset_format)
+    return offsets
+
+
+def _page_count(image: ArrayPlan) -> int:
+    grid = image.before.grid
+    return math.prod(grid.shape[: grid.names.index("y")])
+
+
+def _check_page(number: int, image: ArrayPlan, old: Any, new: Any) -> None:
+    if new.photometric == _PALETTE:
+        entries = 1 << min(old.bitspersample, 16)
+        if old.colormap is None or not np.array_equal(old.colormap[:, :entries], new.colormap[:, :entries]):
+            raise MismatchError(f"the palette of page {number} is not that of the input")
+    alphas = [[kind for kind in page.extrasamples if kind in _ALPHA] for page in (old, new)]
+    if old.photometric == new.photometric == _RGB and alphas[0] != alphas[1]:
+        raise MismatchError(f"the extra samples of page {number} are {new.extrasamples}, not {old.extrasamples}")
+    orientations = [page.tags.valueof("Orientation", default=1) for page in (old, new)]
+    if orientations[0] != orientations[1]:
+        raise MismatchError(f"the orientation of page {number} is {orientations[1]}, not {orientations[0]}")
+    for name, axis in zip(image.before.grid.names, image.axes, strict=True):
+        if name in "xy":
+            pitch = 1.0 if axis.matrix is None else axis.map.pitch
+            _check_density(number, name, pitch, [old, new])
+
+
+def _check_density(number: int, name: str, pitch: float, pages: Sequence[Any]) -> None:
+    """The density of the output must be that of the input, divided by the distance of its samples in input samples."""
+    densities = []
+    for page in pages:
+        value = page.tags.valueof(f"{name.upper()}Resolution")
+        unit = page.tags.valueof("ResolutionUnit", default=_PER_INCH)
+        if not isinstance(value, tuple) or not all(value) or unit == _PER_UNKNOWN:
+            return
+        densities.append(value[0] / value[1] / {3: 1 / 2.54, 4: 1 / 25.4, 5: 1 / 25400}.get(unit, 1.0))
+    if not math.isclose(densities[1], densities[0] / pitch, rel_tol=_DENSITY_ERROR):
+        planned = densities[0] / pitch
+        raise MismatchError(f"the density of page {number} is {densities[1]:.6g} along {name}, not {planned:.6g}")
