@@ -19,7 +19,8 @@ _CMYK_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo")  # of pictures; othe
 
 def for_output(source: Source, path: Path) -> Source:
     """The source as it is, or as RGB if it has CMYK colours that the picture format of `path` cannot hold."""
-    is_cmyk = source.header.colours == "CMYK" and source.header.grid.names[-1] == "s"
+    last = source.header.grid.axes[-1]
+    is_cmyk = source.header.colours == "CMYK" and (last.name, last.size) == ("s", 4)
     if not is_cmyk or family_of(path) != "picture" or path.suffix.lower() in _CMYK_SUFFIXES:
         return source
     return AsRgb(source)
