@@ -51,11 +51,12 @@ _ENCODER_BYTES_PER_PIXEL = {
     "WEBP": 17.0,
     "AVIF": 36.0,
     "GIF": 6.0,
-    "JPEG XL": 60.0,
+    "JPEG XL": 28.0,
     "HEIF": 30.0,
 }  # peak memory, measured
-_QUANTISER_BYTES_PER_PIXEL = 14.0
-_ENCODER_BYTES_PER_BYTE = {"PNG": 0.6}  # per byte of samples: the encoded file
+_QUANTISER_BYTES_PER_PIXEL = 15.0
+_ENCODER_BYTES_PER_BYTE = {"PNG": 1.6}  # per byte of samples: the encoded file and an image of Pillow
+_PACKING_BYTES_PER_PIXEL = 5.0  # of indices and bits in PNG
 _PILLOW_BYTES_PER_BYTE = 1.8  # per byte of samples: the encoded file and Pillow's image
 
 
@@ -199,6 +200,8 @@ class PictureSink:
         encoder_bytes = _ENCODER_BYTES_PER_PIXEL.get(
             self._format, _ENCODER_BYTES_PER_BYTE.get(self._format, _PILLOW_BYTES_PER_BYTE) * pixel
         )
+        if self._format == "PNG" and (self._spec.mode == INDEXED or self._spec.bits < 8):
+            encoder_bytes = _PACKING_BYTES_PER_PIXEL
         if self._format == "GIF" and "s" in self._axes:
             encoder_bytes = _QUANTISER_BYTES_PER_PIXEL
         return 1 + encoder_bytes / (pixel * frames)

@@ -47,7 +47,7 @@ _ORIENT: dict[int, Callable[[Array], Array]] = {  # by EXIF orientation: functio
 }
 _JPEG_FORMATS = ("JPEG", "MPO")  # Pillow calls JPEG files with several pictures MPO
 _PLAUSIBLE_SPACING_MM = (1e-7, 1e6)  # from a tenth of a nanometre to a kilometre
-_FULL_CANVASES = 3  # RGBA images of the size of the canvas that Pillow holds while it shows an animation
+_FULL_CANVASES = 4  # RGBA images of the size of the canvas that Pillow holds while it shows an animation
 _SIDES_SWAPPED = (5, 6, 7, 8)  # orientations that swap width and height
 
 
@@ -118,7 +118,7 @@ class PictureSource(InMemory):
     def _estimate_memory(self, header: Header) -> float:
         """See `Source.memory_factor`."""
         factor = 2.4 if self._png is None or self._png.interlaced else 1.5  # the file or Pillow's image, and the array
-        if self._frames > 1 or self._gif is not None:
+        if self._frames > 1 or self._pixel_kind.format == "WEBP":  # Pillow reads any WebP file as an animation
             frame_bytes = math.prod(header.grid.shape) * header.dtype.itemsize / self._frames
             canvas_bytes = 4 * header.dtype.itemsize * math.prod(self._pixel_kind.size)
             factor = 1.0 + _FULL_CANVASES * canvas_bytes / (frame_bytes * self._frames)
