@@ -29,6 +29,7 @@ def upsample_files(
     jobs: int | None = None,
     dry_run: bool = False,
     progress: Callable[[Path, float], None] | None = None,
+    cluster: Any = None,
     **options: Any,
 ) -> Generator[Result]:
     """Resize files in parallel as the command does, and yield the result of each as it ends.
@@ -49,6 +50,7 @@ def upsample_files(
         jobs: number of files processed in parallel, or None for one per core.
         dry_run: whether to plan only.
         progress: is called with an input and the fraction of it that is done.
+        cluster: a `distributed.Client` whose workers resize the files, or None for processes of this machine.
         options: the command's options for resizing: one of ``scale``, ``size``, ``width`` and ``height``, ``spacing``,
             ``isotropic``, ``fit``, ``cover`` and ``like``, and ``mode``, ``align_corners``, ``antialias``, ``axes``,
             ``max_memory`` in bytes and so on; see `Request`. Options with a number per axis take one number for all
@@ -78,7 +80,11 @@ def upsample_files(
         dry_run=dry_run,
         progress=None if progress is None else lambda job, fraction: progress(job.input, fraction),
     )
-    return run_jobs(batch.jobs, execution)
+    if cluster is None:
+        return run_jobs(batch.jobs, execution)
+    from ..runtime.cluster import DaskWorkers  # which needs an extra
+
+    return run_jobs(batch.jobs, execution, DaskWorkers(cluster))
 
 
 def resize_file(

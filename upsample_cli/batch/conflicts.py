@@ -10,6 +10,7 @@ from typing import NamedTuple, TypeAlias
 
 from .. import formats
 from ..errors import OutputError, RequestError
+from ..runtime.urls import is_url
 from ..text import printable
 from .existing import Existing
 from .inputs import CanonicalNames
@@ -26,12 +27,19 @@ class PathInfo(NamedTuple):
         identity: (st_dev, st_ino), or (real directory, name) if no file exists; equal for all paths of one file.
         status: the file's status, or None if it does not exist.
         error: why the path cannot be examined, or None.
+        remote: whether the path is a URL, of which only `exists` says whether there is something.
     """
 
     path: Path
     identity: Identity
     status: os.stat_result | None = None
     error: OSError | None = None
+    remote: bool = False
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is a file."""
+        return formats.exists(self.path) if self.remote else self.status is not None
 
 
 class PathIndex:
@@ -46,6 +54,8 @@ class PathIndex:
         return [self._look_up(part) for part in formats.parts(path)]
 
     def _look_up(self, path: Path) -> PathInfo:
+        if is_url(str(path)):
+            return PathInfo(path, ("", str(path)), remote=True)
         try:
             status = os.stat(path)  # noqa: PTH116 twice as fast as pathlib
         except FileNotFoundError:
@@ -98,6 +108,7 @@ def resolve_conflicts(jobs: Sequence[tuple[Job, bool]], existing: Existing) -> l
         outputs = {file.identity for item in items for file in item.outputs}
         items = [item for item in items if not (item.found and _is_output_of_another(item, outputs))]
     _refuse_collisions(items)
+    _refuse_nesting(items)
     return [_resolve_existing(item, existing) for item in items]
 
 
@@ -111,6 +122,28 @@ def _look_up_job(job: Job, found: bool, index: PathIndex) -> _JobPaths:
 def _is_output_of_another(item: _JobPaths, outputs: set[Identity]) -> bool:
     own = {file.identity for file in item.outputs}
     return any(file.identity in outputs and file.identity not in own for file in item.inputs)
+
+
+def _refuse_nesting(items: Iterable[_JobPaths]) -> None:
+    """Refuse outputs within a directory that is an input, and those that would replace a directory with an input."""
+    items = list(items)
+    if not any(map(_is_directory, (file for item in items for file in (*item.inputs, *item.outputs)))):
+        return
+    outputs = {_real(file.path): file.path for item in items for file in item.outputs}
+    inputs = {_real(file.path): file.path for item in items for file in item.inputs}
+    for outer, inner in ((inputs, outputs), (outputs, inputs)):
+        for real, path in inner.items():
+            for parent in real.parents:
+                if parent in outer and (outer is outputs or formats.is_directory_file(parent)):
+                    raise RequestError(f"lies within {printable(outer[parent])}; choose another --output", path)
+
+
+def _is_directory(file: PathInfo) -> bool:
+    return formats.writes_directory(file.path) or (file.status is not None and stat.S_ISDIR(file.status.st_mode))
+
+
+def _real(path: Path) -> Path:
+    return path if is_url(str(path)) else Path(os.path.realpath(path))
 
 
 def _refuse_collisions(items: Iterable[_JobPaths]) -> None:
@@ -140,7 +173,7 @@ def _shared_output(first: Job, second: Job) -> str:
 
 def _resolve_existing(item: _JobPaths, existing: Existing) -> Job:
     """The job, marked as failed or skipped if a file at its output path requires it."""
-    present = [file for file in item.outputs if file.status is not None]
+    present = [file for file in item.outputs if file.exists]
     for file in item.outputs:
         if problem := _write_obstacle(file):
             return item.job._replace(error=OutputError(problem, file.path))
@@ -160,9 +193,17 @@ def _write_obstacle(file: PathInfo) -> str | None:
     """Why the file can be neither written nor replaced, or None."""
     if file.error is not None:
         return f"cannot be written: {file.error.strerror}"
-    if file.status is None or stat.S_ISREG(file.status.st_mode):
+    if file.status is None:
         return None
-    if stat.S_ISDIR(file.status.st_mode):
+    is_directory = stat.S_ISDIR(file.status.st_mode)
+    if formats.writes_directory(file.path):
+        if is_directory and formats.is_directory_file(file.path):
+            return None
+        kind = "a directory without Zarr metadata" if is_directory else "not a directory"
+        return f"is {kind}, so it is not replaced; choose another name"
+    if stat.S_ISREG(file.status.st_mode):
+        return None
+    if is_directory:
         return "is a directory; end it with / to write into it"
     return "is not a regular file, so it is not replaced"
 
@@ -171,8 +212,8 @@ def _is_up_to_date(item: _JobPaths) -> bool:
     """Whether all outputs exist and none is older than an input, as for make."""
     if any(file.status is None for file in (*item.outputs, *item.inputs)):
         return False
-    newest = max(file.status.st_mtime_ns for file in item.inputs if file.status is not None)
-    return all(file.status.st_mtime_ns >= newest for file in item.outputs if file.status is not None)
+    newest = max(formats.last_change(file.path) for file in item.inputs)
+    return all(formats.last_change(file.path) >= newest for file in item.outputs)
 
 
 def _ignores_case(folder: str) -> bool:

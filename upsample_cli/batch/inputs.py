@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from .. import formats
 from ..errors import InputError, RequestError
+from ..runtime.urls import as_path, is_url
 from ..text import printable
 
 SUFFIXES = (  # of files that are found in directories: those of our own formats, and those that Pillow reads
@@ -129,7 +130,7 @@ def _common(folders: Sequence[str]) -> str:
 
 def is_pattern(name: str) -> bool:
     """Whether a name is a pattern rather than an existing file."""
-    return any(magic in name for magic in "*?[") and not os.path.lexists(name)
+    return any(magic in name for magic in "*?[") and not is_url(name) and not os.path.lexists(name)
 
 
 class CanonicalNames:
@@ -173,8 +174,8 @@ class _Finder:
 
     def find(self, name: str, found: bool) -> list[Input]:
         """The file `name`, or all files below the directory `name`, sorted by path."""
-        if not (self._selection.recursive and os.path.isdir(name)):  # noqa: PTH112 pathlib raises if a name is too long
-            return [Input(Path(name), found=found)] if self._is_selected(name) else []
+        if not (self._selection.recursive and _is_folder(name)):
+            return [Input(as_path(name), found=found)] if self._is_selected(name) else []
         files: list[Input] = []
         subdirs = [""]
         while subdirs:
@@ -194,7 +195,10 @@ class _Finder:
             for entry in entries:
                 if entry.name.startswith("."):
                     continue
-                if entry.is_dir(follow_symlinks=False):
+                if _is_directory_file(entry):
+                    if self._is_selected(entry.path):
+                        files.append(Input(Path(entry.path), subdir, found=True))
+                elif entry.is_dir(follow_symlinks=False):
                     if not (self._is_excluded(entry.path) or self._holds_outputs(entry.path)):
                         subdirs.append(os.path.join(subdir, entry.name))  # noqa: PTH118
                 elif not entry.name.lower().endswith(SUFFIXES):
@@ -215,6 +219,15 @@ class _Finder:
 
     def _holds_outputs(self, folder: str) -> bool:
         return self._without is not None and os.path.realpath(folder) == self._without
+
+
+def _is_folder(name: str) -> bool:
+    """Whether `name` is a directory to search, and not one that is a single image."""
+    return os.path.isdir(name) and not formats.is_directory_file(Path(name))  # noqa: PTH112 a name may be too long
+
+
+def _is_directory_file(entry: os.DirEntry[str]) -> bool:
+    return entry.is_dir(follow_symlinks=False) and formats.is_directory_file(Path(entry.path))
 
 
 def _matches(name: str, patterns: Sequence[str]) -> bool:

@@ -9,6 +9,7 @@ from string import Formatter
 from .. import formats
 from ..errors import OutputError, RequestError
 from ..pipeline.request import Request
+from ..runtime.urls import as_path
 from .inputs import SUFFIXES, Input
 from .stdio import STREAM
 
@@ -69,7 +70,7 @@ class Template:
         fields = {"stem": stem, "ext": ext, "parent": str(file.path.parent), "subdir": file.subdir}
         if not self.fields.isdisjoint(("size", "scale", "mode")):
             fields |= self._content_fields(file.path, request)
-        return Path(self._text.format(**fields))
+        return as_path(self._text.format(**fields))
 
     def _parse(self) -> tuple[frozenset[str], str]:
         """The fields of the template, and the literal text before the first field."""
@@ -95,7 +96,7 @@ class Template:
         from ..pipeline.opening import open_input
         from ..pipeline.targets import find_targets
 
-        if self.fields.isdisjoint(("size", "scale")) and (request.mode is not None or not path.is_file()):
+        if self.fields.isdisjoint(("size", "scale")) and (request.mode is not None or not formats.exists(path)):
             return {"mode": choose_mode(request).name}
         with open_input(path, request) as source:
             grid, mode = source.header.grid, choose_mode(request, source.header.labels)
@@ -128,6 +129,8 @@ def _is_folder(output: str, several: bool) -> bool:
     Raises:
         OutputError: it is the name of a single file without a suffix.
     """
+    if formats.writes_directory(Path(output)):  # which is one image
+        return False
     if os.path.isdir(output):  # noqa: PTH112 as above
         return True
     has_suffix = output.lower().endswith(SUFFIXES)

@@ -6,18 +6,27 @@ import os
 from collections.abc import Generator, Sequence
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..runtime.atomic import remove_stale
 from .job import ExecutionOptions, Job
 from .result import Result
 from .worker import run_job
 
+if TYPE_CHECKING:
+    from ..runtime.cluster import DaskWorkers
 
-def run_jobs(jobs: Sequence[Job], options: ExecutionOptions) -> Generator[Result]:
+
+def run_jobs(jobs: Sequence[Job], options: ExecutionOptions, cluster: DaskWorkers | None = None) -> Generator[Result]:
     """Run the jobs, and yield the result of each as it ends. A job that fails does not stop the others.
 
     Several jobs run in processes of their own, so that a crash costs only one of them. Results do not depend on the
     number of processes. Closing the generator stops all workers.
+
+    Args:
+        jobs: the jobs.
+        options: how they are run.
+        cluster: the workers of a cluster, who run the jobs instead.
     """
     if not options.dry_run:
         outputs = {os.path.dirname(job.output) for job in jobs if _is_pending(job)}  # noqa: PTH120 ten times as fast
@@ -29,6 +38,11 @@ def run_jobs(jobs: Sequence[Job], options: ExecutionOptions) -> Generator[Result
             tasks.append((number, job))
         else:
             yield _result_without_run(number, job)
+    if cluster is not None and tasks and not options.dry_run:
+        from .cluster import run_on_cluster  # which needs an extra
+
+        yield from run_on_cluster(tasks, options, cluster)
+        return
     if len(tasks) > 1:
         from .pool import run_in_processes  # a single file does not need it
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +19,7 @@ from .result import Result, Summary
 
 if TYPE_CHECKING:
     from ..formats.base import Source
+    from ..runtime.workers import Workers
 
 _EXISTS = "exists"  # why a job is skipped
 
@@ -30,6 +30,7 @@ def run_job(
     options: ExecutionOptions,
     progress: Callable[[float], None] | None = None,
     before_run: Callable[[Plan], None] | None = None,
+    workers: Workers | None = None,
 ) -> Result:
     """Run one job in this process.
 
@@ -39,6 +40,7 @@ def run_job(
         options: those of the batch; its `progress` is not used here.
         progress: is called with the fraction of the job that is done.
         before_run: is called with the plan before any sample is read; it may wait until there is enough memory.
+        workers: the workers of a cluster, who make the regions of an output that has them.
     """
     started = time.perf_counter()
     skips_existing = options.existing is Existing.SKIP
@@ -55,7 +57,7 @@ def run_job(
                     options.planned(result)
                 if before_run is not None:
                     before_run(plan)
-                result = _run(result, plan, source, options, progress)
+                result = _run(result, plan, source, options, progress, workers)
     except Exception as failure:
         error = as_failure(failure, job.input, "choose a smaller output")
     if isinstance(error, OutputError) and skips_existing and _output_exists(job):
@@ -66,7 +68,7 @@ def run_job(
 
 
 def _output_exists(job: Job) -> bool:
-    return all(os.path.exists(part) for part in formats.parts(job.output))  # noqa: PTH110 pathlib raises for odd names
+    return all(formats.exists(part) for part in formats.parts(job.output))
 
 
 def _with_plan(result: Result, plan: Plan) -> Result:
@@ -84,9 +86,16 @@ def _with_plan(result: Result, plan: Plan) -> Result:
 
 
 def _run(
-    planned: Result, plan: Plan, source: Source, options: ExecutionOptions, progress: Callable[[float], None] | None
+    planned: Result,
+    plan: Plan,
+    source: Source,
+    options: ExecutionOptions,
+    progress: Callable[[float], None] | None,
+    workers: Workers | None,
 ) -> Result:
     threads = plan.request.threads or available_cores()  # in a batch, fewer than the plan assumed
+    if plan.regions:
+        threads = min(threads, plan.threads)  # which memory may limit
     tap = None
     check: Callable[[Plan, Path], None] | None = None
     if options.thumbnails:
@@ -98,7 +107,8 @@ def _run(
 
         check = verify
     plan = plan._replace(threads=threads)
-    written = run_plan(plan, source, overwrite=options.existing.replaces, progress=progress, tap=tap, check=check)
+    overwrite = options.existing.replaces
+    written = run_plan(plan, source, overwrite=overwrite, progress=progress, tap=tap, check=check, workers=workers)
     thumbnails = None if tap is None else tap.thumbnails()
     warnings = tuple(dict.fromkeys((*planned.warnings, *source.warnings)))  # some are found while samples are read
     return planned._replace(status="done", bytes=written, thumbnails=thumbnails, warnings=warnings)

@@ -24,7 +24,7 @@ from .settings import Settings, make_settings, variables_in_use
 from .spelling import unknown_option, with_bare_values
 
 if TYPE_CHECKING:
-    from ..batch.job import Job
+    from ..batch.job import ExecutionOptions, Job
     from ..batch.make import Batch
     from ..batch.naming import Template
     from ..batch.pairs import Pair
@@ -215,7 +215,17 @@ def _results(settings: Settings, request: Request, jobs: Sequence[Job], console:
         progress=console.progress,
         planned=console.plan if settings.verbose and not settings.dry_run else None,
     )
-    return run_jobs(jobs, options)
+    if settings.cluster is None:
+        return run_jobs(jobs, options)
+    return _cluster_results(settings.cluster, jobs, options)
+
+
+def _cluster_results(address: str, jobs: Sequence[Job], options: ExecutionOptions) -> Generator[Result]:
+    from ..batch.run import run_jobs
+    from ..runtime.cluster import connect
+
+    with connect(address) as workers:
+        yield from run_jobs(jobs, options, workers)
 
 
 def _listeners(settings: Settings, jobs: Sequence[Job], stack: ExitStack) -> Iterator[Callable[[Result], None]]:

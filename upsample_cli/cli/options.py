@@ -307,6 +307,12 @@ running_options = _all_of(
     ),
     _option(
         RUNNING,
+        "--cluster",
+        metavar="ADDRESS",
+        help="Run on the workers of a Dask scheduler: tcp://HOST:PORT, a scheduler file, or local.",
+    ),
+    _option(
+        RUNNING,
         "--threads",
         metavar="N",
         type=click.IntRange(1),

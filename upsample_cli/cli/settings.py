@@ -41,6 +41,7 @@ class Settings(NamedTuple):
     newer: bool
     dry_run: bool
     jobs: int | None
+    cluster: str | None
     compare: str | None
     region: str | None
     progress: bool | None

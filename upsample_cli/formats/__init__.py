@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
-from ..errors import InputError, RequestError
+from ..errors import InputError, OutputError, RequestError
+from ..runtime.urls import is_url
+from .registry import DIRECTORY_FAMILY, SIGNATURE_BYTES, Family, family_by_content, family_by_suffix, suffix_by_content
 from .registry import FAMILIES as FAMILIES
-from .registry import SIGNATURE_BYTES, Family, family_by_content, family_by_suffix, suffix_by_content
 from .registry import SUFFIXES as SUFFIXES
 
 if TYPE_CHECKING:  # names can be classified without importing NumPy
@@ -34,6 +36,8 @@ def open_source(path: Path, options: ReadOptions) -> Source:
     Raises:
         InputError: the file does not exist, or no family can read it.
     """
+    if is_url(str(path)) or is_directory_file(path):
+        return _module(DIRECTORY_FAMILY).open_source(path, options)
     try:
         if path.is_dir():
             raise InputError("is a directory; -r takes the files in it", path)
@@ -59,7 +63,55 @@ def make_sink(path: Path, headers: Sequence[Header], options: WriteOptions) -> S
     Raises:
         OutputError: the format cannot hold them.
     """
-    return _module(family_by_suffix(path)).make_sink(path, headers, options)
+    family = family_by_suffix(path)
+    if is_url(str(path)) and not family.in_directories:
+        raise OutputError("only Zarr is written to a URL; end the name with .ome.zarr or .zarr", path)
+    return _module(family).make_sink(path, headers, options)
+
+
+def is_directory_file(path: Path) -> bool:
+    """Whether `path` is an existing local directory that counts as one file."""
+    if not path.is_dir():
+        return False
+    from .zarr.store import is_hierarchy  # needed for directories only
+
+    return is_hierarchy(path)
+
+
+def writes_directory(path: Path) -> bool:
+    """Whether outputs with the suffix of `path` are directories."""
+    return family_by_suffix(path).in_directories
+
+
+def exists(path: Path) -> bool:
+    """Whether there is a file, or a hierarchy behind a URL, at `path`."""
+    if not is_url(str(path)):
+        return os.path.exists(path)  # noqa: PTH110 pathlib raises for odd names
+    from .zarr.output import exists as hierarchy_exists  # needed for URLs only
+
+    return hierarchy_exists(path)
+
+
+def identity(path: Path) -> Iterator[str]:
+    """Strings that change when the contents of the input at `path` change."""
+    if is_url(str(path)) or is_directory_file(path):
+        from .zarr.store import open_store
+
+        for key in sorted(open_store(path).keys() or ()):
+            yield repr(key)
+        return
+    for part in parts(path):
+        status = part.stat()
+        yield f"{part} {status.st_size} {status.st_mtime_ns}"
+
+
+def last_change(path: Path) -> int:
+    """The time at which the file, or any part of the directory, at `path` was last written, in nanoseconds."""
+    if not is_directory_file(path):
+        return path.stat().st_mtime_ns
+    from .zarr.store import open_store
+
+    return max((int(key.version) for key in open_store(path).keys() or ()), default=0)
 
 
 def family_of(path: Path) -> str:

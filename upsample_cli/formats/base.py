@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, Protocol, Self, runtime_checkable
+from typing import Any, NamedTuple, Protocol, Self, TypeAlias, runtime_checkable
 
 import numpy as np
 
 from ..core.arrays import Array as Array
 from ..core.arrays import ByteArray as ByteArray
+from ..core.arrays import IndexArray as IndexArray
 from ..errors import OutputError
 from ..geometry import Grid
+
+Box: TypeAlias = Sequence[range]  # of each axis of an array
 
 
 class Header(NamedTuple):
@@ -27,6 +31,7 @@ class Header(NamedTuple):
         icc: the ICC profile of the colours.
         nodata: the value of samples that are missing; None if the file does not state one.
         labels: whether the samples are region labels, which must not be interpolated.
+        labels_of: the number of the image of the same file onto whose grid these labels are resized, or None.
         levels: the shapes of the smaller versions that follow the array in a pyramid, largest first.
         history: ASCII description of the processing, to record in the output; None to record nothing.
         metadata: metadata specific to the family; None for a header of another family.
@@ -41,6 +46,7 @@ class Header(NamedTuple):
     icc: bytes | None = None
     nodata: float | None = None
     labels: bool = False
+    labels_of: int | None = None
     levels: tuple[tuple[int, ...], ...] = ()
     history: str | None = None
     metadata: object = None
@@ -142,6 +148,122 @@ class Sink(Protocol):
         Each array comes in slabs, in C order: that of the first header, its levels where they are wanted, that of the
         second header, and so on. Each must be used up before the next.
         """
+        ...
+
+
+@runtime_checkable
+class BoxSource(Source, Protocol):
+    """A source that reads any part of its array, from several threads at a time.
+
+    Attributes:
+        chunk_shape: the shape of what is decoded at once.
+    """
+
+    @property
+    def chunk_shape(self) -> tuple[int, ...]: ...
+
+    def read_box(self, box: Box) -> Array:
+        """The samples of a box."""
+        ...
+
+    def forget(self) -> None:
+        """Free what is kept for further reads."""
+        ...
+
+
+@runtime_checkable
+class SparseArray(Protocol):
+    """An array of which some parts are not stored, because all their samples have the fill value.
+
+    Attributes:
+        fill_value: of the samples that are not stored.
+        write_shape: the shape of the parts.
+    """
+
+    @property
+    def fill_value(self) -> Any: ...
+
+    @property
+    def write_shape(self) -> tuple[int, ...]: ...
+
+    def stored_chunks(self) -> IndexArray | None:
+        """The indices of the parts that are stored, shape (parts, axes); None if that is unknown."""
+        ...
+
+
+class BoxArray(Protocol):
+    """One array of an unfinished output."""
+
+    @property
+    def chunk_shape(self) -> tuple[int, ...]: ...
+
+    def read_box(self, box: Box) -> Array:
+        """The samples of a box that has been written."""
+        ...
+
+    def forget(self) -> None:
+        """Free what is kept for further reads."""
+        ...
+
+    def write_box(self, box: Box, samples: Array) -> None:
+        """Write a box of whole shards."""
+        ...
+
+
+class BoxOutput(Protocol):
+    """An unfinished output, which a later run can continue.
+
+    Attributes:
+        location: where it lies until it is complete.
+        arrays: every level of every image, in order.
+    """
+
+    location: str
+
+    @property
+    def arrays(self) -> Sequence[BoxArray]: ...
+
+    def is_done(self, array: int, position: int) -> bool:
+        """Whether the region at a position of the order is complete."""
+        ...
+
+    def mark(self, array: int, position: int) -> None:
+        """Note that a region is complete."""
+        ...
+
+    def finish(self) -> int:
+        """Write the metadata, and return the number of bytes stored."""
+        ...
+
+
+@runtime_checkable
+class BoxSink(Sink, Protocol):
+    """A sink that is written in boxes, in any order, and makes the levels of a pyramid from each other."""
+
+    def level_shapes(self, number: int) -> Sequence[tuple[int, ...]]:
+        """The shapes of the smaller levels of an image."""
+        ...
+
+    def write_shapes(self, number: int) -> Sequence[tuple[int, ...]]:
+        """For each level of an image, the largest first, the shape of its shards."""
+        ...
+
+    def begin(self, fingerprint: str, overwrite: bool) -> AbstractContextManager[BoxOutput]:
+        """Open the output. It gets its final name when the block ends, unless by an exception.
+
+        Args:
+            fingerprint: is equal if and only if input, options and version are the same; an unfinished output with the
+                same one is continued.
+            overwrite: whether the output may replace one that exists.
+
+        Raises:
+            OutputError: another process is writing it.
+            FileExistsError: it exists, and `overwrite` is false.
+        """
+        ...
+
+    def stored_arrays(self, location: str) -> Sequence[BoxArray]:
+        """The arrays of the unfinished output at `location`, for a worker on another machine."""
         ...
 
 

@@ -36,6 +36,7 @@ class Family(NamedTuple):
         signatures: how such files are recognised by content.
         by_name: whether files are opened by suffix alone, because they may be compressed or in two parts.
         several: whether one file may hold several images.
+        in_directories: whether a "file" is a directory, or several objects behind a URL.
     """
 
     module: str
@@ -43,9 +44,11 @@ class Family(NamedTuple):
     signatures: tuple[Signature, ...]
     by_name: bool = False
     several: bool = False
+    in_directories: bool = False
 
 
 FAMILIES = (  # in the order in which they are tried
+    Family("zarr", (".ome.zarr", ".zarr"), (), by_name=True, several=True, in_directories=True),
     Family(
         "volume",
         (".nii", ".nii.gz", ".hdr", ".img", ".hdr.gz", ".img.gz", ".mgh", ".mgz"),
@@ -72,6 +75,7 @@ FAMILIES = (  # in the order in which they are tried
         ),
     ),
 )
+DIRECTORY_FAMILY = next(family for family in FAMILIES if family.in_directories)
 COMPRESSED_SUFFIXES = {".nii": ".nii.gz", ".mgh": ".mgz"}  # by the suffix of the content
 SUFFIXES = tuple(suffix for family in FAMILIES for suffix in family.suffixes if suffix)
 HEADER_BYTES = 540  # of the longest header, NIfTI-2's

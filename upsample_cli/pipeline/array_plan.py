@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from typing import Any, NamedTuple, TypeAlias
 
@@ -54,6 +54,7 @@ class ArrayPlan(NamedTuple):
         codec: how samples are converted for the arithmetic.
         source_number: which array of the input file is read, counted from 0.
         source_streams: whether the input can be read in parts.
+        reads_output: which array of the output is read instead, for a level that is made from another; or None.
         inside: for each axis, the output samples that lie within the input.
         outside: the value of all others; None if they repeat the border.
         slab_bytes: size limit of a slab, input and output together; None for the default.
@@ -70,6 +71,7 @@ class ArrayPlan(NamedTuple):
     inside: tuple[range, ...] = ()
     outside: float | None = None
     slab_bytes: int | None = None
+    reads_output: int | None = None
     conversion: SampleConversion | None = None
 
     @property
@@ -177,6 +179,19 @@ class ArrayPlan(NamedTuple):
                 resample(rows, [None, part, *within], out, self.codec, threads)
                 self._fill_outside(slab, out)
                 yield out if self.conversion is None else self.conversion.apply(out)
+
+    def empty_values(self, shape: Sequence[int]) -> Array:
+        """Room for the resampled values of an output box of this shape, before `conversion`."""
+        return np.empty(self._values_shape(tuple(shape)), self._values_dtype)
+
+    def finished(self, values: Array, box: Sequence[range]) -> Array:
+        """The samples of an output box, made from its resampled values: converted, and set outside the input."""
+        if self.outside is not None and self.covered < 1:
+            for axis, (part, rows) in enumerate(zip(self.inside, box, strict=True)):
+                moved = np.moveaxis(values, axis, 0)
+                moved[: max(0, part.start - rows.start)] = self.outside
+                moved[max(0, part.stop - rows.start) :] = self.outside
+        return values if self.conversion is None else self.conversion.apply(values)
 
     @property
     def _values_dtype(self) -> np.dtype[Any]:

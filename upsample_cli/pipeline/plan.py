@@ -12,13 +12,14 @@ from .. import formats
 from ..core.axis_plan import AxisTarget, nearest_shift
 from ..core.modes import Sampling
 from ..core.threads import available_cores
-from ..formats.base import Sink, Source, WriteOptions
+from ..formats.base import BoxSink, BoxSource, Sink, Source, WriteOptions
 from ..geometry import SPATIAL
 from ..runtime.resources import baseline_bytes, check_disk_space, check_memory, default_memory_limit
 from .array_plan import ArrayPlan, array_bytes
 from .conversion import full_range
-from .planning import plan_array, plan_levels
+from .planning import labels_request, labels_targets, plan_array, plan_levels, plan_pyramid
 from .reference_grid import frame_warnings
+from .regions import RegionGrid
 from .request import Request
 from .targets import find_targets, implied_unit
 
@@ -38,6 +39,7 @@ class Plan(NamedTuple):
         threads: number of threads that compute; one more reads, and one more writes.
         resident_bytes: memory of the process, and of inputs that must be decoded whole.
         warnings: what the output will not contain, and other warnings.
+        regions: for each array, how it is cut into boxes; empty for a file that is written row by row.
     """
 
     source_path: Path
@@ -49,6 +51,7 @@ class Plan(NamedTuple):
     threads: int
     resident_bytes: int
     warnings: tuple[str, ...]
+    regions: tuple[RegionGrid, ...] = ()
 
     @property
     def first(self) -> ArrayPlan:
@@ -80,6 +83,8 @@ class Plan(NamedTuple):
     @property
     def memory(self) -> int:
         """The predicted peak of the working memory, in bytes."""
+        if self.regions:
+            return self.resident_bytes + max(grid.memory(self.threads) for grid in self.regions)
         resampling = max(array.memory(self.threads) for array in self.arrays)
         largest = max(array_bytes(image.after) for image in self.images)
         buffered = _buffered_bytes(self.sink, self.arrays)
@@ -96,32 +101,76 @@ def make_plan(request: Request, source: Source, source_path: Path, output_path: 
     """
     sources = [source, *source.others]
     threads, limit = request.threads or available_cores(), request.max_memory or default_memory_limit()
-    targets = [find_targets(request, part.header.grid, source_path) for part in sources]
-    images = [
-        plan_array(request, part, wanted, limit, source_path, number)
-        for number, (part, wanted) in enumerate(zip(sources, targets, strict=True))
-    ]
+    images, targets = _plan_images(request, sources, limit, source_path)
     options = WriteOptions(request.quality, request.compress_level)
     sink = formats.make_sink(output_path, [image.after for image in images], options)
     images = [image if image.source_streams or sink.streams else image.unsliced() for image in images]
-    arrays: list[ArrayPlan] = []
-    for image in images:
-        arrays += [image, *(plan_levels(image, request, source_path) if sink.pyramids else ())]
+    if isinstance(sink, BoxSink):
+        arrays, regions = _plan_regions(request, images, sources, sink, source_path)
+    else:
+        arrays, regions = [], ()
+        for image in images:
+            arrays += [image, *(plan_levels(image, request, source_path) if sink.pyramids else ())]
     resident = baseline_bytes() + sum(part.memory_factor * array_bytes(part.header) for part in sources)
     available = limit - resident - _buffered_bytes(sink, images)
     plan = Plan(
         source_path=source_path,
         output_path=output_path,
         request=request,
-        arrays=tuple(array.fit_memory(available, threads) for array in arrays),
+        arrays=tuple(arrays if regions else (array.fit_memory(available, threads) for array in arrays)),
         images=tuple(images),
         sink=sink,
         threads=threads,
         resident_bytes=math.ceil(resident),
         warnings=_warnings(request, sources, images, targets, sink, source_path),
+        regions=regions,
     )
+    if regions:
+        plan = _with_fewer_threads(plan, limit)
     check_memory(plan.memory, limit, source_path)
-    check_disk_space(plan.output_bytes, sink.compresses, output_path)
+    if not isinstance(source, BoxSource):  # most of whose samples may be absent
+        check_disk_space(plan.output_bytes, sink.compresses, output_path)
+    return plan
+
+
+def _plan_images(
+    request: Request, sources: Sequence[Source], limit: float, path: Path
+) -> tuple[list[ArrayPlan], list[Mapping[str, AxisTarget]]]:
+    """The plan and the targets of each image; label images are placed on the grid of theirs."""
+    images: list[ArrayPlan] = []
+    targets: list[Mapping[str, AxisTarget]] = []
+    for number, part in enumerate(sources):
+        image = part.header.labels_of
+        if image is None:
+            wanted, asked = find_targets(request, part.header.grid, path), request
+        else:
+            wanted = labels_targets(images[image], targets[image], part.header.grid)
+            asked = labels_request(request)
+        images.append(plan_array(asked, part, wanted, limit, path, number))
+        targets.append(wanted)
+    return images, targets
+
+
+def _plan_regions(
+    request: Request, images: Sequence[ArrayPlan], sources: Sequence[Source], sink: BoxSink, path: Path
+) -> tuple[list[ArrayPlan], tuple[RegionGrid, ...]]:
+    """The plans of all levels of all images, and how each is cut into regions."""
+    arrays: list[ArrayPlan] = []
+    regions: list[RegionGrid] = []
+    for number, (image, source) in enumerate(zip(images, sources, strict=True)):
+        asked = request if image.before.labels_of is None else labels_request(request)
+        levels = [image, *plan_pyramid(image, sink.level_shapes(number), len(arrays), asked, path)]
+        for level, shape in zip(levels, sink.write_shapes(number), strict=True):
+            reads_rows = level.reads_output is None and not isinstance(source, BoxSource)
+            regions.append(RegionGrid.of(level, shape, reads_rows))
+        arrays += levels
+    return arrays, tuple(regions)
+
+
+def _with_fewer_threads(plan: Plan, limit: float) -> Plan:
+    """The same plan with so few threads that its memory stays below the limit, if possible."""
+    while plan.threads > 1 and plan.memory > limit:
+        plan = plan._replace(threads=plan.threads - 1)
     return plan
 
 

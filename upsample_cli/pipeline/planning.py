@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,9 +14,10 @@ from .. import formats
 from .._version import __version__
 from ..core.axis_plan import AxisPlan, AxisTarget, max_taps, plan_axes, weight_bytes
 from ..core.dtypes import SampleCodec, label_codec, nodata_codec, numeric_codec, premultiplied_codec
-from ..core.modes import Mode, check_ndim
+from ..core.modes import MODES, Mode, check_ndim
 from ..errors import InputError, RequestError
-from ..formats.base import AdaptableMetadata, Header, Source
+from ..formats.base import AdaptableMetadata, BoxSource, Header, Source
+from ..geometry import Grid
 from ..runtime.resources import check_output_size
 from .array_plan import ArrayPlan
 from .conversion import (
@@ -27,7 +29,7 @@ from .conversion import (
     needs_measuring,
 )
 from .mode import choose_mode, read_options
-from .reference_grid import inside_of
+from .reference_grid import inside_of, matching_target
 from .request import Request
 
 if TYPE_CHECKING:
@@ -55,7 +57,7 @@ def plan_array(
     """
     before = source.header
     mode = choose_mode(request, before.labels)
-    axes = _plan_axes(request, mode, targets, before, limit, path)
+    axes = _plan_axes(request, mode, targets, before, limit, path, isinstance(source, BoxSource))
     grid = before.grid.resampled({name: axis.map for name, axis in axes.items() if axis.matrix is not None})
     history = _history(mode, axes, request) if request.provenance else None
     cropped = any(axis.uncropped is not None for axis in axes.values())
@@ -129,6 +131,61 @@ def plan_levels(image: ArrayPlan, request: Request, path: Path) -> list[ArrayPla
     return levels
 
 
+def plan_pyramid(
+    image: ArrayPlan, shapes: Sequence[tuple[int, ...]], first: int, request: Request, path: Path
+) -> list[ArrayPlan]:
+    """Plan the smaller levels of an image so that each is made from the level before it, antialiased.
+
+    Args:
+        image: the plan for the largest level.
+        shapes: of the smaller levels, largest first.
+        first: the number of the largest level among the arrays of the output.
+        request: the options.
+        path: the input file, for messages.
+    """
+    mode = image.mode.antialiased() if image.mode.antialias_kernel is not None else image.mode
+    levels = []
+    before = image.after
+    for number, shape in enumerate(shapes):
+        grid = before.grid
+        pairs = zip(grid.axes, shape, strict=True)
+        axes = [
+            plan_axes([axis.size], [AxisTarget(size)], mode, False, before.dtype)[0]
+            if size != axis.size
+            else AxisPlan.unchanged(size)
+            for axis, size in pairs
+        ]
+        after = before._replace(grid=grid.resized(shape), levels=())
+        codec = _codec(before, mode, axes, request, path, None)
+        made = ArrayPlan(before, after, mode, tuple(axes), codec, image.source_number, True)
+        levels.append(made._replace(reads_output=first + number, inside=tuple(map(range, shape))))
+        before = after
+    return levels
+
+
+def labels_request(request: Request) -> Request:
+    """The request for the label images of a file: mode ``label``, unless the mode keeps values anyway."""
+    if request.mode is not None and MODES[request.mode].preserves_values:
+        return request
+    return replace(request, mode="label", antialias=False, linear_light=False)
+
+
+def labels_targets(image: ArrayPlan, wanted: Mapping[str, AxisTarget], grid: Grid) -> dict[str, AxisTarget]:
+    """Targets that place a label image on the output grid of its image.
+
+    Args:
+        image: the plan for the image.
+        wanted: the targets of the image.
+        grid: of the label image.
+    """
+    plans = dict(zip(image.before.grid.names, image.axes, strict=True))
+    return {
+        name: matching_target(plans[name], target, grid[name].size)
+        for name, target in wanted.items()
+        if name in grid.names
+    }
+
+
 def transfer_curves_of(header: Header) -> Sequence[Curve]:
     """The transfer curve of each colour channel: from the ICC profile, or else that of sRGB.
 
@@ -150,7 +207,13 @@ def transfer_curves_of(header: Header) -> Sequence[Curve]:
 
 
 def _plan_axes(
-    request: Request, mode: Mode, targets: Mapping[str, AxisTarget], header: Header, limit: float, path: Path
+    request: Request,
+    mode: Mode,
+    targets: Mapping[str, AxisTarget],
+    header: Header,
+    limit: float,
+    path: Path,
+    sparse: bool,
 ) -> dict[str, AxisPlan]:
     """The plans of the axes that are addressed, by name."""
     addressed = [axis for axis in header.grid.axes if axis.name in targets]
@@ -160,7 +223,7 @@ def _plan_axes(
         raise InputError(f"has an empty axis: {'×'.join(map(str, header.grid.shape))}", path)
     sizes = [targets[axis.name].size if axis.name in targets else axis.size for axis in header.grid.axes]
     weights = sum(weight_bytes(mode, axis.size, targets[axis.name].size) for axis in addressed)
-    check_output_size(math.prod(sizes) * header.dtype.itemsize, weights, limit, path)
+    check_output_size(math.prod(sizes) * header.dtype.itemsize, weights, limit, path, sparse)
     in_order = [targets[axis.name] for axis in addressed]
     try:
         plans = plan_axes([axis.size for axis in addressed], in_order, mode, request.align_corners, header.dtype)

@@ -6,7 +6,6 @@ from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
 from functools import partial
 from pathlib import Path
-from typing import Protocol
 
 from .. import formats
 from ..errors import OutputError
@@ -14,23 +13,10 @@ from ..formats.base import Array, Source
 from ..runtime.atomic import AtomicOutput, resolve_link
 from ..runtime.prefetch import prefetch
 from ..runtime.signals import raise_if_signalled
+from ..runtime.workers import Workers
 from .plan import Plan
-
-
-class SampleTap(Protocol):
-    """Sees the samples of a file's first array while it is resized.
-
-    Rows are those of the array whose axes up to and including `axis` are merged into one; `start` is the number of the
-    first row.
-    """
-
-    def see_input(self, axis: int, start: int, rows: Array) -> None:
-        """Called with everything that is read."""
-        ...
-
-    def see_output(self, axis: int, start: int, rows: Array) -> None:
-        """Called with everything that is written."""
-        ...
+from .region_run import run_regions
+from .tap import SampleTap as SampleTap
 
 
 def run_plan(
@@ -41,6 +27,7 @@ def run_plan(
     progress: Callable[[float], None] | None = None,
     tap: SampleTap | None = None,
     check: Callable[[Plan, Path], None] | None = None,
+    workers: Workers | None = None,
 ) -> int:
     """Carry out `plan`. The output appears under its final name when it is complete, or not at all.
 
@@ -51,6 +38,7 @@ def run_plan(
         progress: is called after each slab with the fraction of the output that has been written.
         tap: sees the samples of the first array.
         check: is called with the plan and the complete temporary file, and raises to withhold the output.
+        workers: the workers of a cluster, who make the regions of an output that has them; None for threads.
 
     Returns:
         The size of the output in bytes.
@@ -60,6 +48,8 @@ def run_plan(
         OutputError: the output cannot be written.
     """
     try:
+        if plan.regions:
+            return run_regions(plan, source, overwrite, progress, workers, tap, check)
         targets = formats.parts(resolve_link(plan.output_path))
         suffixes = [formats.split_name(target)[1] for target in targets]
         with AtomicOutput(targets, suffixes, create_folders=True) as output:

@@ -68,7 +68,7 @@ class AtomicOutput:
             for path in self.paths:
                 descriptor = self._create(path)
                 self._locks.append(descriptor)
-                _try_lock(descriptor)
+                try_lock(descriptor)
         except BaseException:
             self.__exit__(None, None, None)
             raise
@@ -166,13 +166,13 @@ def _remove_if_unlocked(path: Path) -> None:
         return
     descriptor = os.open(path, os.O_RDWR)
     try:
-        if _try_lock(descriptor):
+        if try_lock(descriptor):
             path.unlink()
     finally:
         os.close(descriptor)
 
 
-def _try_lock(descriptor: int) -> bool:
+def try_lock(descriptor: int) -> bool:
     """Lock a file until its descriptor is closed or the process ends; False if another process holds the lock."""
     if fcntl is None:
         return False

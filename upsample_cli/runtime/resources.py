@@ -20,7 +20,9 @@ _LARGEST_OUTPUT_BYTES = 2**44  # 16 TiB
 _LARGEST_COMPRESSION_RATIO = 20  # assumed when free disk space is checked
 
 
-def check_output_size(output_bytes: int, weight_bytes: int, memory_limit: float, path: Path) -> None:
+def check_output_size(
+    output_bytes: int, weight_bytes: int, memory_limit: float, path: Path, sparse: bool = False
+) -> None:
     """Refuse an output that no machine could hold, or axes whose weights alone exceed the memory limit.
 
     Args:
@@ -28,11 +30,12 @@ def check_output_size(output_bytes: int, weight_bytes: int, memory_limit: float,
         weight_bytes: memory that the weights of all resized axes take.
         memory_limit: bytes of working memory.
         path: the file, for the message.
+        sparse: whether most of the samples may be absent, so that their number says nothing.
 
     Raises:
         RequestError: with the number of bytes.
     """
-    if output_bytes > _LARGEST_OUTPUT_BYTES or weight_bytes > memory_limit:
+    if (output_bytes > _LARGEST_OUTPUT_BYTES and not sparse) or weight_bytes > memory_limit:
         needed, weights = format_bytes(output_bytes), format_bytes(weight_bytes)
         raise RequestError(
             f"the output would need {needed}, and {weights} of weights in memory; choose a smaller output", path

@@ -1,0 +1,283 @@
+"""Carrying out a plan region by region, by threads of this process or by the workers of a cluster."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import math
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
+from dataclasses import replace
+from itertools import islice, product
+from pathlib import Path
+from typing import NamedTuple, cast
+
+import numpy as np
+
+from .. import formats
+from .._version import __version__
+from ..core.resample import resample
+from ..core.threads import available_cores
+from ..errors import InputError
+from ..formats.base import Array, Box, BoxArray, BoxOutput, BoxSink, BoxSource, Source, SparseArray
+from ..runtime.signals import raise_if_signalled
+from ..runtime.urls import as_path, is_url
+from ..runtime.workers import LocalThreads, Workers
+from .array_plan import array_bytes
+from .opening import open_input
+from .plan import Plan, make_plan
+from .regions import RegionGrid, is_constant_safe
+from .request import Request
+from .tap import SampleTap
+
+_RETRIES = 4  # of a region whose object store answers with an error
+_FIRST_WAIT_SECONDS = 0.5  # before the first of them; twice as long before the next
+_FINAL_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOENT, errno.ENOTDIR}
+_SHOWN_BYTES = 256 << 20  # of the largest array that is read once more for the report
+_TASK_BYTES = 32 << 20  # of output that a worker of a cluster makes before it reports
+
+
+class Region(NamedTuple):
+    """One region.
+
+    Attributes:
+        array: the number of its array among those of the output.
+        position: its position in the order of the array's regions.
+        box: its samples.
+        rows: the input from which it is computed, if that has been read already.
+    """
+
+    array: int
+    position: int
+    box: Box
+    rows: Array | None = None
+
+
+class ClusterTask(NamedTuple):
+    """Some regions, and all that a worker on another machine needs to know of them."""
+
+    source_path: Path
+    output_path: Path
+    request: Request
+    location: str
+    regions: tuple[Region, ...]
+
+
+_kept: list[tuple[ClusterTask, tuple[Plan, Source, Sequence[BoxArray]]]] = []  # what a worker has open, at most one
+
+
+class RegionWork:
+    """Reads, resamples and writes regions. Threads may share it."""
+
+    def __init__(self, plan: Plan, source: Source, arrays: Sequence[BoxArray], threads: int = 1) -> None:
+        """Work on the regions of `plan` with `threads` threads for each."""
+        self._plan, self._sources, self._arrays = plan, [source, *source.others], arrays
+        self._threads = threads
+        self._is_remote = is_url(str(plan.source_path)) or is_url(str(plan.output_path))
+
+    def run(self, region: Region) -> None:
+        """Make one region.
+
+        Raises:
+            InputError: the input cannot be read.
+            OSError: the output cannot be written.
+        """
+        for wait in [_FIRST_WAIT_SECONDS * 2**n for n in range(_RETRIES)] if self._is_remote else []:
+            try:
+                return self._make(region)
+            except OSError as error:
+                if error.errno in _FINAL_ERRORS or isinstance(error, (PermissionError, FileNotFoundError)):
+                    raise
+                time.sleep(wait)
+        return self._make(region)
+
+    def _make(self, region: Region) -> None:
+        plan, grid = self._plan.arrays[region.array], self._plan.regions[region.array]
+        reads = grid.reads(region.box)
+        rows = self._read(region.array, reads) if region.rows is None else region.rows
+        out = plan.empty_values([len(part) for part in region.box])
+        matrices = [
+            None if axis.matrix is None else axis.matrix.row_slice(part.start, part.stop)
+            for axis, part in zip(plan.axes, region.box, strict=True)
+        ]
+        resample(rows, matrices, out, plan.codec, self._threads)
+        self._arrays[region.array].write_box(region.box, plan.finished(out, region.box))
+
+    def _read(self, number: int, reads: Box) -> Array:
+        plan = self._plan.arrays[number]
+        if plan.reads_output is not None:
+            return self._arrays[plan.reads_output].read_box(reads)
+        try:
+            return cast(BoxSource, self._sources[plan.source_number]).read_box(reads)
+        except OSError as error:
+            if self._is_remote:
+                raise
+            raise InputError(f"cannot be read: {error.strerror or error}", self._plan.source_path) from error
+        except (ValueError, RuntimeError, TypeError) as error:  # of codecs, for damaged chunks
+            raise InputError(f"has a damaged chunk: {error}", self._plan.source_path) from error
+
+
+def run_regions(
+    plan: Plan,
+    source: Source,
+    overwrite: bool,
+    progress: Callable[[float], None] | None = None,
+    workers: Workers | None = None,
+    tap: SampleTap | None = None,
+    check: Callable[[Plan, Path], None] | None = None,
+) -> int:
+    """Carry out a plan that is cut into regions; see `run_plan`.
+
+    Args:
+        plan: the plan.
+        source: the open input.
+        overwrite: whether the output may replace one that exists.
+        progress: is called with the fraction of the output that has been written.
+        workers: the workers of a cluster, or None for threads of this process.
+        tap: sees the samples of the first array, if they are few enough to be read once more.
+        check: is called with the plan and the complete output before that gets its final name.
+    """
+    sink = cast(BoxSink, plan.sink)
+    with sink.begin(_fingerprint(plan), overwrite) as output:
+        written = 0.0
+        for number, grid in enumerate(plan.regions):
+            regions = _pending(number, grid, source, output)
+            if workers is not None and not grid.reads_rows:
+                made = _on_cluster(plan, output, regions, workers)
+            else:
+                made = _on_threads(plan, source, output, regions, number)
+            samples = math.prod(grid.plan.after.grid.shape) * grid.plan.after.dtype.itemsize
+            share = samples / max(1, plan.output_bytes)
+            with closing(made):
+                for region in made:
+                    output.mark(number, region.position)
+                    raise_if_signalled()
+                    if progress is not None:
+                        progress(min(1.0, written + share * (region.position + 1) / len(grid)))
+            written += share
+            _forget(grid, source, output)
+        size = output.finish()
+        if tap is not None:
+            _show(tap, plan, source, output)
+        if check is not None:
+            check(plan, as_path(output.location))
+    if progress is not None:
+        progress(1.0)
+    return size
+
+
+def _forget(grid: RegionGrid, source: Source, output: BoxOutput) -> None:
+    """Free the decoded chunks of the array that has just been read."""
+    if grid.plan.reads_output is not None:
+        output.arrays[grid.plan.reads_output].forget()
+    elif isinstance(read := [source, *source.others][grid.plan.source_number], BoxSource):
+        read.forget()
+
+
+def _pending(number: int, grid: RegionGrid, source: Source, output: BoxOutput) -> Iterator[Region]:
+    """The regions of an array that are still to be made, in order."""
+    for position, index in enumerate(_wanted(grid, source, output)):
+        if not output.is_done(number, position):
+            box = grid.box(index)
+            rows = None
+            if grid.reads_rows:
+                sources = [source, *source.others]
+                rows = _rows(grid, sources[grid.plan.source_number], grid.reads(box))
+            yield Region(number, position, box, rows)
+
+
+def _wanted(grid: RegionGrid, source: Source, output: BoxOutput) -> Iterator[tuple[int, ...]]:
+    """The positions of all regions that hold more than the fill value."""
+    from_output = grid.plan.reads_output
+    read = [source, *source.others][grid.plan.source_number] if from_output is None else output.arrays[from_output]
+    if not isinstance(read, SparseArray) or not is_constant_safe(grid.plan, read.fill_value):
+        return grid.indices()
+    stored = read.stored_chunks()
+    if stored is None:
+        return grid.indices()
+    found = grid.reading(stored, read.write_shape)
+    return grid.indices() if len(found) == len(grid) else grid.ordered(found)
+
+
+def _rows(grid: RegionGrid, source: Source, reads: Box) -> Array:
+    """What a region reads of a source that gives rows in order."""
+    axis, shape = grid.plan.slab_axis, grid.plan.before.grid.shape
+    parts = []
+    for lead in product(*reads[:axis]):
+        start = int(np.ravel_multi_index(lead, shape[:axis])) * shape[axis] if axis else 0
+        parts.append(source.read(axis, start + reads[axis].start, start + reads[axis].stop))
+    rows = parts[0] if len(parts) == 1 else np.concatenate(parts)
+    rows = rows.reshape(*(len(part) for part in reads[: axis + 1]), *shape[axis + 1 :])
+    inner = tuple(slice(part.start, part.stop) for part in reads[axis + 1 :])
+    return rows[(slice(None),) * (axis + 1) + inner]
+
+
+def _on_threads(
+    plan: Plan, source: Source, output: BoxOutput, regions: Iterator[Region], number: int
+) -> Generator[Region]:
+    parallel = max(1, min(plan.threads, len(plan.regions[number])))
+    work = RegionWork(plan, source, output.arrays, max(1, plan.threads // parallel))
+    with closing(LocalThreads(parallel).run(work.run, regions)) as results:
+        for region, error in results:
+            if error is not None:
+                raise error
+            yield region._replace(rows=None)
+
+
+def _on_cluster(plan: Plan, output: BoxOutput, regions: Iterator[Region], workers: Workers) -> Generator[Region]:
+    request = replace(plan.request, verify=False)
+
+    def tasks() -> Iterator[ClusterTask]:
+        size = max(1, _TASK_BYTES // max(1, math.prod(plan.regions[0].shape_within)))
+        while part := tuple(islice(regions, size)):
+            yield ClusterTask(plan.source_path, plan.output_path, request, output.location, part)
+
+    with closing(workers.run(run_cluster_task, tasks())) as results:
+        for task, error in results:
+            if isinstance(error, Exception):
+                raise error
+            yield from task.regions
+
+
+def run_cluster_task(task: ClusterTask) -> None:
+    """Make the regions of a task in a worker of a cluster, with all its threads."""
+    plan, source, arrays = _opened(task)
+    threads = available_cores()
+    work = RegionWork(plan, source, arrays)
+    with closing(LocalThreads(threads).run(work.run, task.regions)) as results:
+        for _, error in results:
+            if error is not None:
+                raise error
+
+
+def _opened(task: ClusterTask) -> tuple[Plan, Source, Sequence[BoxArray]]:
+    """The plan that the client has made as well, with everything opened; kept for the next task."""
+    key = task._replace(regions=())
+    if not _kept or _kept[0][0] != key:
+        source = open_input(task.source_path, task.request)
+        plan = make_plan(task.request, source, task.source_path, task.output_path)
+        _kept[:] = [(key, (plan, source, cast(BoxSink, plan.sink).stored_arrays(task.location)))]
+    return _kept[0][1]
+
+
+def _show(tap: SampleTap, plan: Plan, source: Source, output: BoxOutput) -> None:
+    """Read the first array before and after once more for a preview, unless it is large."""
+    first = plan.first
+    if max(array_bytes(first.before), array_bytes(first.after)) > _SHOWN_BYTES or not isinstance(source, BoxSource):
+        return
+    whole = [range(size) for size in first.after.grid.shape[1:]]
+    for row in range(first.before.grid.shape[0]):
+        tap.see_input(0, row, source.read(0, row, row + 1))
+    for row in range(first.after.grid.shape[0]):
+        tap.see_output(0, row, output.arrays[0].read_box((range(row, row + 1), *whole)))
+
+
+def _fingerprint(plan: Plan) -> str:
+    """Hexadecimal digits that are equal if and only if input, options and version are."""
+    request = replace(plan.request, threads=None, max_memory=None, verify=False)
+    words = (__version__, request, [grid.shape for grid in plan.regions], str(plan.source_path.absolute()))
+    digest = hashlib.sha256(repr(words).encode(errors="surrogateescape"))
+    for part in formats.identity(plan.source_path):
+        digest.update(part.encode(errors="surrogateescape"))
+    return digest.hexdigest()
