@@ -135,7 +135,7 @@ def test_odd_names_in_trees_and_lists(oddly_named, folder):
     (folder / "in" / "broken\n.npy").touch()
     run(folder, "-r", "in", "--scale", 2, "-o", "found", "--failed-to", "failed", "-q", code=5)
     assert names_in(folder / "found") == names
-    assert (folder / "failed").read_bytes() == b"in/broken\n.npy\0"
+    assert (folder / "failed").read_bytes() == b"in/./broken\n.npy\0"
     listed = subprocess.run(["find", "in", "-type", "f", "-print0"], cwd=folder, capture_output=True, check=True).stdout
     run(folder, "--files-from", "-", "--scale", 2, "-o", "listed", "-q", code=5, input=listed)
     assert listing(folder / "listed") == listing(folder / "found")

@@ -14,7 +14,7 @@ from PIL import Image
 from tests.docs.pages import PAGES, README, ROOT, blocks, commands, rows, section, text_of
 from tests.process_helpers import environment
 
-EXAMPLES = [page for page in PAGES if blocks(text_of(page), "python")]
+EXAMPLES = [page for page in PAGES if any(">>>" in block for block in blocks(text_of(page), "python"))]
 CONSOLES = [page for page in PAGES if blocks(text_of(page), "console")]
 SAMPLES = ROOT / "sample_data"
 LIBRARY, WITH_TORCH = ROOT / "docs" / "library.md", "PyTorch tensors"

@@ -23,7 +23,7 @@ def exif_block():
 
 
 def jpeg(path):
-    resources = b"8BIM" + struct.pack(">H", 0x0404) + bytes(2) + struct.pack(">I", 4) + b"text"
+    resources = b"8BIM" + struct.pack(">H", 0x0404) + bytes(2) + struct.pack(">I", 12) + b"\x1c\x02\x78\0\x07caption"
     Image.fromarray(samples((8, 9, 3))).save(path, exif=exif_block(), xmp=XMP, dpi=(300, 150))
     data = path.read_bytes()
     segment = b"Photoshop 3.0\0" + resources

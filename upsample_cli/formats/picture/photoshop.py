@@ -9,6 +9,7 @@ from ...geometry import INCH
 
 PREFIX = b"Photoshop 3.0\0"
 _RESOLUTION, _THUMBNAILS = 0x03ED, (0x0409, 0x040C)
+IPTC = 0x0404
 _PIXEL_POSITIONS = (0x0408, 0x041A)  # guides and slices, whose positions resizing invalidates
 _PER_INCH, _PER_CENTIMETRE = 1, 2
 
@@ -40,6 +41,11 @@ def updated(resources: bytes, dpi: tuple[float, float] | None) -> bytes:
 def has_positions(resources: bytes) -> bool:
     """Whether there are guides or slices, which `updated` drops."""
     return any(resource_id in _PIXEL_POSITIONS for resource_id, _, _ in _iter_resources(resources))
+
+
+def resource(resources: bytes, wanted: int) -> bytes:
+    """The content of the first resource of a number, or b""."""
+    return next((data for resource_id, _, data in _iter_resources(resources) if resource_id == wanted), b"")
 
 
 def _iter_resources(data: bytes) -> Iterator[tuple[int, bytes, bytes]]:

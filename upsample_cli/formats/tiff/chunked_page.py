@@ -64,6 +64,8 @@ class ChunkedPage:
         self._jpeg = {"jpegtables": page.jpegtables, "jpegheader": self._keyframe.jpegheader}
         self._band: tuple[int, Array] | None = None  # number and lines of the band that was decoded last
         file = page.parent.filehandle
+        if len(page.dataoffsets) != len(page.databytecounts):
+            raise ValueError("its tags give different numbers of strips or tiles")
         end = max(map(sum, zip(page.dataoffsets, page.databytecounts, strict=True)), default=0)
         if file.size < end:
             raise ValueError(f"{file.size:,} bytes instead of {end:,}")

@@ -15,6 +15,7 @@ SUB_IFDS = 330
 _INTEGERS = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
 _MAX_ENTRIES = 4096  # more are a sign of damage
 _LONG, _LONG8 = 4, 16
+_MAX_OFFSET = 2**62  # beyond it, seeking raises OverflowError
 
 
 class Layout(NamedTuple):
@@ -134,6 +135,8 @@ def read_directory(file: BinaryIO, offset: int, link: int, layout: Layout) -> Di
 
 def len_of_directory(file: BinaryIO, offset: int, layout: Layout) -> int:
     """The number of entries of the directory at `offset`; leaves the position of `file` at the first of them."""
+    if offset > _MAX_OFFSET:
+        return 0
     file.seek(offset)
     start = file.read(layout.entry_count.size)
     return int(layout.entry_count.unpack(start)[0]) if len(start) == layout.entry_count.size else 0
@@ -258,6 +261,8 @@ def _read_at(file: BinaryIO, position: int, layout: Layout) -> bytes:
 def _read_up_to(file: BinaryIO, position: int, size: int) -> bytes:
     """At most `size` bytes; a damaged size must not become an allocation."""
     available = max(0, file.seek(0, os.SEEK_END) - position)
+    if not available:
+        return b""
     file.seek(position)
     return file.read(min(size, available))
 

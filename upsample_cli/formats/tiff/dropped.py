@@ -8,6 +8,7 @@ from tifffile import EXTRASAMPLE
 from . import imagej, tags
 from .metadata import Metadata
 
+_PAGE_NUMBER = 297
 _DEFAULTS = {274: 1}  # by the number of the tag: Orientation, which is upright
 
 
@@ -59,5 +60,5 @@ def foreign_items(page: tifffile.TiffPage, metadata: Metadata, levels: tuple[tup
 
 
 def _is_default(page: tifffile.TiffPage, code: int) -> bool:
-    """Whether a tag says what holds for files without it."""
-    return code in _DEFAULTS and page.tags.valueof(code) == _DEFAULTS[code]
+    """Whether a tag says nothing that is lost: a default, or which of several pages this is."""
+    return code == _PAGE_NUMBER or (code in _DEFAULTS and page.tags.valueof(code) == _DEFAULTS[code])

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ..picture.model import Palette, PictureInfo
 
 _XMP, _PHOTOSHOP, _DESCRIPTION, _SOFTWARE = 700, 34377, 270, 305
-_BYTE = 1
+_IPTC, _BYTE, _UNDEFINED = 33723, 1, 7
 
 
 def with_picture_metadata(header: Header, info: PictureInfo, metadata: Metadata) -> tuple[Header, Metadata]:
@@ -28,6 +28,8 @@ def with_picture_metadata(header: Header, info: PictureInfo, metadata: Metadata)
         The header without the foreign items that TIFF holds, and the metadata. Indices of a palette with transparent
         entries are replaced by colours, because TIFF has no such palettes.
     """
+    from ..picture import photoshop  # rarely needed
+
     kept = ["EXIF", "XMP", "the palette", "Photoshop's resources"]
     picture = info.metadata
     if picture.exif:
@@ -39,6 +41,8 @@ def with_picture_metadata(header: Header, info: PictureInfo, metadata: Metadata)
     own = [Tag(_XMP, _BYTE, len(picture.xmp), picture.xmp, True)] if picture.xmp else []
     resources = getattr(picture.native, "photoshop", b"")
     own += [Tag(_PHOTOSHOP, _BYTE, len(resources), resources, True)] if resources else []
+    iptc = photoshop.resource(resources, photoshop.IPTC)
+    own += [Tag(_IPTC, _UNDEFINED, len(iptc), iptc, True)] if iptc else []  # where readers of TIFF look for it
     codes = {tag.code for tag in own}
     metadata = replace(metadata, tags=(*(tag for tag in metadata.tags if tag.code not in codes), *own))
     header = header._replace(foreign_items=tuple(item for item in header.foreign_items if item not in kept))

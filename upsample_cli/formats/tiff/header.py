@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import tifffile
-from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC, PREDICTOR, RESUNIT
+from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC, PLANARCONFIG, PREDICTOR, RESUNIT
 
 from ...errors import InputError, RequestError
 from ...geometry import RASTER, Axis, Grid
@@ -85,7 +85,7 @@ def _read_series_info(
         alpha=axes[-1].name == "s" and tuple(page.extrasamples) == (EXTRASAMPLE.UNASSALPHA,),
         colours=colours.colour_space(page, metadata.layout.photometric),
         icc=page.tags.valueof(_ICC),
-        nodata=_nodata(page, conversion.dtype, warnings),
+        nodata=_nodata(page, conversion, warnings),
         levels=tuple(_converted_shape(level, page, conversion) for level in levels),
         metadata=metadata,
         foreign_items=foreign_items(page, metadata, levels),
@@ -125,10 +125,11 @@ def _converted_shape(shape: tuple[int, ...], page: tifffile.TiffPage, conversion
     return (*(shape[:-1] if page.samplesperpixel > 1 else shape), conversion.channels)
 
 
-def _nodata(page: tifffile.TiffPage, dtype: np.dtype[Any], warnings: list[str]) -> float | None:
-    """The value of missing samples according to GDAL, if samples of the type can have it."""
-    if _GDAL_NODATA not in page.tags:
+def _nodata(page: tifffile.TiffPage, conversion: Conversion, warnings: list[str]) -> float | None:
+    """The value of missing samples according to GDAL, if converted samples can have it."""
+    if _GDAL_NODATA not in page.tags or conversion.channels is not None or conversion.bits is not None:
         return None
+    dtype = conversion.dtype
     text = str(page.tags.valueof(_GDAL_NODATA)).strip(" \0")
     try:
         value = float(text)
@@ -150,6 +151,8 @@ def _unsupported(series: tifffile.TiffPageSeries) -> str | None:
         return f"samples of type {series.dtype}, which are not supported"
     if page.compression not in tifffile.TIFF.DECOMPRESSORS:
         return f"samples in {COMPRESSION(page.compression).name} compression, which is not supported"
+    if page.planarconfig not in tuple(PLANARCONFIG):
+        return f"samples in the planar configuration {page.planarconfig}, which does not exist"
     formats = page.tags.valueof("SampleFormat")
     if isinstance(formats, tuple) and len(set(formats)) > 1:
         return "samples of several types in a pixel, which are not supported"

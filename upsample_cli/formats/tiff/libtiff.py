@@ -33,5 +33,7 @@ def decode(path: Path, page: tifffile.TiffPage) -> Array:
         pixels = imagecodecs.tiff_decode(path.read_bytes(), index=index, asrgb=True)
     except imagecodecs.TiffError as error:
         raise ValueError(str(error)) from error
+    except (IndexError, TypeError) as error:
+        raise ValueError("it finds no such page") from error
     rgb: Array = pixels[..., :3]
     return rgb

@@ -25,6 +25,7 @@ from .header import SeriesInfo, read_series_info
 from .series import Image, images_of
 
 _LAB_SAMPLES = 3
+_ABOUT_PYTHON = (LookupError, TypeError, AttributeError, AssertionError)  # whose texts tell users nothing
 _LIBTIFF_MEMORY = 2.4  # the pixels with alpha, the file, and the pixels without it
 _ESSENTIAL_TAGS = frozenset(  # of the samples, and the description that tells of their axes
     (256, 257, 258, 259, 262, 270, 273, 277, 278, 279, 320, 322, 323, 324, 325, 330, 338, 339, 347)
@@ -128,8 +129,9 @@ class TiffSource:
             return self._decoded(number, start, stop)
         except MemoryError:
             raise
-        except Exception as error:
-            raise InputError(f"is truncated or damaged: {error}", self._path) from error
+        except Exception as error:  # codecs raise various exceptions for damaged data
+            reason = "" if isinstance(error, _ABOUT_PYTHON) else f": {error}"
+            raise InputError(f"is truncated or damaged{reason}", self._path) from error
 
     def _decoded(self, number: int, start: int, stop: int) -> Array:
         if self._chunked_page is None or self._chunked_page.number != number:
@@ -211,7 +213,8 @@ def _selected(images: list[Image], options: ReadOptions, path: Path) -> list[Ima
 
 
 def _unreadable(path: Path, error: Exception) -> InputError:
-    return InputError(f"is not a readable TIFF file, or is truncated ({error})", path)
+    reason = f" ({error})" if isinstance(error, tifffile.TiffFileError) else ""  # other texts are about Python objects
+    return InputError(f"is not a readable TIFF file, or is truncated{reason}", path)
 
 
 @contextmanager
