@@ -102,7 +102,7 @@ def test_a_profile_that_fills_several_segments(tmp_path):
     ("stored", "scale", "expected"),
     [
         ((1, 300, 150), "2", (1, 600, 300)),
-        ((2, 100, 200), "2", (1, 508, 1016)),  # per centimetre
+        ((2, 100, 200), "2", (2, 200, 400)),  # per centimetre
         ((0, 1, 1), "x=2", (0, 1, 1)),
         ((0, 1, 2), "2", (0, 1, 2)),
     ],

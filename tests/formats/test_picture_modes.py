@@ -149,7 +149,7 @@ def test_what_any_family_says_is_carried_over(tmp_path, suffix):
 def test_what_no_picture_can_hold_is_said_in_one_warning(tmp_path):
     other = header(affines={"sform": np.eye(4)}, scaling=(2.0, 1.0), foreign_items=("the tags of a TIFF",), icc=PROFILE)
     (warning,) = make_sink(tmp_path / "out.gif", [other], WriteOptions()).warnings
-    expected = ("the spacing along y, x", "the orientation (affine)", "the tags of a TIFF", "2 times themselves plus 1")
+    expected = ("the spacing along y, x", "the orientation (affine)", "the tags of a TIFF", "slope 2, intercept 1")
     assert all(item in warning for item in expected)
 
 
@@ -161,7 +161,7 @@ def test_the_resolution_of_a_jpeg_is_whole_in_jfif_or_exact_in_exif(tmp_path, dp
     with open_source(tmp_path / "out.jpg", ReadOptions()) as source:
         assert 25.4 / source.header.grid["x"].spacing == pytest.approx(dpi, rel=1e-4)
     with Image.open(tmp_path / "out.jpg") as image:
-        assert (282 in image.getexif()) == (dpi in (3.3, 70_000.0))
+        assert (282 in image.getexif()) == (dpi == 3.3)
 
 
 @pytest.mark.parametrize(("suffix", "said"), [(".jpg", True), (".webp", True), (".png", False), (".gif", False)])

@@ -66,7 +66,8 @@ class Template:
             UpsampleError: the file cannot be opened.
         """
         stem, ext = formats.split_name(file.path)
-        fields = {"stem": stem, "ext": self._suffix or ext, "parent": str(file.path.parent), "subdir": file.subdir}
+        ext = self._suffix or formats.output_suffix(file.path, ext)
+        fields = {"stem": stem, "ext": ext, "parent": str(file.path.parent), "subdir": file.subdir}
         if not self.fields.isdisjoint(("size", "scale", "mode")):
             fields |= self._content_fields(file.path, request)
         return as_path(self._text.format(**fields))

@@ -110,4 +110,5 @@ def _run(
     overwrite = options.existing.replaces
     written = run_plan(plan, source, overwrite=overwrite, progress=progress, tap=tap, check=check, workers=workers)
     thumbnails = None if tap is None else tap.thumbnails()
-    return planned._replace(status="done", bytes=written, thumbnails=thumbnails)
+    warnings = tuple(dict.fromkeys((*planned.warnings, *source.warnings)))  # some are found while samples are read
+    return planned._replace(status="done", bytes=written, thumbnails=thumbnails, warnings=warnings)

@@ -185,6 +185,12 @@ sampling_options = _all_of(
 input_options = _all_of(
     _option(
         INPUTS,
+        "--truncated",
+        is_flag=True,
+        help="Read damaged or truncated pictures as far as possible, with a warning. Default: an error.",
+    ),
+    _option(
+        INPUTS,
         "-r",
         "--recursive",
         is_flag=True,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 from ..errors import InputError, OutputError, RequestError
 from ..runtime.urls import is_url
-from .registry import DIRECTORY_FAMILY, SIGNATURE_BYTES, Family, family_by_content, family_by_suffix
+from .registry import DIRECTORY_FAMILY, SIGNATURE_BYTES, Family, family_by_content, family_by_suffix, suffix_by_content
 from .registry import FAMILIES as FAMILIES
 from .registry import SUFFIXES as SUFFIXES
 
@@ -137,6 +137,17 @@ def split_name(path: Path) -> tuple[str, str]:
     known = [s for s in SUFFIXES if end.endswith(s) and len(name) > len(s)] if end.endswith(SUFFIXES) else []
     length = max(map(len, known), default=len(path.suffix))
     return (name[:-length], name[-length:]) if length else (name, "")
+
+
+def output_suffix(path: Path, suffix: str) -> str:
+    """The suffix of an output in the format of the file at `path`, whose own is `suffix`.
+
+    A Radiance picture named ``.hdr`` becomes ``.rgbe``, since ``.hdr`` means the header of a NIfTI volume.
+    """
+    if suffix.lower() != ".hdr" or not path.is_file():
+        return suffix
+    with path.open("rb") as file:
+        return suffix_by_content(file.read(SIGNATURE_BYTES)) or suffix
 
 
 def _module(family: Family) -> _FamilyModule:

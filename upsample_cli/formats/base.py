@@ -60,11 +60,13 @@ class ReadOptions(NamedTuple):
         axes: names of the axes of a file that does not name them, slowest first, or None.
         keep_indices: whether palette indices and bits are kept because nothing is interpolated.
         series: the number of the only image to read of a file that holds several, or None for all.
+        truncated: whether a damaged or truncated file is read as far as possible, with a warning.
     """
 
     axes: str | None = None
     keep_indices: bool = False
     series: int | None = None
+    truncated: bool = False
 
 
 class WriteOptions(NamedTuple):

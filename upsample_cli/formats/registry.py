@@ -70,6 +70,8 @@ FAMILIES = (  # in the order in which they are tried
             Signature(b"\xff\xd8\xff", ".jpg"),
             Signature(b"GIF8", ".gif"),
             Signature(b"RIFF", ""),
+            Signature(b"#?RADIANCE", ".rgbe"),
+            Signature(b"#?RGBE", ".rgbe"),
         ),
     ),
 )

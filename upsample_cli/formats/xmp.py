@@ -41,3 +41,9 @@ def updated(xmp: bytes, size: tuple[int, int], dpi: tuple[float, float] | None, 
 def _property_pattern(name: str) -> re.Pattern[bytes]:
     """A pattern for the value of a property, with the text before it as group 1."""
     return re.compile(rb"([\s<]" + name.encode() + rb"(?:\s*=\s*[\"']|\s*>)\s*)[^\"'<]*")
+
+
+def orientation(xmp: bytes) -> int:
+    """The orientation in a document, as in EXIF; 1 (upright) if it has none."""
+    found = re.search(rb"[\s<]tiff:Orientation(?:\s*=\s*[\"']|\s*>)\s*([1-8])\s*[\"'<]", xmp)
+    return int(found[1]) if found else 1

@@ -30,4 +30,4 @@ def choose_mode(request: Request, has_labels: bool = False) -> Mode:
 def read_options(request: Request) -> ReadOptions:
     """How input files are read for `request`."""
     keep_indices = choose_mode(request).preserves_values and not request.converts
-    return ReadOptions(request.axes, keep_indices=keep_indices, series=request.series)
+    return ReadOptions(request.axes, keep_indices, request.series, request.truncated)

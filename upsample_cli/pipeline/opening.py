@@ -25,7 +25,11 @@ def open_input(path: Path, request: Request, output_path: Path | None = None) ->
     """
     source = formats.open_source(path, read_options(request))
     colours = source.header.colours
-    if output_path is not None and colours not in _PICTURE_COLOURS and formats.family_of(output_path) == "picture":
+    if output_path is not None and colours == "CMYK":
+        from ..formats.as_rgb import for_output  # rarely needed
+
+        source = for_output(source, output_path)
+    elif output_path is not None and colours not in _PICTURE_COLOURS and formats.family_of(output_path) == "picture":
         from ..formats.tiff.as_picture import for_picture  # rarely needed
 
         source = for_picture(source)

@@ -51,6 +51,7 @@ class Request:
         align_corners, recompute_scale_factor, antialias: as in PyTorch.
         axes: names of the axes of files that do not name them, slowest first.
         series: index of the only image to resize in files with several, or None for all.
+        truncated: whether damaged or truncated files are read as far as possible, with a warning.
         premultiply: whether colours are weighted by alpha.
         linear_light: whether colours are interpolated in linear light.
         label_kernel: mode in which the indicator functions of labels are interpolated in mode ``label``.
@@ -85,6 +86,7 @@ class Request:
     antialias: bool = False
     axes: str | None = None
     series: int | None = None
+    truncated: bool = False
     premultiply: bool = True
     linear_light: bool = False
     label_kernel: str = "linear"

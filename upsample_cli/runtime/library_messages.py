@@ -5,6 +5,9 @@ A program that imports this package keeps its loggers as they are.
 
 from __future__ import annotations
 
+import sys
+import warnings
+
 _is_command = False
 
 
@@ -12,6 +15,8 @@ def hide_library_messages() -> None:
     """Call this in the process of the command, and in its workers, before files are read."""
     global _is_command
     _is_command = True
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")  # what matters to the user becomes a warning of ours
 
 
 def silence(logger_name: str) -> None:

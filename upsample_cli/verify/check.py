@@ -14,6 +14,7 @@ from .. import formats
 from ..core.labels import TIE
 from ..errors import OutputError, UpsampleError
 from ..formats.base import Array, Source
+from ..formats.picture.model import PictureInfo
 from ..geometry import UNITS, Grid
 from ..pipeline.array_plan import ArrayPlan
 from ..pipeline.mode import read_options
@@ -48,6 +49,10 @@ def verify(plan: Plan, path: Path) -> None:
             open_input(plan.source_path, plan.request, plan.output_path) as source,
         ):
             sources = [source, *source.others]
+            if isinstance(source.header.metadata, PictureInfo):
+                from .picture_input import check_reading  # imports Pillow
+
+                check_reading(plan.source_path, source)
             for array_plan, array in zip(plan.arrays, arrays, strict=True):
                 if array is not None:
                     _check_grid(array_plan.after.grid, array)

@@ -100,6 +100,17 @@ def deep(mode: str) -> Callable[[Path], np.ndarray]:
     return make
 
 
+def jpeg_xl(mode: str, dtype: str) -> Callable[[Path], np.ndarray]:
+    """Compressed without loss, which Pillow cannot do."""
+
+    def make(path: Path) -> np.ndarray:
+        array = samples((*SHAPE, *CHANNELS[mode]), dtype)
+        path.write_bytes(imagecodecs.jpegxl_encode(array, lossless=True))
+        return array
+
+    return make
+
+
 def see_through(mode: str) -> Callable[[Path], np.ndarray]:
     """One colour is transparent."""
 
@@ -184,6 +195,10 @@ EXAMPLES = (
     Example("pgm", ".pgm", saved("L"), "yx"),
     Example("pgm-16", ".pgm", wide("uint16"), "yx"),
     Example("pbm", ".pbm", bits(True), "yx", options=KEEP),
+    Example("sgi-RGBA", ".sgi", saved("RGBA"), "yxs", alpha=True),
+    Example("jxl-L", ".jxl", jpeg_xl("L", "uint8"), "yx", lossless=False),
+    Example("jxl-RGB-16", ".jxl", jpeg_xl("RGB", "uint16"), "yxs", lossless=False),
+    Example("jxl-RGBA", ".jxl", jpeg_xl("RGBA", "uint8"), "yxs", alpha=True, lossless=False),
     Example("tga-RGBA", ".tga", saved("RGBA"), "yxs", alpha=True),
     Example("gif", ".gif", indexed(False), "yxs", lossless=False),
     Example("gif-kept", ".gif", indexed(True), "yx", options=KEEP),

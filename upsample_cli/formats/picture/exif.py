@@ -41,11 +41,11 @@ class ExifInfo:
     """Orientation and resolution of the samples.
 
     Attributes:
-        orientation: 1 (upright) to 8.
+        orientation: 1 (upright) to 8, or None.
         spacing: distance between samples along x and y as stored, in mm, or None.
     """
 
-    orientation: int = 1
+    orientation: int | None = None
     spacing: tuple[float, float] | None = None
 
 
@@ -57,17 +57,27 @@ def read(data: bytes) -> ExifInfo:
     """
     order = _byte_order(data)
     entries, _ = _read_directory(data, order, _first_offset(data, order))
-    (orientation,) = _read_integer(entries.get(_ORIENTATION), order) or (1,)
+    (orientation,) = _read_integer(entries.get(_ORIENTATION), order) or (0,)
     (unit,) = _read_integer(entries.get(_UNIT), order) or (2,)
     density = [_read_rational(data, order, entries.get(tag)) for tag in (_X_RESOLUTION, _Y_RESOLUTION)]
     known = unit in _UNIT_MM and min(density) > 0
     spacing = (_UNIT_MM[unit] / density[0], _UNIT_MM[unit] / density[1]) if known else None
-    return ExifInfo(orientation if 1 <= orientation <= 8 else 1, spacing)
+    return ExifInfo(orientation if 1 <= orientation <= 8 else None, spacing)
+
+
+def upright(data: bytes) -> bytes:
+    """EXIF whose orientation is 1, for pictures that their decoder turns upright; b"" if it is damaged."""
+    if not data:
+        return b""
+    try:
+        return updated(data, None, None, None)
+    except ValueError:
+        return b""
 
 
 def updated(
     data: bytes,
-    size: tuple[int, int],
+    size: tuple[int, int] | None,
     dpi: tuple[float, float] | None,
     history: str | None,
     add_resolution: bool = False,
@@ -76,7 +86,7 @@ def updated(
 
     Args:
         data: EXIF of the input, or b"".
-        size: width and height of the output in pixels.
+        size: width and height of the output in pixels; None if they do not change.
         dpi: samples per inch along x and y, or None.
         history: text to append to the tag Software, or None.
         add_resolution: whether to add resolution tags that the input lacks.
@@ -85,9 +95,11 @@ def updated(
     order = _byte_order(data or _EMPTY)
     first = _first_offset(tiff, order)
     entries, thumbnails = _read_directory(tiff, order, first)
+    present = {_ORIENTATION: _integer_entry(order, _SHORT, 1)}
     _drop_thumbnail(tiff, order, thumbnails)
-    width, height = (_integer_entry(order, _LONG, number) for number in size)
-    present = {_ORIENTATION: _integer_entry(order, _SHORT, 1), _WIDTH: width, _HEIGHT: height}
+    if size is not None:
+        width, height = (_integer_entry(order, _LONG, number) for number in size)
+        present |= {_WIDTH: width, _HEIGHT: height}
     changes = {tag: value for tag, value in present.items() if tag in entries}
     if dpi is not None and (add_resolution or _X_RESOLUTION in entries or _Y_RESOLUTION in entries):
         changes |= {_X_RESOLUTION: _rational_entry(order, dpi[0]), _Y_RESOLUTION: _rational_entry(order, dpi[1])}
@@ -95,7 +107,8 @@ def updated(
     if history is not None:
         changes[_SOFTWARE] = _software_entry(tiff, order, entries.get(_SOFTWARE), history)
     _edit_directory(tiff, order, first, changes, position_at=4)
-    _edit_sub_directories(tiff, order, entries.get(_EXIF), width, height)
+    if size is not None:
+        _edit_sub_directories(tiff, order, entries.get(_EXIF), width, height)
     return bytes(tiff) if data or changes else b""
 
 
@@ -147,18 +160,27 @@ def _edit_directory(
     the link to the next directory (the thumbnail's) is removed.
     """
     entries, following = _read_directory(tiff, order, offset)
-    old_count = len(entries)
+    (old_count,) = struct.unpack_from(order + "H", tiff, offset)
     for tag in drop:
         entries.pop(tag, None)
-    entries |= {tag: _store_value(tiff, order, entry) for tag, entry in changes.items()}
+    entries = _merged(entries, {tag: _store_value(tiff, order, entry) for tag, entry in changes.items()})
     following = following if position_at is None else 0
-    packed = [struct.pack(order + "HHI", tag, e.field_type, e.count) + e.value for tag, e in sorted(entries.items())]
+    packed = [struct.pack(order + "HHI", tag, e.field_type, e.count) + e.value for tag, e in entries.items()]
     directory = struct.pack(order + "H", len(packed)) + b"".join(packed) + struct.pack(order + "I", following)
     if len(entries) > old_count and position_at is not None:
         _align(tiff)
         offset = len(tiff)
         struct.pack_into(order + "I", tiff, position_at, offset)
     tiff[offset : offset + len(directory)] = directory
+
+
+def _merged(entries: Directory, changes: Directory) -> Directory:
+    """The entries in their order, with changed ones in their place and new ones before the first larger tag."""
+    items = list((entries | {tag: entry for tag, entry in changes.items() if tag in entries}).items())
+    for tag in sorted(changes.keys() - entries.keys()):
+        place = next((number for number, (other, _) in enumerate(items) if other > tag), len(items))
+        items.insert(place, (tag, changes[tag]))
+    return dict(items)
 
 
 def _store_value(tiff: bytearray, order: str, entry: Entry) -> Entry:
@@ -227,22 +249,41 @@ def _first_offset(data: bytes | bytearray, order: str) -> int:
 
 
 def _read_directory(data: bytes | bytearray, order: str, offset: int) -> tuple[Directory, int]:
-    """Entries of a directory by tag, and the offset of the next directory, or 0.
+    """Entries of a directory by tag, without broken ones, and the offset of the next directory, or 0.
 
     Raises:
         ValueError: the directory is truncated.
     """
     try:
         (count,) = struct.unpack_from(order + "H", data, offset)
-        entries = {}
+        entries: Directory = {}
         for number in range(count):
             tag, field_type, values, value = struct.unpack_from(order + "HHI4s", data, offset + 2 + 12 * number)
-            entries[tag] = Entry(field_type, values, value)
+            if _is_valid(data, order, Entry(field_type, values, value)):
+                entries.setdefault(tag, Entry(field_type, values, value))
     except struct.error:
         raise ValueError("a directory is truncated") from None
     end = offset + 2 + 12 * count
     following = struct.unpack_from(order + "I", data, end)[0] if end + 4 <= len(data) else 0
     return entries, following
+
+
+def _is_valid(data: bytes | bytearray, order: str, entry: Entry) -> bool:
+    """Whether an entry has a type that exists and a value that begins within `data`; readers stop at others."""
+    if entry.field_type not in _TYPE_BYTES:
+        return False
+    (offset,) = struct.unpack(order + "I", entry.value)
+    return entry.count * _TYPE_BYTES[entry.field_type] <= 4 or int(offset) < len(data)
+
+
+def broken_entries(data: bytes) -> int:
+    """The number of entries of the first and the EXIF directory that `updated` leaves out."""
+    order = _byte_order(data)
+    first = _first_offset(data, order)
+    entries, _ = _read_directory(data, order, first)
+    directories = [(first, entries), _sub_directory(data, order, entries.get(_EXIF))]
+    stored = [(struct.unpack_from(order + "H", data, found[0])[0], len(found[1])) for found in directories if found]
+    return sum(count - valid for count, valid in stored)
 
 
 def _value_bytes(data: bytes | bytearray, order: str, entry: Entry) -> bytes:

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from ..base import Array
-from .model import ALPHA, Animation, EncodeSpec, Palette, PictureMetadata
+from .model import ALPHA, Animation, EncodeSpec, Palette, PictureMetadata, PixelKind
 
 _EXTENSION, _COMMENT, _APPLICATION, _CONTROL, _PLAIN_TEXT = 0x21, 0xFE, 0xFF, 0xF9, 0x01
 _IMAGE, _TRAILER = 0x2C, 0x3B
@@ -36,28 +36,62 @@ class Frame:
         box: x, y, width and height of the part of the canvas that the frame covers.
         duration: in hundredths of a second.
         disposal: disposal method.
-        transparent: whether a palette entry is transparent.
-        local_palette: whether the frame has its own palette.
+        transparent: index of the transparent palette entry, or None.
+        palette: the frame's own colour table, or None.
     """
 
     box: Box
     duration: int = 0
     disposal: int = 0
-    transparent: bool = False
-    local_palette: bool = False
+    transparent: int | None = None
+    palette: bytes | None = None
 
 
-def read(file: BinaryIO) -> tuple[tuple[Frame, ...], PictureMetadata]:
-    """Read the frame layouts and the metadata of a GIF file, without decoding pixels.
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Layout of a file.
+
+    Attributes:
+        size: width and height of the canvas: the screen, or more if a frame exceeds it.
+        palette: the colour table of frames that have none, or None.
+        frames: in their order.
+    """
+
+    size: tuple[int, int]
+    palette: bytes | None
+    frames: tuple[Frame, ...]
+
+    @property
+    def first_palette(self) -> bytes | None:
+        """The colour table of the first frame."""
+        return self.palette if self.frames[0].palette is None else self.frames[0].palette
+
+    @property
+    def kind(self) -> PixelKind:
+        """Format and pixel type as Pillow presents them: palettes that say nothing are left out."""
+        palette = self.first_palette or b""
+        mode = "L" if palette == bytes(level for level in range(len(palette) // 3) for _ in range(3)) else "P"
+        return PixelKind("GIF", mode, self.size, self.frames[0].transparent is not None)
+
+    @property
+    def is_opaque(self) -> bool:
+        """Whether all pixels of an animation are known to be opaque."""
+        first = self.frames[0]
+        covers = first.box == (0, 0, *self.size) and first.transparent is None
+        return covers and all(frame.disposal != _DISPOSE_BACKGROUND for frame in self.frames)
+
+
+def read(file: BinaryIO, truncated: bool = False) -> tuple[Layout, PictureMetadata]:
+    """Read the layout and the metadata of a GIF file, without decoding pixels.
 
     Raises:
-        ValueError: the file is damaged.
+        ValueError: the file is damaged, and not `truncated` after its first frame.
     """
     file.seek(0)
     screen = file.read(13)
     if len(screen) < 13:
         raise ValueError("the file is truncated")
-    _skip_colour_table(file, screen[10])
+    palette = _read_colour_table(file, screen[10])
     frames: list[Frame] = []
     comments: list[bytes] = []
     applications: list[tuple[bytes, bytes]] = []
@@ -78,9 +112,22 @@ def read(file: BinaryIO) -> tuple[tuple[Frame, ...], PictureMetadata]:
             else:
                 plain_text = plain_text or label == _PLAIN_TEXT
                 _skip_blocks(file)
-        else:
+        elif not (truncated and frames):
             raise ValueError("unknown data between blocks")
-    return tuple(frames), _metadata(screen, frames, comments, applications, plain_text)
+    warnings = ["its plain text extensions are dropped"] if plain_text else []
+    layout = _layout(screen, palette, frames, warnings)
+    return layout, _metadata(screen, frames, comments, applications, warnings)
+
+
+def _layout(screen: bytes, palette: bytes | None, frames: list[Frame], warnings: list[str]) -> Layout:
+    """The layout of all frames, on a canvas that contains them."""
+    if not frames:
+        raise ValueError("it has no frame")
+    width, height = struct.unpack_from("<HH", screen, 6)
+    size = (max(width, *(f.box[0] + f.box[2] for f in frames)), max(height, *(f.box[1] + f.box[3] for f in frames)))
+    if size != (width, height):
+        warnings.append(f"its frames exceed its screen of {width}×{height} pixels, which is enlarged")
+    return Layout(size, palette, tuple(frames))
 
 
 def _metadata(
@@ -88,7 +135,7 @@ def _metadata(
     frames: list[Frame],
     comments: list[bytes],
     applications: list[tuple[bytes, bytes]],
-    plain_text: bool,
+    warnings: list[str],
 ) -> PictureMetadata:
     by_name = dict(reversed(applications))
     known = (_LOOP, _XMP, _ICC, b"ANIMEXTS1.0")
@@ -106,8 +153,8 @@ def _metadata(
         native=native,
         foreign_items=names,
         lossless=True,
-        at_most_256_colours=not any(frame.local_palette for frame in frames),
-        warnings=("its plain text extensions are dropped",) if plain_text else (),
+        at_most_256_colours=not any(frame.palette for frame in frames),
+        warnings=tuple(warnings),
     )
 
 
@@ -124,14 +171,19 @@ def _frame(file: BinaryIO, control: bytes) -> Frame:
     if len(descriptor) < 9:
         raise ValueError("a frame is truncated")
     x, y, width, height = struct.unpack_from("<HHHH", descriptor)
-    _skip_colour_table(file, descriptor[8])
+    palette = _read_colour_table(file, descriptor[8])
     file.read(1)
     _skip_blocks(file)
+    if not width or not height:
+        raise ValueError("a frame has no pixels")
     if len(control) < 4:
         control = bytes(4)
-    flags, duration = struct.unpack_from("<BH", control)
-    box = (x, y, width, height)
-    return Frame(box, duration, flags >> 2 & 7, bool(flags & 1), local_palette=bool(descriptor[8] & 0x80))
+    flags, duration, transparent = struct.unpack_from("<BHB", control)
+    return Frame((x, y, width, height), duration, flags >> 2 & 7, transparent if flags & 1 else None, palette)
+
+
+def _read_colour_table(file: BinaryIO, flags: int) -> bytes | None:
+    return file.read(3 << (flags & 7) + 1) if flags & 0x80 else None
 
 
 def _skip_colour_table(file: BinaryIO, flags: int) -> None:
@@ -163,14 +215,6 @@ def _application(file: BinaryIO) -> tuple[bytes, bytes]:
     return name, bytes((data + file.read(1))[: -len(_XMP_TRAILER)])
 
 
-def is_opaque(frames: tuple[Frame, ...], size: tuple[int, int]) -> bool:
-    """Whether all pixels of an animation are known to be opaque."""
-    first = frames[0]
-    return (
-        first.box == (0, 0, *size) and not first.transparent and all(f.disposal != _DISPOSE_BACKGROUND for f in frames)
-    )
-
-
 def transparent_entry(palette: Palette) -> int | None:
     """Index of the transparent entry, None without one, -1 if GIF cannot represent the palette's transparency."""
     entries = [entry for entry, alpha in enumerate(palette.alpha) if alpha < 255]
@@ -181,12 +225,13 @@ def transparent_entry(palette: Palette) -> int | None:
 
 def write(file: BinaryIO, frames: Array, spec: EncodeSpec) -> None:
     """Write a picture or an animation; the arguments are those of `png.writer.write`."""
-    global_palette = _to_indices(frames[0], spec)[1]
+    layouts = list(_frame_layouts(frames, spec))
+    global_palette = _to_indices(frames[0], spec, layouts[0].disposal == _DISPOSE_BACKGROUND)[1]
     bits = _index_bits(global_palette)
     file.write(b"GIF89a" + struct.pack("<HHBBB", *spec.size, 0xF0 | bits - 1, 0, _aspect_byte(spec.metadata)))
     file.write(_colour_table(global_palette))
     _write_metadata(file, spec)
-    for frame, layout in zip(frames, _frame_layouts(frames, spec), strict=True):
+    for frame, layout in zip(frames, layouts, strict=True):
         x, y, width, height = layout.box
         _write_frame(file, frame[y : y + height, x : x + width], layout, global_palette, spec)
     file.write(bytes([_TRAILER]))
@@ -201,7 +246,7 @@ def _aspect_byte(metadata: PictureMetadata) -> int:
 def _frame_layouts(frames: Array, spec: EncodeSpec) -> Iterator[Frame]:
     """Layout of each output frame: the whole canvas, or the part that has changed."""
     animation = spec.metadata.animation or Animation((0.0,))
-    see_through = _has_transparency(frames, spec)
+    see_through = has_transparency(frames, spec)
     disposals = _disposals(animation, len(frames), see_through)
     ends = [
         0,
@@ -238,7 +283,7 @@ def _write_extension(file: BinaryIO, label: int, name: bytes, data: bytes) -> No
     file.write(head + b"".join(bytes([len(block)]) + block for block in blocks) + b"\0")
 
 
-def _has_transparency(frames: Array, spec: EncodeSpec) -> bool:
+def has_transparency(frames: Array, spec: EncodeSpec) -> bool:
     """Whether any pixel of any frame is transparent."""
     return spec.mode in ALPHA and any(bool((frame[..., -1] < _ALPHA_THRESHOLD).any()) for frame in frames)
 
@@ -264,7 +309,7 @@ def _changed_box(before: Array, after: Array) -> Box:
 
 
 def _write_frame(file: BinaryIO, frame: Array, layout: Frame, global_palette: Palette, spec: EncodeSpec) -> None:
-    indices, palette = _to_indices(frame, spec)
+    indices, palette = _to_indices(frame, spec, layout.disposal == _DISPOSE_BACKGROUND)
     transparent = transparent_entry(palette)
     if layout.duration or layout.disposal or transparent is not None:
         flags = layout.disposal << 2 | (transparent is not None)
@@ -285,8 +330,12 @@ def _colour_table(palette: Palette) -> bytes:
     return palette.colours.ljust(3 << _index_bits(palette), b"\0")
 
 
-def _to_indices(frame: Array, spec: EncodeSpec) -> tuple[Array, Palette]:
-    """Palette indices of a frame and its palette; lossless if the frame has at most 256 colours."""
+def _to_indices(frame: Array, spec: EncodeSpec, cleared: bool = False) -> tuple[Array, Palette]:
+    """Palette indices of a frame and its palette; lossless if the frame has at most 256 colours.
+
+    A frame that is `cleared` before the next one gets a transparent entry if there is room, because Pillow and libvips
+    fill it with the background colour otherwise.
+    """
     if spec.palette is not None:
         return frame, spec.palette
     if spec.mode == "1":
@@ -295,16 +344,16 @@ def _to_indices(frame: Array, spec: EncodeSpec) -> tuple[Array, Palette]:
         return frame, Palette(bytes(np.arange(256, dtype=np.uint8).repeat(3)))
     if spec.mode == "LA":
         frame = frame[..., [0, 0, 0, 1]]
-    transparent_pixels = frame[..., 3] < _ALPHA_THRESHOLD if frame.shape[-1] == 4 else None
-    colours = frame[..., :3]
-    if transparent_pixels is not None:
-        colours = np.where(transparent_pixels[..., None], 0, colours).astype(np.uint8)
-    max_colours = _MAX_COLOURS - (transparent_pixels is not None and bool(transparent_pixels.any()))
-    indices, table = _exact_indices(colours, max_colours) or _quantized_indices(colours, max_colours)
-    if max_colours == _MAX_COLOURS or transparent_pixels is None:
+    transparent_pixels = frame[..., 3] < _ALPHA_THRESHOLD if frame.shape[-1] == 4 else np.zeros(frame.shape[:2], bool)
+    colours = np.where(transparent_pixels[..., None], 0, frame[..., :3]).astype(np.uint8)
+    needs_entry = bool(transparent_pixels.any())
+    exact = _exact_indices(colours, _MAX_COLOURS - needs_entry)
+    indices, table = exact or _quantized_indices(colours, _MAX_COLOURS - (needs_entry or cleared))
+    entries = len(table) // 3
+    if not needs_entry and not (cleared and entries < _MAX_COLOURS):
         return indices, Palette(table)
-    indices[transparent_pixels] = len(table) // 3
-    return indices, Palette(table + bytes(3), b"\xff" * (len(table) // 3) + b"\0")
+    indices[transparent_pixels] = entries
+    return indices, Palette(table + bytes(3), b"\xff" * entries + b"\0")
 
 
 def _exact_indices(colours: Array, max_colours: int) -> tuple[Array, bytes] | None:

@@ -21,10 +21,13 @@ MAX_SEGMENT_BYTES = 65_533  # without the length field
 
 _DEFAULT_QUALITY = 95
 _SOS, _EOI, _COM, _APP0, _APP1, _APP2, _APP11, _APP13, _APP14 = 0xDA, 0xD9, 0xFE, 0xE0, 0xE1, 0xE2, 0xEB, 0xED, 0xEE
+_JFIF = b"JFIF\0"
+_REWRITTEN = (_JFIF, b"JFXX\0")  # segments that are written anew, or hold a thumbnail
 _XMP, _ICC, _MPF = b"http://ns.adobe.com/xap/1.0/\0", b"ICC_PROFILE\0", b"MPF\0"
 _MAX_RELATIVE_ERROR = 0.005  # of JFIF's integer resolution; beyond it, only EXIF stores the resolution
 _TAIL_BYTES = 65_536  # searched for data after the picture
-_UNIT_MM = {1: INCH, 2: 10.0}  # by JFIF density unit
+_PER_INCH, _PER_CENTIMETRE = 1, 2
+_UNIT_MM = {_PER_INCH: INCH, _PER_CENTIMETRE: 10.0}  # by JFIF density unit
 _MAXBLOCK_LOCK = threading.Lock()
 
 Segment = tuple[int, bytes]
@@ -38,23 +41,28 @@ class NativeData:
         segments: marker and content of the segments that are copied unchanged.
         photoshop: Photoshop image resources.
         encoder_options: arguments of Pillow's encoder: quantization tables, subsampling, progressive mode.
+        density_unit: of JFIF.
     """
 
     segments: tuple[Segment, ...]
     photoshop: bytes
     encoder_options: dict[str, Any]
+    density_unit: int
 
 
 def read(image: JpegImagePlugin.JpegImageFile, file: BinaryIO) -> PictureMetadata:
     """Read the metadata of a JPEG file."""
     segments = list(_segments(file))
     resources = _join_payloads(segments, _APP13, photoshop.PREFIX)
-    spacing, unit = _jfif_spacing(segments)
+    density_unit, spacing, unit = _jfif_spacing(segments)
     if spacing is None and (spacing := photoshop.spacing(resources)):
         unit = "mm"
     kept = tuple((marker, data) for marker, data in segments if _is_copied(marker, data))
     names = {f"APP{marker - _APP0}" for marker, data in kept if marker != _COM}
     warnings = []
+    unknown = [data for marker, data in segments if marker == _APP0 and not data.startswith(_REWRITTEN)]
+    if unknown:
+        warnings.append(f"its APP0 segments {', '.join(sorted(set(map(_name, unknown))))} are dropped")
     if any(marker == _APP11 for marker, _ in segments):
         warnings.append(
             "its APP11 segments (such as content credentials, valid only for the original samples) are dropped"
@@ -71,7 +79,7 @@ def read(image: JpegImagePlugin.JpegImageFile, file: BinaryIO) -> PictureMetadat
         comments=tuple(_decode_comment(data) for marker, data in segments if marker == _COM),
         spacing=spacing,
         unit=unit,
-        native=NativeData(kept, resources, _encoder_options(image)),
+        native=NativeData(kept, resources, _encoder_options(image), density_unit),
         foreign_items=(
             *(f"the segments {name}" for name in sorted(names)),
             *(["Photoshop's resources"] if resources else []),
@@ -94,10 +102,11 @@ def _segments(file: BinaryIO) -> Iterator[Segment]:
 
 
 def _has_trailer(file: BinaryIO) -> bool:
-    """Whether data other than zeros follows the end-of-image marker."""
+    """Whether data other than zeros follows the end-of-image marker, which a truncated file lacks."""
     file.seek(0, io.SEEK_END)
     file.seek(max(0, file.tell() - _TAIL_BYTES))
-    return not file.read().rstrip(b"\0").endswith(bytes([0xFF, _EOI]))
+    tail, end = file.read().rstrip(b"\0"), bytes([0xFF, _EOI])
+    return (end in tail or len(tail) == _TAIL_BYTES) and not tail.endswith(end)
 
 
 def _is_copied(marker: int, data: bytes) -> bool:
@@ -118,19 +127,27 @@ def _join_payloads(segments: list[Segment], wanted: int, prefix: bytes) -> bytes
 
 
 def _icc_profile(segments: list[Segment]) -> bytes | None:
-    parts = sorted(data[len(_ICC) :] for marker, data in segments if marker == _APP2 and data.startswith(_ICC))
-    return b"".join(part[2:] for part in parts) or None  # sorted by sequence number
+    """The profile, whose parts are numbered; a part that is stored twice counts once."""
+    parts = [data[len(_ICC) :] for marker, data in segments if marker == _APP2 and data.startswith(_ICC)]
+    numbered = {part[0]: part[2:] for part in reversed(parts) if len(part) > 2}
+    return b"".join(numbered[number] for number in sorted(numbered)) or None
 
 
-def _jfif_spacing(segments: list[Segment]) -> tuple[tuple[float, float] | None, str | None]:
-    """Spacing and its unit according to JFIF: in mm, or a ratio without a unit."""
+def _name(data: bytes) -> str:
+    """The identifier at the start of a segment; that of CIFF follows a header."""
+    identifier = data[6:14] if data[6:10] == b"HEAP" else data.split(b"\0")[0][:8]
+    return identifier.decode("ascii", "replace") or "without a name"
+
+
+def _jfif_spacing(segments: list[Segment]) -> tuple[int, tuple[float, float] | None, str | None]:
+    """The density unit of JFIF, the spacing and its unit: mm, or None for a ratio."""
     for marker, data in segments:
-        if marker == _APP0 and data.startswith(b"JFIF\0") and len(data) >= 12:
+        if marker == _APP0 and data.startswith(_JFIF) and len(data) >= 12:
             unit, x, y = struct.unpack_from(">BHH", data, 7)
             if x and y and unit in _UNIT_MM:
-                return (_UNIT_MM[unit] / x, _UNIT_MM[unit] / y), "mm"
-            return ((y / x, 1.0), None) if x and y and x != y else (None, None)
-    return None, None
+                return unit, (_UNIT_MM[unit] / x, _UNIT_MM[unit] / y), "mm"
+            return unit, (y / x, 1.0) if x and y and x != y else None, None
+    return _PER_INCH, None, None
 
 
 def _decode_comment(data: bytes) -> str:
@@ -160,7 +177,18 @@ def jfif_holds_resolution(spec: EncodeSpec) -> bool:
     plain = spec.mode in ("1", "L", "RGB") and not (
         isinstance(native, NativeData) and native.encoder_options.get("keep_rgb")
     )
-    return plain and all(v <= 65_535 and abs(v - round(v)) <= _MAX_RELATIVE_ERROR * v for v in spec.dpi or ())
+    return plain and (spec.dpi is None or _density(spec) is not None)
+
+
+def _density(spec: EncodeSpec) -> tuple[int, int, int] | None:
+    """JFIF's unit and samples per unit along x and y; None if no unit gives integers."""
+    native = spec.metadata.native
+    own = native.density_unit if isinstance(native, NativeData) else _PER_INCH
+    for unit in sorted(_UNIT_MM, key=lambda unit: unit != own):
+        values = [_UNIT_MM[unit] / value for value in spec.metadata.spacing or ()]
+        if all(1 <= round(v) <= 65_535 and abs(v - round(v)) <= _MAX_RELATIVE_ERROR * v for v in values):
+            return unit, round(values[0]), round(values[1])
+    return None
 
 
 def exceeds_segment(document: bytes) -> bool:
@@ -185,7 +213,7 @@ def write(file: BinaryIO, frames: Array, spec: EncodeSpec) -> None:
     start = 2
     if data[3] == _APP0:
         start += 2 + struct.unpack_from(">H", data, 4)[0]
-    file.write(bytes(data[:2]) + _with_aspect_ratio(bytes(data[2:start]), spec.metadata))
+    file.write(bytes(data[:2]) + _with_density(bytes(data[2:start]), spec))
     for marker, content in _metadata_segments(spec):
         file.write(struct.pack(">BBH", 0xFF, marker, len(content) + 2) + content)
     file.write(data[start:])
@@ -199,15 +227,17 @@ def _save_options(spec: EncodeSpec) -> dict[str, Any]:
     if spec.options.quality is not None:
         options.pop("qtables", None)
         options["quality"] = spec.options.quality
-    if spec.dpi is not None and jfif_holds_resolution(spec):
-        options["dpi"] = spec.dpi
     return options
 
 
-def _with_aspect_ratio(jfif: bytes, metadata: PictureMetadata) -> bytes:
-    """The JFIF segment, with the pixel aspect ratio if the resolution has no unit."""
-    if metadata.spacing is None or metadata.unit is not None or not jfif:
+def _with_density(jfif: bytes, spec: EncodeSpec) -> bytes:
+    """The JFIF segment with the resolution, or with the pixel aspect ratio if the resolution has no unit."""
+    metadata = spec.metadata
+    if metadata.spacing is None or not jfif:
         return jfif
+    if metadata.unit is not None:
+        density = _density(spec)
+        return jfif if density is None else jfif[:11] + struct.pack(">BHH", *density) + jfif[16:]
     x, y = (round(1000 / value * metadata.spacing[1]) for value in metadata.spacing)
     return jfif[:11] + struct.pack(">BHH", 0, min(x, 65535), min(y, 65535)) + jfif[16:]
 

@@ -12,7 +12,7 @@ _UUIDS = {
     bytes.fromhex("be7acfcb97a942e89c71999491e3afac"): "XMP",
     bytes.fromhex("33c7a4d2b81d4723a0baf1a3e097ad38"): "IPTC",
 }
-_SUPERBOXES = (b"jp2h", b"asoc", b"uinf")
+_SUPERBOXES = (b"jp2h", b"asoc", b"uinf", b"moov", b"trak", b"mdia", b"minf", b"stbl")  # of AVIF from moov on
 _METHOD_ICC = 2  # method of a colour specification box that holds a restricted ICC profile
 _UUID_BYTES = 16
 
@@ -22,7 +22,7 @@ def read(file: BinaryIO) -> tuple[bytes | None, tuple[str, ...]]:
     profile, dropped = None, []
     file.seek(0)
     if file.read(8)[4:] == b"jP  ":  # not a raw codestream
-        for name, start, size in _boxes(file, 0):
+        for name, start, size in boxes(file, 0):
             file.seek(start)
             if name == b"uuid":
                 dropped.append(_UUIDS.get(file.read(_UUID_BYTES), "an unknown UUID box"))
@@ -33,7 +33,7 @@ def read(file: BinaryIO) -> tuple[bytes | None, tuple[str, ...]]:
     return profile, tuple(dict.fromkeys(dropped))
 
 
-def _boxes(file: BinaryIO, start: int, end: int | None = None) -> Iterator[tuple[bytes, int, int]]:
+def boxes(file: BinaryIO, start: int, end: int | None = None) -> Iterator[tuple[bytes, int, int]]:
     """Name, content offset and content size of each box, including those nested in superboxes."""
     end = file.seek(0, io.SEEK_END) if end is None else end
     while start + 8 <= end:
@@ -46,7 +46,7 @@ def _boxes(file: BinaryIO, start: int, end: int | None = None) -> Iterator[tuple
         if stop < start + head:
             return
         if name in _SUPERBOXES:
-            yield from _boxes(file, start + head, stop)
+            yield from boxes(file, start + head, stop)
         else:
             yield name, start + head, stop - start - head
         start = stop

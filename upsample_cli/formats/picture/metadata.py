@@ -17,6 +17,8 @@ _SUPPORTED = {
     **dict.fromkeys(("BMP", "DIB"), frozenset(["the resolution"])),
     "GIF": frozenset(["XMP", "the ICC profile", "comments"]),
     "JPEG2000": frozenset(["comments"]),
+    "JPEG XL": frozenset(["EXIF", "XMP"]),
+    "HEIF": frozenset(["EXIF", "XMP", "the ICC profile"]),
 }
 _NO_GREYSCALE = ("WEBP",)
 _DEFAULT_DURATION_MS = 100.0  # for frames of unknown duration

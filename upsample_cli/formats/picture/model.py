@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import BinaryIO, NamedTuple
 
 from ...geometry import INCH, Grid
-from ..base import Header, WriteOptions
+from ..base import Array, Header, WriteOptions
 
 CHANNELS = {"LA": 2, "RGB": 3, "RGBA": 4, "CMYK": 4}
 ALPHA = ("LA", "RGBA")
@@ -22,12 +23,14 @@ class PixelKind(NamedTuple):
         mode: Pillow mode of the samples.
         size: width and height as stored, in pixels.
         transparent: whether a grey level, a colour or palette entries are transparent.
+        dtype: NumPy's name of the type of the samples, where `mode` does not tell it.
     """
 
     format: str
     mode: str
     size: tuple[int, int]
     transparent: bool
+    dtype: str = ""
 
 
 class Animation(NamedTuple):
@@ -139,6 +142,22 @@ class PictureInfo(NamedTuple):
         return self._replace(metadata=kept)
 
 
+class Picture(NamedTuple):
+    """A picture file that is decoded by a module of this package instead of Pillow.
+
+    Attributes:
+        kind: format and pixel type.
+        metadata: of the file.
+        decode: returns the samples, given the open file.
+        upright: whether `decode` applies the orientation.
+    """
+
+    kind: PixelKind
+    metadata: PictureMetadata
+    decode: Callable[[BinaryIO], Array]
+    upright: bool = False
+
+
 class EncodeSpec(NamedTuple):
     """Everything an encoder needs besides the samples.
 
@@ -147,6 +166,7 @@ class EncodeSpec(NamedTuple):
         mode: Pillow mode of the samples.
         metadata: of the output.
         palette: of indexed pixels, else None.
+        expands_palette: whether the samples are indices, to be written as the colours of `palette` in `mode`.
         bits: per sample.
         history: ASCII description of the processing to record, None to record nothing.
         options: encoder options given by the user.
@@ -156,6 +176,7 @@ class EncodeSpec(NamedTuple):
     mode: str
     metadata: PictureMetadata
     palette: Palette | None = None
+    expands_palette: bool = False
     bits: int = 8
     history: str | None = None
     options: WriteOptions = WriteOptions()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from .model import ALPHA, CHANNELS, INDEXED, PixelKind
 
@@ -15,6 +17,16 @@ _RESIZED_MODES = ("L", "I;16", "I", "F", *CHANNELS)
 _DECODED_AS = {  # Pillow modes converted before resizing, without visible change (LAB and HSV with a warning)
     **{"La": "LA", "RGBa": "RGBA", "RGBX": "RGB", "RGBX;16": "RGB", "YCbCr": "RGB", "HSV": "RGB", "LAB": "RGB"},
     **{"I;16B": "I;16", "I;16L": "I;16", "I;16N": "I;16"},
+}
+_STORED = {  # data types of the samples by format and mode, of the formats that modules of this package write
+    "PNG": {"1": "b1", "L": "u1", "P": "u1", "I;16": "u2", "LA": "u1 u2", "RGB": "u1 u2", "RGBA": "u1 u2"},
+    "PPM": {"1": "b1", "L": "u1", "I;16": "u2", "F": "f4", "RGB": "u1 u2 f4"},
+    "PAM": {"1": "b1", "L": "u1", "I;16": "u2", "LA": "u1 u2", "RGB": "u1 u2", "RGBA": "u1 u2"},
+    "SGI": {"L": "u1", "I;16": "u2", "RGB": "u1 u2", "RGBA": "u1 u2"},
+    "HDR": {"RGB": "f4"},
+    "JPEG XL": {"L": "u1", "I;16": "u2", "F": "f4", "LA": "u1 u2", "RGB": "u1 u2 f4", "RGBA": "u1 u2 f4"},
+    "HEIF": {"L": "u1", "RGB": "u1", "RGBA": "u1"},
+    "ICNS": {"L": "u1", "LA": "u1", "RGB": "u1", "RGBA": "u1"},
 }
 _WITH_ALPHA = {"1": "LA", "L": "LA", "I;16": "LA", "RGB": "RGBA"}
 _MODES_16_BIT = {0: "I;16", 2: "RGB", 4: "LA", 6: "RGBA"}  # by PNG colour type
@@ -55,8 +67,6 @@ def choose_mode(
             return INDEXED, []
         mode = "RGBA" if mode == "PA" or kind.transparent else "RGB"
         return mode, [_palette_warning(mode)]
-    if mode == "I" and kind.format == "PPM":  # PGM with 16 bits per sample
-        return "I;16", []
     warnings = [f"its {mode} colours are converted to RGB"] if mode in ("LAB", "HSV") else []
     mode = _DECODED_AS.get(mode, mode)
     mode = _WITH_ALPHA.get(mode, mode) if kind.transparent else mode
@@ -74,6 +84,15 @@ def bits_per_sample(mode: str, structure: Structure | None, keep_indices: bool) 
 
 def _palette_warning(mode: str) -> str:
     return f"palette picture is written as {mode}, because blending needs new colours; --mode nearest keeps the palette"
+
+
+def can_store(format_name: str, mode: str, dtype: np.dtype[Any]) -> bool:
+    """Whether a format stores samples of a mode and data type without losing depth, colour or alpha."""
+    if format_name == "BMP" and mode == "RGBA":
+        return dtype == np.uint8
+    if format_name in _STORED:
+        return dtype.str[1:] in _STORED[format_name].get(mode, "").split()
+    return (mode not in CHANNELS or dtype.itemsize == 1) and round_trips(format_name, mode)
 
 
 @cache
@@ -95,5 +114,4 @@ def round_trips(format_name: str, mode: str) -> bool:
         and (mode not in ALPHA or read in ALPHA or transparent)
         and (mode not in CHANNELS or mode in ALPHA or read in (*CHANNELS, "P"))
         and (mode != "CMYK" or read == "CMYK")
-        and not (mode == "I" and format_name in ("PNG", "PPM"))  # both clip to 16 bits
     )

@@ -9,13 +9,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from PIL import Image as Image
-from PIL import UnidentifiedImageError
+from PIL import ImageFile, UnidentifiedImageError
 
 from ...errors import InputError
 
 _limit_lock = threading.Lock()
 _limit_users = 0
 _limit_before: int | None = None
+_tolerance_lock = threading.Lock()
 
 
 def open_image(path: Path) -> Image.Image:
@@ -50,3 +51,14 @@ def without_size_limit() -> Iterator[None]:
             _limit_users -= 1
             if _limit_users == 0:
                 Image.MAX_IMAGE_PIXELS = _limit_before
+
+
+@contextmanager
+def tolerating_truncation() -> Iterator[None]:
+    """Let Pillow return what a truncated file holds; one thread at a time, since the switch is global."""
+    with _tolerance_lock:
+        before, ImageFile.LOAD_TRUNCATED_IMAGES = ImageFile.LOAD_TRUNCATED_IMAGES, True
+        try:
+            yield
+        finally:
+            ImageFile.LOAD_TRUNCATED_IMAGES = before

@@ -8,7 +8,7 @@ from PIL import Image
 
 from ...geometry import INCH
 from ..base import Array
-from . import jpeg2000
+from . import avif, jpeg2000
 from .metadata import supported_metadata
 from .model import EXIF_PREFIX, Animation, EncodeSpec, PictureMetadata
 from .pixels import to_image
@@ -56,7 +56,7 @@ def read(image: Image.Image, file: BinaryIO) -> PictureMetadata:
         comments=((comment.decode("latin-1") if isinstance(comment, bytes) else comment),) if comment else (),
         spacing=(INCH / float(dpi[0]), INCH / float(dpi[1])) if min(dpi) > 0 else None,
         unit="mm" if min(dpi) > 0 else None,
-        animation=_animation(image, frames) if frames > 1 else None,
+        animation=Animation(avif.durations(file, frames)) if frames > 1 else None,
         warnings=(f"these metadata entries are dropped: {', '.join(dropped)}",) if dropped else (),
     )
 
@@ -66,16 +66,6 @@ def _exif(image: Image.Image) -> bytes:
         return bytes(image.info["exif"]).removeprefix(EXIF_PREFIX)
     stored = image.getexif()
     return stored.tobytes().removeprefix(EXIF_PREFIX) if len(stored) else b""
-
-
-def _animation(image: Image.Image, frames: int) -> Animation:
-    durations = []
-    for number in range(frames):
-        image.seek(number)
-        image.load()
-        durations.append(float(image.info.get("duration", 0)))
-    image.seek(0)
-    return Animation(tuple(durations))
 
 
 def write(file: BinaryIO, frames: Array, spec: EncodeSpec, format_name: str) -> None:

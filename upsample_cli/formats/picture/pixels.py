@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..base import Array
-from .model import EncodeSpec
+from .model import EncodeSpec, Palette
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -25,3 +25,21 @@ def to_image(frame: Array, spec: EncodeSpec) -> Image.Image:
     if spec.palette is not None:
         image.putpalette(spec.palette.colours, "RGB")
     return image
+
+
+def expanded(indices: Array, spec: EncodeSpec) -> Array:
+    """The colours of palette indices: an array with an additional last axis for the samples of a pixel."""
+    assert spec.palette is not None, "indices come with a palette"
+    return rgba_table(spec.palette)[indices][..., : len(spec.mode)]
+
+
+def rgba_table(palette: Palette | None) -> Array:
+    """RGBA of all 256 palette indices, of shape (256, 4)."""
+    table = np.zeros((256, 4), np.uint8)
+    table[:, 3] = 255
+    if palette is not None:
+        entries = np.frombuffer(palette.colours, np.uint8)[: len(palette.colours) // 3 * 3].reshape(-1, 3)[:256]
+        alpha = np.frombuffer(palette.alpha, np.uint8)[:256]
+        table[: len(entries), :3] = entries
+        table[: len(alpha), 3] = alpha
+    return table

@@ -13,14 +13,31 @@ from ...errors import OutputError
 from ...geometry import Axis
 from ..base import Array, Header, WriteOptions, single_header
 from .metadata import carry_over, from_header, update_for_output
-from .model import ALPHA, CHANNELS, EncodeSpec, PictureInfo
-from .modes import round_trips
+from .model import ALPHA, CHANNELS, INDEXED, EncodeSpec, PictureInfo
+from .modes import can_store
+from .pixels import expanded
 
-_WRITERS = {"PNG": "png.writer", "JPEG": "jpeg", "WEBP": "webp", "GIF": "gif"}  # others: `pillow_formats`
-_COMMON_SUFFIXES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".gif": "GIF"}
+_WRITERS = {  # modules by format; `pillow_formats` writes others
+    "PNG": "png.writer",
+    "JPEG": "jpeg",
+    "WEBP": "webp",
+    "GIF": "gif",
+    "BMP": "bmp",
+    "PPM": "netpbm",
+    "PAM": "pam",
+    "SGI": "sgi",
+    "HDR": "radiance",
+    "JPEG XL": "jpegxl",
+    "HEIF": "heif",
+    "ICNS": "icns",
+}
+_COMMON_SUFFIXES = {
+    **{".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".gif": "GIF"},
+    **{".jxl": "JPEG XL", ".heic": "HEIF", ".heif": "HEIF", ".pam": "PAM", ".rgbe": "HDR"},  # not Pillow's
+}
 _ANIMATED = ("PNG", "WEBP", "GIF", "AVIF")
 _MAX_SIDE_PIXELS = {"JPEG": 65_500, "WEBP": 16_383, "GIF": 65_535, "ICO": 256}
-_LOSSY = ("JPEG", "WEBP", "AVIF")
+_LOSSY = ("JPEG", "WEBP", "AVIF", "JPEG XL", "HEIF")
 _WITH_QUALITY = (*_LOSSY, "MPO")
 _ANIMATION_SUFFIXES = ".gif, .png, .webp, .tif or .npy"
 _GREY_MODES = {
@@ -30,10 +47,16 @@ _GREY_MODES = {
     np.dtype("i4"): "I",
     np.dtype("f4"): "F",
 }
-_PNG_MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")
-_ENCODER_BYTES_PER_PIXEL = {"WEBP": 17.0, "AVIF": 36.0, "GIF": 6.0}  # peak memory, measured
-_QUANTISER_BYTES_PER_PIXEL = 14.0
-_ENCODER_BYTES_PER_BYTE = {"PNG": 0.6}  # per byte of samples: the encoded file
+_ENCODER_BYTES_PER_PIXEL = {
+    "WEBP": 17.0,
+    "AVIF": 36.0,
+    "GIF": 6.0,
+    "JPEG XL": 28.0,
+    "HEIF": 30.0,
+}  # peak memory, measured
+_QUANTISER_BYTES_PER_PIXEL = 15.0
+_ENCODER_BYTES_PER_BYTE = {"PNG": 1.6}  # per byte of samples: the encoded file and an image of Pillow
+_PACKING_BYTES_PER_PIXEL = 5.0  # of indices and bits in PNG
 _PILLOW_BYTES_PER_BYTE = 1.8  # per byte of samples: the encoded file and Pillow's image
 
 
@@ -70,16 +93,23 @@ class PictureSink:
         return {axis.name: axis for axis in kept}
 
     def _make_spec(self, options: WriteOptions) -> EncodeSpec:
+        spec = self._spec_of_samples(options)
+        if spec.palette is None or can_store(self._format, INDEXED, self._header.dtype):
+            return spec
+        self.warnings.append(f"{self._format} holds no palette: the same colours are written as RGB")
+        return spec._replace(mode="RGBA" if spec.palette.alpha else "RGB", expands_palette=True)
+
+    def _spec_of_samples(self, options: WriteOptions) -> EncodeSpec:
         header = self._header
         size = (self._axes["x"].size, self._axes["y"].size)
         if isinstance(header.metadata, PictureInfo):
             info = header.metadata
             metadata, dropped = carry_over(header, info, self._format)
-            spec = EncodeSpec(size, info.mode, metadata, info.palette, info.bits, header.history, options)
+            spec = EncodeSpec(size, info.mode, metadata, info.palette, False, info.bits, header.history, options)
         else:
             mode = self._mode_of_array()
             metadata, dropped = from_header(header, self._axes, self._format)
-            spec = EncodeSpec(size, mode, metadata, None, 1 if mode == "1" else 8, header.history, options)
+            spec = EncodeSpec(size, mode, metadata, None, False, 1 if mode == "1" else 8, header.history, options)
         metadata, changed = update_for_output(spec, self._axes, self._format)
         self.warnings += dropped + changed
         return spec._replace(metadata=metadata)
@@ -92,7 +122,7 @@ class PictureSink:
         channels = self._axes["s"].size if "s" in self._axes else 1
         if channels == 1 and "s" not in self._axes and dtype in _GREY_MODES:
             return _GREY_MODES[dtype]
-        if dtype in (np.uint8, np.uint16) and 2 <= channels <= 4:
+        if dtype in (np.uint8, np.uint16, np.float32) and 2 <= channels <= 4:
             if channels in (2, 4) and not header.alpha and header.colours != "CMYK":
                 self.warnings.append(
                     "the last sample of each pixel is written as alpha, but the colours were not weighted by it"
@@ -101,24 +131,30 @@ class PictureSink:
         raise OutputError(f"a picture cannot hold pixels of {channels} × {dtype}; write .tif or .npy", self._path)
 
     def _check_format_limits(self) -> None:
-        mode, palette = self._spec.mode, self._spec.palette
-        deep = self._header.dtype.itemsize == 2
-        remedy = "write .png" if mode in _PNG_MODES else "write .tif"
-        of_png = self._format == "PNG" and mode in _PNG_MODES  # other formats are tested by writing a pixel
-        if not (of_png or round_trips(self._format, mode)) or (mode == "CMYK" and deep):
-            alpha_only = mode in ALPHA and not deep and round_trips(self._format, mode.removesuffix("A"))
-            what = "transparency" if alpha_only else f"pixels of mode {mode}"
+        mode, dtype, palette = self._spec.mode, self._header.dtype, self._spec.palette
+        if not can_store(self._format, mode, dtype):
+            alpha_only = mode in ALPHA and can_store(self._format, mode.removesuffix("A"), dtype)
+            depth = {"u2": "16-bit ", "f4": "floating-point "}.get(dtype.str[1:], "") if mode in CHANNELS else ""
+            what = f"{depth}{mode}" if depth else f"pixels of mode {mode}"
+            remedy = "write .png" if can_store("PNG", mode, dtype) else "write .tif"
             remedy += ", or put transparent pixels on a colour with --background white" if alpha_only else ""
+            remedy += ", or add --dtype uint8 --rescale" if depth else ""
+            what = "transparency" if alpha_only else what
             raise OutputError(f"{self._format} cannot hold {what}; {remedy}", self._path)
-        if deep and mode in CHANNELS and self._format != "PNG":
-            raise OutputError(
-                f"{self._format} cannot hold 16-bit {mode}; {remedy}, or add --dtype uint8 --rescale", self._path
-            )
+        self._check_sizes()
         if self._format == "GIF" and palette is not None:
             from . import gif
 
             if gif.transparent_entry(palette) == -1:
                 raise OutputError("GIF cannot hold partially transparent palette colours; write .png", self._path)
+
+    def _check_sizes(self) -> None:
+        if self._format == "ICNS":
+            from . import icns
+
+            if self._spec.size[0] != self._spec.size[1] or self._spec.size[0] not in icns.SIZES:
+                known = ", ".join(map(str, icns.SIZES))
+                raise OutputError(f"ICNS holds squares of {known} pixels; choose one with --size", self._path)
         longest = _MAX_SIDE_PIXELS.get(self._format)
         if longest is not None and max(self._spec.size) > longest:
             size = f"{max(self._spec.size):,}"
@@ -164,6 +200,8 @@ class PictureSink:
         encoder_bytes = _ENCODER_BYTES_PER_PIXEL.get(
             self._format, _ENCODER_BYTES_PER_BYTE.get(self._format, _PILLOW_BYTES_PER_BYTE) * pixel
         )
+        if self._format == "PNG" and (self._spec.mode == INDEXED or self._spec.bits < 8):
+            encoder_bytes = _PACKING_BYTES_PER_PIXEL
         if self._format == "GIF" and "s" in self._axes:
             encoder_bytes = _QUANTISER_BYTES_PER_PIXEL
         return 1 + encoder_bytes / (pixel * frames)
@@ -172,13 +210,16 @@ class PictureSink:
         """Encode the picture; see `Sink`."""
         shape = [axis.size for axis in self._axes.values()]
         frames = self._collect(next(iter(arrays))).reshape(shape if "t" in self._axes else [1, *shape])
+        spec = self._spec
+        if spec.expands_palette:
+            frames, spec = expanded(frames, spec), spec._replace(palette=None)
         with paths[0].open("wb") as file:
             if self._format in _WRITERS:
-                import_module(f".{_WRITERS[self._format]}", __package__).write(file, frames, self._spec)
+                import_module(f".{_WRITERS[self._format]}", __package__).write(file, frames, spec)
             else:
                 from . import pillow_formats
 
-                pillow_formats.write(file, frames, self._spec, self._format)
+                pillow_formats.write(file, frames, spec, self._format)
 
     def _collect(self, slabs: Iterable[Array]) -> Array:
         """The whole array; it usually comes as a single slab, which is not copied."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -11,14 +13,26 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Self, cast
 import numpy as np
 
 from ...errors import InputError
-from ...geometry import Axis, Grid
+from ...geometry import INCH, Axis, Grid
 from ..base import Array, Header, InMemory, ReadOptions
-from .model import ALPHA, CHANNELS, INDEXED, PNG_SIGNATURE, Animation, Palette, PictureInfo, PictureMetadata, PixelKind
+from .model import (
+    ALPHA,
+    CHANNELS,
+    INDEXED,
+    PNG_SIGNATURE,
+    Animation,
+    Palette,
+    Picture,
+    PictureInfo,
+    PictureMetadata,
+    PixelKind,
+)
 from .modes import bits_per_sample, choose_mode
 
 if TYPE_CHECKING:
     from PIL import Image
 
+    from . import gif
     from .png import reader
 
 _DTYPES = {"1": np.bool_, "I;16": np.uint16, "I": np.int32, "F": np.float32}
@@ -32,7 +46,8 @@ _ORIENT: dict[int, Callable[[Array], Array]] = {  # by EXIF orientation: functio
     8: lambda rows: rows[:, ::-1].swapaxes(0, 1),
 }
 _JPEG_FORMATS = ("JPEG", "MPO")  # Pillow calls JPEG files with several pictures MPO
-_DIRECT_MODES = ("L", "LA", "RGB", "RGBA")
+_PLAUSIBLE_SPACING_MM = (1e-7, 1e6)  # from a tenth of a nanometre to a kilometre
+_FULL_CANVASES = 4  # RGBA images of the size of the canvas that Pillow holds while it shows an animation
 _SIDES_SWAPPED = (5, 6, 7, 8)  # orientations that swap width and height
 
 
@@ -42,8 +57,11 @@ class PictureSource(InMemory):
     def __init__(self, path: Path, options: ReadOptions) -> None:
         super().__init__()
         self._path = path
+        self._truncated = options.truncated
         self.warnings: list[str] = []
         self._png: reader.Structure | None = None
+        self._gif: gif.Layout | None = None
+        self._own: Picture | None = None
         try:
             self.header = self._read_header(options)
         except InputError:
@@ -55,7 +73,7 @@ class PictureSource(InMemory):
 
     @cached_property
     def _image(self) -> Image.Image:
-        """The picture opened by Pillow; not needed for most PNG files."""
+        """The picture opened by Pillow; not needed for formats that modules of this package decode."""
         from .opening import open_image
 
         return open_image(self._path)
@@ -66,14 +84,12 @@ class PictureSource(InMemory):
 
     def _read_header(self, options: ReadOptions) -> Header:
         self._pixel_kind, metadata, opaque = self._identify()
-        metadata, self._orientation = _apply_exif(metadata)
+        metadata, self._orientation = _apply_orientation_tags(metadata, self._own is not None and self._own.upright)
         self._frames = len(metadata.animation.durations) if metadata.animation is not None else 1
         mode, conversions = choose_mode(self._pixel_kind, self._png, options.keep_indices, self._frames > 1, opaque)
         if mode is None:
             raise InputError(f"has the pixel mode {self._pixel_kind.mode}, which is not supported", self._path)
         self._mode = mode
-        self.memory_factor = 1.5 if self._is_plain_png() else 2.4  # the file or Pillow's image, and the array
-        self.memory_factor += 1.0 if self._orientation in _ORIENT else 0.0
         self.warnings += [*metadata.warnings, *conversions]
         if options.axes is not None:
             self.warnings.append("--axes is ignored: the axes of pictures are fixed")
@@ -87,25 +103,53 @@ class PictureSource(InMemory):
             bits_per_sample(self._mode, self._png, options.keep_indices),
             options.keep_indices,
         )
-        deep = self._png is not None and self._png.depth == 16
-        return Header(
+        header = Header(
             grid,
-            np.dtype(np.uint16 if deep else _DTYPES.get(self._mode, np.uint8)),
+            np.dtype(self._pixel_kind.dtype or _DTYPES.get(self._mode, "u1")),
             alpha=self._mode in ALPHA,
             colours=self._mode if self._mode in CHANNELS else None,
             icc=metadata.icc,
             metadata=info,
             foreign_items=foreign_items(info),
         )
+        self.memory_factor = self._estimate_memory(header)
+        return header
+
+    def _estimate_memory(self, header: Header) -> float:
+        """See `Source.memory_factor`."""
+        factor = 2.4 if self._png is None or self._png.interlaced else 1.5  # the file or Pillow's image, and the array
+        if self._frames > 1 or self._pixel_kind.format == "WEBP":  # Pillow reads any WebP file as an animation
+            frame_bytes = math.prod(header.grid.shape) * header.dtype.itemsize / self._frames
+            canvas_bytes = 4 * header.dtype.itemsize * math.prod(self._pixel_kind.size)
+            factor = 1.0 + _FULL_CANVASES * canvas_bytes / (frame_bytes * self._frames)
+        return factor + (1.0 if self._orientation in _ORIENT else 0.0)
 
     def _identify(self) -> tuple[PixelKind, PictureMetadata, bool]:
         """Format and pixel type, metadata, and whether all pixels of an animation are known to be opaque."""
         with self._path.open("rb") as file:  # import only the module of this format
-            if file.read(len(PNG_SIGNATURE)) == PNG_SIGNATURE:
+            start = file.read(12)
+            if start.startswith(PNG_SIGNATURE):
                 from .png import reader
 
-                self._png, metadata = reader.read(file)
+                self._png, metadata = reader.read(file, self._truncated)
                 return self._png.pixel_kind, metadata, bool(self._png.frames) and self._png.is_opaque
+            if start.startswith(b"GIF8"):
+                from . import gif
+
+                self._gif, metadata = gif.read(file, self._truncated)
+                return self._gif.kind, metadata, self._gif.is_opaque
+            if start[8:] == b"WEBP":
+                from . import webp
+
+                kind, metadata = webp.read(file)
+                return kind, metadata, kind.mode not in ALPHA
+            from . import decoders, icons
+
+            if start.startswith(icons.MAGIC):
+                icons.check_sizes(file)
+            self._own = decoders.read(file, self._path)
+            if self._own is not None:
+                return self._own.kind, self._own.metadata, False
             return self._identify_with_pillow(file)
 
     def _identify_with_pillow(self, file: BinaryIO) -> tuple[PixelKind, PictureMetadata, bool]:
@@ -113,17 +157,8 @@ class PictureSource(InMemory):
 
         with without_size_limit():
             image = self._image
-            kind = PixelKind(image.format or "", image.mode, image.size, "transparency" in image.info)
-            opaque = image.mode not in ALPHA
-            if kind.format == "GIF":
-                from . import gif
-
-                frames, metadata = gif.read(file)
-                return kind, metadata, bool(frames) and gif.is_opaque(frames, image.size)
-            if kind.format == "WEBP":
-                from . import webp
-
-                return kind, webp.read(file), opaque
+            transparent = "transparency" in image.info or (image.palette is not None and image.palette.mode == "RGBA")
+            kind = PixelKind(image.format or "", image.mode, image.size, transparent)
             if kind.format in _JPEG_FORMATS:
                 from . import jpeg
 
@@ -137,7 +172,7 @@ class PictureSource(InMemory):
             metadata = metadata._replace(
                 warnings=(*metadata.warnings, f"only the first of {frames_left} frames is resized")
             )
-        return kind, metadata, opaque
+        return kind, metadata, image.mode not in ALPHA
 
     def _grid(self, metadata: PictureMetadata) -> Grid:
         width, height = self._pixel_kind.size
@@ -154,62 +189,78 @@ class PictureSource(InMemory):
     def _palette(self) -> Palette:
         if self._png is not None and self._png.palette is not None:
             return self._png.palette
-        if self._image.palette is None:
+        if self._gif is not None:
+            transparent = self._gif.frames[0].transparent
+            alpha = b"" if transparent is None else b"\xff" * transparent + b"\0"
+            return Palette(self._gif.first_palette or b"", alpha)
+        from . import palettes
+
+        palette = palettes.of(self._image)
+        if palette is None:
             raise InputError("has palette indices but no palette", self._path)
-        colours = bytes(self._image.getpalette("RGB") or ())
-        transparency = self._image.info.get("transparency", b"")
-        if isinstance(transparency, int):
-            transparency = b"\xff" * transparency + b"\0"
-        return Palette(colours, transparency)
+        return palette
 
     def load(self) -> Array:
         """Decode the picture, turned upright."""
-        if self._is_plain_png():  # without Pillow, which is slow to import
-            return self._load()
-        from .opening import without_size_limit
-
-        with without_size_limit():
-            return self._load()
-
-    def _load(self) -> Array:
         try:
-            if self._frames == 1:
-                return self._apply_orientation(self._decode())
-            array = np.empty(self.header.grid.shape, self.header.dtype)
-            for number, frame in enumerate(self._composited_frames()):
-                array[number] = self._apply_orientation(frame)
-            return array
-        except MemoryError:
-            raise
-        except Exception as error:
-            raise InputError(f"cannot be read to its end: {error}", self._path) from error
+            return self._load(tolerant=False)
+        except InputError:
+            if not self._truncated:
+                raise
+        self.warnings.append("is damaged or truncated: what is missing is left as the decoder fills it")
+        return self._load(tolerant=True)
+
+    def _load(self, tolerant: bool) -> Array:
+        with ExitStack() as stack:
+            if self._png is None and self._own is None:
+                from .opening import tolerating_truncation, without_size_limit
+
+                stack.enter_context(without_size_limit())
+                if tolerant:
+                    stack.enter_context(tolerating_truncation())
+            try:
+                if self._frames == 1:
+                    return self._apply_orientation(self._decode(tolerant))
+                array = np.zeros(self.header.grid.shape, self.header.dtype)
+                for number, frame in enumerate(self._composited_frames(tolerant)):
+                    rows = self._apply_orientation(frame)
+                    array[number, : len(rows), : rows.shape[1]] = rows
+                return array
+            except MemoryError:
+                raise
+            except Exception as error:
+                raise InputError(f"cannot be read to its end: {error}", self._path) from error
 
     def _apply_orientation(self, rows: Array) -> Array:
         rows = rows.astype(self.header.dtype, copy=False)
         return np.ascontiguousarray(_ORIENT[self._orientation](rows)) if self._orientation in _ORIENT else rows
 
-    def _decode(self) -> Array:
+    def _decode(self, tolerant: bool) -> Array:
         """The samples in their stored orientation."""
-        if self._png is None:
-            return self._convert()
-        if self._is_plain_png():
-            import imagecodecs  # decodes twice as fast as Pillow
+        if self._png is not None:
+            from .png import decode
 
-            return np.asarray(imagecodecs.png_decode(self._path.read_bytes()))
-        from .png import apng
+            with self._path.open("rb") as file:
+                return decode.picture(file, self._png, self._mode, tolerant)
+        if self._own is not None:
+            from .padding import Padded
 
-        if self._png.depth == 16:
-            return apng.decode(self._path.read_bytes(), self._png)
-        if self._png.depth < 8 and self._png.colour_key:  # Pillow ignores transparent levels below 8 bits
-            levels = np.asarray(self._image.convert("L"))[..., None]
-            return np.concatenate([levels, apng.alpha_from_key(levels, self._png)], axis=-1)
-        return self._convert()
+            with self._path.open("rb") as file:
+                rows = self._own.decode(cast(BinaryIO, Padded(file)) if tolerant else file)
+            return rows * np.uint8(255) if rows.dtype == bool and self._mode == "L" else rows
+        if tolerant:  # what Pillow has decoded so far is incomplete
+            self._close()
+            self.__dict__.pop("_image", None)
+        return self._padded(self._convert())
 
-    def _is_plain_png(self) -> bool:
-        """Whether a PNG has 8-bit samples that are resized as stored, and no interlacing."""
-        if self._png is None or self._png.depth != 8 or self._png.interlaced:  # libpng warns about interlacing
-            return False
-        return self._mode == self._pixel_kind.mode in _DIRECT_MODES
+    def _padded(self, rows: Array) -> Array:
+        """The frame of a GIF file on the whole canvas, which a later frame may have enlarged."""
+        width, height = self._pixel_kind.size
+        if self._gif is None or rows.shape[:2] == (height, width):
+            return rows
+        canvas = np.zeros((height, width, *rows.shape[2:]), rows.dtype)
+        canvas[: len(rows), : rows.shape[1]] = rows
+        return canvas
 
     def _convert(self) -> Array:
         """The current frame of Pillow's image in the mode in which it is resized."""
@@ -225,13 +276,13 @@ class PictureSource(InMemory):
         array = np.asarray(image)
         return array.view(np.uint8) != 0 if self._mode == "1" else array
 
-    def _composited_frames(self) -> Iterator[Array]:
+    def _composited_frames(self, tolerant: bool) -> Iterator[Array]:
         """The frames of an animation as displayed."""
         if self._png is not None:
             from .png import apng
 
             with self._path.open("rb") as file:
-                yield from apng.frames(file, self._png, self._mode)
+                yield from apng.frames(file, self._png, self._mode, tolerant)
             return
         for number in range(self._frames):
             self._image.seek(number)
@@ -257,9 +308,16 @@ def foreign_items(info: PictureInfo) -> tuple[str, ...]:
     return (*(name for name, value in items if value), *metadata.foreign_items)
 
 
-def _apply_exif(metadata: PictureMetadata) -> tuple[PictureMetadata, int]:
-    """The metadata with upright spacing, taken from EXIF if not stored elsewhere, and the EXIF orientation."""
-    spacing, orientation = None, 1
+def _apply_orientation_tags(metadata: PictureMetadata, is_upright: bool) -> tuple[PictureMetadata, int]:
+    """The metadata with upright and plausible spacing, from EXIF if not stored elsewhere, and the orientation.
+
+    The orientation is that of EXIF, or else that of XMP.
+
+    Args:
+        metadata: of the file.
+        is_upright: whether the decoder applies the orientation.
+    """
+    spacing, orientation, warnings = None, None, list(metadata.warnings)
     if metadata.exif:
         from . import exif
 
@@ -267,17 +325,30 @@ def _apply_exif(metadata: PictureMetadata) -> tuple[PictureMetadata, int]:
             exif_info = exif.read(metadata.exif)
             spacing, orientation = exif_info.spacing, exif_info.orientation
             if exif.has_subject_position(metadata.exif):
-                dropped = "the subject position in its EXIF, in pixels, is dropped"
-                metadata = metadata._replace(warnings=(*metadata.warnings, dropped))
+                warnings.append("the subject position in its EXIF, in pixels, is dropped")
+            if broken := exif.broken_entries(metadata.exif):
+                warnings.append(f"{broken} damaged entries of its EXIF are dropped")
         except ValueError as error:
-            metadata = metadata._replace(
-                exif=b"", warnings=(*metadata.warnings, f"its EXIF is damaged and is dropped: {error}")
-            )
+            warnings.append(f"its EXIF is damaged and is dropped: {error}")
+            metadata = metadata._replace(exif=b"")
+    if orientation is None and metadata.xmp:
+        from .. import xmp
+
+        orientation = xmp.orientation(metadata.xmp)
+    orientation = 1 if is_upright or orientation is None else orientation
     if metadata.spacing is None and spacing is not None:
         metadata = metadata._replace(spacing=spacing, unit="mm")
+    if metadata.spacing is not None and metadata.unit == "mm" and not _is_plausible(metadata.spacing):
+        warnings.append(f"its resolution is not plausible and is dropped: {INCH / metadata.spacing[0]:.3g} dpi")
+        metadata = metadata._replace(spacing=None, unit=None)
     if metadata.spacing is not None and orientation in _SIDES_SWAPPED:
         metadata = metadata._replace(spacing=(metadata.spacing[1], metadata.spacing[0]))
-    return metadata, orientation
+    return metadata._replace(warnings=tuple(warnings)), orientation
+
+
+def _is_plausible(spacing: tuple[float, float]) -> bool:
+    low, high = _PLAUSIBLE_SPACING_MM
+    return all(low <= value <= high for value in spacing)
 
 
 def _time_axis(animation: Animation) -> Axis:

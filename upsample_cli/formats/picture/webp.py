@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO
 
 from ..base import Array
-from .model import ALPHA, EXIF_PREFIX, INDEXED, Animation, EncodeSpec, PictureMetadata
+from .model import ALPHA, EXIF_PREFIX, INDEXED, Animation, EncodeSpec, PictureMetadata, PixelKind
 from .pixels import to_image
 
 _DEFAULT_QUALITY = 95
@@ -21,8 +21,8 @@ _MAX_DURATION_MS = 2**24 - 1
 Chunk = tuple[bytes, bytes]
 
 
-def read(file: BinaryIO) -> PictureMetadata:
-    """Read the metadata of a WebP file.
+def read(file: BinaryIO) -> tuple[PixelKind, PictureMetadata]:
+    """Read the pixel type and the metadata of a WebP file.
 
     Raises:
         ValueError: the file is damaged.
@@ -32,7 +32,7 @@ def read(file: BinaryIO) -> PictureMetadata:
     native = tuple((name, data) for name, data in chunks if name not in _KNOWN_CHUNKS)
     data = first.get(b"EXIF", b"")
     codecs = {name for name, _ in _bitstream_chunks(chunks)}
-    return PictureMetadata(
+    metadata = PictureMetadata(
         exif=data.removeprefix(EXIF_PREFIX),
         xmp=first.get(b"XMP ", b""),
         icc=first.get(b"ICCP"),
@@ -41,6 +41,31 @@ def read(file: BinaryIO) -> PictureMetadata:
         foreign_items=tuple(f"the chunk {name.decode('latin-1')}" for name, _ in native),
         lossless=b"VP8L" in codecs and b"VP8 " not in codecs,
     )
+    size, alpha = _canvas(chunks)
+    return PixelKind("WEBP", "RGBA" if alpha else "RGB", size, False), metadata
+
+
+def _canvas(chunks: list[Chunk]) -> tuple[tuple[int, int], bool]:
+    """Width and height, and whether there is an alpha channel."""
+    alpha = False
+    for name, data in chunks:
+        if name == b"VP8X" and len(data) >= 10:
+            size = (1 + int.from_bytes(data[4:7], "little"), 1 + int.from_bytes(data[7:10], "little"))
+            still = next((c for c in chunks if c[0] in (b"VP8L", b"ALPH")), (b"", b""))
+            alpha = bool(data[0] & _ALPHA_FLAG) or (not data[0] & _ANIMATION_FLAG and _has_alpha(still))
+            return size, alpha
+        if name == b"VP8L" and len(data) >= 5:
+            bits = int.from_bytes(data[1:5], "little")
+            return ((bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1), _has_alpha((name, data))
+        if name == b"VP8 " and len(data) >= 10:
+            width, height = struct.unpack_from("<HH", data, 6)
+            return (width & 0x3FFF, height & 0x3FFF), False
+    raise ValueError("it has no picture")
+
+
+def _has_alpha(chunk: Chunk) -> bool:
+    name, data = chunk
+    return name == b"ALPH" or (name == b"VP8L" and len(data) >= 5 and bool(data[4] & 0x10))
 
 
 def _chunks(file: BinaryIO) -> Iterator[Chunk]:
@@ -50,7 +75,7 @@ def _chunks(file: BinaryIO) -> Iterator[Chunk]:
         raise ValueError("not a WebP file")
     while len(head := file.read(8)) == 8:
         name, size = struct.unpack("<4sI", head)
-        wanted = min(size, {b"VP8 ": 0, b"VP8L": 0, b"ALPH": 0, b"ANMF": 24}.get(name, size))
+        wanted = min(size, {b"VP8 ": 10, b"VP8L": 5, b"ALPH": 0, b"ANMF": 24}.get(name, size))
         yield name, file.read(wanted)
         file.seek(size - wanted + size % 2, io.SEEK_CUR)
 

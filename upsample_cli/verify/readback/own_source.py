@@ -12,8 +12,11 @@ import numpy as np
 from ... import formats
 from ...errors import UpsampleError
 from ...formats.base import ReadOptions, Source
+from ...formats.picture.model import PictureInfo
 from ...text import printable
-from .model import Expected, MismatchError, ReadBack
+from .model import LOSSY_ERROR, Expected, MismatchError, ReadBack
+
+_LOSSY_PICTURES = ("JPEG XL", "HEIF", "HDR")  # those that no other library here reads
 
 
 def read_arrays(path: Path, expected: Expected, stack: ExitStack) -> list[ReadBack | None]:
@@ -46,6 +49,8 @@ def _about_output(path: Path) -> Iterator[None]:
 
 
 def _read_back(path: Path, source: Source) -> ReadBack:
+    info = source.header.metadata
+    is_lossy = isinstance(info, PictureInfo) and info.format in _LOSSY_PICTURES
     grid = source.header.grid
     axes = [axis.in_unit("mm").in_unit("s") for axis in grid.axes]
     return ReadBack(
@@ -55,6 +60,7 @@ def _read_back(path: Path, source: Source) -> ReadBack:
         _sampler(path, source),
         {axis.name: axis.spacing for axis in axes if axis.spacing is not None},
         {frame: grid.affines[frame] for frame in grid.frames},
+        lossy=LOSSY_ERROR if is_lossy else 0.0,
     )
 
 

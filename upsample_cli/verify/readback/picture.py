@@ -1,4 +1,4 @@
-"""Reads pictures back with imagecodecs' decoders, or with Pillow."""
+"""Reads pictures back with imagecodecs' decoders or with Pillow; what these do not know, with our own source."""
 
 from __future__ import annotations
 
@@ -7,16 +7,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageSequence
+from PIL import Image, ImageSequence, UnidentifiedImageError
 
 from ...formats.base import Array, Header
+from ...formats.picture.model import PictureInfo
 from ...formats.picture.opening import without_size_limit
 from ...geometry import INCH
-from .model import LOSSY_ERROR, Expected, ReadBack
+from . import own_source
+from .model import LOSSY_ERROR, Expected, MismatchError, ReadBack
 
 _QUANTISED_ERROR = 0.3  # like `LOSSY_ERROR`, for colours that were reduced to a palette or to grey
 _LOSSY_FORMATS = ("JPEG", "MPO", "WEBP", "AVIF", "JPEG2000")
-_DECODERS = {"PNG": "png_decode", "JPEG": "jpeg_decode", "WEBP": "webp_decode"}
+_DECODERS = {"JPEG": "jpeg_decode", "WEBP": "webp_decode"}
+_PIXEL_CHUNKS = (b"IHDR", b"PLTE", b"tRNS", b"acTL", b"fcTL", b"IDAT", b"fdAT", b"IEND")
+_ORIENTATION = 274  # tag of EXIF
 _X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT = 282, 283, 296  # tags of EXIF
 _PER_INCH = 2  # value of ResolutionUnit
 _DPI_ERROR = 0.6  # of formats that store whole numbers of dots per inch or metre
@@ -25,16 +29,22 @@ _HEADER_BYTES = 4096  # within which a lossless WebP file has its VP8L chunk
 
 
 def read_arrays(path: Path, expected: Expected, stack: ExitStack) -> list[ReadBack | None]:
-    """The array of the file."""
+    """The array of the file.
+
+    Raises:
+        MismatchError: the file asks to be turned, or has another palette than planned.
+    """
     planned = expected.headers[0]
+    try:
+        found = _read(path, planned)
+    except UnidentifiedImageError:
+        found = None
+    if found is None:  # Pillow does not know the format, or reduces its samples
+        return own_source.read_arrays(path, expected, stack)
+    samples, names, spacing, lossy = found
     channels = planned.grid["s"].size if "s" in planned.grid.names else 0
-    with without_size_limit(), Image.open(path) as image:
-        dpi, lossy = _dots_per_inch(image), _lossy_error(path, image, channels)
-        frames = getattr(image, "n_frames", 1)
-        samples = _decode(path, image, _wanted_mode(image.mode, channels, planned))
     if planned.dtype == bool and samples.dtype != bool:
         samples = samples > _BILEVEL_THRESHOLD
-    names = "tyx" if frames > 1 else "yx"
     shows_other_numbers = channels == 0 and samples.ndim > len(names)  # colours instead of indices, or of grey
     if shows_other_numbers:
         samples = samples[..., 0]
@@ -45,16 +55,55 @@ def read_arrays(path: Path, expected: Expected, stack: ExitStack) -> list[ReadBa
             samples.shape,
             samples.dtype,
             None if shows_other_numbers else lambda index: samples[index],
-            spacing={name: INCH / value for name, value in zip("xy", dpi, strict=False) if value > 0},
-            precision=_DPI_ERROR / min(dpi) if dpi and min(dpi) > 0 else 0.0,
+            spacing=spacing,
+            precision=_DPI_ERROR * max(spacing.values()) / INCH if spacing else 0.0,
             lossy=lossy,
         )
     ]
 
 
+def _read(path: Path, planned: Header) -> tuple[Array, str, dict[str, float], float] | None:
+    """Samples, names of their axes, spacing and tolerated error; None if Pillow reads fewer bits than planned."""
+    channels = planned.grid["s"].size if "s" in planned.grid.names else 0
+    with without_size_limit(), Image.open(path) as image:
+        dpi, lossy = _dots_per_inch(image), _lossy_error(path, image, channels)
+        frames = getattr(image, "n_frames", 1)
+        _check_orientation(image)
+        _check_palette(image, planned)
+        samples = _decode(path, image, _wanted_mode(image.mode, channels, planned), planned.dtype.itemsize)
+    if not lossy and samples.dtype.itemsize < planned.dtype.itemsize and image.format != "PNG":
+        return None
+    spacing = {name: INCH / value for name, value in zip("xy", dpi, strict=False) if value > 0}
+    return samples, "tyx" if frames > 1 else "yx", spacing, lossy
+
+
+def _check_orientation(image: Image.Image) -> None:
+    """An output is upright: a reader that obeys EXIF must not turn it."""
+    try:
+        orientation = image.getexif().get(_ORIENTATION, 1)
+    except Exception:  # Pillow raises various exceptions for EXIF that is odd
+        return
+    if orientation != 1:
+        raise MismatchError(f"its EXIF orientation is {orientation}")
+
+
+def _check_palette(image: Image.Image, planned: Header) -> None:
+    """The colours of a file whose palette is kept must be those that were planned."""
+    info = planned.metadata
+    if image.mode != "P" or not isinstance(info, PictureInfo) or info.palette is None:
+        return
+    image.load()
+    found, wanted = bytes(image.getpalette("RGB") or ()), info.palette.colours
+    if found[: len(wanted)] != wanted[: len(found)]:
+        raise MismatchError("its palette has other colours than the input's")
+
+
 def _dots_per_inch(image: Image.Image) -> list[float]:
     """The resolution along x and y; empty if the file has none."""
-    exif = image.getexif()
+    try:
+        exif: Any = image.getexif()
+    except Exception:  # Pillow raises various exceptions for EXIF that is odd
+        exif = {}
     if image.format == "JPEG" and exif.get(_RESOLUTION_UNIT) == _PER_INCH:  # more precise, and for both axes
         return [float(exif[tag]) for tag in (_X_RESOLUTION, _Y_RESOLUTION) if tag in exif]
     if image.format == "PCX":  # Pillow reports 100 for every file
@@ -78,14 +127,31 @@ def _wanted_mode(mode: str, channels: int, planned: Header) -> str | None:
     return {2: "LA", 3: "RGB", 4: "CMYK" if mode == "CMYK" else "RGBA"}.get(channels)
 
 
-def _decode(path: Path, image: Image.Image, mode: str | None) -> Array:
+def _decode(path: Path, image: Image.Image, mode: str | None, planned_bytes: int) -> Array:
     """All samples, with a leading axis if there are several frames."""
     count = getattr(image, "n_frames", 1)
-    if image.format in _DECODERS and count == 1 and image.mode not in ("P", "1", "CMYK"):
+    direct = image.mode not in ("P", "1", "CMYK")
+    if image.format == "PNG" and direct and (count == 1 or planned_bytes == 2):
         import imagecodecs  # slow import, not needed for all formats
 
-        decode: Any = getattr(imagecodecs, _DECODERS[image.format])
+        decode: Any = imagecodecs.png_decode if count == 1 else imagecodecs.apng_decode
+        return np.asarray(decode(_pixel_chunks(path.read_bytes())))
+    if image.format in _DECODERS and count == 1 and direct:
+        import imagecodecs
+
+        decode = getattr(imagecodecs, _DECODERS[image.format])
         return np.asarray(decode(path.read_bytes()))
     frames = [frame.convert(mode) if mode else frame for frame in ImageSequence.Iterator(image)]
     samples = np.stack([np.asarray(frame) for frame in frames])
     return samples if count > 1 else samples[0]
+
+
+def _pixel_chunks(data: bytes) -> bytes:
+    """A PNG file without metadata, of which libpng prints what it dislikes."""
+    kept, position = [data[:8]], 8
+    while position + 8 <= len(data):
+        end = position + 12 + int.from_bytes(data[position : position + 4], "big")
+        if data[position + 4 : position + 8] in _PIXEL_CHUNKS:
+            kept.append(data[position:end])
+        position = end
+    return b"".join(kept)

@@ -30,6 +30,7 @@ _RAW_PROFILES = {  # text chunks in which ImageMagick stores EXIF and XMP
     b"Raw profile type xmp": "xmp",
 }
 _MODES = {0: "L", 2: "RGB", 3: "P", 4: "LA", 6: "RGBA"}  # Pillow modes by colour type
+SAMPLES_PER_PIXEL = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by colour type
 _DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
 DISPOSE_BACKGROUND = 1
 _MAX_TEXT_BYTES = 64 << 20  # decompressed
@@ -63,6 +64,8 @@ class Structure(NamedTuple):
         frames: of an animation: control chunk of each, and offsets and lengths of its compressed samples.
         separate_default_image: whether the default image is not a frame of the animation.
         interlaced: whether Adam7 interlacing is used.
+        pixels: offsets and lengths of the compressed samples of the default image.
+        complete: whether the file ends where it should.
     """
 
     size: tuple[int, int]
@@ -73,13 +76,15 @@ class Structure(NamedTuple):
     frames: tuple[Frame, ...] = ()
     separate_default_image: bool = False
     interlaced: bool = False
+    pixels: tuple[tuple[int, int], ...] = ()
+    complete: bool = True
 
     @property
     def pixel_kind(self) -> PixelKind:
         """Format and pixel type in Pillow's terms."""
         mode = {(1, 0): "1", (16, 0): "I;16"}.get((self.depth, self.colour_type), _MODES[self.colour_type])
         transparent = bool(self.colour_key or (self.colour_type == 3 and self.palette and self.palette.alpha))
-        return PixelKind("PNG", mode, self.size, transparent)
+        return PixelKind("PNG", mode, self.size, transparent, "uint16" if self.depth == 16 else "")
 
     @property
     def is_opaque(self) -> bool:
@@ -90,13 +95,13 @@ class Structure(NamedTuple):
         return covers and all(control[24] != DISPOSE_BACKGROUND for control, _ in self.frames)
 
 
-def read(file: BinaryIO) -> tuple[Structure, PictureMetadata]:
+def read(file: BinaryIO, truncated: bool = False) -> tuple[Structure, PictureMetadata]:
     """Read the structure and the metadata of a PNG file, without its samples.
 
     Raises:
-        ValueError: the file is damaged.
+        ValueError: the file is damaged, or truncated before its samples end and not `truncated`.
     """
-    chunks, frames, separate_default_image = _parse(file)
+    chunks, frames, pixels, separate_default_image = _parse(file, truncated)
     by_name = {chunk.name: chunk.data for chunk in reversed(chunks)}
     if len(by_name.get(b"IHDR", b"")) != 13:
         raise ValueError("its header is damaged")
@@ -109,23 +114,28 @@ def read(file: BinaryIO) -> tuple[Structure, PictureMetadata]:
         depth,
         colour_type,
         _palette(by_name),
-        _colour_key(by_name, colour_type),
+        _colour_key(by_name, colour_type, depth),
         frames if animated else (),
         separate_default_image and b"acTL" in by_name and len(frames) > 0,
         interlace != 0,
+        pixels,
+        complete=b"IEND" in by_name,
     )
     return structure, _metadata(chunks, by_name, structure)
 
 
-def _parse(file: BinaryIO) -> tuple[list[Chunk], tuple[Frame, ...], bool]:
-    """The chunks without samples, the animation frames, and whether the default image is not one of these."""
+def _parse(file: BinaryIO, truncated: bool) -> tuple[list[Chunk], tuple[Frame, ...], tuple[tuple[int, int], ...], bool]:
+    """The chunks without samples, the frames, the default image, and whether the latter is not one of the frames."""
     chunks: list[Chunk] = []
     frames: list[tuple[bytes, list[tuple[int, int]]]] = []
+    default: list[tuple[int, int]] = []
     pixels = separate_default_image = False
     for name, offset, length in chunk_headers(file):
         if name in (b"IDAT", b"fdAT"):
             separate_default_image = separate_default_image or (not pixels and not frames)
             pixels = True
+            if name == b"IDAT":
+                default.append((offset, length))
             if frames:
                 skipped = 4 if name == b"fdAT" else 0  # the sequence number
                 frames[-1][1].append((offset + skipped, length - skipped))
@@ -133,11 +143,14 @@ def _parse(file: BinaryIO) -> tuple[list[Chunk], tuple[Frame, ...], bool]:
         file.seek(offset)
         data = file.read(length)
         if file.read(4) != struct.pack(">I", zlib.crc32(name + data)):
+            if truncated and default:
+                break
             raise ValueError(f"its chunk {name.decode('latin-1')} is damaged")
         if name == b"fcTL":
             frames.append((data, []))
         chunks.append(Chunk(name, data, pixels))
-    return chunks, tuple((control, tuple(parts)) for control, parts in frames if parts), separate_default_image
+    complete = tuple((control, tuple(parts)) for control, parts in frames if parts)
+    return chunks, complete, tuple(default), separate_default_image
 
 
 def chunk_headers(file: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
@@ -160,10 +173,13 @@ def _palette(by_name: dict[bytes, bytes]) -> Palette | None:
     return Palette(by_name[b"PLTE"], by_name.get(b"tRNS", b""))
 
 
-def _colour_key(by_name: dict[bytes, bytes], colour_type: int) -> tuple[int, ...]:
+def _colour_key(by_name: dict[bytes, bytes], colour_type: int, depth: int) -> tuple[int, ...]:
+    """The transparent level or colour; bits above the depth do not count (PNG specification, 11.3.2.1)."""
     data = by_name.get(b"tRNS", b"")
     size = {0: 2, 2: 6}.get(colour_type)
-    return struct.unpack(f">{size // 2}H", data[:size]) if size and len(data) >= size else ()
+    if not size or len(data) < size:
+        return ()
+    return tuple(value & (1 << depth) - 1 for value in struct.unpack(f">{size // 2}H", data[:size]))
 
 
 def _metadata(chunks: list[Chunk], by_name: dict[bytes, bytes], structure: Structure) -> PictureMetadata:

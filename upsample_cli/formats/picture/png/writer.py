@@ -60,12 +60,12 @@ def _write_animation(file: BinaryIO, frames: Array, spec: EncodeSpec, animation:
         control = struct.pack(">IIIII", sequence, *spec.size, 0, 0) + _delay(duration) + b"\0\0"
         file.write(encode_chunk(Chunk(b"fcTL", control)))
         sequence += 1
-        for data in _compress_frame(frame, spec):
-            if number == 0:
-                file.write(encode_chunk(Chunk(b"IDAT", data)))
-            else:
-                file.write(encode_chunk(Chunk(b"fdAT", struct.pack(">I", sequence) + data)))
-                sequence += 1
+        data = b"".join(_compress_frame(frame, spec))  # in one chunk: some readers refuse several for a frame
+        if number == 0:
+            file.write(encode_chunk(Chunk(b"IDAT", data)))
+        else:
+            file.write(encode_chunk(Chunk(b"fdAT", struct.pack(">I", sequence) + data)))
+            sequence += 1
 
 
 def _delay(milliseconds: float) -> bytes:

@@ -1,0 +1,336 @@
+"""Resize every file of a folder, and compare inputs and outputs as independent libraries read them.
+
+    python -m tests.compare_with_readers FOLDER [--json RESULTS] [--python PYTHON]
+
+Each file goes through ``--scale 2 --mode nearest``, ``--scale 1.5`` and both once more with ``--verify``. Pillow,
+imagecodecs, OpenCV, tifffile and nibabel, as far as they are installed, read the input and the output; the output has
+to be the input with every sample twice, or interpolated linearly. Files are sorted into
+
+- ``done``: every reader that reads both finds the expected samples;
+- ``refused``: refused by the command, and no reader reads it;
+- ``refused though others read it``;
+- ``different``: a reader finds other samples, ``--verify`` withholds the output, or the command fails in another way.
+
+The last line counts them, and the exit code is 1 if there is a file of the last kind.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import math
+import resource
+import subprocess
+import sys
+import tempfile
+import warnings
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+RUNS = {"nearest": "--scale 2 --mode nearest", "linear": "--scale 1.5"}
+KINDS = ("done", "refused", "refused though others read it", "different")
+_TIMEOUT_SECONDS = 120
+_MEMORY_BYTES = 8 << 30
+_MAX_SAMPLES = 1 << 26  # larger images are not compared
+_INPUT_REFUSED, _OUTPUT_REFUSED = 3, 4  # exit codes
+_LOSSY = (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".webp", ".jp2", ".j2k", ".avif", ".heic", ".heif", ".jxl", ".gif")
+_LOSSY_MEAN, _LEVEL = 0.05, 1.51 / 255  # tolerated mean and largest difference, as fractions of the range
+
+Images = list[np.ndarray]
+
+
+def by_pillow(path: Path) -> Images:
+    """Every frame, upright, with palettes and colour keys expanded."""
+    from PIL import Image, ImageOps, ImageSequence
+
+    with Image.open(path) as image:
+        default = 1 if image.info.get("default_image") else 0
+        frames = []
+        for frame in ImageSequence.Iterator(image):
+            turned = ImageOps.exif_transpose(frame)
+            if turned.mode in ("P", "PA") or "transparency" in turned.info:
+                turned = turned.convert("RGBA" if turned.has_transparency_data else "RGB")
+            frames.append(np.asarray(turned.convert("RGB") if turned.mode in ("LAB", "HSV", "YCbCr") else turned))
+    return frames[default:]
+
+
+def by_imagecodecs(path: Path) -> Images:
+    """The frames of formats that turn nothing."""
+    import imagecodecs
+
+    data = path.read_bytes()
+    decoders = {
+        b"\x89PNG": imagecodecs.apng_decode,
+        b"GIF8": imagecodecs.gif_decode,
+        b"BM": imagecodecs.bmp_decode,
+        b"#?": imagecodecs.rgbe_decode,
+        b"\xff\x0a": imagecodecs.jpegxl_decode,
+        b"\0\0\0\x0cJXL": imagecodecs.jpegxl_decode,
+    }
+    decode = next((decode for magic, decode in decoders.items() if data.startswith(magic)), None)
+    if decode is None:
+        raise ValueError("not one of the formats")
+    array = np.asarray(decode(data))
+    if data.startswith(b"\x89PNG") and b"eXIf" in data:
+        raise ValueError("may be turned")
+    animated = array.ndim == 4 or (array.ndim == 3 and array.shape[-1] > 4)
+    if data.startswith(b"\x89PNG") and animated and data.find(b"IDAT") < data.find(b"fcTL"):
+        array = array[1:]  # without the default image
+    return list(array) if animated else [array]
+
+
+def by_opencv(path: Path) -> Images:
+    """The first image."""
+    import cv2
+
+    array = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    if array is None or path.suffix.lower() in (".gif", ".hdr") or b"acTL" in path.read_bytes()[:1000]:
+        raise ValueError("not read")
+    if array.ndim == 3:
+        array = array[..., [2, 1, 0, 3][: array.shape[2]]]
+    return [array]
+
+
+def by_tifffile(path: Path) -> Images:
+    """Every series, palettes expanded."""
+    import tifffile
+
+    arrays = []
+    with tifffile.TiffFile(path) as file:
+        for series in file.series:
+            array, page = series.asarray(), series.keyframe
+            if (
+                page.photometric == tifffile.PHOTOMETRIC.PALETTE
+                and page.colormap is not None
+                and array.dtype.kind == "u"
+            ):
+                colours = np.asarray(page.colormap)
+                array = np.moveaxis(colours[:, np.minimum(array, colours.shape[1] - 1)], 0, -1)
+            arrays.append(array)
+    return arrays
+
+
+def by_nibabel(path: Path) -> Images:
+    """The stored numbers of a volume."""
+    import nibabel
+
+    image: Any = nibabel.load(path)
+    return [np.asarray(image.dataobj)]
+
+
+READERS: dict[str, Callable[[Path], Images]] = {
+    "Pillow": by_pillow,
+    "imagecodecs": by_imagecodecs,
+    "OpenCV": by_opencv,
+    "tifffile": by_tifffile,
+    "nibabel": by_nibabel,
+}
+
+
+def read_all(path: Path) -> dict[str, Images]:
+    """What each reader finds, of those that read the file."""
+    found = {}
+    for name, reader in READERS.items():
+        try:
+            images = reader(path)
+        except Exception:  # each library has its own
+            continue
+        if images and sum(image.size for image in images) <= _MAX_SAMPLES:
+            found[name] = images
+    return found
+
+
+def difference(before: Images, after: Images, run: str, lossy: bool) -> str | None:
+    """How the images of an output differ from what the run makes of those of its input; None if they do not."""
+    if (
+        len(before) > 1 and len({i.shape for i in before}) == len({i.shape for i in after}) == 1
+    ):  # frames, or planes of a volume
+        before, after = [np.stack(before)], [np.stack(after)]
+    elif len(before) > 1 and len({i.shape for i in after}) == 1:  # frames of a canvas that grows
+        factor = after[-1].shape[0] / before[-1].shape[0]
+        pairs = zip(before, after, strict=False)
+        after = [new[: int(old.shape[0] * factor), : int(old.shape[1] * factor)] for old, new in pairs]
+    if len(before) != len(after):
+        return f"{len(after)} images where the input has {len(before)}"
+    for number, (image, output) in enumerate(zip(before, after, strict=True)):
+        problem = _image_difference(*_aligned(image, output), run, lossy)
+        if problem is not None:
+            return f"image {number}: {problem}"
+    return None
+
+
+def _aligned(before: np.ndarray, after: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Both as fractions of their range, as RGBA if their channels differ."""
+    before, after = _fractions(before), _fractions(after)
+    ndim = max(before.ndim, after.ndim)
+    if before.ndim == after.ndim and before.shape[-1] == after.shape[-1]:
+        return before, after
+    channels = {image.shape[-1] for image in (before, after) if image.ndim == ndim}
+    are_channels = before.ndim != after.ndim or {before.shape[-1], after.shape[-1]} <= {1, 2, 3, 4}
+    if ndim >= 3 and channels <= {1, 2, 3, 4} and are_channels:
+        return _rgba(before, ndim), _rgba(after, ndim)
+    return before, after
+
+
+def _rgba(image: np.ndarray, ndim: int) -> np.ndarray:
+    """Grey, grey with alpha, or RGB as RGBA."""
+    planes = image if image.ndim == ndim else image[..., None]
+    count = planes.shape[-1]
+    colours = planes[..., :3] if count >= 3 else planes[..., [0, 0, 0]]
+    alpha = planes[..., -1:] if count in (2, 4) else np.ones_like(planes[..., :1])
+    return np.concatenate([colours, alpha], -1)
+
+
+def _fractions(image: np.ndarray) -> np.ndarray:
+    if image.dtype.kind == "u":
+        return image / float(np.iinfo(image.dtype).max)
+    return image.astype(np.complex128 if image.dtype.kind == "c" else np.float64)
+
+
+def _image_difference(before: np.ndarray, after: np.ndarray, run: str, lossy: bool) -> str | None:
+    if before.ndim != after.ndim:
+        return f"shape {after.shape} where the input has {before.shape}"
+    factor = 2.0 if run == "nearest" else 1.5
+    has_alpha = before.ndim >= 3 and before.shape[-1] in (2, 4) and before.shape[-1] == after.shape[-1]
+    before, after = (_premultiplied(image) if has_alpha else image for image in (before, after))
+    for axis, (old, new) in enumerate(zip(before.shape, after.shape, strict=True)):
+        if new == old:
+            continue
+        if new != math.floor(old * factor):
+            return f"{new} samples along axis {axis} where {math.floor(old * factor)} are expected"
+        before = before.repeat(2, axis) if run == "nearest" else _interpolated(before, axis, new, factor)
+    with np.errstate(invalid="ignore"):
+        errors = np.abs(before - after)
+    if has_alpha and before.ndim == 4:  # animations: readers blend partial alpha in several ways
+        errors = errors[np.isin(before[..., -1], (0, 1))]
+    errors = errors[np.isfinite(errors)]
+    scale = max(1.0, float(np.nanmax(np.abs(before), initial=0)))
+    two_levels = np.isin(after, (0, 1)).all() and run == "linear"
+    if lossy or two_levels:
+        mean = float(errors.mean()) if errors.size else 0.0
+        return f"off by {mean / scale:.1%} on average" if mean > (0.3 if two_levels else _LOSSY_MEAN) * scale else None
+    largest = float(errors.max(initial=0))
+    return f"off by up to {largest / scale:.2%}" if largest > _LEVEL * scale else None
+
+
+def _premultiplied(image: np.ndarray) -> np.ndarray:
+    return np.concatenate([image[..., :-1] * image[..., -1:], image[..., -1:]], -1)
+
+
+def _interpolated(image: np.ndarray, axis: int, size: int, factor: float) -> np.ndarray:
+    """Linear interpolation with aligned outer edges, the border repeated."""
+    last = image.shape[axis] - 1
+    positions = np.clip((np.arange(size) + 0.5) / factor - 0.5, 0, last)
+    low = np.minimum(np.floor(positions).astype(int), last)
+    shape = [-1 if number == axis else 1 for number in range(image.ndim)]
+    part = (positions - low).reshape(shape)
+    return image.take(low, axis) * (1 - part) + image.take(np.minimum(low + 1, last), axis) * part
+
+
+def examine(path: Path, python: str) -> tuple[str, list[str]]:
+    """The kind of a file, and what was found out."""
+    before = read_all(path)
+    notes: list[str] = []
+    kinds = {"done"}
+    with tempfile.TemporaryDirectory() as folder:
+        for run, options in RUNS.items():
+            for check in ([], ["--verify"]):
+                name = f"{run} {' '.join(check)}".strip()
+                out = Path(folder) / name.replace(" ", "")
+                out.mkdir()
+                code, said = _resized(path, out, [*options.split(), *check], python)
+                if code in (_INPUT_REFUSED, _OUTPUT_REFUSED, 2) and "--verify:" not in said:
+                    kinds.add(KINDS[2] if before else KINDS[1])
+                    notes.append(f"{name}: {said}" + (f" (read by {', '.join(before)})" if before else ""))
+                elif code:
+                    kinds.add("different")
+                    notes.append(f"{name}: exit code {code}: {said}")
+                elif not check:
+                    found = _differences(before, out, run)
+                    kinds |= {"different"} if found else set()
+                    notes += [f"{name}: {text}" for text in found]
+    return max(kinds, key=KINDS.index), notes
+
+
+def _differences(before: dict[str, Images], folder: Path, run: str) -> list[str]:
+    outputs = sorted(path for path in folder.iterdir() if path.suffix != ".img")
+    if not outputs:
+        return ["no output"]
+    after = read_all(outputs[0])
+    lossy = outputs[0].suffix.lower() in _LOSSY
+    found = {name: difference(before[name], after[name], run, lossy) for name in before.keys() & after.keys()}
+    if None in found.values() and not _agree(list(before.values())):
+        return []  # readers that disagree on the input need not agree on the output
+    return [f"{name}: {text}" for name, text in sorted(found.items()) if text is not None]
+
+
+def _agree(readings: Sequence[Images]) -> bool:
+    """Whether all readers find the same in a file."""
+    first = readings[0]
+    return all(difference(first, other, "same", lossy=False) is None for other in readings[1:])
+
+
+def _resized(path: Path, folder: Path, options: Sequence[str], python: str) -> tuple[int, str]:
+    """Exit code and message of the command."""
+    command = [python, "-m", "upsample_cli", str(path), "-q", *options, "-o", f"{folder}/"]
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=_TIMEOUT_SECONDS, preexec_fn=_limit_memory)
+    except subprocess.TimeoutExpired:
+        return -1, f"takes more than {_TIMEOUT_SECONDS} s"
+    return done.returncode, done.stderr.decode(errors="replace").strip()
+
+
+def _limit_memory() -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
+
+
+def _examined_apart(path: Path, python: str) -> tuple[str, list[str]]:
+    """`examine` in a process of its own: readers may crash, or take all memory or time."""
+    command = [sys.executable, "-m", "tests.compare_with_readers", str(path), "--one", "--python", python]
+    try:
+        done = subprocess.run(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=6 * _TIMEOUT_SECONDS,
+            preexec_fn=_limit_memory,
+        )
+        kind, notes = json.loads(done.stdout.splitlines()[-1])
+    except (subprocess.TimeoutExpired, IndexError, ValueError) as error:
+        return "different", [f"the comparison itself fails: {type(error).__name__}"]
+    return kind, notes
+
+
+def main() -> int:
+    """Examine a folder, or a single file."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("path", type=Path)
+    parser.add_argument("--json", type=Path, help="write the kind and the notes of every file")
+    parser.add_argument("--python", default=sys.executable, help="the interpreter that runs the command")
+    parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.one:
+        warnings.simplefilter("ignore")
+        logging.disable()
+        print(json.dumps(examine(given.path, given.python)))
+        return 0
+    hidden_or_text = {".md", ".txt", ".py"}
+    files = sorted(p for p in given.path.rglob("*") if p.is_file() and p.suffix.lower() not in hidden_or_text)
+    results: dict[str, tuple[str, list[str]]] = {}
+    for path in files if given.path.is_dir() else [given.path]:
+        kind, notes = results[str(path)] = _examined_apart(path, given.python)
+        print(f"{kind}: {path}", *(f"    {note}" for note in notes), sep="\n", flush=True)
+    if given.json is not None:
+        given.json.write_text(json.dumps(results, indent=1))
+    counts = Counter(kind for kind, _ in results.values())
+    print(", ".join(f"{counts[kind]} {kind}" for kind in KINDS))
+    return int(counts["different"] > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,309 @@
+"""Damaged, odd and hostile pictures: read as other readers do, as far as possible on request, or refused at once."""
+
+import io
+import struct
+import zlib
+
+import imagecodecs
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.cli_helpers import invoke
+from tests.formats import file_dump
+from tests.formats.file_dump import chunk, chunks, long, png, segments, short
+from tests.pipeline_helpers import planned, upsampled, whole
+from upsample_cli.errors import InputError, RequestError, UpsampleError
+from upsample_cli.formats import open_source
+from upsample_cli.formats.base import ReadOptions
+
+RANDOM = np.random.default_rng(0)
+RGB = RANDOM.integers(0, 256, (24, 24, 3), np.uint8)
+LARGE = RANDOM.integers(0, 256, (96, 96, 3), np.uint8)
+TRUNCATED = ReadOptions(truncated=True)
+
+
+def packed(values, depth):
+    """Rows of samples of a few bits, in whole bytes."""
+    in_byte = 8 // depth
+    padded = np.pad(values, [(0, 0), (0, -values.shape[1] % in_byte)]).reshape(len(values), -1, in_byte)
+    rows = (padded << np.arange(8 - depth, -1, -depth)).sum(-1).astype(np.uint8)
+    return [row.tobytes() for row in rows]
+
+
+@pytest.mark.parametrize("depth", [1, 2, 4])
+def test_bits_of_a_colour_key_above_the_depth_do_not_count(tmp_path, depth):
+    values = RANDOM.integers(0, 2**depth, (5, 7))
+    key = struct.pack(">H", 0xFF00 | int(values[0, 0]) | (0xF0 if depth == 4 else 0))
+    (tmp_path / "in.png").write_bytes(png(packed(values, depth), (7, 5), depth, 0, chunk(b"tRNS", key)))
+    found = whole(tmp_path / "in.png")
+    np.testing.assert_array_equal(found[..., 0], values * (255 // (2**depth - 1)))
+    np.testing.assert_array_equal(found[..., 1], np.where(values == values[0, 0], 0, 255))
+
+
+def interlaced(array, colour_type):
+    """An interlaced PNG."""
+    passes = [(0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)]
+    rows = [row for x, y, dx, dy in passes for row in array[y::dy, x::dx] if row.size]
+    data = zlib.compress(b"".join(b"\0" + row.astype(row.dtype.newbyteorder(">")).tobytes() for row in rows))
+    header = struct.pack(">IIBBBBB", *array.shape[1::-1], 8 * array.itemsize, colour_type, 0, 0, 1)
+    return file_dump.SIGNATURE + chunk(b"IHDR", header) + chunk(b"IDAT", data) + chunk(b"IEND")
+
+
+@pytest.mark.parametrize(
+    ("channels", "colour_type"), [((), 0), ((2,), 4), ((3,), 2), ((4,), 6)], ids=["L", "LA", "RGB", "RGBA"]
+)
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("shape", [(9, 13), (1, 1), (3, 2)])
+def test_interlaced_png(tmp_path, capfd, channels, colour_type, dtype, shape):
+    array = RANDOM.integers(0, np.iinfo(dtype).max, (*shape, *channels), dtype)
+    (tmp_path / "in.png").write_bytes(interlaced(array, colour_type))
+    np.testing.assert_array_equal(whole(tmp_path / "in.png"), array)
+    assert capfd.readouterr() == ("", ""), "libpng prints a warning"
+
+
+def test_nothing_that_libpng_says_reaches_the_terminal(tmp_path, capfd):
+    bad_time = chunk(b"tIME", bytes(7))
+    (tmp_path / "in.png").write_bytes(png([row.tobytes() for row in RGB], (24, 24), before=bad_time))
+    done = invoke(str(tmp_path / "in.png"), "--scale", "2", "--verify", "-q")
+    assert done.exit_code == 0
+    assert capfd.readouterr().err == ""
+
+
+def cut(path, kept=0.6):
+    data = path.read_bytes()
+    path.write_bytes(data[: int(len(data) * kept)])
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".bmp", ".ppm", ".gif", ".tga", ".jp2"])
+def test_truncated_pictures_are_read_on_request(tmp_path, suffix):
+    path = tmp_path / f"in{suffix}"
+    Image.fromarray(LARGE).save(path)
+    complete = whole(path)
+    cut(path)
+    with pytest.raises(InputError):
+        whole(path)
+    with open_source(path, TRUNCATED) as source:
+        assert not any("truncated" in warning for warning in source.warnings)
+        found = source.read(0, 0, 96)
+        assert any("damaged or truncated" in warning for warning in source.warnings)
+    assert found.shape == complete.shape
+    if suffix == ".jp2":  # of which each part refines the whole picture
+        return
+    first = slice(-8, None) if suffix in (".bmp", ".tga") else slice(8)  # those are stored from the bottom up
+    np.testing.assert_array_equal(found[first], complete[first])
+
+
+def test_a_complete_picture_is_not_said_to_be_truncated(tmp_path):
+    Image.fromarray(RGB).save(tmp_path / "in.png")
+    np.testing.assert_array_equal(whole(tmp_path / "in.png", TRUNCATED), RGB)
+    done = invoke(str(tmp_path / "in.png"), "--scale", "2", "--truncated")
+    assert "damaged" not in done.stderr
+
+
+@pytest.mark.parametrize("depth", [8, 16])
+def test_a_png_with_damaged_samples(tmp_path, depth):
+    array = RANDOM.integers(0, 2**depth, (96, 96, 3), np.uint64).astype(f"u{depth // 8}")
+    data = bytearray(imagecodecs.png_encode(array))
+    data[len(data) * 3 // 4 : len(data) * 3 // 4 + 10] = bytes(10)
+    (tmp_path / "in.png").write_bytes(data)
+    with pytest.raises(InputError):
+        whole(tmp_path / "in.png")
+    found = whole(tmp_path / "in.png", TRUNCATED)
+    assert found.dtype == array.dtype
+    np.testing.assert_array_equal(found[:8], array[:8])
+
+
+def test_the_warning_of_a_truncated_picture_is_printed(tmp_path):
+    Image.fromarray(LARGE).save(tmp_path / "in.jpg")
+    cut(tmp_path / "in.jpg")
+    refused = invoke(str(tmp_path / "in.jpg"), "--scale", "2")
+    assert refused.exit_code == 3
+    done = invoke(str(tmp_path / "in.jpg"), "--scale", "2", "--truncated")
+    assert done.exit_code == 0
+    assert "damaged or truncated" in done.stderr
+    assert "data after the picture" not in done.stderr
+
+
+def gif(screen, *frames, palette=bytes(range(6))):
+    """A GIF of frames (x, y, width, height, disposal, transparent entry or None, indices)."""
+    data = b"GIF89a" + struct.pack("<HHBBB", *screen, 0x80, 0, 0) + palette
+    for x, y, width, height, disposal, clear, indices in frames:
+        flags = disposal << 2 | (clear is not None)
+        data += struct.pack("<BBBBHBB", 0x21, 0xF9, 4, flags, 10, clear or 0, 0)
+        data += struct.pack("<BHHHHB", 0x2C, x, y, width, height, 0)
+        data += lzw(indices)
+    return data + b";"
+
+
+def lzw(indices):
+    """LZW data of palette indices 0 and 1, with a clear code before each, so that all codes have 3 bits."""
+    number = position = 0
+    for code in [code for index in indices for code in (4, index)] + [5]:
+        number |= code << position
+        position += 3
+    data = number.to_bytes((position + 7) // 8, "little")
+    blocks = [data[start : start + 255] for start in range(0, len(data), 255)]
+    return b"\2" + b"".join(bytes([len(block)]) + block for block in blocks) + b"\0"
+
+
+def test_frames_beyond_the_screen_enlarge_it(tmp_path):
+    frames = [(0, 0, 2, 2, 1, None, [1] * 4), (1, 1, 3, 2, 1, None, [0, 1, 1, 1, 1, 0])]
+    (tmp_path / "in.gif").write_bytes(gif((2, 2), *frames))
+    plan = upsampled(tmp_path / "in.gif", tmp_path / "out.png", scale="2", mode="nearest", verify=True)
+    assert "enlarged" in " ".join(plan.warnings)
+    found = whole(tmp_path / "in.gif")
+    assert found.shape == (2, 3, 4, 4)
+    assert found[0, :2, :2, 0].tolist() == [[3, 3], [3, 3]]
+    assert found[0, 2, :, 3].tolist() == [0, 0, 0, 0]
+    assert found[1, 1:, 1:, 0].tolist() == [[0, 3, 3], [3, 3, 0]]
+
+
+def test_a_frame_cleared_by_disposal_is_clear_in_every_reader(tmp_path):
+    frames = [(0, 0, 3, 1, 1, 0, [0, 1, 0]), (0, 0, 3, 1, 2, None, [1, 1, 1]), (1, 0, 1, 1, 1, 0, [1])]
+    (tmp_path / "in.gif").write_bytes(gif((3, 1), *frames, palette=b"\0\0\0\xff\xff\xff"))
+    before = whole(tmp_path / "in.gif")
+    upsampled(tmp_path / "in.gif", tmp_path / "out.gif", scale="2", mode="nearest")
+    with Image.open(tmp_path / "out.gif") as image:
+        for number in range(3):
+            image.seek(number)
+            alpha = np.asarray(image.convert("RGBA"))[..., 3]
+            np.testing.assert_array_equal(alpha, before[number, ..., 3].repeat(2, 0).repeat(2, 1))
+    flags = [part[1] & 1 for part in (tmp_path / "out.gif").read_bytes().split(b"\x21\xf9")[1:]]
+    assert flags == [1, 1, 1]
+
+
+def test_no_gif_is_decoded_before_its_pixels_are_counted(tmp_path):
+    frame = (0, 0, 1, 1, 2, 0, [1])
+    (tmp_path / "screen.gif").write_bytes(gif((65535, 65535), frame))
+    (tmp_path / "frame.gif").write_bytes(gif((1, 1), frame, (60000, 60000, 5000, 5000, 2, 0, [1])))
+    for name in ("screen.gif", "frame.gif"):
+        with pytest.raises(RequestError, match="memory"):
+            planned(tmp_path / name, tmp_path / "out.png", scale="1")
+
+
+def test_no_webp_and_no_icon_is_decoded_before_its_pixels_are_counted(tmp_path):
+    canvas = b"\x10\0\0\0" + (16382).to_bytes(3, "little") * 2
+    chunks_ = b"VP8X" + struct.pack("<I", 10) + canvas + b"VP8L" + struct.pack("<I", 6) + b"\x2f\0\0\0\0\0"
+    (tmp_path / "in.webp").write_bytes(b"RIFF" + struct.pack("<I", 4 + len(chunks_)) + b"WEBP" + chunks_)
+    with pytest.raises(RequestError, match="memory"):
+        planned(tmp_path / "in.webp", tmp_path / "out.png", scale="1")
+    inside = png([], (50_000, 50_000))
+    head = struct.pack("<HHHBBBBHHII", 0, 1, 1, 16, 16, 0, 0, 1, 32, len(inside), 22)
+    (tmp_path / "in.ico").write_bytes(head + inside)
+    with pytest.raises(InputError, match="an icon of 50000×50000 pixels"):
+        planned(tmp_path / "in.ico", tmp_path / "out.png", scale="1")
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp"])
+def test_an_orientation_in_xmp_alone_is_applied_once(tmp_path, suffix):
+    document = b'<x:xmpmeta><rdf:Description tiff:Orientation="6"/></x:xmpmeta>'
+    array = np.zeros((8, 16, 3), np.uint8)
+    array[:, 8:] = 255
+    save = {"lossless": True} if suffix == ".webp" else {}
+    if suffix == ".png":
+        text = chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + document)
+        (tmp_path / "in.png").write_bytes(png([row.tobytes() for row in array], (16, 8), before=text))
+    else:
+        Image.fromarray(array).save(tmp_path / f"in{suffix}", xmp=document, **save)
+    assert whole(tmp_path / f"in{suffix}").shape == (16, 8, 3)
+    upsampled(tmp_path / f"in{suffix}", tmp_path / f"out{suffix}", scale="2", verify=True)
+    again = whole(tmp_path / f"out{suffix}")
+    assert again.shape == (32, 16, 3)
+    assert again[:8].mean() < 40
+    assert again[-8:].mean() > 215
+
+
+def test_broken_entries_of_exif_are_left_out_and_the_others_keep_their_order(tmp_path):
+    main = {271: file_dump.ascii_value("a camera"), 256: long("<", 24), 274: short("<", 1), 305: short("<", 7)}
+    data = bytearray(file_dump.exif("<", main, {}))
+    at = data.index(struct.pack("<HH", 305, 3))
+    data[at + 2 : at + 4] = b"\0\0"  # a type that does not exist
+    stream = io.BytesIO()
+    Image.fromarray(RGB).save(stream, "JPEG", exif=b"Exif\0\0" + bytes(data))
+    (tmp_path / "in.jpg").write_bytes(stream.getvalue())
+    plan = upsampled(tmp_path / "in.jpg", tmp_path / "out.jpg", scale="2", provenance=False, verify=True)
+    assert "1 damaged entries of its EXIF are dropped" in plan.warnings
+    (stored,) = [d[6:] for marker, d in segments((tmp_path / "out.jpg").read_bytes()) if d.startswith(b"Exif")]
+    (first,) = struct.unpack_from("<I", stored, 4)
+    (count,) = struct.unpack_from("<H", stored, first)
+    entries = [struct.unpack_from("<HH", stored, first + 2 + 12 * number) for number in range(count)]
+    before = [tag for tag in stored_tags(bytes(data)) if tag != 305]
+    assert [tag for tag, _ in entries if tag in before] == before
+    assert all(field_type for _, field_type in entries)
+
+
+def stored_tags(exif):
+    (first,) = struct.unpack_from("<I", exif, 4)
+    (count,) = struct.unpack_from("<H", exif, first)
+    return [struct.unpack_from("<H", exif, first + 2 + 12 * number)[0] for number in range(count)]
+
+
+def with_segments(*added):
+    """A JPEG with segments before its frame header, and the first of them once more behind it."""
+    stream = io.BytesIO()
+    Image.fromarray(RGB).save(stream, "JPEG")
+    data = stream.getvalue()
+    packed_segments = [struct.pack(">BBH", 0xFF, marker, len(content) + 2) + content for marker, content in added]
+    start = data.index(b"\xff\xc0")
+    end = start + 2 + struct.unpack_from(">H", data, start + 2)[0]
+    return data[:start] + b"".join(packed_segments) + data[start:end] + packed_segments[0] + data[end:]
+
+
+def test_a_profile_that_is_stored_twice_is_written_once(tmp_path):
+    profile = RANDOM.bytes(300)
+    (tmp_path / "in.jpg").write_bytes(with_segments((0xE2, b"ICC_PROFILE\0\1\1" + profile)))
+    upsampled(tmp_path / "in.jpg", tmp_path / "out.jpg", scale="2")
+    stored = [d for marker, d in segments((tmp_path / "out.jpg").read_bytes()) if marker == 0xE2]
+    assert stored == [b"ICC_PROFILE\0\1\1" + profile]
+
+
+def test_segments_of_cameras_are_not_dropped_without_a_word(tmp_path):
+    (tmp_path / "in.jpg").write_bytes(with_segments((0xE0, b"II\x1a\0\0\0HEAPCCDR" + bytes(20))))
+    plan = planned(tmp_path / "in.jpg", scale="2")
+    assert "its APP0 segments HEAPCCDR are dropped" in plan.warnings
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".jpg"])
+def test_an_absurd_density_is_dropped_with_a_warning(tmp_path, suffix):
+    phys = chunk(b"pHYs", struct.pack(">IIB", 1, 1, 1))
+    rows = [row.tobytes() for row in RGB]
+    (tmp_path / "in.png").write_bytes(png(rows, (24, 24), before=phys))
+    assert not any("plausible" in warning for warning in planned(tmp_path / "in.png", scale="2").warnings)
+    exif = file_dump.exif(
+        "<", {282: (5, 1, struct.pack("<II", 2**32 - 1, 1)), 283: (5, 1, struct.pack("<II", 1, 1))}, {}
+    )
+    (tmp_path / "in.png").write_bytes(png(rows, (24, 24), before=chunk(b"eXIf", exif)))
+    plan = upsampled(tmp_path / "in.png", tmp_path / f"out{suffix}", scale="2")
+    assert any("not plausible" in warning for warning in plan.warnings)
+    assert plan.first.after.grid["x"].spacing is None
+
+
+@pytest.mark.parametrize("frames", [2, 4])
+def test_a_default_image_that_is_no_frame_is_verified(tmp_path, frames):
+    images = [Image.fromarray(RANDOM.integers(0, 256, (6, 8, 3), np.uint8)) for _ in range(frames + 1)]
+    images[0].save(tmp_path / "in.png", save_all=True, append_images=images[1:], default_image=True, duration=40)
+    upsampled(tmp_path / "in.png", tmp_path / "out.png", scale="2", verify=True)
+    assert whole(tmp_path / "out.png").shape == (frames, 12, 16, 3)
+    names = [name for name, _ in chunks((tmp_path / "out.png").read_bytes())]
+    assert names.count(b"fcTL") == frames
+
+
+@pytest.mark.parametrize("channels", [(), (3,), (4,)])
+def test_an_animation_of_16_bits_is_verified_and_read_by_others(tmp_path, channels):
+    array = RANDOM.integers(0, 65536, (4, 9, 11, *channels), np.uint16)
+    np.save(tmp_path / "in.npy", array)
+    axes = "tyxs"[: array.ndim]
+    upsampled(tmp_path / "in.npy", tmp_path / "out.png", scale="2", mode="nearest", axes=axes, verify=True)
+    found = imagecodecs.apng_decode((tmp_path / "out.png").read_bytes())
+    np.testing.assert_array_equal(found[:, ::2, ::2], array)
+    upsampled(tmp_path / "out.png", tmp_path / "again.png", scale="1.5", verify=True)
+
+
+def test_verify_notices_a_reading_that_is_not_pillows(tmp_path, monkeypatch):
+    Image.fromarray(RGB).save(tmp_path / "in.png")
+    from upsample_cli.formats.picture.png import decode
+
+    monkeypatch.setattr(decode, "picture", lambda *_: RGB[::-1].copy())
+    with pytest.raises(UpsampleError, match="differs from Pillow's reading"):
+        upsampled(tmp_path / "in.png", tmp_path / "out.png", scale="2", verify=True)

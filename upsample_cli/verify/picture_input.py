@@ -1,0 +1,101 @@
+"""Checks that a picture was read as Pillow alone reads it: every frame, its colours, its alpha and its orientation."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, ImageSequence
+
+from ..formats.base import Array, Source
+from ..formats.picture.model import ALPHA, CHANNELS, INDEXED, PictureInfo
+from ..formats.picture.opening import without_size_limit
+from ..formats.picture.pixels import rgba_table
+from .readback.model import MismatchError
+
+_MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16", "F")  # the others are converted in several ways
+_SCALED = ("BMP", "PPM", "PAM")  # formats with samples of few bits, which Pillow scales in another way
+_ROUNDING = 2  # levels of 8 bits by which decoders differ that scale samples or blend frames
+
+
+def check_reading(path: Path, source: Source) -> None:
+    """Compare the picture that `source` read from `path` with Pillow's reading, if Pillow reads it.
+
+    Raises:
+        MismatchError: the number of frames, the size or the pixels differ.
+    """
+    info = source.header.metadata
+    if not isinstance(info, PictureInfo) or info.mode not in _MODES:
+        return
+    axes = source.header.grid.names
+    rows_per_frame = source.header.grid["y"].size
+    count = source.header.grid["t"].size if axes[0] == "t" else 1
+    number = -1
+    for number, theirs in enumerate(_frames(path, info, count)):
+        if number == count:
+            raise MismatchError(f"Pillow finds more than {count} frames in the input")
+        ours = source.read(axes.index("y"), number * rows_per_frame, (number + 1) * rows_per_frame)
+        ours = _as_bytes(ours, info)
+        if info.format == "PNG" and count > 1 and theirs.shape == ours.shape and theirs.shape[2] in (2, 4):
+            ours = np.where((theirs[..., -1:] % 255 == 0), ours, theirs)  # Pillow blends partial alpha in another way
+        exact = count == 1 and source.header.dtype.itemsize == 1 and info.format not in _SCALED
+        _compare(ours, theirs, number, exact)
+    if 0 <= number < count - 1:
+        raise MismatchError(f"Pillow finds {number + 1} frames in the input where {count} were read")
+
+
+def _frames(path: Path, info: PictureInfo, count: int) -> Iterator[Array]:
+    """Pillow's frames, upright, as colours of 8 bits; none if it does not read the file or reads another mode."""
+    try:
+        with without_size_limit(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(path) as image:
+                if image.mode not in _MODES or (image.mode == "1" and "transparency" in image.info):
+                    return
+                skipped = 1 if image.info.get("default_image") else 0
+                for number, frame in enumerate(ImageSequence.Iterator(image)):
+                    if skipped <= number and (count > 1 or number == 0):
+                        yield _upright(frame, info)
+    except (OSError, ValueError, SyntaxError, EOFError):
+        return
+
+
+def _upright(frame: Image.Image, info: PictureInfo) -> Array:
+    turned = ImageOps.exif_transpose(frame)
+    if turned.mode in ("I;16", "I"):
+        return (np.asarray(turned).astype(np.int64) >> 8).astype(np.int16)[..., None]
+    mode = {"1": "L", INDEXED: "RGBA", "I;16": "L"}.get(info.mode, info.mode)
+    if info.mode in ALPHA and not turned.has_transparency_data:  # alpha that Pillow does not read, as in some BMP
+        mode = info.mode.removesuffix("A")
+    array = np.asarray(turned.convert(mode))
+    return (array if array.ndim == 3 else array[..., None]).astype(np.float64 if mode == "F" else np.int16)
+
+
+def _as_bytes(rows: Array, info: PictureInfo) -> Array:
+    """Our samples in the form of `_upright`."""
+    if info.mode == INDEXED:
+        rows = rgba_table(info.palette)[rows]
+    elif rows.dtype == bool:
+        rows = rows * np.uint8(255)
+    elif rows.dtype.itemsize == 2:
+        rows = rows >> 8
+    rows = rows if info.mode in (*CHANNELS, INDEXED) else rows[..., None]
+    return rows.astype(np.float64 if rows.dtype.kind == "f" else np.int16)
+
+
+def _compare(ours: Array, theirs: Array, number: int, exact: bool) -> None:
+    if theirs.shape[2] == ours.shape[2] - 1 and theirs.shape[2] in (1, 3):
+        theirs = np.concatenate([theirs, ours[: len(theirs), : theirs.shape[1], -1:]], -1)
+    height, width = min(ours.shape[0], theirs.shape[0]), min(ours.shape[1], theirs.shape[1])
+    if (height, width) != theirs.shape[:2] or ours.shape[2] != theirs.shape[2]:
+        raise MismatchError(f"Pillow reads the input as {theirs.shape} where {ours.shape} was read")
+    ours = ours[:height, :width]
+    if ours.shape[2] in (2, 4):  # colours of invisible pixels do not matter
+        visible = (ours[..., -1:] > 0) & (theirs[..., -1:] > 0)
+        ours = np.concatenate([np.where(visible, ours[..., :-1], 0), ours[..., -1:]], -1)
+        theirs = np.concatenate([np.where(visible, theirs[..., :-1], 0), theirs[..., -1:]], -1)
+    difference = np.abs(ours - theirs).max(initial=0)
+    if difference > (0 if exact else _ROUNDING):
+        raise MismatchError(f"frame {number} of the input differs from Pillow's reading by up to {difference:g} levels")
