@@ -3,6 +3,8 @@
 The parent has one connection to each worker, and it alone assigns jobs and grants memory. A worker runs one job at a
 time: it plans the job, asks for memory if the plan needs more than the worker's share, runs it and sends the result.
 A worker exits when its connection is closed.
+
+Own code, because one killed worker ends all jobs of a `ProcessPoolExecutor`, and no pool grants memory to jobs.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Format the man page from the same texts as ``--help``."""
+"""Format the man page from the same texts as ``--help``.
+
+Own code, because click-man makes pages when a package is built, not when a user asks.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The progress line on a terminal."""
+"""The progress line on a terminal.
+
+Own code, because `click.progressbar` shows one bar and no progress within files.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
 """Reads the transfer curves of ICC profiles.
 
 The layout is that of ICC.1:2022, "Image technology colour management", sections 7.3, 10.6 and 10.18.
+
+Own code, because LittleCMS through Pillow does not give the curves.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Updates dimensions, orientation and resolution in XMP, stored as attributes or elements."""
+"""Updates dimensions, orientation and resolution in XMP, stored as attributes or elements.
+
+Own code, because an XML library would rewrite the whole packet where only some values change.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Atomic outputs: written under a temporary name beside the target, and renamed when they are complete."""
+"""Atomic outputs: written under a temporary name beside the target, and renamed when they are complete.
+
+Own code, because `tempfile` neither handles pairs of files nor removes what killed runs left behind.
+"""
 
 from __future__ import annotations
 

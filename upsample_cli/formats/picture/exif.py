@@ -1,6 +1,8 @@
 """Reads EXIF, and updates it in place.
 
 Unknown data, such as maker notes with offsets of their own, keeps its position: new values are appended at the end.
+
+Own code, because Pillow's `Image.Exif` rewrites all directories, which breaks the offsets inside maker notes.
 """
 
 from __future__ import annotations

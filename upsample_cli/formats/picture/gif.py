@@ -1,4 +1,7 @@
-"""Reads and writes GIF block by block, with the exact colours, duration and disposal method of each frame."""
+"""Reads and writes GIF block by block, with the exact colours, duration and disposal method of each frame.
+
+Own code around Pillow's decoder, because Pillow does not keep a palette per frame, unknown blocks and XMP.
+"""
 
 from __future__ import annotations
 

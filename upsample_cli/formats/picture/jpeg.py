@@ -1,4 +1,7 @@
-"""Reads and writes JPEG metadata segment by segment, so that unknown segments are preserved."""
+"""Reads and writes JPEG metadata segment by segment, so that unknown segments are preserved.
+
+Own code around Pillow's codec, because Pillow does not keep segments that it does not know.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Photoshop image resources (captions, paths, resolution and others) in the APP13 segments of JPEG."""
+"""Photoshop image resources (captions, paths, resolution and others) in the APP13 segments of JPEG.
+
+Own code, because Pillow neither writes these resources nor updates the resolution in them.
+"""
 
 from __future__ import annotations
 

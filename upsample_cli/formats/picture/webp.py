@@ -1,4 +1,7 @@
-"""Reads and writes WebP chunk by chunk: still pictures, and animations of full-size frames."""
+"""Reads and writes WebP chunk by chunk: still pictures, and animations of full-size frames.
+
+Own code around libwebp, because Pillow drops unknown chunks.
+"""
 
 from __future__ import annotations
 

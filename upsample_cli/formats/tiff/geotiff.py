@@ -1,4 +1,7 @@
-"""GeoTIFF: tags that map raster positions to model (world) coordinates."""
+"""GeoTIFF: tags that map raster positions to model (world) coordinates.
+
+Own code, because tifffile does not update these tags, and GDAL is a large dependency.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""ImageJ stacks: entries of the image description, and the unit of the resolution tags."""
+"""ImageJ stacks: entries of the image description, and the unit of the resolution tags.
+
+Own code, because tifffile reads and writes these tags but does not update them.
+"""
 
 from __future__ import annotations
 

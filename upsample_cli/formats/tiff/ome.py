@@ -1,4 +1,7 @@
-"""OME-TIFF: the XML in the image description is kept and updated for the output."""
+"""OME-TIFF: the XML in the image description is kept and updated for the output.
+
+Own code, because ome-types is slow to import and rewrites the whole document.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Transforms the regions of interest (ROI) of an OME-XML, whose coordinates are in pixels."""
+"""Transforms the regions of interest (ROI) of an OME-XML, whose coordinates are in pixels.
+
+Own code, because no library moves regions when an image is resized.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
 """Analyze 7.5 pairs, and the SPM99 and SPM2 additions: a slope, and the origin in whole voxels.
 
 x runs to the left, as in SPM. Only shape, spacing and origin of a header are rewritten.
+
+Own code around nibabel's header, because nibabel does not stream and drops unknown header fields.
 """
 
 from __future__ import annotations

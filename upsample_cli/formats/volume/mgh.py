@@ -2,6 +2,8 @@
 
 A header of 284 bytes, the samples, a footer of scan parameters, and tags; all big-endian.
 (https://surfer.nmr.mgh.harvard.edu/fswiki/FsTutorial/MghFormat)
+
+Own code, because nibabel loses the tags after the samples and does not stream.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Shows the frames of an APNG file: applies disposal and blending."""
+"""Shows the frames of an APNG file: applies disposal and blending.
+
+Own code, because Pillow reads animations of 16-bit colours at 8 bits.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Reads PNG chunk by chunk, so that unknown chunks are preserved."""
+"""Reads PNG chunk by chunk, so that unknown chunks are preserved.
+
+Own code around the codecs, because Pillow drops unknown chunks and reads 16-bit colours at 8 bits.
+"""
 
 from __future__ import annotations
 
