@@ -59,6 +59,11 @@ class Dropped(str):
         return (str(self), *self.losses)
 
 
+def named(*items: tuple[Loss, str, object]) -> list[str]:
+    """The descriptions, as `Dropped`, of those items whose value is there."""
+    return [Dropped(name, loss) for loss, name, value in items if value]
+
+
 def losses_of(items: Iterable[str]) -> list[str]:
     """The codes of all losses that texts are about, sorted, each once."""
     return sorted({loss.value for item in items if isinstance(item, Dropped) for loss in item.losses})

@@ -12,7 +12,7 @@ import numpy as np
 from ..errors import InputError
 from ..geometry import Axis, Grid
 from .base import Array, Header, ReadOptions, Source, WriteOptions, single_header
-from .dropped import Dropped, Loss, dropped_warning
+from .dropped import Loss, dropped_warning, named
 from .mapped_array import Mapped
 from .registry import NPY_MAGIC
 
@@ -107,10 +107,10 @@ def _unsupported_fields(header: Header) -> list[str]:
     """Descriptions of header fields that a ``.npy`` file cannot record."""
     spaced = any(axis.spacing is not None for axis in header.grid.axes)
     frames = header.grid.frames
-    named = spaced or header.metadata is not None
+    has_names = spaced or header.metadata is not None
     has_colours = header.colours not in (None, "L", "RGB", "RGBA")
-    items = (
-        (Loss.AXIS_NAMES, f"the names of the axes ({''.join(header.grid.names)})", named),
+    return named(
+        (Loss.AXIS_NAMES, f"the names of the axes ({''.join(header.grid.names)})", has_names),
         (Loss.SPACING, "spacing and units", spaced),
         (Loss.AFFINE, f"the positions of the samples ({', '.join(frames)})", frames),
         (Loss.ICC_PROFILE, "the ICC profile", header.icc),
@@ -119,7 +119,6 @@ def _unsupported_fields(header: Header) -> list[str]:
         (Loss.COLOUR_SPACE, f"that the samples are {header.colours}", has_colours),
         (Loss.PYRAMID, "the smaller levels of the pyramid", header.levels),
     )
-    return [Dropped(text, loss) for loss, text, is_there in items if is_there]
 
 
 open_source, make_sink = NpySource, NpySink

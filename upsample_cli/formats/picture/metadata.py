@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from ...geometry import Axis
 from .. import xmp
 from ..base import Header
-from ..dropped import dropped_warning
+from ..dropped import Loss, dropped_warning, named
 from .model import Animation, EncodeSpec, PictureInfo, PictureMetadata
 
 _ALL = frozenset(["EXIF", "XMP", "the ICC profile", "comments", "the resolution"])
@@ -30,11 +30,14 @@ def carry_over(header: Header, info: PictureInfo, format_name: str) -> Carried:
     """The metadata of an input picture that a file of the format can hold."""
     metadata, supported = info.metadata, supported_metadata(format_name)
     same = info.format == format_name
-    items: list[tuple[str, object]] = [("EXIF", metadata.exif), ("XMP", metadata.xmp), ("comments", metadata.comments)]
-    items += [("the ICC profile", metadata.icc), ("the resolution", metadata.unit)]
-    missing = [name for name, value in items if value and name not in supported] + (
-        [] if same else [*metadata.foreign_items]
+    items = named(
+        (Loss.EXIF, "EXIF", metadata.exif),
+        (Loss.XMP, "XMP", metadata.xmp),
+        (Loss.COMMENT, "comments", metadata.comments),
+        (Loss.ICC_PROFILE, "the ICC profile", metadata.icc),
+        (Loss.SPACING, "the resolution", metadata.unit),
     )
+    missing = [name for name in items if name not in supported] + ([] if same else [*metadata.foreign_items])
     warnings = dropped_warning(header._replace(foreign_items=tuple(missing)), format_name)
     if not same:
         return metadata._replace(native=None), warnings
@@ -55,12 +58,15 @@ def from_header(header: Header, axes: Mapping[str, Axis], format_name: str) -> C
         format_name: Pillow's name of the output format.
     """
     supported = supported_metadata(format_name)
-    missing = [] if header.icc is None or "the ICC profile" in supported else ["the ICC profile"]
+    lost_profile = header.icc is not None and "the ICC profile" not in supported
     spaced = [axis.name for axis in header.grid.axes if axis.spacing is not None]
     in_plane = "the resolution" in supported and all(axes[name].in_unit("mm").unit == "mm" for name in "yx")
     lost_spacing = [name for name in spaced if not (name in "yx" and in_plane) and not (name == "t" and "t" in axes)]
-    missing += [f"the spacing along {', '.join(lost_spacing)}"] if lost_spacing else []
-    missing += ["the orientation (affine)"] if header.grid.frames else []
+    missing = named(
+        (Loss.ICC_PROFILE, "the ICC profile", lost_profile),
+        (Loss.SPACING, f"the spacing along {', '.join(lost_spacing)}", lost_spacing),
+        (Loss.AFFINE, "the orientation (affine)", header.grid.frames),
+    )
     return PictureMetadata(icc=header.icc), dropped_warning(header, format_name, *missing)
 
 

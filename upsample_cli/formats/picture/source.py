@@ -15,6 +15,7 @@ import numpy as np
 from ...errors import InputError
 from ...geometry import INCH, Axis, Grid
 from ..base import Array, Header, InMemory, ReadOptions
+from ..dropped import Loss, named
 from .model import (
     ALPHA,
     CHANNELS,
@@ -301,11 +302,16 @@ class PictureSource(InMemory):
 def foreign_items(info: PictureInfo) -> tuple[str, ...]:
     """Descriptions of the metadata items that only pictures can hold."""
     metadata = info.metadata
-    items: list[tuple[str, object]] = [("EXIF", metadata.exif), ("XMP", metadata.xmp), ("comments", metadata.comments)]
-    items += [("the palette", info.palette), ("the number of repeats", metadata.animation)]
     varied = metadata.animation is not None and len(set(metadata.animation.durations)) > 1
-    items.append(("the duration of each frame", varied))
-    return (*(name for name, value in items if value), *metadata.foreign_items)
+    items = named(
+        (Loss.EXIF, "EXIF", metadata.exif),
+        (Loss.XMP, "XMP", metadata.xmp),
+        (Loss.COMMENT, "comments", metadata.comments),
+        (Loss.PALETTE, "the palette", info.palette),
+        (Loss.ANIMATION, "the number of repeats", metadata.animation),
+        (Loss.ANIMATION, "the duration of each frame", varied),
+    )
+    return (*items, *metadata.foreign_items)
 
 
 def _apply_orientation_tags(metadata: PictureMetadata, is_upright: bool) -> tuple[PictureMetadata, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tifffile
 from tifffile import EXTRASAMPLE
 
+from ..dropped import Dropped, Loss, named
 from . import imagej, tags
 from .metadata import Metadata
 
@@ -14,19 +15,22 @@ _DEFAULTS = {274: 1}  # by the number of the tag: Orientation, which is upright
 
 def dropped_warnings(tiff: tifffile.TiffFile, series: tifffile.TiffPageSeries, metadata: Metadata) -> list[str]:
     """Warnings about metadata that no output keeps."""
-    page, warnings = series.keyframe, []
+    page = series.keyframe
+    warnings: list[str] = []
     is_vendor = metadata.dialect == "vendor"
     described = metadata.description or metadata.slide
     if page.description and not described and metadata.dialect in ("plain", "vendor"):
-        warnings.append("the image description is dropped: it would make readers misidentify the output")
+        text = "the image description is dropped: it would make readers misidentify the output"
+        warnings.append(Dropped(text, Loss.DESCRIPTION))
     if page.software and is_vendor:
         warnings.append(f"the software tag is dropped: readers would take the output for a {series.kind.upper()} file")
     if lost := tags.dropped_names(page, is_vendor, metadata.directories):
-        warnings.append(f"these tags are dropped: {', '.join(lost)}")
+        warnings.append(Dropped(f"these tags are dropped: {', '.join(lost)}", Loss.TAG))
     if metadata.dialect == "plain" and _second_page_adds_tags(tiff, series):
-        warnings.append("the tags and descriptions of pages after the first are dropped")
+        text = "the tags and descriptions of pages after the first are dropped"
+        warnings.append(Dropped(text, Loss.TAG, Loss.DESCRIPTION))
     if lost := imagej.dropped_entries(metadata.imagej):
-        warnings.append(f"ImageJ's {', '.join(lost)} are dropped")
+        warnings.append(Dropped(f"ImageJ's {', '.join(lost)} are dropped", Loss.HEADER_FIELD))
     if metadata.dialect == "ome" and any(part is None for part in series):
         warnings.append("planes that the OME-XML lists but no file holds are read as zeros")
     if EXTRASAMPLE.UNASSALPHA in page.extrasamples and len(page.extrasamples) > 1:
@@ -49,13 +53,15 @@ def _second_page_adds_tags(tiff: tifffile.TiffFile, series: tifffile.TiffPageSer
 def foreign_items(page: tifffile.TiffPage, metadata: Metadata, levels: tuple[tuple[int, ...], ...]) -> tuple[str, ...]:
     """Descriptions of the items that other families cannot hold."""
     written = [tag.code for tag in (*metadata.tags, *metadata.geo_tags) if tag.code in page.tags]
-    items = [f"the tag {page.tags[code].name}" for code in written if not _is_default(page, code)]
-    items += ["EXIF"] if metadata.directories else []
-    items += ["the image description"] if metadata.description or metadata.slide else []
-    items += ["tifffile's own metadata"] if metadata.shaped else []
-    items += [f"ImageJ's {name}" for name in imagej.extra_entries(metadata.imagej)]
-    items += ["the OME-XML"] if metadata.ome is not None else []
-    items += ["the lower levels of the pyramid"] if levels else []
+    items = named(
+        *((Loss.TAG, f"the tag {page.tags[code].name}", not _is_default(page, code)) for code in written),
+        (Loss.EXIF, "EXIF", metadata.directories),
+        (Loss.DESCRIPTION, "the image description", metadata.description or metadata.slide),
+        (Loss.HEADER_FIELD, "tifffile's own metadata", metadata.shaped),
+        *((Loss.HEADER_FIELD, f"ImageJ's {name}", True) for name in imagej.extra_entries(metadata.imagej)),
+        (Loss.DESCRIPTION, "the OME-XML", metadata.ome is not None),
+        (Loss.PYRAMID, "the lower levels of the pyramid", levels),
+    )
     return tuple(items)
 
 

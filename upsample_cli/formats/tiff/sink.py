@@ -17,7 +17,7 @@ from ...geometry import INCH, RASTER, Grid
 from ...runtime.prefetch import map_threaded
 from .. import xmp
 from ..base import Array, Header, WriteOptions
-from ..dropped import dropped_warning
+from ..dropped import Loss, dropped_warning, named
 from . import colours, dialects, foreign, geotiff, imagej, layouts, ome, slides, tags
 from .dialects import Part
 from .directories import append_trees
@@ -63,7 +63,9 @@ class TiffSink:
             self.warnings.append("its density is dropped: TIFF cannot hold numbers of this size")
         if isinstance(getattr(header.metadata, "metadata", None), tuple):  # of a picture
             header, metadata = foreign.with_picture_metadata(header, cast("PictureInfo", header.metadata), metadata)
-        self.warnings += dropped_warning(header, "TIFF", *(["the orientation (affine)"] if header.grid.frames else []))
+        self.warnings += dropped_warning(
+            header, "TIFF", *named((Loss.AFFINE, "the orientation (affine)", header.grid.frames))
+        )
         return header, metadata
 
     def _fit(self, part: Part, options: WriteOptions, path: Path) -> Part:

@@ -12,7 +12,7 @@ import numpy as np
 from ...errors import OutputError
 from ...geometry import SPATIAL, Affine, Axis, Grid
 from ..base import Header
-from ..dropped import Dropped, Loss
+from ..dropped import Dropped, Loss, named
 
 _FRAMES = ("sform", "qform", "ras", "spm")  # frames in patient coordinates, most trusted first
 NAMES = "xyztuvw"  # of the dimensions of a file, which follow each other in this order
@@ -122,13 +122,12 @@ def carried(dtype: np.dtype[Any]) -> tuple[np.dtype[Any], list[str]]:
 def generic_losses(header: Header, *, pixels: bool = False) -> list[str]:
     """Descriptions of general header fields that a volume cannot hold."""
     has_colours = header.colours not in (None, "L") and not pixels
-    items = (
+    return named(
         (Loss.ICC_PROFILE, "the ICC profile", header.icc),
         (Loss.PYRAMID, "the smaller levels of the pyramid", header.levels),
         (Loss.COLOUR_SPACE, f"that the samples are {header.colours}", has_colours),
         (Loss.ALPHA, "that the last sample of a pixel is alpha", header.alpha and not pixels),
     )
-    return [Dropped(text, loss) for loss, text, is_there in items if is_there]
 
 
 def same_directions(affine: Affine, other: Affine) -> bool:

@@ -19,7 +19,7 @@ from nibabel.freesurfer import mghformat
 from ...errors import InputError, OutputError
 from ...geometry import Affine, Axis, Grid
 from ..base import Array, Header
-from ..dropped import Dropped, Loss, dropped_warning
+from ..dropped import Dropped, Loss, dropped_warning, named
 from .block import READ_ERRORS, Block, VolumeSource, open_plain, reject_impossible_size, skip
 from .conversion import Dimensions, carried, dimensions, generic_losses, same_directions
 from .sink import Encoded
@@ -155,12 +155,12 @@ def _foreign_items(raw: Any, tail: bytes) -> tuple[str, ...]:
     names = {"flip_angle": "flip angle", "te": "echo time", "ti": "inversion time", "fov": "field of view"}
     given = [name for field, name in names.items() if footer[field]]
     has_tags = len(tail) > _FOOTER.itemsize
-    items = (
+    items = named(
         (Loss.HEADER_FIELD, f"the {', '.join(given)}", given),
         (Loss.HEADER_FIELD, "the degrees of freedom", raw["dof"]),
         (Loss.TAG, "the tags after the samples", has_tags),
     )
-    return tuple(Dropped(text, loss) for loss, text, is_there in items if is_there)
+    return tuple(items)
 
 
 def _trailing(size: int) -> list[str]:

@@ -17,7 +17,7 @@ from ...errors import InputError
 from ...geometry import Affine, Axis, Grid
 from ...runtime.library_messages import silence
 from ..base import Header
-from ..dropped import Dropped, Loss
+from ..dropped import Dropped, Loss, named
 from .block import READ_ERRORS, Block, VolumeSource, open_plain, reject_impossible_size
 from .conversion import NAMES
 from .sink import is_pair
@@ -214,7 +214,7 @@ def _foreign_items(raw: Any, extensions: Sequence[tuple[int, bytes]]) -> tuple[s
     intent = ", ".join(str(part) for part in (intents.label[code] if code in intents.code else code, name) if part)
     codes = ", ".join(str(code) for code, _ in extensions)
     odd_unit = int(raw["xyzt_units"]) & _TIME_BITS > max(_TIME_UNITS)
-    items = (
+    items = named(
         (Loss.INTENT, f"the intent ({intent})", code or name),
         (Loss.DESCRIPTION, f"the description ({text(raw['descrip'])})", text(raw["descrip"])),
         (Loss.HEADER_FIELD, f"the name of another file ({text(raw['aux_file'])})", text(raw["aux_file"])),
@@ -223,7 +223,7 @@ def _foreign_items(raw: Any, extensions: Sequence[tuple[int, bytes]]) -> tuple[s
         (Loss.UNIT, "the unit of its fourth axis (Hz, ppm or rad/s)", odd_unit),
         (Loss.EXTENSION, f"header extensions ({codes})", extensions),
     )
-    return tuple(Dropped(text, loss) for loss, text, is_there in items if is_there)
+    return tuple(items)
 
 
 def text(field: Any) -> str:
