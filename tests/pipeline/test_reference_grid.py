@@ -189,3 +189,20 @@ def test_the_result_line_has_the_new_shape(tmp_path):
     done = _run(source, "--like", reference, "-o", tmp_path / "out.nii", "--json", "--verify")
     assert done.exit_code == 0, done.output
     assert json.loads(done.stdout)["after"]["shape"] == [7, 6, 5]
+
+
+@pytest.mark.filterwarnings("ignore")  # of nilearn and what it imports
+@pytest.mark.parametrize("grid", GRIDS)
+def test_values_are_those_of_nilearn(tmp_path, grid):
+    image_of = pytest.importorskip("nilearn.image")
+    source = _volume(tmp_path / "in.nii", (16, 18, 14), _affine((1.25, 1.0, 1.5), (-2, -1, 0.5)))
+    reference = _volume(tmp_path / "ref.nii", (9, 10, 11), GRIDS[grid])
+    assert _run(source, "--like", reference, "-o", tmp_path / "out.nii").exit_code == 0
+    options = {"interpolation": "linear", "copy_header": True, "force_resample": True}
+    expected = image_of.resample_to_img(source, reference, **options).get_fdata()
+    out = nib.load(tmp_path / "out.nii")
+    voxels = np.stack([*np.meshgrid(*map(np.arange, out.shape), indexing="ij"), np.ones(out.shape)])
+    into = np.tensordot(np.linalg.inv(nib.load(source).affine) @ out.affine, voxels, 1)[:3]
+    inside = ((into > 0) & (into < np.array([15, 17, 13])[:, None, None, None])).all(axis=0)  # nilearn fades beyond
+    assert inside.sum() > 50
+    np.testing.assert_allclose(out.get_fdata()[inside], expected[inside], atol=1e-5)
