@@ -112,7 +112,7 @@ class Console:
         for warning in result.warnings:
             self._warnings[warning] += 1
             if self._warnings[warning] <= _MAX_SAME_WARNINGS:
-                print_message(f"Warning: {printable(result.input)}: {warning}", "yellow")
+                print_message(f"Warning: {printable(result.input)}: {printable(warning)}", "yellow")
 
     def _show_plan(self, result: Result) -> None:
         if self._total > 1 and not self._verbose:
@@ -162,7 +162,8 @@ def write_out(text: str) -> None:
 
 
 def print_message(text: str, colour: str | None = None) -> None:
-    """Write a line to standard error, in a colour if that is a terminal."""
+    """Write lines to standard error, in a colour if that is a terminal; control characters of files are escaped."""
+    text = "\n".join(map(printable, text.split("\n")))
     with suppress(OSError):  # a closed stderr does not stop the batch
         click.echo(text if colour is None else _styled(text, fg=colour), err=True)
 

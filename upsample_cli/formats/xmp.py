@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 
 PNG_KEYWORD = b"XML:com.adobe.xmp"
-_THUMBNAILS = rb"(?s)<(xmp|xap):Thumbnails>.*?</\1:Thumbnails>"
 
 
 def updated(xmp: bytes, size: tuple[int, int], dpi: tuple[float, float] | None, turned: bool = True) -> bytes:
@@ -38,7 +37,18 @@ def updated(xmp: bytes, size: tuple[int, int], dpi: tuple[float, float] | None, 
         values["tiff:ResolutionUnit"] = "2"  # inches
     for name, value in values.items():
         xmp = _property_pattern(name).sub(rb"\g<1>" + value.encode(), xmp)
-    return re.sub(_THUMBNAILS, b"", xmp)
+    return _without_thumbnails(xmp)
+
+
+def _without_thumbnails(xmp: bytes) -> bytes:
+    """The document without its previews, in one pass: the time is linear in its length."""
+    for prefix in (b"xmp", b"xap"):
+        kept, start, end = [], 0, b"</" + prefix + b":Thumbnails>"
+        while (begin := xmp.find(b"<" + prefix + b":Thumbnails>", start)) >= 0 and (stop := xmp.find(end, begin)) >= 0:
+            kept.append(xmp[start:begin])
+            start = stop + len(end)
+        xmp = b"".join([*kept, xmp[start:]])
+    return xmp
 
 
 def _property_pattern(name: str) -> re.Pattern[bytes]:

@@ -84,7 +84,7 @@ def _read_series_info(
         dtype=conversion.dtype.newbyteorder("="),
         alpha=axes[-1].name == "s" and tuple(page.extrasamples) == (EXTRASAMPLE.UNASSALPHA,),
         colours=colours.colour_space(page, metadata.layout.photometric),
-        icc=page.tags.valueof(_ICC),
+        icc=profile if isinstance(profile := page.tags.valueof(_ICC), bytes) else None,
         nodata=_nodata(page, conversion, warnings),
         levels=tuple(_converted_shape(level, page, conversion) for level in levels),
         metadata=metadata,
