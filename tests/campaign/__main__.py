@@ -14,6 +14,7 @@ import threading
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 from typing import Any
 
 from tests.campaign import bombs, cases, kills
@@ -81,7 +82,9 @@ class Child:
         process.kill()
         code = process.wait()
         self._process = None
-        fault = "time" if not ready or code == -27 else f"ended by signal {-code}" if code < 0 else "the command escaped"
+        fault = (
+            "time" if not ready or code == -27 else f"ended by signal {-code}" if code < 0 else "the command escaped"
+        )
         return {"faults": [fault]}
 
     def close(self) -> None:
@@ -124,6 +127,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.campaign", description=__doc__)
     parser.add_argument("--files", type=int, default=20_000, help="damaged files")
     parser.add_argument("--bombs", type=int, default=len(bombs.BOMBS), help="bombs")
+    parser.add_argument("--tags", type=int, default=len(cases.TYPED_TAGS), help="tags of TIFF, each of some type")
     parser.add_argument("--kills", type=int, default=200, help="runs that are killed")
     parser.add_argument("--memory", action="store_true", help="also the table of memory, predicted and measured")
     parser.add_argument("--seed", type=int, default=0)
@@ -134,6 +138,8 @@ def main() -> int:
     folder = given.keep or Path(tempfile.mkdtemp(prefix="campaign-"))
     tally = Tally(folder)
     run_cases("damaged", list(range(given.first, given.first + given.files)), given.seed, given.jobs, tally)
+    numbers = sorted(Random(given.seed).sample(range(len(cases.TYPED_TAGS)), given.tags))
+    run_cases("tag", numbers, given.seed, given.jobs, tally)
     run_cases("bomb", list(range(given.bombs)), given.seed, given.jobs, tally)
     kills.run(given.kills, given.seed, tally)
     print("\n".join(tally.table()))

@@ -4,15 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from itertools import product
 from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
 from tests.campaign import bombs, mutators
+from tests.campaign.metadata import TIFF_TAGS
 from tests.campaign.seeds import seeds
 
-_TARGETS = ("--scale 2", "--scale 2", "--scale 0.6 --antialias", "--size 20", "--spacing 0.7", "--fit 24x24", "--scale x=3")
-_EXTRAS = ("", "", "", "", "--verify", "--verify", "--truncated", "--mode nearest", "--json", "-v", "--no-provenance", "--dry-run")
+_TARGETS = (
+    "--scale 2",
+    "--scale 2",
+    "--scale 0.6 --antialias",
+    "--size 20",
+    "--spacing 0.7",
+    "--fit 24x24",
+    "--scale x=3",
+)
+_EXTRAS = (
+    "",
+    "",
+    "",
+    "",
+    "--verify",
+    "--verify",
+    "--truncated",
+    "--mode nearest",
+    "--json",
+    "-v",
+    "--no-provenance",
+    "--dry-run",
+)
+_COUNTS = ((1, 1), (1, 2**32 - 1), (0, 0), (3, 8), (100, 16))  # of values, and the value or the offset
+TYPED_TAGS = [*product(TIFF_TAGS, (*range(1, 14), 16, 99), _COUNTS)]
 _WEIGHTS = {"tiff": 5, "nifti": 4, "png": 4, "jpeg": 3, "gif": 3, "webp": 2, "npy": 2, "netpbm": 2}  # the others: 1
 _SUFFIXES = (".png", ".jpg", ".webp", ".gif", ".tif", ".ome.tif", ".nii", ".nii.gz", ".mgz", ".npy", ".bmp", ".ppm")
 
@@ -51,6 +76,15 @@ def damaged(seed: int, number: int) -> Case:
     arguments = [*random.choice(_TARGETS).split(), *random.choice(_EXTRAS).split()]
     case = _case(f"damaged {family}", f"in{suffix}", lambda path: path.write_bytes(data), arguments, output)
     return case._replace(how=", ".join(names))
+
+
+def tag(seed: int, number: int) -> Case:
+    """A TIFF with one of the tags that the command interprets, of some type, with some number of values."""
+    code, kind, (count, value) = TYPED_TAGS[number]
+    data = mutators.with_tag(_seeds()["tiff"][".tif"][0], code, kind, count, value)
+    output = Random(f"{seed} {number}").choice(("out.tif", "out.tif", "out.png", "out.npy", "out.nii", "out.ome.tif"))
+    case = _case("typed tag", "in.tif", lambda path: path.write_bytes(data), ["--scale", "2"], output)
+    return case._replace(how=f"tag {code} type {kind} count {count} value {value}")
 
 
 def bomb(seed: int, number: int) -> Case:

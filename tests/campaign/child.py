@@ -51,7 +51,11 @@ def _answer(case: cases.Case, folder: Path, streams: list[TextIO]) -> dict[str, 
         from tests.campaign.readers import refusal
 
         refused = refusal(folder / case.output)
-    return ended._asdict() | {"kind": case.kind, "faults": found + ["a reader refuses it"] * bool(refused), "refused": refused}
+    return ended._asdict() | {
+        "kind": case.kind,
+        "faults": found + ["a reader refuses it"] * bool(refused),
+        "refused": refused,
+    }
 
 
 def _run(arguments: list[str], folder: Path, streams: list[TextIO]) -> Ended:

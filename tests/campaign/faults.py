@@ -68,7 +68,9 @@ def _left(ended: Ended, folder: Path, before: dict[str, bytes], output: str) -> 
     if any(name not in after or not same(after[name], data) for name, data in before.items()):
         found.append("input changed")
     written = after.keys() - before.keys()
-    allowed = {output} | ({output.replace(".img", ".hdr"), output.replace(".hdr", ".img")} if ended.code == 0 else set())
+    allowed = {output} | (
+        {output.replace(".img", ".hdr"), output.replace(".hdr", ".img")} if ended.code == 0 else set()
+    )
     if written - allowed:
         found.append("leftover files")
     if ended.code and written & allowed:

@@ -26,7 +26,9 @@ _END_SECONDS = 30.0
 
 
 class _Tally(Protocol):
-    def add(self, kind: str, faults: list[str], reproduce: Callable[[Path], object] | None, record: dict[str, object]) -> None: ...
+    def add(
+        self, kind: str, faults: list[str], reproduce: Callable[[Path], object] | None, record: dict[str, object]
+    ) -> None: ...
 
 
 def run(count: int, seed: int, tally: _Tally) -> None:
@@ -55,7 +57,9 @@ def _make_batch(folder: Path) -> None:
     for number in range(3):
         Image.fromarray(random.integers(0, 256, (90, 120, 3), np.uint8)).save(inputs / f"{number}.png")
         np.save(inputs / f"{number}.npy", random.integers(0, 256, (9, 90, 120), np.uint8))
-        tifffile.imwrite(inputs / f"{number}.tif", random.integers(0, 256, (5, 90, 120), np.uint8), photometric="minisblack")
+        tifffile.imwrite(
+            inputs / f"{number}.tif", random.integers(0, 256, (5, 90, 120), np.uint8), photometric="minisblack"
+        )
         nib.save(nib.Nifti1Image(random.random((30, 30, 20)).astype("f4"), np.eye(4)), inputs / f"{number}.nii.gz")
         nib.save(nib.Nifti1Pair(random.random((30, 30, 20)).astype("f4"), np.eye(4)), inputs / f"pair{number}.img")
 
@@ -91,7 +95,12 @@ def _undisturbed(folder: Path) -> tuple[dict[str, bytes], dict[str, bytes], floa
 
 
 def _killed(
-    folder: Path, sent: signal.Signals, random: Random, inputs: dict[str, bytes], outputs: dict[str, bytes], seconds: float
+    folder: Path,
+    sent: signal.Signals,
+    random: Random,
+    inputs: dict[str, bytes],
+    outputs: dict[str, bytes],
+    seconds: float,
 ) -> list[str]:
     """The faults of a run that is ended by a signal after a random time, and is then completed."""
     found = []

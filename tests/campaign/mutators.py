@@ -18,7 +18,24 @@ from tests.campaign.metadata import CONTENTS, PNG_CHUNKS, TIFF_TAGS
 
 Mutator = Callable[[bytes, Random], bytes]
 
-_EXTREMES = (0, 1, 2, 3, 7, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 2**63, 2**64 - 1)
+_EXTREMES = (
+    0,
+    1,
+    2,
+    3,
+    7,
+    0x7F,
+    0x80,
+    0xFF,
+    0x7FFF,
+    0x8000,
+    0xFFFF,
+    0x7FFFFFFF,
+    0x80000000,
+    0xFFFFFFFF,
+    2**63,
+    2**64 - 1,
+)
 _HEADER_BYTES = 128  # where most numbers stand on which others depend
 _TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 _NUMBERS = (b"0", b"-1", b"1", b"3", b"65536", b"4294967296", b"1e309", b"nan", b"-inf", b"0.0", b"1e-320", b"", b"x")
@@ -163,7 +180,9 @@ def png_header(data: bytes, random: Random) -> bytes:
     """IHDR with other fields and a right checksum."""
     fields = bytearray(data[12:29])
     place, size = random.choice(((4, 4), (8, 4), (12, 1), (13, 1), (14, 1), (15, 1), (16, 1)))
-    fields[place : place + size] = random.choice((_extreme_bytes(size, random), bytes([0] * (size - 1) + [random.randrange(20)])))
+    fields[place : place + size] = random.choice(
+        (_extreme_bytes(size, random), bytes([0] * (size - 1) + [random.randrange(20)]))
+    )
     return data[:12] + bytes(fields) + struct.pack(">I", zlib.crc32(fields)) + data[33:]
 
 
@@ -178,7 +197,11 @@ def jpeg_segments(data: bytes, random: Random) -> bytes:
         position += 2 + max(2, length)
     for _ in range(random.randint(1, 3)):
         if parts:
-            _edit_list(parts, random, lambda: (bytes([random.choice((0xE0, 0xE1, 0xE2, 0xED, 0xEE, 0xFE))]), random.choice(CONTENTS)))
+            _edit_list(
+                parts,
+                random,
+                lambda: (bytes([random.choice((0xE0, 0xE1, 0xE2, 0xED, 0xEE, 0xFE))]), random.choice(CONTENTS)),
+            )
     packed = [b"\xff" + marker + struct.pack(">H", (len(content) + 2) & 0xFFFF) + content for marker, content in parts]
     return data[:2] + b"".join(packed) + data[position:]
 
@@ -259,6 +282,16 @@ def tiff_typed_tag(data: bytes, random: Random) -> bytes:
     return bytes(changed)
 
 
+def with_tag(data: bytes, code: int, kind: int, count: int, value: int) -> bytes:
+    """A TIFF whose first directory has another entry, in place of one with the same code or of its last one."""
+    ((start, entries), *_), order, _ = _directories(data)
+    places = [start + 12 * number for number in range(entries)]
+    place = next((p for p in places if struct.unpack_from(order + "H", data, p)[0] == code), places[-1])
+    changed = bytearray(data)
+    struct.pack_into(order + "HHII", changed, place, code, kind, count, value)
+    return bytes(changed)
+
+
 def tiff_links(data: bytes, random: Random) -> bytes:
     """Directories that follow each other in a loop, or lead into other parts of the file."""
     directories, order, big = _directories(data)
@@ -298,7 +331,16 @@ def xml_text(data: bytes, random: Random) -> bytes:
     for _ in range(random.randint(1, 3)):
         chosen = random.choice(found)
         size = chosen.end(1) - chosen.start(1)
-        values = (b"9" * size, b"-" * size, b"0" * size, b"\x1b" * size, b"<" * size, b"&" * size, b"nan".ljust(size)[:size], b" " * size)
+        values = (
+            b"9" * size,
+            b"-" * size,
+            b"0" * size,
+            b"\x1b" * size,
+            b"<" * size,
+            b"&" * size,
+            b"nan".ljust(size)[:size],
+            b" " * size,
+        )
         changed = changed[: chosen.start(1)] + random.choice(values) + changed[chosen.end(1) :]
     return changed
 
@@ -373,7 +415,9 @@ def _field_value(item: object, order: str, random: Random) -> bytes:
     if item.kind in "iu":
         number = random.choice((*_EXTREMES, *range(9), 16, 64, 128, 256, 511, 512, 768, 1024, 1792, 2304))
         return (number % (1 << 8 * item.itemsize)).to_bytes(item.itemsize, "little" if order == "<" else "big")
-    return random.choice((b"\x1b[31m\x07\r\n", b"\xff" * 9, b"\0", "ö\u202e".encode())).ljust(item.itemsize, b"\0")[: item.itemsize]
+    return random.choice((b"\x1b[31m\x07\r\n", b"\xff" * 9, b"\0", "ö\u202e".encode())).ljust(item.itemsize, b"\0")[
+        : item.itemsize
+    ]
 
 
 # --- NumPy ---
@@ -383,9 +427,37 @@ def npy_header(data: bytes, random: Random) -> bytes:
     """Another text in the header, whose length is right or wrong."""
     text = data[10 : 10 + int.from_bytes(data[8:10], "little")]
     edits = (
-        (rb"'descr': '[^']*'", (b"'descr': '|O'", b"'descr': '<f3'", b"'descr': [('a', '<f4')]", b"'descr': '|V9'", b"'descr': '<M8[D]'", b"'descr': '<U3'", b"'descr': 7", b"'descr': '\x1b[31m'")),
-        (rb"'shape': \([^)]*\)", (b"'shape': ()", b"'shape': (0,)", b"'shape': (-1, 3)", b"'shape': (99999999999, 9999999999)", b"'shape': (1.5,)", b"'shape': None", b"'shape': (" + b"1," * 70 + b")", b"'shape': (True,)", b"'shape': (9" + b"9" * 5000 + b",)")),
-        (rb"'fortran_order': \w+", (b"'fortran_order': True", b"'fortran_order': 3", b"'fortran': False", b"'fortran_order': " + b"[" * 300)),
+        (
+            rb"'descr': '[^']*'",
+            (
+                b"'descr': '|O'",
+                b"'descr': '<f3'",
+                b"'descr': [('a', '<f4')]",
+                b"'descr': '|V9'",
+                b"'descr': '<M8[D]'",
+                b"'descr': '<U3'",
+                b"'descr': 7",
+                b"'descr': '\x1b[31m'",
+            ),
+        ),
+        (
+            rb"'shape': \([^)]*\)",
+            (
+                b"'shape': ()",
+                b"'shape': (0,)",
+                b"'shape': (-1, 3)",
+                b"'shape': (99999999999, 9999999999)",
+                b"'shape': (1.5,)",
+                b"'shape': None",
+                b"'shape': (" + b"1," * 70 + b")",
+                b"'shape': (True,)",
+                b"'shape': (9" + b"9" * 5000 + b",)",
+            ),
+        ),
+        (
+            rb"'fortran_order': \w+",
+            (b"'fortran_order': True", b"'fortran_order': 3", b"'fortran': False", b"'fortran_order': " + b"[" * 300),
+        ),
     )
     pattern, values = random.choice(edits)
     text = re.sub(pattern, lambda _: random.choice(values), text)

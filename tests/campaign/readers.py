@@ -33,14 +33,13 @@ def refusal(path: Path) -> str:
 
 
 def _picture(path: Path) -> None:
-    if path.suffix in (".jxl", ".pam", ".rgbe", ".exr"):  # Pillow has no reader, or one of another kind
+    if path.suffix in (".jxl", ".pam", ".pfm", ".rgbe", ".exr"):  # which Pillow does not read, or not in colour
         return
     with Image.open(path) as image:
         for number in range(getattr(image, "n_frames", 1)):
             image.seek(number)
             image.load()
         image.getexif().get_ifd(0x8769)
-        image.getxmp()
         if profile := image.info.get("icc_profile"):
             ImageCms.ImageCmsProfile(ImageCms.core.profile_frombytes(profile))
 
@@ -51,7 +50,7 @@ def _tiff(path: Path) -> None:
         for series in tiff.series:
             series.asarray()
         for page in tiff.pages:
-            for tag in page.tags:
+            for tag in page.aspage().tags:
                 _ = tag.value
         if tiff.is_ome:
             tifffile.xml2dict(tiff.ome_metadata)

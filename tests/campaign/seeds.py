@@ -157,7 +157,11 @@ def _rich_tiffs() -> list[tuple[str, bytes]]:
         (34735, 3, 4, (1, 1, 0, 0), True),
         (42113, 2, 0, "-9999", True),
     ]
-    described = [(34675, 7, len(profile()), profile(), True), (700, 1, len(XMP), XMP, True), (33723, 7, 4, b"\x1c\2\0\0", True)]
+    described = [
+        (34675, 7, len(profile()), profile(), True),
+        (700, 1, len(XMP), XMP, True),
+        (33723, 7, 4, b"\x1c\2\0\0", True),
+    ]
     for extra, options in [
         (geo, {}),
         (described, {"photometric": "rgb", "resolution": (300, 300)}),

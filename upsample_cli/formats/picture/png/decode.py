@@ -100,7 +100,7 @@ def _inflated(parts: Iterable[bytes], length: int, truncated: bool) -> bytes:
                 break
     except zlib.error as error:
         if not truncated:
-            raise ValueError(f"its samples are damaged: {error}") from error
+            raise ValueError("its samples are damaged") from error
     if len(data) < length and not truncated:
         raise ValueError("its samples are truncated")
     return bytes(data.ljust(length, b"\0"))
