@@ -12,7 +12,6 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
-import tifffile
 from PIL import Image
 
 from tests.campaign.seeds import XMP
@@ -163,11 +162,15 @@ def _with_size(jpeg: bytes, width: int, height: int) -> bytes:
     return jpeg[: place + 5] + struct.pack(">HH", height, width) + jpeg[place + 9 :]
 
 
+def _resized(width: int, height: int, progressive: bool) -> bytes:
+    return _with_size(_saved("JPEG", progressive=progressive), width, height)
+
+
 def _jpegs() -> Iterator[Bomb]:
     for width, height in [(65_535, 65_535), (65_535, 1), (1, 65_535), (65_500, 20_000), (30_000, 0)]:
         for progressive in (False, True):
             kind = "progressive" if progressive else "baseline"
-            made = lambda w=width, h=height, p=progressive: _with_size(_saved("JPEG", progressive=p), w, h)
+            made = partial(_resized, width, height, progressive)
             yield f"jpeg {width}x{height} {kind}", ".jpg", _stored(made)
     yield "jpeg many scans", ".jpg", _stored(_many_scans)
     yield "jpeg 30000 segments", ".jpg", _stored(lambda: with_segments(_saved("JPEG"), *[(0xE5, b"x")] * 30_000))
@@ -399,7 +402,7 @@ def _described(text: bytes) -> bytes:
 
 def _omes() -> Iterator[tuple[str, Callable[[], bytes]]]:
     start = '<?xml version="1.0"?><OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"><Image ID="Image:0">'
-    pixels = '<Pixels ID="Pixels:0" DimensionOrder="XYZCT" Type="uint8" SizeX="{}" SizeY="{}" SizeZ="{}" SizeC="1" SizeT="1">'
+    pixels = '<Pixels ID="P:0" DimensionOrder="XYZCT" Type="int8" SizeX="{}" SizeY="{}" SizeZ="{}" SizeC="1" SizeT="1">'
     end = "</Pixels></Image></OME>"
 
     def document(sizes: tuple[object, ...], inside: str = "<TiffData/>") -> bytes:

@@ -28,15 +28,18 @@ def main() -> None:
     """Answer the lines of the standard input."""
     seed, limit, folder = int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
     answers = os.fdopen(os.dup(1), "w", buffering=1)
-    os.environ["UPSAMPLE_PROGRESS"] = ""  # no option of the environment may change what is run
-    del os.environ["UPSAMPLE_PROGRESS"]
-    streams = [tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace", newline="\n") for _ in range(2)]
-    for number, stream in enumerate(streams, 1):
-        os.dup2(stream.fileno(), number)
+    streams = [_redirected(number) for number in (1, 2)]
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     for line in sys.stdin:
         kind, number = line.split()
         answers.write(json.dumps(_answer(getattr(cases, kind)(seed, int(number)), folder, streams)) + "\n")
+
+
+def _redirected(number: int) -> TextIO:
+    """A file that gets all that this process and its libraries write to a standard stream."""
+    stream = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace", newline="\n")  # noqa: SIM115 kept open
+    os.dup2(stream.fileno(), number)
+    return stream
 
 
 def _answer(case: cases.Case, folder: Path, streams: list[TextIO]) -> dict[str, Any]:

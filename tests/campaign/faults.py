@@ -12,11 +12,11 @@ _CODES = (0, 2, 3, 4, 5)
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _OURS = re.compile(r"(Error|Warning): |(in|out)\.\S+ → |  (axis|samples|mode|output|memory)\b|\d+ .*(done|planned), ")
 _PYTHON = re.compile(
-    r"Traceback|\b[A-Z]\w+(Error|Exception|Warning)\b|NoneType|object has no|object is not|\bargument\b|not subscriptable"
-    r"|out of range|unpack|a buffer of|not enough values|too many values|codec can't|invalid literal|base 10|\bfloat\(\)"
-    r"|<\w[\w.]* .*>|\bb'|\bndarray\b|\bnumpy\b|cannot reshape|truth value|\bdtype\(|division by zero|\bNaN to integer"
-    r"|unhashable|\bdict\b|\bkeyword\b|\bstruct\b|cannot convert|operands could not|bytes-like|must be real|\bNone\b"
-    r"|Exceeds the limit|<tifffile|TiffFile|TiffPage|\bself\.|: \(|\(\)|index \d+|assert|unsupported operand|\bstr\b|\bint\b"
+    r"Traceback|\b[A-Z]\w+(Error|Exception|Warning)\b|NoneType|object has no|object is not|\bargument\b|\bkeyword\b"
+    r"|not subscriptable|out of range|unpack|a buffer of|not enough values|too many values|codec can't|invalid literal"
+    r"|base 10|\bfloat\(\)|<\w[\w.]* .*>|\bb'|\bndarray\b|\bnumpy\b|cannot reshape|truth value|\bdtype\(|\bstruct\b"
+    r"|division by zero|NaN to integer|unhashable|\bdict\b|cannot convert|operands could not|bytes-like|must be real"
+    r"|\bNone\b|Exceeds the limit|TiffFile|TiffPage|\bself\.|: \(|\(\)|index \d+|assert|unsupported operand|\bstr\b"
 )
 
 

@@ -145,6 +145,6 @@ def _lives(group: int) -> bool:
 def _completed(folder: Path, outputs: dict[str, bytes]) -> list[str]:
     """The faults of the run that does what the killed one left undone."""
     process = _start(folder, "-j", "2", "--skip-existing")
-    _, err = process.communicate()
+    process.communicate()
     whole = {name: data for name, data in _contents(folder / "out").items() if not TEMPORARY.fullmatch(name)}
     return ["the next run fails"] * bool(process.returncode) + ["the next run differs"] * (whole != outputs)

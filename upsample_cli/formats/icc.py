@@ -29,7 +29,7 @@ def is_profile(data: bytes) -> bool:
         return False
     (size,) = struct.unpack_from(">I", data)
     (count,) = struct.unpack_from(">I", data, _TAG_COUNT)
-    return _TAGS + 12 * count <= int(size) <= len(data)
+    return bool(_TAGS + 12 * count <= size <= len(data))
 
 
 def transfer_curves(profile: bytes) -> list[Curve]:

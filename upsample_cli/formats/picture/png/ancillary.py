@@ -102,7 +102,7 @@ def is_intact(name: bytes, data: bytes, colour_type: int, palette: Palette | Non
             return data[2] == 0 and data[3] <= 1  # RGB, and whether the range is full
         case b"tIME":
             _, month, day, hour, minute, second = struct.unpack(">HBBBBB", data)
-            return 1 <= month <= 12 and 1 <= day <= 31 and hour < 24 and minute < 60 and second <= 60
+            return bool(1 <= month <= 12 and 1 <= day <= 31 and hour < 24 and minute < 60 and second <= 60)
         case b"bKGD":
             return colour_type != 3 or (palette is not None and data[0] < len(palette.colours) // 3)
         case b"sPLT":
