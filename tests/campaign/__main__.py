@@ -6,6 +6,7 @@ import argparse
 import importlib.util
 import json
 import os
+import re
 import select
 import subprocess
 import sys
@@ -130,6 +131,7 @@ def main() -> int:
     parser.add_argument("--tags", type=int, default=len(cases.TYPED_TAGS), help="tags of TIFF, each of some type")
     parser.add_argument("--kills", type=int, default=200, help="runs that are killed")
     parser.add_argument("--memory", action="store_true", help="also the table of memory, predicted and measured")
+    parser.add_argument("--only", default="", help="a pattern of the names of the bombs")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--first", type=int, default=0, help="the number of the first damaged file")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
@@ -140,7 +142,8 @@ def main() -> int:
     run_cases("damaged", list(range(given.first, given.first + given.files)), given.seed, given.jobs, tally)
     numbers = sorted(Random(given.seed).sample(range(len(cases.TYPED_TAGS)), given.tags))
     run_cases("tag", numbers, given.seed, given.jobs, tally)
-    run_cases("bomb", list(range(given.bombs)), given.seed, given.jobs, tally)
+    chosen = [number for number, (name, *_) in enumerate(bombs.BOMBS[: given.bombs]) if re.search(given.only, name)]
+    run_cases("bomb", chosen, given.seed, given.jobs, tally)
     kills.run(given.kills, given.seed, tally)
     print("\n".join(tally.table()))
     failed = any(tally.failed[kind].total() for kind in tally.tried)
