@@ -30,6 +30,9 @@ class NpySource:
         with path.open("rb") as file:
             if file.read(len(NPY_MAGIC)) != NPY_MAGIC:
                 raise InputError("is not a .npy array; archives (.npz) are not supported", path)
+            version, length = file.read(1), file.read(5)
+            if version > b"\1" and int.from_bytes(length[1:], "little") > path.stat().st_size:
+                raise InputError("is truncated: it ends within its header", path)  # NumPy would allocate its length
         try:
             self._array: Array = np.load(path, mmap_mode="r", allow_pickle=False)
         except MemoryError:

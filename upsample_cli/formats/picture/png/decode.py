@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from ... import bounded
 from ...base import Array
 from ..model import INDEXED, PNG_SIGNATURE
 from ..pixels import rgba_table
@@ -77,7 +78,7 @@ def decode(file: BinaryIO, structure: Structure, size: Size, parts: Parts, trunc
 def _read_parts(file: BinaryIO, parts: Parts) -> Iterator[bytes]:
     for offset, length in parts:
         file.seek(offset)
-        yield file.read(length)
+        yield bounded.read(file, length)
 
 
 def _filtered_bytes(structure: Structure, size: Size) -> int:

@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
-from ... import xmp
+from ... import bounded, xmp
 from ..model import EXIF_PREFIX, PNG_SIGNATURE, Animation, Palette, PictureInfo, PictureMetadata, PixelKind
 from . import ancillary
 from .ancillary import RAW_PROFILES, TEXT
@@ -140,7 +140,7 @@ def _parse(file: BinaryIO, truncated: bool) -> tuple[list[Chunk], tuple[Frame, .
                 frames[-1][1].append((offset + skipped, length - skipped))
             continue
         file.seek(offset)
-        data = file.read(length)
+        data = bounded.read(file, length)
         if file.read(4) != struct.pack(">I", zlib.crc32(name + data)):
             if truncated and default:
                 break
