@@ -15,6 +15,7 @@ from tests.formats.file_dump import chunk, chunks, icc_profile, png
 from tests.pipeline_helpers import planned, upsampled
 from upsample_cli.formats import icc, xmp
 from upsample_cli.formats.picture.png import ancillary
+from upsample_cli.formats.tiff import slides
 
 ROWS = [bytes(range(n, n + 12)) for n in range(3)]
 PROFILE = icc_profile(b"")
@@ -141,6 +142,12 @@ def test_patterns_over_xmp_do_not_go_back():
     patterns = [xmp._property_pattern("tiff:ImageWidth").pattern, xmp._ORIENTATION.pattern]
     for pattern in patterns:
         assert pattern.count(b"*") == pattern.count(b"*+") > 0
+
+
+def test_digits_in_the_description_of_a_slide_are_read_once():
+    digits = b"1" * (1 << 20)
+    assert slides._SIZE.sub(b"", digits) == digits
+    assert slides._SIZE.sub(b"2x3", b"Aperio 12x34 [5]") == b"Aperio 2x3"
 
 
 @pytest.mark.parametrize("kind", [nib.Nifti1Image, nib.Nifti2Image])
