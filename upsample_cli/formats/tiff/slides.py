@@ -37,7 +37,8 @@ def _microns_per_pixel(series: tifffile.TiffPageSeries) -> float | None:
         if series.kind == "philips":
             text = ElementTree.fromstring(page.description).findtext(".//*[@Name='DICOM_PIXEL_SPACING']") or ""
             return 1000 * float(re.findall(r"[\d.eE+-]+", text)[0])
-        found = re.search(rb'ScanRes="([\d.]+)"', bytes(page.tags.valueof(_XMP) or b""))
+        xmp = page.tags.valueof(_XMP)
+        found = re.search(rb'ScanRes="([\d.]+)"', xmp) if isinstance(xmp, bytes) else None
         return float(found[1]) if found else None
     except (KeyError, ValueError, IndexError, TypeError, ElementTree.ParseError):
         return None
