@@ -194,6 +194,21 @@ def test_tags_of_other_types_are_told_of_in_words(tmp_path, code, name):
     assert "This is a bug" not in done.stderr
 
 
+def test_a_picture_with_more_pixels_than_rows_prints_nothing_of_its_decoder(tmp_path, capfd):
+    rows = [bytes(12)] * 5
+    (tmp_path / "in.png").write_bytes(png(rows, (4, 3)))
+    assert invoke(tmp_path / "in.png", "--scale", 2, "-o", tmp_path / "out.png", "-q").exit_code == 0
+    assert capfd.readouterr().err == ""
+
+
+def test_a_header_that_is_not_first(tmp_path):
+    data = png(ROWS, (4, 3))
+    (tmp_path / "in.png").write_bytes(data[:8] + chunk(b"tRNS", bytes(6)) + data[8:])
+    done = invoke(tmp_path / "in.png", "--scale", 2, "-o", tmp_path / "out.png")
+    assert done.exit_code == 3
+    assert "it does not begin with its header" in done.stderr
+
+
 def test_exif_that_leads_in_a_circle(tmp_path):
     loop = b"II*\0\x08\0\0\0" + struct.pack("<HHHIII", 1, 34665, 4, 1, 8, 8)
     Image.new("RGB", (5, 4)).save(tmp_path / "in.jpg")

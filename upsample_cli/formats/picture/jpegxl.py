@@ -12,6 +12,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
+from ...runtime.library_messages import silence
 from .. import bounded
 from ..base import Array
 from . import exif
@@ -204,6 +205,7 @@ def _extra_channel(bits: _Bits) -> tuple[bool, bool]:
 def _decode(animated: bool, file: BinaryIO) -> Array:
     import imagecodecs  # slow import
 
+    silence("imagecodecs")
     file.seek(0)
     array = np.asarray(imagecodecs.jpegxl_decode(file.read(), index=0 if animated else None))
     return array[..., 0] if array.ndim == 3 and array.shape[-1] == 1 else array

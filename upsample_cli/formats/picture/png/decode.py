@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from ....runtime.library_messages import silence
 from ... import bounded
 from ...base import Array
 from ..model import INDEXED, PNG_SIGNATURE
@@ -117,6 +118,7 @@ def _decode(structure: Structure, size: Size, parts: Iterable[bytes]) -> Array:
     if structure.depth >= 8 and not indexed:
         import imagecodecs  # decodes twice as fast as Pillow, which reduces 16 bits to 8
 
+        silence("imagecodecs")
         return np.asarray(imagecodecs.png_decode(data))
     from ..opening import Image, without_size_limit
 
