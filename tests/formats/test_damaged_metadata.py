@@ -160,6 +160,8 @@ def test_numbers_of_nifti_that_readers_refuse_are_repaired(tmp_path, kind):
     data[: header.sizeof_hdr] = header.binaryblock
     if kind is nib.Nifti1Image:  # of NIfTI-2 the size is all that tells the version
         data[:4] = struct.pack("<i", 99)
+    else:
+        data[8:12] = b"\n\n\n\n"
     (tmp_path / "in.nii").write_bytes(data)
     plan = upsampled(tmp_path / "in.nii", tmp_path / "out.nii", scale="2")
     assert "its scl_inter is nan, which is taken for 0" in plan.warnings
@@ -220,6 +222,18 @@ def test_a_header_that_is_not_first(tmp_path):
     done = invoke(tmp_path / "in.png", "--scale", 2, "-o", tmp_path / "out.png")
     assert done.exit_code == 3
     assert "it does not begin with its header" in done.stderr
+
+
+def test_a_canvas_that_the_picture_does_not_fill(tmp_path):
+    Image.new("RGBA", (5, 4), (1, 2, 3, 4)).save(
+        tmp_path / "in.webp", lossless=True, exif=b"Exif\0\0II*\0\x08\0\0\0\0\0"
+    )
+    data = bytearray((tmp_path / "in.webp").read_bytes())
+    place = data.index(b"VP8X") + 12
+    data[place] += 3  # of the width
+    (tmp_path / "in.webp").write_bytes(data)
+    done = invoke(tmp_path / "in.webp", "--scale", 2, "-o", tmp_path / "out.webp")
+    assert done.exit_code == 3
 
 
 def test_exif_that_leads_in_a_circle(tmp_path):

@@ -222,7 +222,7 @@ class PictureSource(InMemory):
                     stack.enter_context(tolerating_truncation())
             try:
                 if self._frames == 1:
-                    return self._apply_orientation(self._decode(tolerant))
+                    return self._checked(self._apply_orientation(self._decode(tolerant)))
                 array = np.zeros(self.header.grid.shape, self.header.dtype)
                 for number, frame in enumerate(self._composited_frames(tolerant)):
                     rows = self._apply_orientation(frame)
@@ -232,6 +232,12 @@ class PictureSource(InMemory):
                 raise
             except Exception as error:
                 raise InputError(f"cannot be read to its end: {reason(error)}", self._path) from error
+
+    def _checked(self, rows: Array) -> Array:
+        """Refuse samples of another shape than that of the header, which decoders do not compare."""
+        if rows.shape != self.header.grid.shape:
+            raise ValueError("its samples have another size than its header says")
+        return rows
 
     def _apply_orientation(self, rows: Array) -> Array:
         rows = rows.astype(self.header.dtype, copy=False)

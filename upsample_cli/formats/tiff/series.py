@@ -75,7 +75,7 @@ def images_of(path: Path, tiff: tifffile.TiffFile, axes: str | None) -> tuple[li
             raise InputError("is truncated: parts of it lie beyond its end", path)
         if any(getattr(tiff, f"is_{name}", False) for name in _DIALECTS):
             if chain.loops:
-                len(tiff.pages)  # tifffile notices a loop when it counts the pages, and never when it iterates over them
+                len(tiff.pages)  # tifffile notices a loop when it counts pages, and never when it iterates over them
             series = tiff.series
             if series and series[0].kind not in _PLAIN:
                 return _renumbered(_images_of_dialect(series)), []
