@@ -1,6 +1,6 @@
 """Resize every file of a folder, and compare inputs and outputs as independent libraries read them.
 
-    python -m tests.compare_with_readers FOLDER [--json RESULTS] [--python PYTHON]
+    python -m tests.compare_with_readers FOLDER_OR_FILE... [--json RESULTS]
 
 Each file goes through ``--scale 2 --mode nearest``, ``--scale 1.5`` and both once more with ``--verify``. Pillow,
 imagecodecs, OpenCV, tifffile and nibabel, as far as they are installed, read the input and the output; the output has
@@ -17,22 +17,32 @@ The last line counts them, and the exit code is 1 if there is a file of the last
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import logging
 import math
+import multiprocessing
+import os
+import pkgutil
 import resource
-import subprocess
 import sys
 import tempfile
 import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
-RUNS = {"nearest": "--scale 2 --mode nearest", "linear": "--scale 1.5"}
+from upsample_cli import formats, verify
+from upsample_cli.__main__ import run
+from upsample_cli.runtime.library_messages import hide_library_messages
+
+RUNS = {"nearest": "--scale 2 --mode nearest --verify", "linear": "--scale 1.5 --verify"}
 KINDS = ("done", "refused", "refused though others read it", "different")
 _TIMEOUT_SECONDS = 120
 _MEMORY_BYTES = 8 << 30
@@ -232,28 +242,29 @@ def _interpolated(image: np.ndarray, axis: int, size: int, factor: float) -> np.
     return image.take(low, axis) * (1 - part) + image.take(np.minimum(low + 1, last), axis) * part
 
 
-def examine(path: Path, python: str) -> tuple[str, list[str]]:
+def examine(path: Path) -> tuple[str, list[str]]:
     """The kind of a file, and what was found out."""
     before = read_all(path)
     notes: list[str] = []
     kinds = {"done"}
     with tempfile.TemporaryDirectory() as folder:
-        for run, options in RUNS.items():
-            for check in ([], ["--verify"]):
-                name = f"{run} {' '.join(check)}".strip()
-                out = Path(folder) / name.replace(" ", "")
-                out.mkdir()
-                code, said = _resized(path, out, [*options.split(), *check], python)
-                if code in (_INPUT_REFUSED, _OUTPUT_REFUSED, 2) and "--verify:" not in said:
-                    kinds.add(KINDS[2] if before else KINDS[1])
-                    notes.append(f"{name}: {said}" + (f" (read by {', '.join(before)})" if before else ""))
-                elif code:
-                    kinds.add("different")
-                    notes.append(f"{name}: exit code {code}: {said}")
-                elif not check:
-                    found = _differences(before, out, run)
-                    kinds |= {"different"} if found else set()
-                    notes += [f"{name}: {text}" for text in found]
+        for name, options in RUNS.items():
+            out = Path(folder) / name
+            out.mkdir()
+            code, said = _resized(path, out, options.split())
+            if code in (_INPUT_REFUSED, _OUTPUT_REFUSED, 2) and "--verify:" not in said:
+                kinds.add(KINDS[2] if before else KINDS[1])
+                notes.append(f"{name}: {said}" + (f" (read by {', '.join(before)})" if before else ""))
+            elif code:
+                kinds.add("different")
+                notes.append(f"{name}: exit code {code}: {said}")
+            else:
+                lines = [line for line in said.splitlines() if " → " not in line]  # without the summary
+                notes += [f"{name}: {line}" for line in lines]
+                found = _differences(before, out, name)
+                found += [f"prints {line!r}" for line in lines if not line.startswith("Warning: ")]
+                kinds |= {"different"} if found else set()
+                notes += [f"{name}: {text}" for text in found]
     return max(kinds, key=KINDS.index), notes
 
 
@@ -275,55 +286,90 @@ def _agree(readings: Sequence[Images]) -> bool:
     return all(difference(first, other, "same", lossy=False) is None for other in readings[1:])
 
 
-def _resized(path: Path, folder: Path, options: Sequence[str], python: str) -> tuple[int, str]:
-    """Exit code and message of the command."""
-    command = [python, "-m", "upsample_cli", str(path), "-q", *options, "-o", f"{folder}/"]
-    try:
-        done = subprocess.run(command, capture_output=True, timeout=_TIMEOUT_SECONDS, preexec_fn=_limit_memory)
-    except subprocess.TimeoutExpired:
-        return -1, f"takes more than {_TIMEOUT_SECONDS} s"
-    return done.returncode, done.stderr.decode(errors="replace").strip()
+def _resized(path: Path, folder: Path, options: Sequence[str]) -> tuple[int, str]:
+    """Exit code and message of the command, in a process of its own."""
+    arguments = [str(path), "--no-progress", *options, "-o", f"{folder}/"]
+    with tempfile.TemporaryFile() as said:
+        code = _run_apart(lambda: _command(arguments, said.fileno()), _TIMEOUT_SECONDS)
+        said.seek(0)
+        text = said.read().decode(errors="replace").strip()
+    return (-1, f"takes more than {_TIMEOUT_SECONDS} s") if code is None else (code, text)
 
 
-def _limit_memory() -> None:
-    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
+def _command(arguments: Sequence[str], stderr: int) -> None:
+    """Run the command with its messages, and those of the libraries, in the file `stderr`."""
+    os.dup2(stderr, 2)
+    sys.argv = ["upsample", *arguments]
+    run()
 
 
-def _examined_apart(path: Path, python: str) -> tuple[str, list[str]]:
+def _run_apart(work: Callable[[], None], seconds: float) -> int | None:
+    """The exit code of `work` in a copy of this process, which has imported all modules; None if it takes too long."""
+    process = multiprocessing.get_context("fork").Process(target=_limited, args=(work,))
+    process.start()
+    process.join(seconds)
+    if process.is_alive():
+        process.kill()
+        process.join()
+        return None
+    return process.exitcode
+
+
+def _limited(work: Callable[[], None]) -> None:
+    allowed = resource.getrlimit(resource.RLIMIT_AS)[1]
+    limit = _MEMORY_BYTES if allowed == resource.RLIM_INFINITY else min(_MEMORY_BYTES, allowed)
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    work()
+
+
+def _examined_apart(path: Path) -> tuple[str, list[str]]:
     """`examine` in a process of its own: readers may crash, or take all memory or time."""
-    command = [sys.executable, "-m", "tests.compare_with_readers", str(path), "--one", "--python", python]
-    try:
-        done = subprocess.run(
-            command,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            timeout=6 * _TIMEOUT_SECONDS,
-            preexec_fn=_limit_memory,
-        )
-        kind, notes = json.loads(done.stdout.splitlines()[-1])
-    except (subprocess.TimeoutExpired, IndexError, ValueError) as error:
-        return "different", [f"the comparison itself fails: {type(error).__name__}"]
+    with tempfile.TemporaryDirectory() as folder:
+        result = Path(folder) / "result"
+        code = _run_apart(lambda: _examine_into(path, result), 6 * _TIMEOUT_SECONDS)
+        if not result.exists():
+            return "different", [f"the comparison itself fails: exit code {code}"]
+        kind, notes = json.loads(result.read_text())
     return kind, notes
 
 
+def _examine_into(path: Path, result: Path) -> None:
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    warnings.simplefilter("ignore")
+    logging.disable()
+    text = json.dumps(examine(path))
+    result.write_text(text)
+
+
+def _import_all() -> None:
+    """Import what the processes of all files need, so that each starts at once."""
+    for name in ("cv2", "imagecodecs", "nibabel", "tifffile", "PIL.ImageCms", "upsample_cli.cli.command"):
+        with suppress(ImportError):
+            import_module(name)
+    Image.init()
+    hide_library_messages()
+    for package in (formats, verify):
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            with suppress(ImportError):  # an optional library is missing
+                import_module(module.name)
+
+
 def main() -> int:
-    """Examine a folder, or a single file."""
+    """Examine files and folders."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("path", type=Path)
+    parser.add_argument("paths", type=Path, nargs="+", metavar="PATH")
     parser.add_argument("--json", type=Path, help="write the kind and the notes of every file")
-    parser.add_argument("--python", default=sys.executable, help="the interpreter that runs the command")
-    parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
-    if given.one:
-        warnings.simplefilter("ignore")
-        logging.disable()
-        print(json.dumps(examine(given.path, given.python)))
-        return 0
     hidden_or_text = {".md", ".txt", ".py"}
-    files = sorted(p for p in given.path.rglob("*") if p.is_file() and p.suffix.lower() not in hidden_or_text)
+    files = [path for path in given.paths if path.is_file()]
+    for folder in given.paths:
+        files += sorted(p for p in folder.rglob("*") if p.is_file() and p.suffix.lower() not in hidden_or_text)
+    _import_all()
+    gc.freeze()
     results: dict[str, tuple[str, list[str]]] = {}
-    for path in files if given.path.is_dir() else [given.path]:
-        kind, notes = results[str(path)] = _examined_apart(path, given.python)
+    for path in files:
+        kind, notes = results[str(path)] = _examined_apart(path)
         print(f"{kind}: {path}", *(f"    {note}" for note in notes), sep="\n", flush=True)
     if given.json is not None:
         given.json.write_text(json.dumps(results, indent=1))

@@ -174,6 +174,11 @@ def _encoder_options(image: JpegImagePlugin.JpegImageFile) -> dict[str, Any]:
     return encoder_options
 
 
+def with_resources(resources: bytes) -> NativeData:
+    """The data of a JPEG file with Photoshop's resources from a file of another family."""
+    return NativeData((), resources, {"quality": _DEFAULT_QUALITY}, _PER_INCH)
+
+
 def jfif_holds_resolution(spec: EncodeSpec) -> bool:
     """Whether JFIF can store the resolution: it holds integers, and only exists for YCbCr and grey."""
     native = spec.metadata.native

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from ...geometry import Axis
 from .. import xmp
 from ..base import Header
+from ..documents import Documented
 from ..dropped import Loss, dropped_warning, named
 from .model import Animation, EncodeSpec, PictureInfo, PictureMetadata
 
@@ -17,8 +18,8 @@ _SUPPORTED = {
     **dict.fromkeys(("BMP", "DIB"), frozenset(["the resolution"])),
     "GIF": frozenset(["XMP", "the ICC profile", "comments"]),
     "JPEG2000": frozenset(["comments"]),
-    "JPEG XL": frozenset(["EXIF", "XMP"]),
-    "HEIF": frozenset(["EXIF", "XMP", "the ICC profile"]),
+    "JPEG XL": frozenset(["EXIF", "XMP", "the resolution"]),
+    "HEIF": _ALL - {"comments"},
 }
 _NO_GREYSCALE = ("WEBP",)
 _DEFAULT_DURATION_MS = 100.0  # for frames of unknown duration
@@ -62,12 +63,34 @@ def from_header(header: Header, axes: Mapping[str, Axis], format_name: str) -> C
     spaced = [axis.name for axis in header.grid.axes if axis.spacing is not None]
     in_plane = "the resolution" in supported and all(axes[name].in_unit("mm").unit == "mm" for name in "yx")
     lost_spacing = [name for name in spaced if not (name in "yx" and in_plane) and not (name == "t" and "t" in axes)]
+    header, metadata = _with_documents(header, PictureMetadata(icc=header.icc), format_name)
     missing = named(
         (Loss.ICC_PROFILE, "the ICC profile", lost_profile),
         (Loss.SPACING, f"the spacing along {', '.join(lost_spacing)}", lost_spacing),
         (Loss.AFFINE, "the orientation (affine)", header.grid.frames),
     )
-    return PictureMetadata(icc=header.icc), dropped_warning(header, format_name, *missing)
+    return metadata, dropped_warning(header, format_name, *missing)
+
+
+def _with_documents(header: Header, metadata: PictureMetadata, format_name: str) -> tuple[Header, PictureMetadata]:
+    """Add the documents of a file of another family that the format holds; the header no longer lists these."""
+    if not isinstance(header.metadata, Documented):
+        return header, metadata
+    documents, supported = header.metadata.documents(), supported_metadata(format_name)
+    held: set[str] = set()
+    if "EXIF" in supported:
+        metadata = metadata._replace(exif=documents.exif)
+        held |= documents.items["EXIF"]
+    if "XMP" in supported:
+        metadata = metadata._replace(xmp=documents.xmp)
+        held |= documents.items["XMP"]
+    if format_name == "JPEG" and documents.photoshop:
+        from . import jpeg
+
+        metadata = metadata._replace(native=jpeg.with_resources(documents.photoshop))
+        held |= documents.items["Photoshop's resources"]
+    items = tuple(item for item in header.foreign_items if item not in held)
+    return header._replace(foreign_items=items), metadata
 
 
 def update_for_output(spec: EncodeSpec, axes: Mapping[str, Axis], format_name: str) -> Carried:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -59,6 +60,7 @@ class PictureSource(InMemory):
         super().__init__()
         self._path = path
         self._truncated = options.truncated
+        self._tolerant = False  # whether what is missing is left as the decoder fills it
         self.warnings: list[str] = []
         self._png: reader.Structure | None = None
         self._gif: gif.Layout | None = None
@@ -75,9 +77,13 @@ class PictureSource(InMemory):
     @cached_property
     def _image(self) -> Image.Image:
         """The picture opened by Pillow; not needed for formats that modules of this package decode."""
-        from .opening import open_image
+        from . import opening
 
-        return open_image(self._path)
+        if self._tolerant and self._pixel_kind.format == "WEBP":  # libwebp refuses truncated files
+            from . import webp
+
+            return opening.Image.open(io.BytesIO(webp.completed(self._path.read_bytes())))
+        return opening.open_image(self._path)
 
     def _close(self) -> None:
         if "_image" in self.__dict__:
@@ -142,7 +148,7 @@ class PictureSource(InMemory):
             if start[8:] == b"WEBP":
                 from . import webp
 
-                kind, metadata = webp.read(file)
+                kind, metadata = webp.read(file, self._truncated)
                 return kind, metadata, kind.mode not in ALPHA
             from . import decoders, icons
 
@@ -218,19 +224,33 @@ class PictureSource(InMemory):
 
                 stack.enter_context(without_size_limit())
                 if tolerant:
+                    self._close()  # what Pillow has decoded so far is incomplete
+                    self.__dict__.pop("_image", None)
+                    self._tolerant = True
                     stack.enter_context(tolerating_truncation())
             try:
                 if self._frames == 1:
                     return self._apply_orientation(self._decode(tolerant))
-                array = np.zeros(self.header.grid.shape, self.header.dtype)
-                for number, frame in enumerate(self._composited_frames(tolerant)):
-                    rows = self._apply_orientation(frame)
-                    array[number, : len(rows), : rows.shape[1]] = rows
-                return array
+                return self._load_frames(tolerant)
             except MemoryError:
                 raise
             except Exception as error:
                 raise InputError(f"cannot be read to its end: {error}", self._path) from error
+
+    def _load_frames(self, tolerant: bool) -> Array:
+        """All frames; where `tolerant`, the last one that can be decoded is repeated in place of those after it."""
+        array = np.zeros(self.header.grid.shape, self.header.dtype)
+        done = 0
+        try:
+            for frame in self._composited_frames(tolerant):
+                rows = self._apply_orientation(frame)
+                array[done, : len(rows), : rows.shape[1]] = rows
+                done += 1
+        except Exception as error:  # decoders raise various exceptions for damaged files
+            if not tolerant or not done or isinstance(error, MemoryError):
+                raise
+            array[done:] = array[done - 1]
+        return array
 
     def _apply_orientation(self, rows: Array) -> Array:
         rows = rows.astype(self.header.dtype, copy=False)
@@ -249,9 +269,6 @@ class PictureSource(InMemory):
             with self._path.open("rb") as file:
                 rows = self._own.decode(cast(BinaryIO, Padded(file)) if tolerant else file)
             return rows * np.uint8(255) if rows.dtype == bool and self._mode == "L" else rows
-        if tolerant:  # what Pillow has decoded so far is incomplete
-            self._close()
-            self.__dict__.pop("_image", None)
         return self._padded(self._convert())
 
     def _padded(self, rows: Array) -> Array:

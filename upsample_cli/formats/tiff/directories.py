@@ -5,6 +5,7 @@ tifffile assumes that the pages of a file are alike if some of them are, and can
 
 from __future__ import annotations
 
+import io
 import os
 import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -223,6 +224,16 @@ def append_trees(file: BinaryIO, trees: Iterable[tuple[int, Mapping[int, Tree]]]
         )
         file.seek(page.link)
         file.write(layout.offset.pack(offset))
+
+
+def packed(tree: Tree) -> bytes:
+    """A TIFF structure with 32-bit offsets whose only directory is `tree`."""
+    file, layout = io.BytesIO(), Layout("<" if tree.little_endian else ">", big=False)
+    file.write((b"II*\0" if tree.little_endian else b"MM\0*") + bytes(layout.offset.size))
+    offset = _append_tree(file, tree, layout)
+    file.seek(4)
+    file.write(layout.offset.pack(offset))
+    return file.getvalue()
 
 
 def _append_tree(file: BinaryIO, tree: Tree, layout: Layout) -> int:

@@ -110,7 +110,7 @@ def _converted_layout(
         extrasamples = layout.extrasamples if conversion.channels == 4 else None
         return replace(layout, photometric=PHOTOMETRIC.RGB, extrasamples=extrasamples, predictor=None)
     if conversion.bits is not None:
-        if options.keep_indices and layout.compression is None and layout.tile is None:
+        if options.keep_indices:
             return replace(layout, bitspersample=conversion.bits)
         warnings.append(f"its {conversion.bits}-bit samples are scaled to {8 * conversion.dtype.itemsize} bits")
     elif page.bitspersample not in (1, 8 * conversion.dtype.itemsize) and layout.compression != COMPRESSION.JPEG:
@@ -181,7 +181,7 @@ def _metadata(tiff: tifffile.TiffFile, image: Image, warnings: list[str]) -> Met
     dialect = _DIALECTS.get(series.kind, "vendor")
     return Metadata(
         dialect=dialect,
-        layout=_layout(page, warnings),
+        layout=_layout(page),
         byteorder=tiff.byteorder,
         bigtiff=tiff.is_bigtiff,
         resolution_unit=RESUNIT.CENTIMETER if slides.is_scan(series) else resolution_unit(page),
@@ -257,11 +257,8 @@ def _axis_names(path: Path, axes: str, given: str | None) -> str:
     return axes.lower()
 
 
-def _layout(page: tifffile.TiffPage, warnings: list[str]) -> Layout:
+def _layout(page: tifffile.TiffPage) -> Layout:
     codec = COMPRESSION(page.compression)
-    if codec not in tifffile.TIFF.COMPRESSORS:
-        warnings.append(f"{codec.name} compression cannot be written; Deflate is used instead")
-        codec = COMPRESSION.ADOBE_DEFLATE
     jpeg = codec == COMPRESSION.JPEG
     decoded_to_rgb = page.photometric == PHOTOMETRIC.YCBCR and colours.is_interleaved_jpeg(page)
     strips = not page.is_tiled and page.rowsperstrip < page.imagelength

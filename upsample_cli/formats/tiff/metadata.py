@@ -12,12 +12,14 @@ from tifffile import EXTRASAMPLE, PHOTOMETRIC, RESUNIT
 
 from ...geometry import INCH, Axis, Grid
 from ..base import Array, Header
+from ..documents import Documents
+from . import documents
 
 if TYPE_CHECKING:
     from .directories import Tree
     from .ome import OmeImage
 
-_ICC = 34675  # tag
+_DESCRIPTION, _SOFTWARE, _ICC = 270, 305, 34675  # tags
 _SAMPLE_RANGE = (280, 281)  # tags: MinSampleValue, MaxSampleValue
 _MILLIMETRES = {RESUNIT.INCH: INCH, RESUNIT.CENTIMETER: 10.0, RESUNIT.MILLIMETER: 1.0, RESUNIT.MICROMETER: 1e-3}
 _LARGEST_DENSITY = 1e7  # samples per millimetre: fractions of 32 bits hold it in every unit, with some digits
@@ -125,6 +127,11 @@ class Metadata:
             bitspersample=None,
         )
         return replace(self, layout=layout, tags=tuple(tag for tag in self.tags if tag.code not in _SAMPLE_RANGE))
+
+    def documents(self) -> Documents:
+        """See `Documented`."""
+        texts = {_DESCRIPTION: self.description or self.slide, _SOFTWARE: self.software}
+        return documents.documents(self.tags, self.directories, texts, self.byteorder)
 
     def stripped(self) -> Metadata:
         """See `AdaptableMetadata`; tags that the samples need, such as the profile, are kept."""

@@ -10,12 +10,10 @@ import tifffile
 
 from .directories import Layout as FileLayout
 from .directories import Tree, read_tree
+from .documents import DOCUMENT_TAGS
 from .metadata import Tag
 
-_DOCUMENT = frozenset(  # documents, cameras, authors, ratings, and the texts of Windows
-    (269, 271, 272, 274, 285, 306, 315, 316, 33432, 33723, 18246, 18249, 40091, 40092, 40093, 40094, 40095)
-)
-_COPIED = _DOCUMENT | {
+_COPIED = DOCUMENT_TAGS | {
     *(280, 281, 286, 287, 301, 318, 319, 321),  # ranges, positions, colours
     *(332, 333, 334, 336, 337, 340, 341, 529, 531, 532),  # inks, ranges and YCbCr
     *(700, 34377),  # XMP, Photoshop's resources
@@ -67,11 +65,6 @@ def dropped_names(page: tifffile.TiffPage, is_vendor: bool, kept: Container[int]
         for tag in page.tags
         if not _is_copied(tag, is_vendor) and tag.code not in _STRUCTURE and tag.code not in kept
     ]
-
-
-def is_document_tag(code: int) -> bool:
-    """Whether a tag of EXIF is true of the output as well."""
-    return code in _DOCUMENT
 
 
 def written_value(data: bytes, dtype: int, byteorder: str) -> bytes | tuple[int, ...]:
