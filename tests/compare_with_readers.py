@@ -334,7 +334,7 @@ def _examined_apart(path: Path) -> tuple[str, list[str]]:
 
 
 def _examine_into(path: Path, result: Path) -> None:
-    with open(os.devnull, "w") as nowhere:
+    with Path(os.devnull).open("w") as nowhere:
         os.dup2(nowhere.fileno(), 2)
     warnings.simplefilter("ignore")
     logging.disable()

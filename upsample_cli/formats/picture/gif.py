@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image
 
 from ..base import Array
+from ..dropped import Dropped, Loss
 from .model import ALPHA, Animation, EncodeSpec, Palette, PictureMetadata, PixelKind
 
 _EXTENSION, _COMMENT, _APPLICATION, _CONTROL, _PLAIN_TEXT = 0x21, 0xFE, 0xFF, 0xF9, 0x01
@@ -117,7 +118,7 @@ def read(file: BinaryIO, truncated: bool = False) -> tuple[Layout, PictureMetada
                 _skip_blocks(file)
         elif not (truncated and frames):
             raise ValueError("unknown data between blocks")
-    warnings = ["its plain text extensions are dropped"] if plain_text else []
+    warnings = [Dropped("its plain text extensions are dropped", Loss.COMMENT)] if plain_text else []
     layout = _layout(screen, palette, frames, warnings)
     return layout, _metadata(screen, frames, comments, applications, warnings)
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from ...errors import InputError, OutputError
 from ..base import Array
+from ..dropped import Dropped, Loss
 from . import exif
 from .model import EXIF_PREFIX, EncodeSpec, Picture, PictureMetadata, PixelKind
 
@@ -46,9 +47,11 @@ def read(file: BinaryIO, path: Path) -> Picture:
     premultiplied = mode == "RGBa"
     mode = "I;16" if deep and mode in ("I", "L") else mode.upper()
     info: dict[str, Any] = dict(image.info)
-    warnings = [f"only the first of its {len(opened)} pictures is resized"] if len(opened) > 1 else []
+    warnings = (
+        [Dropped(f"only the first of its {len(opened)} pictures is resized", Loss.OTHER)] if len(opened) > 1 else []
+    )
     if info.get("depth_images"):
-        warnings.append("its depth map is dropped")
+        warnings.append(Dropped("its depth map is dropped", Loss.OTHER))
     metadata = PictureMetadata(
         exif=exif.upright((info.get("exif") or b"").removeprefix(EXIF_PREFIX)),
         xmp=info.get("xmp") or b"",

@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 
 from ..base import Array
+from ..dropped import Dropped, Loss
 from . import exif
 from .jpeg2000 import boxes
 from .model import EncodeSpec, Picture, PictureMetadata, PixelKind
@@ -80,9 +81,13 @@ def read(file: BinaryIO) -> Picture:
     header = _image_header(_Bits(codestream[2:1026]))
     if header.premultiplied:
         raise ValueError("its colours are premultiplied by alpha, which is not supported")
-    warnings = [f"these metadata entries are dropped: {', '.join(sorted(dropped))}"] if dropped else []
-    warnings += ["only the first frame of its animation is resized"] if header.animated else []
-    warnings += ["its ICC profile is dropped"] if header.icc else []
+    warnings = (
+        [Dropped(f"these metadata entries are dropped: {', '.join(sorted(dropped))}", Loss.HEADER_FIELD)]
+        if dropped
+        else []
+    )
+    warnings += [Dropped("only the first frame of its animation is resized", Loss.ANIMATION)] if header.animated else []
+    warnings += [Dropped("its ICC profile is dropped", Loss.ICC_PROFILE)] if header.icc else []
     mode, dtype = _MODES[header.grey, header.alpha], _dtype(header)
     if mode == "L" and dtype:
         mode = "F" if header.is_float else "I;16"

@@ -8,7 +8,7 @@ from ...geometry import Axis
 from .. import xmp
 from ..base import Header
 from ..documents import Documented
-from ..dropped import Loss, dropped_warning, named
+from ..dropped import Dropped, Loss, dropped_warning, named
 from .model import Animation, EncodeSpec, PictureInfo, PictureMetadata
 
 _ALL = frozenset(["EXIF", "XMP", "the ICC profile", "comments", "the resolution"])
@@ -104,10 +104,12 @@ def update_for_output(spec: EncodeSpec, axes: Mapping[str, Axis], format_name: s
         from . import jpeg
 
         if jpeg.exceeds_segment(metadata.xmp):
-            warnings.append("its XMP is dropped: too long for JPEG")
+            warnings.append(Dropped("its XMP is dropped: too long for JPEG", Loss.XMP))
             metadata = metadata._replace(xmp=b"")
     if metadata.icc is not None and metadata.icc[16:20] == b"GRAY" and format_name in _NO_GREYSCALE:
-        warnings.append(f"the grey ICC profile is dropped, because {format_name} stores grey as RGB")
+        warnings.append(
+            Dropped(f"the grey ICC profile is dropped, because {format_name} stores grey as RGB", Loss.ICC_PROFILE)
+        )
         metadata = metadata._replace(icc=None)
     return metadata, warnings
 
@@ -141,7 +143,9 @@ def _animation(animation: Animation | None, axes: Mapping[str, Axis]) -> tuple[A
     axis = axes["t"].in_unit("s")
     if animation is not None:
         varied = axis.size != len(animation.durations) and len(set(animation.durations)) > 1
-        averaged = "frame durations varied; each output frame gets an equal share of the total duration"
+        averaged = Dropped(
+            "frame durations varied; each output frame gets an equal share of the total duration", Loss.ANIMATION
+        )
         return animation.resampled(axis.size), [averaged] if varied else []
     if axis.spacing is not None and axis.unit == "s":
         return Animation((1000 * axis.spacing,) * axis.size), []

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..dropped import Dropped, Loss
 from .model import ALPHA, CHANNELS, INDEXED, PixelKind
 
 if TYPE_CHECKING:
@@ -67,7 +68,9 @@ def choose_mode(
             return INDEXED, []
         mode = "RGBA" if mode == "PA" or kind.transparent else "RGB"
         return mode, [_palette_warning(mode)]
-    warnings = [f"its {mode} colours are converted to RGB"] if mode in ("LAB", "HSV") else []
+    warnings = (
+        [Dropped(f"its {mode} colours are converted to RGB", Loss.COLOUR_SPACE)] if mode in ("LAB", "HSV") else []
+    )
     mode = _DECODED_AS.get(mode, mode)
     mode = _WITH_ALPHA.get(mode, mode) if kind.transparent else mode
     return (mode if mode in _RESIZED_MODES else None), warnings
@@ -83,7 +86,10 @@ def bits_per_sample(mode: str, structure: Structure | None, keep_indices: bool) 
 
 
 def _palette_warning(mode: str) -> str:
-    return f"palette picture is written as {mode}, because blending needs new colours; --mode nearest keeps the palette"
+    return Dropped(
+        f"palette picture is written as {mode}, because blending needs new colours; --mode nearest keeps the palette",
+        Loss.PALETTE,
+    )
 
 
 def can_store(format_name: str, mode: str, dtype: np.dtype[Any]) -> bool:

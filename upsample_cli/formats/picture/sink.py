@@ -12,6 +12,7 @@ import numpy as np
 from ...errors import OutputError
 from ...geometry import Axis
 from ..base import Array, Header, WriteOptions, single_header
+from ..dropped import Dropped, Loss
 from .metadata import carry_over, from_header, update_for_output
 from .model import ALPHA, CHANNELS, INDEXED, EncodeSpec, PictureInfo
 from .modes import can_store
@@ -96,7 +97,9 @@ class PictureSink:
         spec = self._spec_of_samples(options)
         if spec.palette is None or can_store(self._format, INDEXED, self._header.dtype):
             return spec
-        self.warnings.append(f"{self._format} holds no palette: the same colours are written as RGB")
+        self.warnings.append(
+            Dropped(f"{self._format} holds no palette: the same colours are written as RGB", Loss.PALETTE)
+        )
         return spec._replace(mode="RGBA" if spec.palette.alpha else "RGB", expands_palette=True)
 
     def _spec_of_samples(self, options: WriteOptions) -> EncodeSpec:
@@ -184,12 +187,17 @@ class PictureSink:
         clear_or_opaque = isinstance(info, PictureInfo) and picked and info.format == "GIF"
         durations = () if self._spec.metadata.animation is None else self._spec.metadata.animation.durations
         if any(round(duration, 3) % 10 for duration in durations):
-            self.warnings.append("GIF stores durations in hundredths of a second: frame durations are rounded")
+            self.warnings.append(
+                Dropped("GIF stores durations in hundredths of a second: frame durations are rounded", Loss.ANIMATION)
+            )
         if mode in CHANNELS and not at_most_256_colours:
             self.warnings.append("GIF allows 256 colours per frame: frames with more are reduced to 256")
         if mode in ALPHA and not clear_or_opaque:
             self.warnings.append(
-                "GIF has no partial transparency: pixels become opaque, or clear if their alpha is below one half"
+                Dropped(
+                    "GIF has no partial transparency: pixels become opaque, or clear if their alpha is below one half",
+                    Loss.ALPHA,
+                )
             )
 
     def _estimate_memory(self) -> float:

@@ -16,7 +16,7 @@ import numpy as np
 from ...errors import InputError
 from ...geometry import INCH, Axis, Grid
 from ..base import Array, Header, InMemory, ReadOptions
-from ..dropped import Loss, named
+from ..dropped import Dropped, Loss, named
 from .model import (
     ALPHA,
     CHANNELS,
@@ -177,7 +177,10 @@ class PictureSource(InMemory):
         frames_left = getattr(image, "n_frames", 1) if metadata.animation is None else 1
         if frames_left > 1:
             metadata = metadata._replace(
-                warnings=(*metadata.warnings, f"only the first of {frames_left} frames is resized")
+                warnings=(
+                    *metadata.warnings,
+                    Dropped(f"only the first of {frames_left} frames is resized", Loss.ANIMATION),
+                )
             )
         return kind, metadata, image.mode not in ALPHA
 
@@ -348,11 +351,11 @@ def _apply_orientation_tags(metadata: PictureMetadata, is_upright: bool) -> tupl
             exif_info = exif.read(metadata.exif)
             spacing, orientation = exif_info.spacing, exif_info.orientation
             if exif.has_subject_position(metadata.exif):
-                warnings.append("the subject position in its EXIF, in pixels, is dropped")
+                warnings.append(Dropped("the subject position in its EXIF, in pixels, is dropped", Loss.EXIF))
             if broken := exif.broken_entries(metadata.exif):
-                warnings.append(f"{broken} damaged entries of its EXIF are dropped")
+                warnings.append(Dropped(f"{broken} damaged entries of its EXIF are dropped", Loss.EXIF))
         except ValueError as error:
-            warnings.append(f"its EXIF is damaged and is dropped: {error}")
+            warnings.append(Dropped(f"its EXIF is damaged and is dropped: {error}", Loss.EXIF))
             metadata = metadata._replace(exif=b"")
     if orientation is None and metadata.xmp:
         from .. import xmp
@@ -362,7 +365,11 @@ def _apply_orientation_tags(metadata: PictureMetadata, is_upright: bool) -> tupl
     if metadata.spacing is None and spacing is not None:
         metadata = metadata._replace(spacing=spacing, unit="mm")
     if metadata.spacing is not None and metadata.unit == "mm" and not _is_plausible(metadata.spacing):
-        warnings.append(f"its resolution is not plausible and is dropped: {INCH / metadata.spacing[0]:.3g} dpi")
+        warnings.append(
+            Dropped(
+                f"its resolution is not plausible and is dropped: {INCH / metadata.spacing[0]:.3g} dpi", Loss.SPACING
+            )
+        )
         metadata = metadata._replace(spacing=None, unit=None)
     if metadata.spacing is not None and orientation in _SIDES_SWAPPED:
         metadata = metadata._replace(spacing=(metadata.spacing[1], metadata.spacing[0]))

@@ -11,6 +11,7 @@ from tifffile import PHOTOMETRIC
 
 from ...geometry import Axis, Grid
 from ..base import Array, Header, Source
+from ..dropped import Dropped, Loss
 from . import turned
 from .colours import palette_from_colormap
 from .metadata import Metadata
@@ -91,7 +92,11 @@ def _conversion(header: Header) -> _Conversion | None:
     }.get(PHOTOMETRIC(photometric))
     if to_rgb is None:
         return None
-    return to_rgb, {"colours": "RGB", "icc": None}, [f"its {header.colours} colours are converted to sRGB"]
+    return (
+        to_rgb,
+        {"colours": "RGB", "icc": None},
+        [Dropped(f"its {header.colours} colours are converted to sRGB", Loss.COLOUR_SPACE)],
+    )
 
 
 def _highest_level(metadata: Metadata, dtype: np.dtype[Any]) -> int:

@@ -38,8 +38,7 @@ def documents(
 
     values = {code: (dtype, count, _stored(value, byteorder)) for code, dtype, count, value, _ in tags}
     entries = [(code, _ASCII, len(text) + 1, text + b"\0") for code, text in texts.items() if text]
-    for code in (DOCUMENT_TAGS & values.keys()) - {_ORIENTATION, _IPTC}:
-        entries.append((code, *values[code]))
+    entries += [(code, *values[code]) for code in (DOCUMENT_TAGS & values.keys()) - {_ORIENTATION, _IPTC}]
     children = {code: _classic(tree) for code, tree in directories.items()}
     exif = packed(Tree(tuple(sorted(entries)), children, byteorder == "<")) if entries or children else b""
     resources, iptc = (values.get(code, (0, 0, b""))[2] for code in (_PHOTOSHOP, _IPTC))

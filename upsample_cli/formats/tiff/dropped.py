@@ -23,7 +23,11 @@ def dropped_warnings(tiff: tifffile.TiffFile, series: tifffile.TiffPageSeries, m
         text = "the image description is dropped: it would make readers misidentify the output"
         warnings.append(Dropped(text, Loss.DESCRIPTION))
     if page.software and is_vendor:
-        warnings.append(f"the software tag is dropped: readers would take the output for a {series.kind.upper()} file")
+        warnings.append(
+            Dropped(
+                f"the software tag is dropped: readers would take the output for a {series.kind.upper()} file", Loss.TAG
+            )
+        )
     if lost := tags.dropped_names(page, is_vendor, metadata.directories):
         warnings.append(Dropped(f"these tags are dropped: {', '.join(lost)}", Loss.TAG))
     if metadata.dialect == "plain" and _second_page_adds_tags(tiff, series):

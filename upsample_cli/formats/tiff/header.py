@@ -15,6 +15,7 @@ from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC, PLANARCONFIG, PREDIC
 from ...errors import InputError, RequestError
 from ...geometry import RASTER, Axis, Grid
 from ..base import Header, ReadOptions
+from ..dropped import Dropped, Loss
 from . import colours, compression, geotiff, imagej, libtiff, ome, slides, tags
 from .chunked_page import open_file
 from .dropped import dropped_warnings, foreign_items
@@ -101,12 +102,13 @@ def _converted_layout(
         return replace(layout, colormap=conversion.colormap)
     if conversion.by_libtiff:
         if page.photometric in _LOG_COLOURS:
-            warnings.append("its LogLuv samples are converted to RGB of 8 bits")
+            warnings.append(Dropped("its LogLuv samples are converted to RGB of 8 bits", Loss.COLOUR_SPACE))
         return Layout(PHOTOMETRIC.RGB, compression=layout.compression)
     if conversion.channels is not None:
         reason = "TIFF files with both are not written" if options.keep_indices else "blending needs colours in between"
         what = "palette and alpha are" if conversion.channels == 4 else "palette is"
-        warnings.append(f"its {what} replaced by {'RGBA'[: conversion.channels]} colours, because {reason}")
+        text = f"its {what} replaced by {'RGBA'[: conversion.channels]} colours, because {reason}"
+        warnings.append(Dropped(text, Loss.PALETTE))
         extrasamples = layout.extrasamples if conversion.channels == 4 else None
         return replace(layout, photometric=PHOTOMETRIC.RGB, extrasamples=extrasamples, predictor=None)
     if conversion.bits is not None:
@@ -282,5 +284,7 @@ def _levels(image: Image, warnings: list[str]) -> tuple[tuple[int, ...], ...]:
         if names == axes and all(name in "XY" or a == b for name, a, b in zip(axes, level, shape, strict=True)):
             kept.append(level)
     if len(kept) < len(image.levels):
-        warnings.append("levels of the pyramid that are smaller along other axes than x and y are dropped")
+        warnings.append(
+            Dropped("levels of the pyramid that are smaller along other axes than x and y are dropped", Loss.PYRAMID)
+        )
     return tuple(kept)

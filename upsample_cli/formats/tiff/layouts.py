@@ -17,7 +17,6 @@ from . import colours, compression, imagej
 from .dialects import Part
 from .metadata import Layout
 
-
 _DEFLATE = COMPRESSION.ADOBE_DEFLATE
 
 

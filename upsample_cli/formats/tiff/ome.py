@@ -17,6 +17,7 @@ import tifffile
 
 from ...geometry import UNIT_ALIASES, Axis
 from ..base import Header
+from ..dropped import Dropped, Loss
 from . import ome_rois
 from .pages import page_count
 
@@ -164,7 +165,7 @@ def _remove_others(root: Element, others: Sequence[Element]) -> list[str]:
         for reference in parent.findall("./{*}ImageRef"):
             if reference.get("ID") in identities:
                 parent.remove(reference)
-    return ["images that are not resized are dropped from the OME-XML"] if others else []
+    return [Dropped("images that are not resized are dropped from the OME-XML", Loss.DESCRIPTION)] if others else []
 
 
 def _update(pixels: Element, image: OmeImage, header: Header) -> list[str]:
@@ -185,11 +186,17 @@ def _update(pixels: Element, image: OmeImage, header: Header) -> list[str]:
     warnings = []
     if changed and _remove(pixels, "Plane"):
         warnings.append(
-            "the descriptions of planes in the OME-XML (Plane) are dropped, because the planes have changed"
+            Dropped(
+                "the descriptions of planes in the OME-XML (Plane) are dropped, because the planes have changed",
+                Loss.DESCRIPTION,
+            )
         )
     if "c" in changed and _remove(pixels, "Channel"):
         warnings.append(
-            "the descriptions of channels in the OME-XML (Channel) are dropped, because the channels have changed"
+            Dropped(
+                "the descriptions of channels in the OME-XML (Channel) are dropped, because the channels have changed",
+                Loss.DESCRIPTION,
+            )
         )
     return warnings
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from ...core.arrays import FloatArray
 from ...geometry import RASTER, Grid
+from ..dropped import Dropped, Loss
 
 _SHAPES = ("Rectangle", "Ellipse", "Point", "Line", "Polyline", "Polygon", "Label", "Mask")
 
@@ -39,7 +40,7 @@ def transform_rois(root: Element, image: Element, grid: Grid, sizes: Mapping[str
         for shape in list(union):
             if shape.tag.rpartition("}")[2] not in _SHAPES:
                 union.remove(shape)
-                warnings.append("regions in an old version of OME-XML are dropped")
+                warnings.append(Dropped("regions in an old version of OME-XML are dropped", Loss.OTHER))
                 continue
             if not np.array_equal(to_output, np.eye(3)):
                 _transform(shape, to_output)

@@ -17,7 +17,7 @@ from ...geometry import INCH, RASTER, Grid
 from ...runtime.prefetch import map_threaded
 from .. import xmp
 from ..base import Array, Header, WriteOptions
-from ..dropped import Loss, dropped_warning, named
+from ..dropped import Dropped, Loss, dropped_warning, named
 from . import colours, dialects, foreign, geotiff, imagej, layouts, ome, slides, tags
 from .dialects import Part
 from .directories import append_trees
@@ -60,7 +60,7 @@ class TiffSink:
             return header, header.metadata
         metadata = Metadata("foreign", layouts.foreign_layout(header, path))
         if not has_storable_density(header.grid):
-            self.warnings.append("its density is dropped: TIFF cannot hold numbers of this size")
+            self.warnings.append(Dropped("its density is dropped: TIFF cannot hold numbers of this size", Loss.SPACING))
         if isinstance(getattr(header.metadata, "metadata", None), tuple):  # of a picture
             header, metadata = foreign.with_picture_metadata(header, cast("PictureInfo", header.metadata), metadata)
         self.warnings += dropped_warning(

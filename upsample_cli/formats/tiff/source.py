@@ -18,6 +18,7 @@ import tifffile
 from ...errors import InputError, RequestError
 from ...runtime.library_messages import silence
 from ..base import Array, ReadOptions, Source, merge_leading_axes
+from ..dropped import Dropped, Loss
 from ..mapped_array import Mapped
 from . import colours, geotiff, libtiff
 from .chunked_page import ChunkedPage, buffered_samples, open_file
@@ -200,7 +201,7 @@ def _check_messages(messages: Sequence[str], path: Path) -> list[str]:
     if not codes:
         return []
     names = ", ".join(tifffile.TIFF.TAGS.get(code, str(code)) for code in sorted(codes))
-    return [f"these tags lie beyond the end of the file and are dropped: {names}"]
+    return [Dropped(f"these tags lie beyond the end of the file and are dropped: {names}", Loss.TAG)]
 
 
 def _selected(images: list[Image], options: ReadOptions, path: Path) -> list[Image]:
