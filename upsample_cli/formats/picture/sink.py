@@ -34,6 +34,7 @@ _WRITERS = {  # modules by format; `pillow_formats` writes others
 }
 _COMMON_SUFFIXES = {
     **{".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".gif": "GIF"},
+    ".mpo": "JPEG",  # of a single picture
     **{".jxl": "JPEG XL", ".heic": "HEIF", ".heif": "HEIF", ".pam": "PAM", ".rgbe": "HDR"},  # not Pillow's
 }
 _ANIMATED = ("PNG", "WEBP", "GIF", "AVIF")

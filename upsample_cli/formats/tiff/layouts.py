@@ -15,7 +15,7 @@ from ...geometry import Grid
 from ..base import Header, WriteOptions
 from . import colours, compression, imagej
 from .dialects import Part
-from .metadata import Layout
+from .metadata import Layout, Metadata
 
 _DEFLATE = COMPRESSION.ADOBE_DEFLATE
 
@@ -55,7 +55,7 @@ def fit_layout(part: Part, dialect: str, options: WriteOptions, path: Path) -> t
         OutputError: the output cannot be stored in any such layout.
     """
     header, metadata = part
-    layout, warnings = _encodable(metadata.layout, dialect)
+    layout, warnings = _encodable(metadata, dialect)
     codec = layout.compression
     if codec is None:
         layout, more = _writable(layout, header, path)
@@ -77,21 +77,24 @@ def fit_layout(part: Part, dialect: str, options: WriteOptions, path: Path) -> t
     return layout, warnings
 
 
-def _encodable(layout: Layout, dialect: str) -> tuple[Layout, list[str]]:
+def _encodable(metadata: Metadata, dialect: str) -> tuple[Layout, list[str]]:
     """The layout without what tifffile does not encode, and warnings."""
+    layout, bits, warnings = metadata.layout, metadata.layout.bitspersample, []
     if dialect == "imagej":
         layout = replace(layout, tile=None, rowsperstrip=None, planarconfig=None)
-    if dialect not in ("plain", "shaped"):
-        layout = replace(layout, bitspersample=None)
+    swapped = bits is not None and bits > 8 and metadata.byteorder == ">"  # which tifffile packs in a wrong order
+    if bits is not None and (swapped or dialect not in ("plain", "shaped")):
+        layout, bits = replace(layout, bitspersample=None), None
+        warnings = [f"its samples of {metadata.layout.bitspersample} bits are scaled to whole bytes"]
     codec = layout.compression
-    if layout.bitspersample is not None and (codec is not None or layout.tile is not None):
+    if bits is not None and (codec is not None or layout.tile is not None):
         what = " and ".join(["compression"] * (codec is not None) + ["tiles"] * (layout.tile is not None))
-        kept = f"so that samples of {layout.bitspersample} bits keep their values"
+        kept = f"so that samples of {bits} bits keep their values"
         return replace(_uncompressed(layout), tile=None), [f"it is written without {what}, {kept}"]
     if codec is not None and COMPRESSION(codec) not in tifffile.TIFF.COMPRESSORS:
         warning = f"{COMPRESSION(codec).name} compression cannot be written; Deflate is used instead"
-        return replace(layout, compression=_DEFLATE), [warning]
-    return layout, []
+        return replace(layout, compression=_DEFLATE), [*warnings, warning]
+    return layout, warnings
 
 
 def is_planar(grid: Grid, layout: Layout) -> bool:
