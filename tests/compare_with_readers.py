@@ -42,7 +42,7 @@ from upsample_cli import formats, verify
 from upsample_cli.__main__ import run
 from upsample_cli.runtime.library_messages import hide_library_messages
 
-RUNS = {"nearest": "--scale 2 --mode nearest --verify", "linear": "--scale 1.5 --verify"}
+RUNS = {"nearest": "--scale 2 --mode nearest --verify", "linear": "--scale 1.5 --nodata none --verify"}
 KINDS = ("done", "refused", "refused though others read it", "different")
 _TIMEOUT_SECONDS = 120
 _MEMORY_BYTES = 8 << 30

@@ -37,7 +37,7 @@ _COMMON_SUFFIXES = {
     ".mpo": "JPEG",  # of a single picture
     **{".jxl": "JPEG XL", ".heic": "HEIF", ".heif": "HEIF", ".pam": "PAM", ".rgbe": "HDR"},  # not Pillow's
 }
-_ANIMATED = ("PNG", "WEBP", "GIF", "AVIF")
+_ANIMATED = ("PNG", "WEBP", "GIF", "AVIF", "JPEG XL")
 _MAX_SIDE_PIXELS = {"JPEG": 65_500, "WEBP": 16_383, "GIF": 65_535, "ICO": 256}
 _LOSSY = ("JPEG", "WEBP", "AVIF", "JPEG XL", "HEIF")
 _WITH_QUALITY = (*_LOSSY, "MPO")
@@ -169,6 +169,8 @@ class PictureSink:
     def _add_encoder_warnings(self) -> None:
         if self._format == "GIF":
             self._add_gif_warnings()
+        if self._format == "JPEG XL" and self._spec.metadata.animation is not None:
+            self.warnings.append(Dropped("the times of frames are not written to JPEG XL", Loss.ANIMATION))
         if self._spec.options.quality is not None and self._format not in _WITH_QUALITY:
             self.warnings.append(f"--quality has no effect on {self._format}, which keeps all values")
         if self._header.labels and self._format in _LOSSY and not self._is_lossless():
