@@ -51,6 +51,7 @@ _INPUT_REFUSED, _OUTPUT_REFUSED = 3, 4  # exit codes
 _LOSSY = (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".webp", ".jp2", ".j2k", ".avif", ".heic", ".heif", ".jxl", ".gif")
 _LOSSY_COMPRESSIONS = (6, 7, 33003, 33005, 33007, 34712, 34892, 34927, 50001, 50002, 52546)  # of TIFF
 _NETPBM = (".pgm", ".ppm", ".pnm", ".pam")
+_ALPHA = ((), (2,))  # of TIFF: extra samples that are straight alpha, or taken as such by all readers
 _LOSSY_MEAN, _LEVEL = 0.05, 1.51 / 255  # tolerated mean and largest difference, as fractions of the range
 
 Images = list[np.ndarray]
@@ -108,6 +109,8 @@ def by_opencv(path: Path) -> Images:
         raise ValueError("OpenCV does not scale samples to the range of their type")
     if array is None or path.suffix.lower() in (".gif", ".hdr") or b"acTL" in path.read_bytes()[:1000]:
         raise ValueError("not read")
+    if array.ndim == 3 and array.shape[2] == 4 and path.suffix.lower().startswith(".tif"):
+        raise ValueError("OpenCV multiplies colours by the alpha of TIFF in some cases")
     if array.ndim == 3:
         array = array[..., [2, 1, 0, 3][: array.shape[2]]]
     return [array]
@@ -135,8 +138,9 @@ def _shown(array: np.ndarray, page: Any) -> np.ndarray:
         array[..., 1:3] ^= array.dtype.type(1 << (8 * array.dtype.itemsize - 1))
     elif array.dtype.kind == "u" and bits < 8 * array.dtype.itemsize and (bits < 8 or not grey) and not _is_lossy(page):
         highest, full = (1 << bits) - 1, np.iinfo(array.dtype).max
-        array = ((array.astype(np.uint32) * full + highest // 2) // highest).astype(array.dtype)
-    if page.samplesperpixel in (2, 4) and tuple(page.extrasamples) != (2,):  # not straight alpha
+        array = ((array.astype(np.uint64) * full + highest // 2) // highest).astype(array.dtype)
+    inks = page.photometric == PHOTOMETRIC.SEPARATED and not page.extrasamples
+    if page.samplesperpixel in (2, 4) and (inks or tuple(page.extrasamples) not in _ALPHA):
         return array[..., None]
     return array
 
@@ -226,7 +230,7 @@ def _image_difference(before: np.ndarray, after: np.ndarray, run: str, lossy: bo
     if before.ndim != after.ndim:
         return f"shape {after.shape} where the input has {before.shape}"
     factor = 2.0 if run == "nearest" else 1.5
-    has_alpha = before.ndim >= 3 and before.shape[-1] in (2, 4) and before.shape[-1] == after.shape[-1]
+    has_alpha = before.ndim >= 3 and before.shape[-1] in (2, 4, 5) and before.shape[-1] == after.shape[-1]
     before, after = (_premultiplied(image) if has_alpha else image for image in (before, after))
     for axis, (old, new) in enumerate(zip(before.shape, after.shape, strict=True)):
         if new == old:
@@ -236,7 +240,7 @@ def _image_difference(before: np.ndarray, after: np.ndarray, run: str, lossy: bo
         before = before.repeat(2, axis) if run == "nearest" else _interpolated(before, axis, new, factor)
     with np.errstate(invalid="ignore"):
         errors = np.abs(before - after)
-    if has_alpha and before.ndim == 4:  # animations: readers blend partial alpha in several ways
+    if has_alpha and (before.ndim == 4 or lossy):  # readers blend partial alpha in several ways, and GIF has none
         errors = errors[np.isin(before[..., -1], (0, 1))]
     errors = errors[np.isfinite(errors)]
     scale = max(1.0, float(np.nanmax(np.abs(before), initial=0)))
@@ -272,7 +276,13 @@ def examine(path: Path) -> tuple[str, list[str]]:
         for name, options in RUNS.items():
             out = Path(folder) / name
             out.mkdir()
-            code, said = _resized(path, out, options.split())
+            code, said = _resized(path, f"{out}/", options.split())
+            for other in (".png", ".tif") if code == _OUTPUT_REFUSED and "--verify:" not in said else ():
+                again, text = _resized(path, str(out / f"out{other}"), options.split())  # the format has limits
+                if again == 0:
+                    notes.append(f"{name}: {said}")
+                    code, said = again, text
+                    break
             if code in (_INPUT_REFUSED, _OUTPUT_REFUSED, 2) and "--verify:" not in said:
                 kinds.add(KINDS[2] if before else KINDS[1])
                 notes.append(f"{name}: {said}" + (f" (read by {', '.join(before)})" if before else ""))
@@ -295,11 +305,17 @@ def _differences(before: dict[str, Images], folder: Path, run: str) -> list[str]
         return ["no output"]
     after = read_all(outputs[0])
     lossy = outputs[0].suffix.lower() in _LOSSY or _is_lossy_tiff(outputs[0])
-    kept = [n for n in before.keys() & after.keys() if before[n][0].dtype.kind == after[n][0].dtype.kind]
+    kept = [name for name in before.keys() & after.keys() if _are_alike(before[name][0], after[name][0])]
     found = {name: difference(before[name], after[name], run, lossy) for name in kept}
     if None in found.values() and not _agree(list(before.values())):
         return []  # readers that disagree on the input need not agree on the output
     return [f"{name}: {text}" for name, text in sorted(found.items()) if text is not None]
+
+
+def _are_alike(before: np.ndarray, after: np.ndarray) -> bool:
+    """Whether samples are of one kind; where they are not, they were converted, and a warning says so."""
+    has_inks = [image.ndim > 3 and image.shape[-1] == 1 for image in (before, after)]
+    return before.dtype.kind == after.dtype.kind and has_inks[0] == has_inks[1]
 
 
 def _is_lossy_tiff(path: Path) -> bool:
@@ -318,9 +334,9 @@ def _agree(readings: Sequence[Images]) -> bool:
     return all(difference(first, other, "same", lossy=False) is None for other in readings[1:])
 
 
-def _resized(path: Path, folder: Path, options: Sequence[str]) -> tuple[int, str]:
+def _resized(path: Path, output: str, options: Sequence[str]) -> tuple[int, str]:
     """Exit code and message of the command, in a process of its own."""
-    arguments = [str(path), "--no-progress", *options, "-o", f"{folder}/"]
+    arguments = [str(path), "--no-progress", *options, "-o", output]
     with tempfile.TemporaryFile() as said:
         code = _run_apart(lambda: _command(arguments, said.fileno()), _TIMEOUT_SECONDS)
         said.seek(0)

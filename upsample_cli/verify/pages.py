@@ -21,7 +21,8 @@ from .readback.model import MismatchError
 from .tiff_input import check_reading
 
 _REDUCED, _PALETTE, _RGB = 1, 3, 2  # values of NewSubfileType and PhotometricInterpretation
-_ALPHA = (1, 2)  # values of ExtraSamples: premultiplied and straight
+_STRAIGHT, _RGBA_SAMPLES = 2, 4
+_ALPHA = (1, _STRAIGHT)  # values of ExtraSamples: premultiplied and straight
 _PER_INCH, _PER_UNKNOWN = 2, 1  # values of ResolutionUnit
 _DENSITY_ERROR = 1e-4
 _DIALECTS = frozenset(  # tifffile's names of kinds of files that define their pages
@@ -147,6 +148,8 @@ def _check_page(number: int, image: ArrayPlan, old: Any, new: Any) -> None:
         if old.colormap is None or not np.array_equal(old.colormap[:, :entries], new.colormap[:, :entries]):
             raise MismatchError(f"the palette of page {number} is not that of the input")
     alphas = [[kind for kind in page.extrasamples if kind in _ALPHA] for page in (old, new)]
+    if old.samplesperpixel == _RGBA_SAMPLES and not old.extrasamples:  # which readers take as straight alpha
+        alphas[0] = [_STRAIGHT]
     if old.photometric == new.photometric == _RGB and alphas[0] != alphas[1]:
         raise MismatchError(f"the extra samples of page {number} are {new.extrasamples}, not {old.extrasamples}")
     orientations = [page.tags.valueof("Orientation", default=1) for page in (old, new)]

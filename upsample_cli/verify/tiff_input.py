@@ -48,14 +48,17 @@ def check_reading(pages: Sequence[Any], sources: Sequence[Source], path: Path) -
 
 
 def _decoded(page: Any, path: Path) -> Array | None:
-    """The samples of a page, interleaved; mapped if they are not compressed; None if they need too much memory."""
+    """The samples of a page, interleaved; mapped if they are not compressed; None if tifffile cannot."""
     if page.is_memmappable:
         dtype = page.dtype.newbyteorder(page.parent.byteorder)
         array: Array = np.memmap(path, dtype, "r", page.dataoffsets[0], page.shape)
     elif page.dtype is None or page.nbytes > _LARGEST_PAGE_BYTES:
         return None
     else:
-        array = page.asarray()
+        try:
+            array = page.asarray()
+        except Exception:  # of a codec that only libtiff has, or that is stricter than libtiff
+            return None
     return np.moveaxis(array, 0, -1) if page.axes == "SYX" else array
 
 
@@ -70,7 +73,8 @@ def _as_read(row: Array, page: Any, ours: Array) -> Array | None:
         return None
     bits, full = page.bitspersample, 8 * row.dtype.itemsize
     if row.dtype.kind == "u" and 1 < bits < full and not np.array_equal(row, ours):
-        return np.rint(row * (((1 << full) - 1) / ((1 << bits) - 1))).astype(row.dtype)
+        highest = (1 << bits) - 1
+        return ((row.astype(np.uint64) * ((1 << full) - 1) + highest // 2) // highest).astype(row.dtype)
     return row
 
 

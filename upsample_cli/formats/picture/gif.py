@@ -99,7 +99,7 @@ def read(file: BinaryIO, truncated: bool = False) -> tuple[Layout, PictureMetada
     frames: list[Frame] = []
     comments: list[bytes] = []
     applications: list[tuple[bytes, bytes]] = []
-    plain_text = False
+    plain_text, stray = False, 0
     control = b""
     while (block_type := file.read(1)) and block_type[0] != _TRAILER:
         if block_type[0] == _IMAGE:
@@ -116,9 +116,13 @@ def read(file: BinaryIO, truncated: bool = False) -> tuple[Layout, PictureMetada
             else:
                 plain_text = plain_text or label == _PLAIN_TEXT
                 _skip_blocks(file)
-        elif not (truncated and frames):
-            raise ValueError("unknown data between blocks")
+        elif truncated and frames:
+            break
+        else:
+            stray += 1
     warnings = [Dropped("its plain text extensions are dropped", Loss.COMMENT)] if plain_text else []
+    if stray:
+        warnings.append(f"{stray} unknown bytes between its blocks are skipped")
     layout = _layout(screen, palette, frames, warnings)
     return layout, _metadata(screen, frames, comments, applications, warnings)
 

@@ -125,7 +125,9 @@ class PictureSource(InMemory):
     def _estimate_memory(self, header: Header) -> float:
         """See `Source.memory_factor`."""
         factor = 2.4 if self._png is None or self._png.interlaced else 1.5  # the file or Pillow's image, and the array
-        if (self._frames > 1 and self._own is None) or self._pixel_kind.format == "WEBP":  # Pillow reads any WebP file as an animation
+        if (
+            self._frames > 1 and self._own is None
+        ) or self._pixel_kind.format == "WEBP":  # Pillow reads any WebP file as an animation
             frame_bytes = math.prod(header.grid.shape) * header.dtype.itemsize / self._frames
             canvas_bytes = 4 * header.dtype.itemsize * math.prod(self._pixel_kind.size)
             factor = 1.0 + _FULL_CANVASES * canvas_bytes / (frame_bytes * self._frames)

@@ -83,7 +83,7 @@ def _read_series_info(
     header = Header(
         grid=Grid(axes, {RASTER: np.eye(4)}),
         dtype=conversion.dtype.newbyteorder("="),
-        alpha=axes[-1].name == "s" and tuple(page.extrasamples) == (EXTRASAMPLE.UNASSALPHA,),
+        alpha=axes[-1].name == "s" and _extrasamples(page) == (EXTRASAMPLE.UNASSALPHA,),
         colours=colours.colour_space(page, metadata.layout.photometric),
         icc=profile if isinstance(profile := page.tags.valueof(_ICC), bytes) else None,
         nodata=_nodata(page, conversion, warnings),
@@ -267,13 +267,23 @@ def _layout(page: tifffile.TiffPage) -> Layout:
     return Layout(
         photometric=PHOTOMETRIC.RGB if decoded_to_rgb else page.photometric,
         planarconfig=page.planarconfig if page.samplesperpixel > 1 else None,
-        extrasamples=tuple(e if e in _EXTRASAMPLES else EXTRASAMPLE.UNSPECIFIED for e in page.extrasamples) or None,
+        extrasamples=_extrasamples(page),
         compression=None if codec == COMPRESSION.NONE else codec,
         predictor=None if page.predictor == PREDICTOR.NONE else page.predictor,
         subsampling=compression.subsampling(page) if jpeg and decoded_to_rgb else None,
         tile=(page.tile[0], page.tile[1]) if page.tile and len(page.tile) == 2 else None,
         rowsperstrip=page.rowsperstrip if strips else None,
     )
+
+
+def _extrasamples(page: tifffile.TiffPage) -> tuple[int, ...] | None:
+    """The kinds of the samples beyond the colours. Of RGB, all readers take a fourth one without a tag as alpha."""
+    known = tuple(e if e in _EXTRASAMPLES else EXTRASAMPLE.UNSPECIFIED for e in page.extrasamples)
+    colours_of = {PHOTOMETRIC.RGB: 3, PHOTOMETRIC.MINISBLACK: 1, PHOTOMETRIC.MINISWHITE: 1}
+    untold = page.samplesperpixel - len(known) - colours_of.get(page.photometric, page.samplesperpixel)
+    if page.photometric == PHOTOMETRIC.RGB and untold == 1 and not known:
+        return (EXTRASAMPLE.UNASSALPHA,)
+    return (*known, *[EXTRASAMPLE.UNSPECIFIED] * untold) or None
 
 
 def _levels(image: Image, warnings: list[str]) -> tuple[tuple[int, ...], ...]:

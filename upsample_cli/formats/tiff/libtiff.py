@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import tifffile
 from tifffile import COMPRESSION
 
@@ -26,14 +27,25 @@ def decode(path: Path, page: tifffile.TiffPage) -> Array:
     Raises:
         ValueError: libtiff cannot decode it.
     """
+    return _decode(path, page, as_rgb=True)[..., :3]
+
+
+def decode_stored(path: Path, page: tifffile.TiffPage) -> Array:
+    """The samples of a page as they are stored, without conversion.
+
+    Raises:
+        ValueError: libtiff cannot decode it.
+    """
+    return _decode(path, page, as_rgb=False)
+
+
+def _decode(path: Path, page: tifffile.TiffPage, as_rgb: bool) -> Array:
     import imagecodecs  # slow import
 
     index = page.index[0] if isinstance(page.index, tuple) else page.index
     try:
-        pixels = imagecodecs.tiff_decode(path.read_bytes(), index=index, asrgb=True)
+        return np.asarray(imagecodecs.tiff_decode(path.read_bytes(), index=index, asrgb=as_rgb))
     except imagecodecs.TiffError as error:
         raise ValueError(str(error)) from error
     except (IndexError, TypeError) as error:
         raise ValueError("it finds no such page") from error
-    rgb: Array = pixels[..., :3]
-    return rgb

@@ -54,13 +54,18 @@ def conversion_of(page: tifffile.TiffPage, dtype: np.dtype[Any], keep_indices: b
 def to_full_range(samples: Array, bits: int) -> Array:
     """Scale unsigned samples of so many bits to the range of their type, rounded to the nearest integer."""
     highest, full = (1 << bits) - 1, int(np.iinfo(samples.dtype).max)
-    return ((samples.astype(np.uint32) * full + highest // 2) // highest).astype(samples.dtype)
+    return ((samples.astype(_wide(samples)) * full + highest // 2) // highest).astype(samples.dtype)
 
 
 def from_full_range(samples: Array, bits: int) -> Array:
     """Invert `to_full_range`."""
     highest, full = (1 << bits) - 1, int(np.iinfo(samples.dtype).max)
-    return ((samples.astype(np.uint32) * highest + full // 2) // full).astype(samples.dtype)
+    return ((samples.astype(_wide(samples)) * highest + full // 2) // full).astype(samples.dtype)
+
+
+def _wide(samples: Array) -> type[np.uint32 | np.uint64]:
+    """A type for products of two samples."""
+    return np.uint32 if samples.dtype.itemsize <= 2 else np.uint64
 
 
 def significant_bits(page: tifffile.TiffPage, dtype: np.dtype[Any]) -> int | None:

@@ -27,6 +27,7 @@ from .series import Image, images_of
 
 _LAB_SAMPLES = 3
 _ABOUT_PYTHON = (LookupError, TypeError, AttributeError, AssertionError)  # whose texts tell users nothing
+_MAX_RETRIED_BYTES = 1 << 26  # of files that are held in memory to be read in another way
 _LIBTIFF_MEMORY = 2.4  # the pixels with alpha, the file, and the pixels without it
 _ESSENTIAL_TAGS = frozenset(  # of the samples, and the description that tells of their axes
     (256, 257, 258, 259, 262, 270, 273, 277, 278, 279, 320, 322, 323, 324, 325, 330, 338, 339, 347)
@@ -52,6 +53,7 @@ class TiffSource:
         self._signed = is_colour and colours.has_signed_ab(self._page.photometric, self._series.dtype)
         self._chunked_page: ChunkedPage | None = None
         self._decoded_page: Array | None = None
+        self._retried_page: tuple[int, Array] | None = None  # its number and samples
         self._by_libtiff = info.by_libtiff
         if self._by_libtiff:
             self.memory_factor, self.streams, self._mapped = _LIBTIFF_MEMORY, False, None
@@ -131,8 +133,24 @@ class TiffSource:
         except MemoryError:
             raise
         except Exception as error:  # codecs raise various exceptions for damaged data
+            page = self._retried(number)
+            if page is not None:
+                return page[start:stop]
             reason = "" if isinstance(error, _ABOUT_PYTHON) else f": {error}"
             raise InputError(f"is truncated or damaged{reason}", self._path) from error
+
+    def _retried(self, number: int) -> Array | None:
+        """A page by libtiff, which is more tolerant than tifffile; None if it does not read the page either."""
+        page = self._series[number]
+        if self._planar or not isinstance(page.index, int) or page.parent.filehandle.size > _MAX_RETRIED_BYTES:
+            return None
+        if self._retried_page is None or self._retried_page[0] != number:
+            try:
+                self._retried_page = number, libtiff.decode_stored(Path(page.parent.filehandle.path), page)
+            except ValueError:
+                return None
+        array = self._retried_page[1]
+        return array if (array.shape, array.dtype) == (page.shape, page.dtype) else None
 
     def _decoded(self, number: int, start: int, stop: int) -> Array:
         if self._chunked_page is None or self._chunked_page.number != number:
@@ -151,7 +169,7 @@ class TiffSource:
     ) -> None:
         for other in self.others:
             other.__exit__(kind, error, traceback)
-        self._mapped = self._chunked_page = self._decoded_page = None
+        self._mapped = self._chunked_page = self._decoded_page = self._retried_page = None
         self._tiff.close()
 
 
