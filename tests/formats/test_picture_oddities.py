@@ -1,0 +1,73 @@
+"""Pictures of kinds that few programs write, or that break a rule which other readers forgive."""
+
+import struct
+
+import imagecodecs
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.formats.examples import samples
+from tests.pipeline_helpers import upsampled, whole
+
+
+def doubled(array):
+    return array.repeat(2, -3).repeat(2, -2)
+
+
+@pytest.mark.parametrize("suffix", [".jxl", ".png", ".webp"])
+@pytest.mark.parametrize("channels", [3, 4])
+@pytest.mark.parametrize("count", [2, 5, 8])
+def test_all_frames_of_an_animated_jpeg_xl(tmp_path, suffix, channels, count):
+    path, out = tmp_path / "in.jxl", tmp_path / f"out{suffix}"
+    frames = samples((count, 8, 9, channels))
+    frames[..., 3:] |= 128
+    path.write_bytes(imagecodecs.jpegxl_encode(frames, lossless=True))
+    plan = upsampled(path, out, scale="x=2,y=2", mode="nearest", quality=100, verify=True)
+    assert plan.first.after.grid.shape == (count, 16, 18, channels)
+    assert any("times of its frames" in warning for warning in plan.warnings)
+    if suffix != ".webp":
+        np.testing.assert_allclose(whole(out).astype(int), doubled(frames), atol=1)  # the best quality is not exact
+
+
+def test_grey_frames_of_jpeg_xl(tmp_path):
+    frames = samples((3, 8, 9))
+    (tmp_path / "in.jxl").write_bytes(imagecodecs.jpegxl_encode(frames[..., None], lossless=True))
+    np.testing.assert_array_equal(whole(tmp_path / "in.jxl"), frames)
+
+
+def test_bytes_between_the_blocks_of_a_gif(tmp_path):
+    path = tmp_path / "in.gif"
+    frames = [Image.fromarray(samples((8, 9)) // (2 + number)) for number in range(2)]
+    frames[0].save(path, save_all=True, append_images=frames[1:], duration=50)
+    complete = whole(path)
+    data = path.read_bytes()
+    place = data.index(b"\x21\xf9\x04", data.index(b"\x2c"))  # before the second frame
+    path.write_bytes(data[:place] + b"\0\0" + data[place:])
+    plan = upsampled(path, tmp_path / "out.gif", scale=1, verify=True)
+    assert "2 unknown bytes between its blocks are skipped" in plan.warnings
+    np.testing.assert_array_equal(whole(path), complete)
+
+
+def test_a_bmp_whose_header_ends_early(tmp_path):
+    path = tmp_path / "in.bmp"
+    indices, palette = samples((8, 12)) % 4, samples((4, 4))
+    palette[:, 3] = 0
+    head = struct.pack("<IiiHH", 16, 12, 8, 1, 8)
+    table = np.zeros((256, 4), np.uint8)
+    table[:4] = palette
+    offset = 14 + len(head) + table.nbytes
+    path.write_bytes(
+        b"BM" + struct.pack("<IHHI", offset + 96, 0, 0, offset) + head + table.tobytes() + indices[::-1].tobytes()
+    )
+    np.testing.assert_array_equal(whole(path), palette[indices][..., 2::-1])
+
+
+def test_a_picture_of_several_views_is_written_as_jpeg(tmp_path):
+    path, out = tmp_path / "in.mpo", tmp_path / "out.mpo"
+    views = [Image.fromarray(samples((8, 9, 3))) for _ in range(2)]
+    views[0].save(path, save_all=True, append_images=views[1:])
+    plan = upsampled(path, out, scale=2, verify=True)
+    assert "only the first of 2 frames is resized" in plan.warnings
+    with Image.open(out) as image:
+        assert (image.format, image.size) == ("JPEG", (18, 16))
