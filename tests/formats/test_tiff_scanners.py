@@ -54,7 +54,8 @@ def test_a_slide_keeps_scan_level_and_label(tmp_path, make):
         scan, label = (page for page in tiff.pages if not page.is_reduced)
         np.testing.assert_array_equal(scan.asarray(), doubled(full))
         np.testing.assert_array_equal(label.asarray(), doubled(full[:8, :9]))
-        assert not (tiff.is_philips or tiff.is_bif)
+        assert not tiff.is_philips
+        assert not tiff.is_bif
     if make is philips:
         assert plan.first.before.grid["x"].in_unit("µm").spacing == pytest.approx(0.25)
     else:
