@@ -107,8 +107,11 @@ def by_opencv(path: Path) -> Images:
     array = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     if path.suffix.lower() in _NETPBM and not {b"255", b"65535"} & set(path.read_bytes()[:200].split()):
         raise ValueError("OpenCV does not scale samples to the range of their type")
-    if array is None or path.suffix.lower() in (".gif", ".hdr") or b"acTL" in path.read_bytes()[:1000]:
+    data = path.read_bytes()
+    if array is None or path.suffix.lower() in (".gif", ".hdr") or b"acTL" in data[:1000]:
         raise ValueError("not read")
+    if any(mark in data for mark in (b"eXIf", b"Exif\0", b"tiff:Orientation", b"EXIF")):
+        raise ValueError("may be turned, which OpenCV does not do")
     if array.ndim == 3 and array.shape[2] == 4 and path.suffix.lower().startswith(".tif"):
         raise ValueError("OpenCV multiplies colours by the alpha of TIFF in some cases")
     if array.ndim == 3:
@@ -117,17 +120,27 @@ def by_opencv(path: Path) -> Images:
 
 
 def by_tifffile(path: Path) -> Images:
-    """Every series, with palettes expanded and samples of few bits scaled as the command does."""
+    """Every page or series, interleaved, with palettes expanded and few bits scaled as the command does."""
     import tifffile
 
     with tifffile.TiffFile(path) as file:
         if any(series.dtype is None or not math.prod(series.shape) for series in file.series):
             raise ValueError("has pages without samples")
-        return [_shown(series.asarray(), series.keyframe) for series in file.series]
+        images = []
+        for series in file.series:
+            if series.kind in ("uniform", "generic"):  # page by page
+                pages = [page.aspage() for page in series.pages]
+                images += [_shown(page.asarray(), page) for page in pages]
+            else:
+                images.append(_shown(series.asarray(), series.keyframe))
+        return images
 
 
 def _shown(array: np.ndarray, page: Any) -> np.ndarray:
     from tifffile import PHOTOMETRIC
+
+    if page.samplesperpixel > 1 and array.shape[-3:] == page.shape and page.axes.endswith("SYX"):
+        array = np.moveaxis(array, -3, -1)
 
     bits, grey = page.bitspersample, page.photometric in (PHOTOMETRIC.MINISWHITE, PHOTOMETRIC.MINISBLACK)
     if page.photometric == PHOTOMETRIC.PALETTE and page.colormap is not None and array.dtype.kind == "u":
@@ -140,7 +153,9 @@ def _shown(array: np.ndarray, page: Any) -> np.ndarray:
         highest, full = (1 << bits) - 1, np.iinfo(array.dtype).max
         array = ((array.astype(np.uint64) * full + highest // 2) // highest).astype(array.dtype)
     inks = page.photometric == PHOTOMETRIC.SEPARATED and not page.extrasamples
-    if page.samplesperpixel in (2, 4) and (inks or tuple(page.extrasamples) not in _ALPHA):
+    if page.samplesperpixel in (2, 4, 5) and (
+        array.dtype.kind == "i" or inks or tuple(page.extrasamples) not in _ALPHA
+    ):
         return array[..., None]
     return array
 
@@ -315,7 +330,8 @@ def _differences(before: dict[str, Images], folder: Path, run: str) -> list[str]
 def _are_alike(before: np.ndarray, after: np.ndarray) -> bool:
     """Whether samples are of one kind; where they are not, they were converted, and a warning says so."""
     has_inks = [image.ndim > 3 and image.shape[-1] == 1 for image in (before, after)]
-    return before.dtype.kind == after.dtype.kind and has_inks[0] == has_inks[1]
+    kinds = [image.dtype.kind.replace("b", "u") for image in (before, after)]
+    return kinds[0] == kinds[1] and has_inks[0] == has_inks[1]
 
 
 def _is_lossy_tiff(path: Path) -> bool:

@@ -10,6 +10,7 @@ import numpy as np
 from tifffile import PHOTOMETRIC
 
 from ..formats.base import Array, Source
+from ..formats.tiff import libtiff
 from ..formats.tiff.source import TiffSource
 from .readback.model import MismatchError
 
@@ -52,7 +53,7 @@ def _decoded(page: Any, path: Path) -> Array | None:
     if page.is_memmappable:
         dtype = page.dtype.newbyteorder(page.parent.byteorder)
         array: Array = np.memmap(path, dtype, "r", page.dataoffsets[0], page.shape)
-    elif page.dtype is None or page.nbytes > _LARGEST_PAGE_BYTES:
+    elif page.dtype is None or page.nbytes > _LARGEST_PAGE_BYTES or libtiff.is_needed(page):
         return None
     else:
         try:

@@ -99,7 +99,7 @@ def read(file: BinaryIO, truncated: bool = False) -> tuple[Layout, PictureMetada
     frames: list[Frame] = []
     comments: list[bytes] = []
     applications: list[tuple[bytes, bytes]] = []
-    plain_text, stray = False, 0
+    plain_text = stray = False
     control = b""
     while (block_type := file.read(1)) and block_type[0] != _TRAILER:
         if block_type[0] == _IMAGE:
@@ -119,10 +119,10 @@ def read(file: BinaryIO, truncated: bool = False) -> tuple[Layout, PictureMetada
         elif truncated and frames:
             break
         else:
-            stray += 1
+            stray = True
     warnings = [Dropped("its plain text extensions are dropped", Loss.COMMENT)] if plain_text else []
     if stray:
-        warnings.append(f"{stray} unknown bytes between its blocks are skipped")
+        warnings.append("unknown bytes between its blocks are skipped")
     layout = _layout(screen, palette, frames, warnings)
     return layout, _metadata(screen, frames, comments, applications, warnings)
 

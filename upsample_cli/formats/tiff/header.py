@@ -83,7 +83,9 @@ def _read_series_info(
     header = Header(
         grid=Grid(axes, {RASTER: np.eye(4)}),
         dtype=conversion.dtype.newbyteorder("="),
-        alpha=axes[-1].name == "s" and _extrasamples(page) == (EXTRASAMPLE.UNASSALPHA,),
+        alpha=axes[-1].name == "s"
+        and _extrasamples(page) == (EXTRASAMPLE.UNASSALPHA,)
+        and conversion.dtype.kind in "uf",
         colours=colours.colour_space(page, metadata.layout.photometric),
         icc=profile if isinstance(profile := page.tags.valueof(_ICC), bytes) else None,
         nodata=_nodata(page, conversion, warnings),

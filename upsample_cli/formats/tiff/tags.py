@@ -33,6 +33,7 @@ _STRUCTURE = frozenset(  # written anew, or about the storage of samples
     (
         *(254, 255, 256, 257, 258, 259, 262, 266, 270, 273, 277, 278, 279, 282, 283, 284, 288, 289, 292, 293, 296, 297),
         *(305, 317, 320, 322, 323, 324, 325, 330, 338, 339, 347, 512, 513, 514, 515, 519, 520, 521, 530),
+        *(32995, 32996, 32997, 32998, 59932),  # of alpha, types and depths before TIFF 6, and empty space
         *(33550, 33922, 34264, 34675, 50674, 50838, 50839),
     )
 )
@@ -60,11 +61,12 @@ def highest_value(page: tifffile.TiffPage, bits: int | None) -> Iterator[Tag]:
 
 def dropped_names(page: tifffile.TiffPage, is_vendor: bool, kept: Container[int] = ()) -> list[str]:
     """The names of the tags that are dropped, without those of directories that are `kept`."""
-    return [
+    dropped = [
         tag.name
         for tag in page.tags
         if not _is_copied(tag, is_vendor) and tag.code not in _STRUCTURE and tag.code not in kept
     ]
+    return list(dict.fromkeys(dropped))
 
 
 def written_value(data: bytes, dtype: int, byteorder: str) -> bytes | tuple[int, ...]:
