@@ -68,6 +68,8 @@ def by_pillow(path: Path) -> Images:
             turned = ImageOps.exif_transpose(frame)
             if turned.mode == "LAB":
                 raise ValueError("Pillow converts no numbers that could be interpolated")
+            if turned.mode.startswith("I;16") and "transparency" in turned.info:
+                raise ValueError("Pillow makes no colours of such a key")
             if turned.mode in ("P", "PA") or "transparency" in turned.info:
                 turned = turned.convert("RGBA" if turned.has_transparency_data else "RGB")
             array = np.asarray(turned.convert("RGB") if turned.mode in ("HSV", "YCbCr") else turned)
@@ -130,7 +132,9 @@ def by_tifffile(path: Path) -> Images:
         for series in file.series:
             if series.kind in ("uniform", "generic"):  # page by page
                 pages = [page.aspage() for page in series.pages]
-                images += [_shown(page.asarray(), page) for page in pages]
+                for page in pages:
+                    array = _shown(page.asarray(), page)
+                    images += list(array) if page.imagedepth > 1 else [array]
             else:
                 images.append(_shown(series.asarray(), series.keyframe))
         return images

@@ -49,11 +49,12 @@ def test_bytes_between_the_blocks_of_a_gif(tmp_path):
     np.testing.assert_array_equal(whole(path), complete)
 
 
-def test_a_bmp_whose_header_ends_early(tmp_path):
+@pytest.mark.parametrize("length", [16, 44])
+def test_a_bmp_with_a_header_of_another_length(tmp_path, length):
     path = tmp_path / "in.bmp"
     indices, palette = samples((8, 12)) % 4, samples((4, 4))
     palette[:, 3] = 0
-    head = struct.pack("<IiiHH", 16, 12, 8, 1, 8)
+    head = struct.pack("<IiiHH", length, 12, 8, 1, 8).ljust(length, b"\0")
     table = np.zeros((256, 4), np.uint8)
     table[:4] = palette
     offset = 14 + len(head) + table.nbytes
@@ -61,6 +62,24 @@ def test_a_bmp_whose_header_ends_early(tmp_path):
         b"BM" + struct.pack("<IHHI", offset + 96, 0, 0, offset) + head + table.tobytes() + indices[::-1].tobytes()
     )
     np.testing.assert_array_equal(whole(path), palette[indices][..., 2::-1])
+
+
+@pytest.mark.parametrize(("magic", "channels"), [("P5", 1), ("P6", 3), ("P7", 1), ("P7", 3), ("P7", 4)])
+def test_netpbm_whose_highest_level_is_one(tmp_path, magic, channels):
+    path, out = tmp_path / "in.pnm", tmp_path / "out.png"
+    levels = samples((8, 9, channels)) & 1
+    head = f"P7\nWIDTH 9\nHEIGHT 8\nDEPTH {channels}\nMAXVAL 1\nENDHDR\n" if magic == "P7" else f"{magic} 9 8 1\n"
+    path.write_bytes(head.encode() + levels.tobytes())
+    upsampled(path, out, scale=2, mode="nearest", verify=True)
+    np.testing.assert_array_equal(whole(out).reshape(16, 18, channels), doubled(levels) * 255)
+
+
+def test_a_grey_animation_is_verified_frame_by_frame(tmp_path):
+    path, out = tmp_path / "in.png", tmp_path / "out.png"
+    frames = [Image.fromarray(np.roll(samples((8, 9)), number)) for number in range(3)]
+    frames[0].save(path, save_all=True, append_images=frames[1:], duration=50)
+    upsampled(path, out, scale="x=2,y=2", mode="nearest", verify=True)
+    np.testing.assert_array_equal(whole(out), whole(path).repeat(2, 1).repeat(2, 2))
 
 
 def test_a_picture_of_several_views_is_written_as_jpeg(tmp_path):

@@ -60,8 +60,9 @@ def check_pages(plan: Plan, path: Path, sources: Sequence[Source]) -> None:
             return
         old = list(_all_pages(before))
         planned = sum(count * (1 + len(image.before.levels)) for count, image in zip(counts, plan.images, strict=True))
-        if len(old) != planned:
-            raise MismatchError(f"the input has {len(old)} pages, of which {planned} were resized")
+        found = sum(page.imagedepth for page in old)
+        if found != planned:
+            raise MismatchError(f"the input has {found} pages, of which {planned} were resized")
         old = [page for page in old if not page.is_reduced] if planned > sum(counts) else old
         if len(old) != sum(counts):
             return

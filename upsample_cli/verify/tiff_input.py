@@ -10,7 +10,7 @@ import numpy as np
 from tifffile import PHOTOMETRIC
 
 from ..formats.base import Array, Source
-from ..formats.tiff import libtiff
+from ..formats.tiff import libtiff, samples
 from ..formats.tiff.source import TiffSource
 from .readback.model import MismatchError
 
@@ -70,7 +70,7 @@ def _as_read(row: Array, page: Any, ours: Array) -> Array | None:
         return _same_depth(colours, ours[..., :3]) if ours.shape[-1] == 3 else None
     if row.shape != ours.shape or row.dtype.newbyteorder("=") != ours.dtype.newbyteorder("="):
         return None
-    if page.photometric == PHOTOMETRIC.CIELAB:
+    if page.photometric == PHOTOMETRIC.CIELAB or samples.is_swapped(page):
         return None
     bits, full = page.bitspersample, 8 * row.dtype.itemsize
     if row.dtype.kind == "u" and 1 < bits < full and not np.array_equal(row, ours):

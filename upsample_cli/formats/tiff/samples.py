@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import tifffile
-from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC
+from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC, SAMPLEFORMAT
 
 from ..base import Array
 from . import colours, libtiff
@@ -46,9 +46,15 @@ def conversion_of(page: tifffile.TiffPage, dtype: np.dtype[Any], keep_indices: b
         colormap = colours.full_colormap(page.colormap, index_dtype)
         return _palette_conversion(page, index_dtype, colormap, keep_indices)
     bits = _bits_to_scale(page, dtype)
+    swap = is_swapped(page)
     if bits is None:
-        return Conversion(dtype)
-    return Conversion(dtype, apply=lambda rows: to_full_range(rows, bits), bits=bits)
+        return Conversion(dtype, apply=np.ndarray.byteswap if swap else None)
+    return Conversion(dtype, apply=lambda rows: to_full_range(rows.byteswap() if swap else rows, bits), bits=bits)
+
+
+def is_swapped(page: tifffile.TiffPage) -> bool:
+    """Whether imagecodecs unpacks samples with their bytes in reverse order: those of 24 bits if it is big-endian."""
+    return bool(page.bitspersample == 24 and page.parent.byteorder == ">" and page.sampleformat == SAMPLEFORMAT.UINT)
 
 
 def to_full_range(samples: Array, bits: int) -> Array:

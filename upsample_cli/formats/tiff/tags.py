@@ -55,8 +55,9 @@ def copied_tags(page: tifffile.TiffPage, is_vendor: bool, is_single: bool = True
 def highest_value(page: tifffile.TiffPage, bits: int | None) -> Iterator[Tag]:
     """The tag MaxSampleValue for grey samples with fewer `bits` than their type, unless the page has it already."""
     if bits is not None and bits > 8 and page.samplesperpixel == 1 and _MAX_SAMPLE_VALUE not in page.tags:
-        value = struct.pack(f"{page.parent.byteorder}H", (1 << bits) - 1)
-        yield Tag(_MAX_SAMPLE_VALUE, _SHORT, 1, value, True)
+        dtype, code = (_SHORT, "H") if bits <= 16 else (_LONG, "I")
+        value = struct.pack(f"{page.parent.byteorder}{code}", (1 << bits) - 1)
+        yield Tag(_MAX_SAMPLE_VALUE, dtype, 1, value, True)
 
 
 def dropped_names(page: tifffile.TiffPage, is_vendor: bool, kept: Container[int] = ()) -> list[str]:

@@ -141,8 +141,8 @@ def _decode(path: Path, image: Image.Image, mode: str | None, planned_bytes: int
 
         decode = getattr(imagecodecs, _DECODERS[image.format])
         return np.asarray(decode(path.read_bytes()))
-    frames = [frame.convert(mode) if mode else frame for frame in ImageSequence.Iterator(image)]
-    samples = np.stack([np.asarray(frame) for frame in frames])
+    frames = (frame.convert(mode) if mode else frame for frame in ImageSequence.Iterator(image))
+    samples = np.stack([np.array(frame) for frame in frames])  # the iterator gives the same object again
     return samples if count > 1 else samples[0]
 
 
