@@ -49,8 +49,8 @@ def check_pages(plan: Plan, path: Path, sources: Sequence[Source]) -> None:
         MismatchError: it is not so.
     """
     with plan.source_path.open("rb") as file:
-        if file.read(2) not in (b"II", b"MM") or plan.request.series is not None:  # the name does not make a TIFF file
-            return
+        if file.read(2) not in (b"II", b"MM") or plan.request.series is not None or plan.request.truncated:
+            return  # the name does not make a TIFF file
     counts = [_page_count(image.before) for image in plan.images]
     with tifffile.TiffFile(plan.source_path) as before:
         if _has_dialect(before):

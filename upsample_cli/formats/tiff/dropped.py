@@ -37,6 +37,8 @@ def dropped_warnings(tiff: tifffile.TiffFile, series: tifffile.TiffPageSeries, m
         warnings.append(Dropped(f"ImageJ's {', '.join(lost)} are dropped", Loss.HEADER_FIELD))
     if metadata.dialect == "ome" and any(part is None for part in series):
         warnings.append("planes that the OME-XML lists but no file holds are read as zeros")
+    if tags.has_subject_position(metadata.directories):
+        warnings.append(Dropped("the subject position in its EXIF, in pixels, is dropped", Loss.EXIF))
     if series.kind == "bif" and series.name == "Baseline":
         warnings.append("its tiles, which may overlap, are not stitched")
     if EXTRASAMPLE.UNASSALPHA in page.extrasamples and len(page.extrasamples) > 1:

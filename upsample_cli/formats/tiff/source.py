@@ -28,6 +28,7 @@ from .series import Image, images_of
 _LAB_SAMPLES = 3
 _ABOUT_PYTHON = (LookupError, TypeError, AttributeError, AssertionError)  # whose texts tell users nothing
 _MAX_RETRIED_BYTES = 1 << 26  # of files that are held in memory to be read in another way
+_INCOMPLETE = "is damaged or truncated: strips or tiles that cannot be read are left empty"
 _LIBTIFF_MEMORY = 2.4  # the pixels with alpha, the file, and the pixels without it
 _ESSENTIAL_TAGS = frozenset(  # of the samples, and the description that tells of their axes
     (256, 257, 258, 259, 262, 270, 273, 277, 278, 279, 320, 322, 323, 324, 325, 330, 338, 339, 347)
@@ -39,12 +40,15 @@ silence("tifffile")
 class TiffSource:
     """`Source` of an image of a TIFF file, mapped if its samples are contiguous, otherwise decoded in parts."""
 
-    def __init__(self, path: Path, tiff: tifffile.TiffFile, image: Image, info: SeriesInfo) -> None:
+    def __init__(
+        self, path: Path, tiff: tifffile.TiffFile, image: Image, info: SeriesInfo, tolerant: bool = False
+    ) -> None:
         self.others: Sequence[Source] = ()
         self.header = info.header
         self.warnings = info.warnings
         self._path = path
         self._tiff = tiff
+        self._tolerant = False
         self._series = image.series
         self._page = self._series.keyframe
         self._convert = info.convert
@@ -58,12 +62,13 @@ class TiffSource:
         if self._by_libtiff:
             self.memory_factor, self.streams, self._mapped = _LIBTIFF_MEMORY, False, None
             return
-        self._mapped = self._map_file()
+        self._mapped = self._map_file(tolerant)
+        self._tolerant = tolerant and self._mapped is None
         held = 0 if self._mapped is not None else buffered_samples(self._page, self._planar)
         self.memory_factor = held / math.prod(self._series.shape)
         self.streams = self.memory_factor < 1
 
-    def _map_file(self) -> Mapped | None:
+    def _map_file(self, tolerant: bool) -> Mapped | None:
         """All samples as a memory-mapped array of pages, if they are contiguous in the file."""
         series, tiff = self._series, self._page.parent  # of a set of files, the one that holds the samples
         if series.dataoffset is None or series.dtype is None or any(p is None or p.parent != tiff for p in series):
@@ -71,6 +76,8 @@ class TiffSource:
         file = tiff.filehandle
         dtype = series.dtype.newbyteorder(tiff.byteorder)
         needed = series.dataoffset + math.prod(series.shape) * dtype.itemsize
+        if file.size < needed and tolerant:
+            return None
         if file.size < needed:
             raise InputError(f"is truncated: it has {file.size:,} of {needed:,} bytes", self._path)
         pages = (math.prod(series.shape) // math.prod(self._page.shape), *self._page.shape)
@@ -158,8 +165,11 @@ class TiffSource:
             if page is None:  # a plane that OME-XML lists but no file holds
                 return np.zeros((stop - start, *self._pixels_shape[1:]), self._page.dtype)
             with open_file(page):
-                self._chunked_page = ChunkedPage(number, page, self._planar)
-        return self._chunked_page.read_rows(start, stop)
+                self._chunked_page = ChunkedPage(number, page, self._planar, self._tolerant)
+        rows = self._chunked_page.read_rows(start, stop)
+        if self._chunked_page.incomplete and _INCOMPLETE not in self.warnings:
+            self.warnings.append(_INCOMPLETE)
+        return rows
 
     def __enter__(self) -> Self:
         return self
@@ -187,11 +197,11 @@ def open_source(path: Path, options: ReadOptions) -> TiffSource:
         raise _unreadable(path, error) from error
     try:
         with _captured_log() as more_messages:
-            images, warnings = images_of(path, tiff, options.axes)
-        warnings += _check_messages(messages + more_messages, path)
+            images, warnings = images_of(path, tiff, options.axes, options.truncated)
+        warnings += _check_messages(messages + more_messages, path, options.truncated)
         several = len(images) > 1
         first, *others = [
-            TiffSource(path, tiff, image, read_series_info(path, tiff, image, options, several))
+            TiffSource(path, tiff, image, read_series_info(path, tiff, image, options, several), options.truncated)
             for image in _selected(images, options, path)
         ]
         first.warnings[:0] = warnings
@@ -205,7 +215,7 @@ def open_source(path: Path, options: ReadOptions) -> TiffSource:
     return first
 
 
-def _check_messages(messages: Sequence[str], path: Path) -> list[str]:
+def _check_messages(messages: Sequence[str], path: Path, tolerant: bool) -> list[str]:
     """Warnings about tags whose values lie beyond the end of the file, of which tifffile only logs messages.
 
     Raises:
@@ -214,7 +224,7 @@ def _check_messages(messages: Sequence[str], path: Path) -> list[str]:
     beyond = [m for m in messages if "invalid" in m and "offset" in m and "circular" not in m]
     tags = [re.search(r"TiffTag (\d+)", message) for message in beyond]
     codes = {int(tag[1]) for tag in tags if tag is not None}
-    if None in tags or codes & _ESSENTIAL_TAGS:
+    if (None in tags and not tolerant) or codes & _ESSENTIAL_TAGS:
         raise InputError("is truncated: parts of it lie beyond its end", path)
     if not codes:
         return []

@@ -102,6 +102,13 @@ def updated_directories(trees: Mapping[int, Tree], size: tuple[int, int]) -> dic
     return updated
 
 
+def has_subject_position(trees: Mapping[int, Tree]) -> bool:
+    """Whether directories have positions in pixels, which `updated_directories` drops."""
+    return any(
+        (code in _SUBJECT_POSITIONS and name != _GPS) for name, tree in trees.items() for code, *_ in tree.entries
+    )
+
+
 def raw_value(tag: tifffile.TiffTag) -> bytes:
     """The value as stored, in the byte order of the file."""
     file = tag.parent.filehandle
