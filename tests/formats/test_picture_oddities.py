@@ -5,7 +5,7 @@ import struct
 import imagecodecs
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from tests.formats.examples import samples
 from tests.pipeline_helpers import upsampled, whole
@@ -90,3 +90,24 @@ def test_a_picture_of_several_views_is_written_as_jpeg(tmp_path):
     assert "only the first of 2 frames is resized" in plan.warnings
     with Image.open(out) as image:
         assert (image.format, image.size) == ("JPEG", (18, 16))
+
+
+@pytest.mark.parametrize("dpi", [(300, 150), (72.5, 20_000), (2, 1)])
+def test_jpeg_2000_holds_a_profile_and_a_resolution(tmp_path, dpi):
+    path, out, again = tmp_path / "in.png", tmp_path / "out.jp2", tmp_path / "again.jp2"
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    Image.fromarray(samples((40, 48, 3))).save(path, dpi=dpi, icc_profile=profile)
+    assert upsampled(path, out, scale=2, verify=True).warnings == ()
+    plan = upsampled(out, again, scale=2, mode="nearest", verify=True)
+    assert plan.warnings == ()
+    assert plan.first.before.icc == profile
+    with Image.open(again) as image:
+        assert image.info["dpi"] == pytest.approx([4 * value for value in dpi], rel=0.01)
+        image.load()
+    assert imagecodecs.jpeg2k_decode(again.read_bytes()).shape == (160, 192, 3)
+
+
+def test_a_codestream_of_jpeg_2000_holds_neither(tmp_path):
+    Image.fromarray(samples((40, 48, 3))).save(tmp_path / "in.png", dpi=(300, 150))
+    plan = upsampled(tmp_path / "in.png", tmp_path / "out.j2k", scale=2, verify=True)
+    assert plan.warnings == ("JPEG2000 codestream cannot hold these, which are dropped: the resolution",)

@@ -17,7 +17,8 @@ _SUPPORTED = {
     **dict.fromkeys(("WEBP", "AVIF"), _ALL - {"comments"}),
     **dict.fromkeys(("BMP", "DIB"), frozenset(["the resolution"])),
     "GIF": frozenset(["XMP", "the ICC profile", "comments"]),
-    "JPEG2000": frozenset(["comments"]),
+    "JPEG2000": frozenset(["comments", "the ICC profile", "the resolution"]),
+    "JPEG2000 codestream": frozenset(["comments"]),
     "JPEG XL": frozenset(["EXIF", "XMP", "the resolution"]),
     "HEIF": _ALL - {"comments"},
 }

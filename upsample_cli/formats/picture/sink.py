@@ -31,6 +31,7 @@ _WRITERS = {  # modules by format; `pillow_formats` writes others
     "JPEG XL": "jpegxl",
     "HEIF": "heif",
     "ICNS": "icns",
+    "JPEG2000": "jpeg2000",
 }
 _COMMON_SUFFIXES = {
     **{".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".gif": "GIF"},
@@ -108,15 +109,21 @@ class PictureSink:
         size = (self._axes["x"].size, self._axes["y"].size)
         if isinstance(header.metadata, PictureInfo):
             info = header.metadata
-            metadata, dropped = carry_over(header, info, self._format)
+            metadata, dropped = carry_over(header, info, self._container)
             spec = EncodeSpec(size, info.mode, metadata, info.palette, False, info.bits, header.history, options)
         else:
             mode = self._mode_of_array()
-            metadata, dropped = from_header(header, self._axes, self._format)
+            metadata, dropped = from_header(header, self._axes, self._container)
             spec = EncodeSpec(size, mode, metadata, None, False, 1 if mode == "1" else 8, header.history, options)
         metadata, changed = update_for_output(spec, self._axes, self._format)
         self.warnings += dropped + changed
         return spec._replace(metadata=metadata)
+
+    @property
+    def _container(self) -> str:
+        """The format as `metadata` knows it: a codestream of JPEG 2000 holds less than a file."""
+        is_raw = self._format == "JPEG2000" and self._path.suffix.lower() in (".j2k", ".j2c", ".jpc")
+        return "JPEG2000 codestream" if is_raw else self._format
 
     def _mode_of_array(self) -> str:
         header = self._header
