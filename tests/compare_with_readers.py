@@ -65,6 +65,7 @@ def by_pillow(path: Path) -> Images:
         default = 1 if image.info.get("default_image") else 0
         frames = []
         for frame in ImageSequence.Iterator(image):
+            frame.load()  # which turns pages of TIFF
             turned = ImageOps.exif_transpose(frame)
             if turned.mode == "LAB":
                 raise ValueError("Pillow converts no numbers that could be interpolated")
@@ -128,15 +129,14 @@ def by_tifffile(path: Path) -> Images:
     with tifffile.TiffFile(path) as file:
         if any(series.dtype is None or not math.prod(series.shape) for series in file.series):
             raise ValueError("has pages without samples")
+        if not file.series or file.series[0].kind not in ("uniform", "generic"):
+            return [_shown(series.asarray(), series.keyframe) for series in file.series]
         images = []
-        for series in file.series:
-            if series.kind in ("uniform", "generic"):  # page by page
-                pages = [page.aspage() for page in series.pages]
-                for page in pages:
-                    array = _shown(page.asarray(), page)
-                    images += list(array) if page.imagedepth > 1 else [array]
-            else:
-                images.append(_shown(series.asarray(), series.keyframe))
+        for number in range(len(file.pages)):  # page by page; a series may leave out smaller ones
+            page = file.pages.get(number, aspage=True)
+            if not page.is_reduced:
+                array = _shown(page.asarray(), page)
+                images += list(array) if page.imagedepth > 1 else [array]
         return images
 
 

@@ -75,7 +75,8 @@ def _as_read(row: Array, page: Any, ours: Array) -> Array | None:
     bits, full = page.bitspersample, 8 * row.dtype.itemsize
     if row.dtype.kind == "u" and 1 < bits < full and not np.array_equal(row, ours):
         highest = (1 << bits) - 1
-        return ((row.astype(np.uint64) * ((1 << full) - 1) + highest // 2) // highest).astype(row.dtype)
+        scaled: Array = (row.astype(np.uint64) * ((1 << full) - 1) + highest // 2) // highest
+        return scaled.astype(row.dtype)
     return row
 
 

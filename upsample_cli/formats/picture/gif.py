@@ -120,7 +120,7 @@ def read(file: BinaryIO, truncated: bool = False) -> tuple[Layout, PictureMetada
             break
         else:
             stray = True
-    warnings = [Dropped("its plain text extensions are dropped", Loss.COMMENT)] if plain_text else []
+    warnings: list[str] = [Dropped("its plain text extensions are dropped", Loss.COMMENT)] if plain_text else []
     if stray:
         warnings.append("unknown bytes between its blocks are skipped")
     layout = _layout(screen, palette, frames, warnings)

@@ -116,7 +116,7 @@ def _frame_count(file: BinaryIO, header: _ImageHeader, dtype: np.dtype[Any]) -> 
         buffers = [np.full(shape[:2] if shape[2] == 1 else shape, fill, dtype) for fill in (0, 1)]
         for buffer in buffers:
             imagecodecs.jpegxl_decode(data, index=number, out=buffer)
-        return np.array_equal(*buffers)
+        return np.array_equal(buffers[0], buffers[1])
 
     above = 1
     while above < _MAX_FRAMES and exists(above):

@@ -68,7 +68,7 @@ def choose_mode(
             return INDEXED, []
         mode = "RGBA" if mode == "PA" or kind.transparent else "RGB"
         return mode, [_palette_warning(mode)]
-    warnings = (
+    warnings: list[str] = (
         [Dropped(f"its {mode} colours are converted to RGB", Loss.COLOUR_SPACE)] if mode in ("LAB", "HSV") else []
     )
     mode = _DECODED_AS.get(mode, mode)

@@ -44,7 +44,7 @@ def documents(
     resources, iptc = (values.get(code, (0, 0, b""))[2] for code in (_PHOTOSHOP, _IPTC))
     if iptc and not photoshop.resource(resources, photoshop.IPTC):
         resources += photoshop.packed(photoshop.IPTC, iptc)
-    names = {code: f"the tag {tifffile.TIFF.TAGS.get(code, code)}" for code in values}
+    names = {code: f"the tag {tifffile.TIFF.TAGS.get(code, str(code))}" for code in values}
     items = {
         "EXIF": {"EXIF", "the image description", *(names[code] for code, *_ in entries if code in names)},
         "XMP": {names[code] for code in values if code == _XMP},

@@ -282,7 +282,7 @@ def _extrasamples(page: tifffile.TiffPage) -> tuple[int, ...] | None:
     """The kinds of the samples beyond the colours. Of RGB, all readers take a fourth one without a tag as alpha."""
     known = tuple(e if e in _EXTRASAMPLES else EXTRASAMPLE.UNSPECIFIED for e in page.extrasamples)
     colours_of = {PHOTOMETRIC.RGB: 3, PHOTOMETRIC.MINISBLACK: 1, PHOTOMETRIC.MINISWHITE: 1}
-    untold = page.samplesperpixel - len(known) - colours_of.get(page.photometric, page.samplesperpixel)
+    untold = page.samplesperpixel - len(known) - colours_of.get(PHOTOMETRIC(page.photometric), page.samplesperpixel)
     if page.photometric == PHOTOMETRIC.RGB and untold == 1 and not known:
         return (EXTRASAMPLE.UNASSALPHA,)
     return (*known, *[EXTRASAMPLE.UNSPECIFIED] * untold) or None

@@ -183,7 +183,7 @@ def _update(pixels: Element, image: OmeImage, header: Header) -> list[str]:
                 pixels.set(f"{_spacing_attribute(axis.name)}Unit", axis.unit or _UNITLESS)
     _repeat_samples(pixels, sizes.get("s", 1), image.sizes.get("s", 1))
     changed = [name for name in "zct" if sizes.get(name) != image.sizes.get(name)]
-    warnings = []
+    warnings: list[str] = []
     if changed and _remove(pixels, "Plane"):
         warnings.append(
             Dropped(

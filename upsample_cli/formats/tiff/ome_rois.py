@@ -35,7 +35,7 @@ def transform_rois(root: Element, image: Element, grid: Grid, sizes: Mapping[str
     after = {axis.name: axis.size for axis in grid.axes}
     to_output = _corner_affine(grid)
     changed = [name for name in "zt" if name in after and after[name] != sizes[name]]
-    warnings = []
+    warnings: list[str] = []
     for union in (union for roi in regions for union in roi.findall("./{*}Union")):
         for shape in list(union):
             if shape.tag.rpartition("}")[2] not in _SHAPES:

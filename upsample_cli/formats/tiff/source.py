@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import tifffile
@@ -148,8 +148,13 @@ class TiffSource:
 
     def _retried(self, number: int) -> Array | None:
         """A page by libtiff, which is more tolerant than tifffile; None if it does not read the page either."""
-        page = self._series[number]
-        if self._planar or not isinstance(page.index, int) or page.parent.filehandle.size > _MAX_RETRIED_BYTES:
+        page: Any = self._series[number]
+        if (
+            self._planar
+            or page is None
+            or not isinstance(page.index, int)
+            or page.parent.filehandle.size > _MAX_RETRIED_BYTES
+        ):
             return None
         if self._retried_page is None or self._retried_page[0] != number:
             try:
