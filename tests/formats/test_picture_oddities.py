@@ -9,6 +9,7 @@ from PIL import Image, ImageCms
 
 from tests.formats.examples import samples
 from tests.pipeline_helpers import upsampled, whole
+from upsample_cli.formats.picture.pixels import unpremultiplied
 
 
 def doubled(array):
@@ -34,6 +35,17 @@ def test_grey_frames_of_jpeg_xl(tmp_path):
     frames = samples((3, 8, 9))
     (tmp_path / "in.jxl").write_bytes(imagecodecs.jpegxl_encode(frames[..., None], lossless=True))
     np.testing.assert_array_equal(whole(tmp_path / "in.jxl"), frames)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+def test_colours_are_divided_by_alpha(dtype):
+    full = 1 if dtype == "float32" else np.iinfo(dtype).max
+    straight = np.random.default_rng(0).random((8, 9, 4))
+    straight[..., 3] = straight[..., 3] / 2 + 0.5
+    straight[0, 0] = 0
+    stored = np.concatenate([straight[..., :3] * straight[..., 3:], straight[..., 3:]], -1) * full
+    stored = np.rint(stored).astype(dtype) if full > 1 else stored.astype(dtype)
+    np.testing.assert_allclose(unpremultiplied(stored) / full, straight, atol=2 / full if full > 1 else 1e-6)
 
 
 def test_bytes_between_the_blocks_of_a_gif(tmp_path):

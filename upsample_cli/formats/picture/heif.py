@@ -13,6 +13,7 @@ from ..base import Array
 from ..dropped import Dropped, Loss
 from . import exif
 from .model import EXIF_PREFIX, EncodeSpec, Picture, PictureMetadata, PixelKind
+from .pixels import unpremultiplied
 
 _BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 _AVIF_BRANDS = (b"avif", b"avis")  # which Pillow reads
@@ -64,12 +65,7 @@ def read(file: BinaryIO, path: Path) -> Picture:
 
 def _decode(image: Any, premultiplied: bool, file: BinaryIO) -> Array:
     samples = np.asarray(image)
-    if not premultiplied:
-        return samples
-    highest = np.iinfo(samples.dtype).max
-    alpha = samples[..., 3:].astype(np.float64)
-    colours = samples[..., :3] * (highest / np.where(alpha > 0, alpha, highest))
-    return np.concatenate([np.rint(colours.clip(0, highest)).astype(samples.dtype), samples[..., 3:]], -1)
+    return unpremultiplied(samples) if premultiplied else samples
 
 
 def write(file: BinaryIO, frames: Array, spec: EncodeSpec) -> None:

@@ -18,6 +18,7 @@ from ..dropped import Dropped, Loss
 from . import exif
 from .jpeg2000 import boxes
 from .model import Animation, EncodeSpec, Picture, PictureMetadata, PixelKind
+from .pixels import unpremultiplied
 
 CODESTREAM, CONTAINER = b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n"
 MAGIC = (CODESTREAM, CONTAINER)
@@ -82,8 +83,6 @@ def read(file: BinaryIO) -> Picture:
     if not codestream.startswith(CODESTREAM):
         raise ValueError("it has no codestream")
     header = _image_header(_Bits(codestream[2:1026]))
-    if header.premultiplied:
-        raise ValueError("its colours are premultiplied by alpha, which is not supported")
     warnings = (
         [Dropped(f"these metadata entries are dropped: {', '.join(sorted(dropped))}", Loss.HEADER_FIELD)]
         if dropped
@@ -100,7 +99,7 @@ def read(file: BinaryIO) -> Picture:
         mode = "F" if header.is_float else "I;16"
     kind = PixelKind("JPEG XL", mode, header.size, False, dtype)
     metadata = PictureMetadata(exif=exif.upright(exif_data), xmp=xmp, animation=animation, warnings=tuple(warnings))
-    return Picture(kind, metadata, partial(_decode, 0 if frames == 1 else None), upright=True)
+    return Picture(kind, metadata, partial(_decode, 0 if frames == 1 else None, header.premultiplied), upright=True)
 
 
 def _frame_count(file: BinaryIO, header: _ImageHeader, dtype: np.dtype[Any]) -> int:
@@ -233,12 +232,14 @@ def _extra_channel(bits: _Bits) -> tuple[bool, bool]:
     return False, False
 
 
-def _decode(index: int | None, file: BinaryIO) -> Array:
+def _decode(index: int | None, premultiplied: bool, file: BinaryIO) -> Array:
     """One frame, or all of them along a leading axis."""
     import imagecodecs  # slow import
 
     file.seek(0)
     array = np.asarray(imagecodecs.jpegxl_decode(file.read(), index=index))
+    if premultiplied:
+        return unpremultiplied(array)
     return array[..., 0] if array.shape[-1] == 1 and array.ndim == (3 if index == 0 else 4) else array
 
 
