@@ -135,6 +135,31 @@ def test_colours_of_twelve_and_fourteen_bits(tmp_path, bits, mode):
         np.testing.assert_allclose(found[0, 0], full, atol=0.51)
 
 
+def write_bits(path, digits, bits, photometric):
+    """Write a big-endian file of a page from the binary digits of its samples."""
+    height, width, channels = digits.shape[:3]
+    strip = np.packbits(digits.reshape(height, -1), axis=1).tobytes()
+    tags = {256: width, 257: height, 258: bits, 259: 1, 262: photometric}
+    tags |= {273: 0, 277: channels, 278: height, 279: len(strip)}
+    tags[273] = 10 + 12 * len(tags) + 4
+    entries = b"".join(struct.pack(">HHII", code, 4, 1, value) for code, value in tags.items())
+    path.write_bytes(b"MM\0*" + struct.pack(">IH", 8, len(tags)) + entries + bytes(4) + strip)
+
+
+@pytest.mark.parametrize(("photometric", "channels"), [(2, 3), (5, 4)])
+@pytest.mark.parametrize("mode", ["nearest", "linear"])
+def test_colours_of_one_bit(tmp_path, photometric, channels, mode):
+    path, out = tmp_path / "in.tif", tmp_path / "out.tif"
+    digits = samples((*SHAPE, channels)) & 1
+    write_bits(path, digits[..., None], 1, photometric)
+    plan = upsampled(path, out, scale=2, mode=mode, verify=True)
+    assert "its 1-bit samples are scaled to 8 bits" in plan.warnings
+    found = tifffile.imread(out)
+    np.testing.assert_array_equal(found[0, 0], digits[0, 0] * 255)
+    if mode == "nearest":
+        np.testing.assert_array_equal(found, doubled(digits) * 255)
+
+
 def test_grey_of_24_bits_says_how_many_count(tmp_path):
     path, out = tmp_path / "in.tif", tmp_path / "out.tif"
     levels = samples(SHAPE, "uint32") >> 8
@@ -156,13 +181,7 @@ def test_colours_of_any_depth_and_byte_order(tmp_path, bits, byteorder, mode):
     if byteorder == "<":
         tifffile.imwrite(path, data, photometric="rgb", bitspersample=bits, **PLAIN)
     else:  # tifffile packs wrongly
-        every = data.reshape(*levels.shape, 8 * size)[..., -bits:].reshape(SHAPE[0], -1)
-        strip = np.packbits(every, axis=1).tobytes()
-        tags = {256: SHAPE[1], 257: SHAPE[0], 258: bits, 259: 1, 262: 2, 273: 0, 277: 3, 278: SHAPE[0], 279: len(strip)}
-        start = 10 + 12 * len(tags) + 4
-        tags[273] = start
-        entries = b"".join(struct.pack(">HHII", code, 4, 1, value) for code, value in tags.items())
-        path.write_bytes(b"MM\0*" + struct.pack(">IH", 8, len(tags)) + entries + bytes(4) + strip)
+        write_bits(path, data.reshape(*levels.shape, 8 * size)[..., -bits:], bits, photometric=2)
     upsampled(path, out, scale=2, mode=mode, verify=True)
     found = tifffile.imread(out).astype(float)
     with tifffile.TiffFile(out) as tiff:

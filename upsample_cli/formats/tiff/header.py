@@ -114,7 +114,7 @@ def _converted_layout(
         extrasamples = layout.extrasamples if conversion.channels == 4 else None
         return replace(layout, photometric=PHOTOMETRIC.RGB, extrasamples=extrasamples, predictor=None)
     if conversion.bits is not None:
-        if options.keep_indices:
+        if options.keep_indices and conversion.bits > 1:
             return replace(layout, bitspersample=conversion.bits)
         warnings.append(f"its {conversion.bits}-bit samples are scaled to {8 * conversion.dtype.itemsize} bits")
     elif page.bitspersample not in (1, 8 * conversion.dtype.itemsize) and layout.compression != COMPRESSION.JPEG:

@@ -1,4 +1,4 @@
-"""Pages that tifffile cannot decode and libtiff can: old-style JPEG, SGI LogLuv, and YCbCr with subsampled chroma."""
+"""Pages that tifffile cannot decode and libtiff can: old-style JPEG, LogLuv, codecs of old programs, and YCbCr with subsampled chroma."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from tifffile import COMPRESSION
 from ..base import Array
 from . import colours
 
-_COMPRESSIONS = (COMPRESSION.OJPEG, COMPRESSION.SGILOG, COMPRESSION.SGILOG24)
+_COMPRESSIONS = (  # some of old programs among them
+    *(COMPRESSION.OJPEG, COMPRESSION.SGILOG, COMPRESSION.SGILOG24),
+    *(COMPRESSION.NEXT, COMPRESSION.THUNDERSCAN, COMPRESSION.PIXARLOG),
+)
 _UPRIGHT = 1
 
 

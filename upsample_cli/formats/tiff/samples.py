@@ -45,6 +45,8 @@ def conversion_of(page: tifffile.TiffPage, dtype: np.dtype[Any], keep_indices: b
         index_dtype = np.dtype(np.uint8) if dtype.kind == "b" else dtype
         colormap = colours.full_colormap(page.colormap, index_dtype)
         return _palette_conversion(page, index_dtype, colormap, keep_indices)
+    if dtype.kind == "b" and page.samplesperpixel > 1:
+        return Conversion(np.dtype(np.uint8), apply=lambda rows: rows.astype(np.uint8) * 255, bits=1)
     bits = _bits_to_scale(page, dtype)
     swap = is_swapped(page)
     if bits is None:
