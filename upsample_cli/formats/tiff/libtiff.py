@@ -1,4 +1,4 @@
-"""Pages that tifffile cannot decode and libtiff can: old-style JPEG, LogLuv, codecs of old programs, and YCbCr with subsampled chroma."""
+"""Pages that libtiff decodes and tifffile does not: LogLuv, old-style JPEG and other old codecs, subsampled YCbCr."""
 
 from __future__ import annotations
 
