@@ -113,8 +113,6 @@ class Request:
         self._check_modes()
         if self.dtype is not None and self.dtype not in DTYPES:
             raise RequestError(f"--dtype {self.dtype}: choose from {', '.join(DTYPES)}")
-        if self.verify and self.converts:
-            raise RequestError("--verify cannot check converted samples; leave out --dtype, --rescale and --background")
         if self.axes is not None and (
             sorted(set(self.axes)) != sorted(self.axes) or not set(self.axes) <= set("tzcyxs") or not self.axes
         ):

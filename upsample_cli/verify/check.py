@@ -106,7 +106,7 @@ def _check_samples(plan: Plan, array_plan: ArrayPlan, source: Source, array: Rea
     if array.sample is None:
         return
     errors, contrasts = [], []
-    checker = _SampleChecker(plan.request, array_plan)
+    checker = _checker(plan.request, array_plan)
     for index, window, rows in _random_samples(array_plan, source):
         place = tuple(0 if axis is None else index[axis] for axis in order)
         found = array.sample(place)
@@ -155,7 +155,7 @@ def _random_samples(array_plan: ArrayPlan, source: Source) -> Iterator[tuple[tup
         for place in sorted(places):
             inner = [_axis_row(array_plan, axis + 1 + n, position) for n, position in enumerate(place)]
             if array_plan.before.grid.names[-1] == "s":  # the checker needs all samples of a pixel
-                inner[-1] = Row(tuple(range(shape[-1])))
+                inner[-1] = Row(tuple(range(array_plan.before.grid.shape[-1])))
             window = rows[np.ix_([n - low for n in along.samples], *(row.samples for row in inner))]
             index = (*map(int, np.unravel_index(lead, shape[:axis])), position, *place)
             yield index, window, [along, *inner]
@@ -168,7 +168,15 @@ def _axis_row(array_plan: ArrayPlan, axis: int, position: int) -> Row:
     return reference_row(array_plan.mode, axis_plan.uncropped or axis_plan.map, axis_plan.start + position)
 
 
-class _SampleChecker:
+def _checker(request: Request, array_plan: ArrayPlan) -> SampleChecker:
+    if array_plan.conversion is None:
+        return SampleChecker(request, array_plan)
+    from .converted import ConvertedChecker  # which extends the class below
+
+    return ConvertedChecker(request, array_plan, array_plan.conversion)
+
+
+class SampleChecker:
     """Measures how far samples are outside what the formula of the mode allows."""
 
     def __init__(self, request: Request, array_plan: ArrayPlan) -> None:
@@ -177,7 +185,7 @@ class _SampleChecker:
         self._highest = float(np.iinfo(self._dtype).max) if self._dtype.kind in "iu" else 1.0
         self._has_channels = before.grid.names[-1] == "s"
         changes = any(axis_plan.matrix is not None for axis_plan in array_plan.axes)
-        blends = changes and not mode.preserves_values
+        self._blends = blends = changes and not mode.preserves_values
         self._alpha = before.alpha and request.premultiply and blends
         self._curves = transfer_curves_of(before) if request.linear_light and blends else ()
         self._longest_axis = max(before.grid.shape)
