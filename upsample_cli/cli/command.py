@@ -21,7 +21,7 @@ from ..runtime.signals import install_handlers
 from . import options
 from .help import ENVIRONMENT, epilog, in_groups
 from .settings import Settings, make_settings, variables_in_use
-from .spelling import unknown_option, with_bare_values
+from .spelling import refuse_single_dash, unknown_option, with_bare_values
 
 if TYPE_CHECKING:
     from ..batch.job import ExecutionOptions, Job
@@ -48,6 +48,7 @@ class _Command(click.Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         optional = {name: p for p in self.params if isinstance(p, options.Option) and p.bare for name in p.opts}
         try:
+            refuse_single_dash(args, {name for p in self.params for name in (*p.opts, *p.secondary_opts)})
             return super().parse_args(ctx, [*with_bare_values(args, optional)])
         except click.NoSuchOption as error:
             raise unknown_option(error) from None
@@ -66,6 +67,7 @@ class _Command(click.Command):
         "auto_envvar_prefix": ENVIRONMENT,
         "help_option_names": ["-h", "--help"],
         "max_content_width": 100,
+        "token_normalize_func": lambda name: name.replace("_", "-"),  # --align_corners is --align-corners
     },
     epilog=epilog(),
 )

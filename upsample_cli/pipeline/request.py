@@ -122,7 +122,7 @@ class Request:
         given = [f"--{name}" for name in TARGETS if getattr(self, name) is not None]
         if len(given) != 1:
             options = ", ".join(f"--{name}" for name in TARGETS)
-            got = " and ".join(given) or "none of them"
+            got = " and ".join(given) or "none of them; for twice the size write --scale 2"
             raise RequestError(f"give exactly one of {options}; got {got}")
         if self.recompute_scale_factor and self.scale is None:
             raise RequestError(f"--recompute-scale-factor needs --scale and has no effect with {given[0]}")
