@@ -199,6 +199,12 @@ input_options = _all_of(
     ),
     _option(
         INPUTS,
+        "--copy-others",
+        is_flag=True,
+        help="With -r and -o OUT/, also copy files of other types, such as .json sidecars.",
+    ),
+    _option(
+        INPUTS,
         "--files-from",
         metavar="LIST",
         type=Files(),
