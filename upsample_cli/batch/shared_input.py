@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Self
 
+from .. import formats
 from ..core.arrays import Array
 from ..errors import RequestError
 from ..formats.base import BoxSource, InMemory, Source
@@ -48,7 +49,7 @@ class SharedInput:
 
     def _open(self, job: Job) -> Source:
         request = job.request
-        key = (job.input, job.output.suffix, read_options(request), request.like, request.paired_image)
+        key = (*_contents(job), job.output.suffix, read_options(request), request.like, request.paired_image)
         if self._source is None or key != self._key:
             self.close()
             self._source, self._key = open_input(job.input, request, job.output).__enter__(), key
@@ -67,6 +68,14 @@ class SharedInput:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _contents(job: Job) -> tuple[object, ...]:
+    """What tells the contents of the input from those of others, and from its own if it is changed meanwhile."""
+    try:
+        return (job.input, *(part.stat().st_mtime_ns for part in formats.parts(job.input)))
+    except OSError:  # a URL, or a file that cannot be read, as its reader will say
+        return (job.input,)
 
 
 def _may_be_held(source: Source, job: Job) -> bool:

@@ -84,7 +84,7 @@ def summary(report: Report, seconds: float, *, dry_run: bool = False, total: int
 
 
 def other_files(names: Sequence[str], fate: str, by_name: bool = False) -> str:
-    """How many files of other types are copied or skipped, as `fate` says, by suffix; with `by_name`, also each of them."""
+    """What becomes of files of other types, and how many there are by suffix; with `by_name`, also each of them."""
     files = "file" if len(names) == 1 else "files"
     suffixes = Counter(PurePath(name).suffix.lower() or "no suffix" for name in names)
     most = sorted(suffixes.items(), key=lambda item: (-item[1], item[0]))[:_MOST_SUFFIXES]

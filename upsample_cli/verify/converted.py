@@ -14,8 +14,8 @@ from ..pipeline.array_plan import ArrayPlan
 from ..pipeline.conversion import SampleConversion, full_range
 from ..pipeline.planning import nodata_of
 from ..pipeline.request import Request
-from .check import SampleChecker
 from .reference import Row
+from .samples import SampleChecker
 
 _FLOAT32_ROUNDING = 2.0**-21  # relative, of the few operations of a conversion
 _LIGHT_ROUNDING = 1e-6
