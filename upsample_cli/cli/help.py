@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-SIZE, SAMPLING, INPUTS, OUTPUTS = "Size (exactly one)", "Sampling", "Inputs", "Outputs"  # headings of options
+SIZE, SAMPLING, INPUTS, OUTPUTS = "Size (one; repeat it for several results)", "Sampling", "Inputs", "Outputs"  # headings of options
 RUNNING, COMPARING, MESSAGES = "Running", "Comparing", "Messages"
 EXAMPLES = (
     "upsample photo.jpg --scale 2",
