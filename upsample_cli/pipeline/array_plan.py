@@ -115,9 +115,22 @@ class ArrayPlan(NamedTuple):
         if self.conversion is not None:  # the values, and a copy of them while they are converted
             values = math.prod(self._values_shape(self.after.grid.shape)) * self._values_dtype.itemsize
             row_after += 2 * values // rows_after
-        first = list(itertools.takewhile(lambda slab: slab.leads.start == 0, self.slabs()))
-        slab = max(len(s.leads) * (len(s.reads) * row_before + len(s.rows) * row_after) for s in first)
+        leads, rows, reads = self._largest_slab
+        slab = leads * (reads * row_before + rows * row_after)
         return min(_SLABS_IN_FLIGHT * slab, before + after) + self._fixed_memory(threads)
+
+    @property
+    def _largest_slab(self) -> tuple[int, int, int]:
+        """Upper bounds of the leading positions, rows and rows read of a slab, known without looking at every slab."""
+        axis, slab_rows = self.axes[self.slab_axis], self.slab_rows
+        in_size, out_size = (header.grid.shape[self.slab_axis] for header in (self.before, self.after))
+        if slab_rows >= out_size:
+            leads = math.prod(self.before.grid.shape[: self.slab_axis])
+            return min(slab_rows // out_size, leads), out_size, in_size
+        reads = slab_rows
+        if axis.matrix is not None:
+            reads = min(math.ceil((slab_rows - 1) * axis.map.a) + axis.matrix.max_taps, in_size)
+        return 1, slab_rows, reads
 
     def _fixed_memory(self, threads: int) -> int:
         """The part of `memory` that does not depend on the size of slabs: weights and scratch tiles."""
