@@ -9,9 +9,9 @@ import nibabel as nib
 import numpy as np
 import pytest
 import tifffile
-from PIL import Image, ImageCms, PngImagePlugin
+from PIL import Image, ImageCms, PngImagePlugin, features
 
-from tests.cli_helpers import run
+from tests.cli_helpers import invoke, run
 
 SECRET = "Harriet Q. Secret"
 PIXELS = np.random.default_rng(0).integers(0, 255, (24, 32, 3)).astype(np.uint8)
@@ -68,6 +68,12 @@ def png(name):
 
 def webp(name):
     Image.fromarray(PIXELS).save(name, exif=exif(), xmp=XMP, icc_profile=PROFILE, lossless=True)
+
+
+def avif(name):
+    if not features.check("avif"):
+        pytest.skip("Pillow was built without AVIF")
+    Image.fromarray(PIXELS).save(name, exif=exif(), xmp=XMP, icc_profile=PROFILE)
 
 
 def gif(name):
@@ -162,6 +168,7 @@ FILES = {
     "in.jpg": jpeg_with_thumbnail,
     "in.png": png,
     "in.webp": webp,
+    "in.avif": avif,
     "in.gif": gif,
     "in.jp2": jpeg2000,
     "plain.tif": tiff,
@@ -203,6 +210,19 @@ def test_nothing_private_is_left(name):
     assert not any(part in left for part in parts)
     for trace in (b"upsample", b"GPS", b"Exif", b"xmpmeta", b"prVt"):
         assert trace not in left
+
+
+@pytest.mark.parametrize("name", ["in.jpg", "in.png", "in.tif", "imagej.tif", "in.ome.tif", "in.nii"])
+@pytest.mark.parametrize("suffix", [".tif", ".png", ".jpg", ".nii"])
+def test_nothing_private_is_left_in_another_format(name, suffix):
+    FILES[name](name)
+    done = invoke(name, "--scale", 1, "--strip", "-o", f"out{suffix}")
+    if done.exit_code == 4:
+        assert "cannot hold" in done.stderr or "has the axes" in done.stderr
+        return
+    assert done.exit_code == 0, done.output
+    assert SECRET[:16].encode() not in all_bytes(f"out{suffix}")
+    assert SECRET[:16].encode("utf-16-le") not in all_bytes(f"out{suffix}")
 
 
 @pytest.mark.parametrize("name", ["in.jpg", "in.png", "in.webp", "plain.tif", "in.tif"])

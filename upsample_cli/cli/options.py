@@ -290,7 +290,12 @@ output_options = _all_of(
         metavar="COLOUR",
         help="Put transparent pixels on a colour, such as white or '#ff8800', for formats without alpha.",
     ),
-    _option(OUTPUTS, "--strip", is_flag=True, help="Leave out names, places, dates and comments (EXIF, XMP …); keep profile and geometry."),
+    _option(
+        OUTPUTS,
+        "--strip",
+        is_flag=True,
+        help="Leave out names, places, dates and comments (EXIF, XMP …); keep profile and geometry.",
+    ),
     _option(OUTPUTS, "--no-provenance", is_flag=True, help="Do not record in the output how it was made."),
     _option(
         OUTPUTS,
