@@ -443,8 +443,7 @@ def test_a_plan_into_a_broken_pipe(folder):
         check=False,
     )
     os.close(writer)
-    assert b"bug" not in process.stderr
-    assert b"Exception" not in process.stderr
+    assert (process.returncode, process.stderr) == (0, b"")
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")

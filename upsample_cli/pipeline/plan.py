@@ -23,7 +23,9 @@ from .regions import RegionGrid
 from .request import Request
 from .targets import find_targets, implied_unit
 
-_LABEL_NAME = re.compile(r"[_-](a?seg|dseg|mask|labels?|parc|aparc|segmentation)$", re.IGNORECASE)
+_LABEL_NAME = re.compile(
+    r"(^|[^a-z])(a?seg|dseg|mask|labels?|(a|wm)?parc|segmentation|atlas|ribbon|roi)$", re.IGNORECASE
+)
 _VISIBLE = 0.02  # samples by which content may move without a word
 
 
@@ -199,7 +201,7 @@ def _warnings(
         units = {unit for image in images if (unit := implied_unit(image.before.grid)) is not None}
         warnings += [f"the axes have different units; --spacing is taken in {unit}, the unit of x" for unit in units]
     for image, wanted in zip(images, targets, strict=True):
-        warnings += [*_aliasing_warning(image), *_spacing_warnings(image, wanted)]
+        warnings += [*_channel_warning(image), *_aliasing_warning(image), *_spacing_warnings(image, wanted)]
     return tuple(dict.fromkeys(warnings))
 
 
@@ -248,6 +250,12 @@ def _conversion_warning(image: ArrayPlan, request: Request) -> list[str]:
     if image.before.dtype.kind in "biu" and out_low <= low and high <= out_high:
         return []
     return [f"values below {out_low:g} or above {out_high:g} are saturated; --rescale maps the full range"]
+
+
+def _channel_warning(image: ArrayPlan) -> list[str]:
+    if "c" not in image.changed_axes or image.mode.preserves_values:
+        return []
+    return ["axis c holds channels, and the new ones are blends of their neighbours"]
 
 
 def _aliasing_warning(image: ArrayPlan) -> list[str]:

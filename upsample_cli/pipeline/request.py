@@ -113,8 +113,6 @@ class Request:
         self._check_modes()
         if self.dtype is not None and self.dtype not in DTYPES:
             raise RequestError(f"--dtype {self.dtype}: choose from {', '.join(DTYPES)}")
-        if self.verify and self.converts:
-            raise RequestError("--verify cannot check converted samples; leave out --dtype, --rescale and --background")
         if self.axes is not None and (
             sorted(set(self.axes)) != sorted(self.axes) or not set(self.axes) <= set("tzcyxs") or not self.axes
         ):
@@ -124,7 +122,7 @@ class Request:
         given = [f"--{name}" for name in TARGETS if getattr(self, name) is not None]
         if len(given) != 1:
             options = ", ".join(f"--{name}" for name in TARGETS)
-            got = " and ".join(given) or "none of them"
+            got = " and ".join(given) or "none of them; for twice the size write --scale 2"
             raise RequestError(f"give exactly one of {options}; got {got}")
         if self.recompute_scale_factor and self.scale is None:
             raise RequestError(f"--recompute-scale-factor needs --scale and has no effect with {given[0]}")

@@ -9,7 +9,7 @@ import io
 import struct
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, BinaryIO
 
 from PIL import ImageFile, JpegImagePlugin
@@ -51,6 +51,10 @@ class NativeData:
     photoshop: bytes
     encoder_options: dict[str, Any]
     density_unit: int
+
+    def stripped(self) -> NativeData:
+        """See `NativeSettings`."""
+        return replace(self, segments=(), photoshop=b"")
 
 
 def read(image: JpegImagePlugin.JpegImageFile, file: BinaryIO) -> PictureMetadata:

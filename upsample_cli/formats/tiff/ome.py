@@ -27,6 +27,7 @@ _TYPES = {
     **{"float32": "float", "float64": "double", "complex64": "complex", "complex128": "double-complex"},
 }
 _NAMESPACE = "http://www.openmicroscopy.org/Schemas/OME/2016-06"
+_SHOWN = ("ID", "SamplesPerPixel", "Color")  # attributes of a channel that its display needs
 _SUFFIXES = (".ome.tif", ".ome.tiff", ".ome.btf")
 
 
@@ -48,6 +49,25 @@ class OmeImage:
     def pixels(self) -> Mapping[str, str]:
         """The attributes of the element that describes the samples."""
         return _all_pixels(self.xml)[self.number].attrib
+
+    def stripped(self) -> OmeImage:
+        """The image without names, descriptions, dates and people: geometry and colours of channels are left."""
+        root, prefixes = _parse(self.xml)
+        for parent, kept in ((root, ("Image",)), *((image, ("Pixels",)) for image in root.findall("./{*}Image"))):
+            _keep_only(parent, kept)
+            parent.attrib = {name: value for name, value in parent.attrib.items() if name == "ID"}
+        for pixels in root.iterfind("./{*}Image/{*}Pixels"):
+            _keep_only(pixels, ("Channel", "BinData", "TiffData", "MetadataOnly"))
+            for channel in pixels.findall("./{*}Channel"):
+                _keep_only(channel, ())
+                channel.attrib = {name: channel.attrib[name] for name in _SHOWN if name in channel.attrib}
+        return OmeImage(_serialize(root, prefixes).decode(), self.number, self.sizes)
+
+
+def _keep_only(parent: Element, names: Sequence[str]) -> None:
+    for child in list(parent):
+        if child.tag.rpartition("}")[2] not in names:
+            parent.remove(child)
 
 
 def is_ome_name(name: str) -> bool:
