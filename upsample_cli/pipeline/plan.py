@@ -12,7 +12,7 @@ from .. import formats
 from ..core.axis_plan import AxisTarget, nearest_shift
 from ..core.modes import Sampling
 from ..core.threads import available_cores
-from ..formats.base import BoxSink, BoxSource, Sink, Source, WriteOptions
+from ..formats.base import BoxSink, BoxSource, InMemory, Sink, Source, WriteOptions
 from ..geometry import SPATIAL
 from ..runtime.resources import baseline_bytes, check_disk_space, check_memory, default_memory_limit
 from .array_plan import ArrayPlan, array_bytes
@@ -37,7 +37,8 @@ class Plan(NamedTuple):
         images: the plan for each image alone, one for each array of the input.
         sink: writes the output.
         threads: number of threads that compute; one more reads, and one more writes.
-        resident_bytes: memory of the process, and of inputs that must be decoded whole.
+        resident_bytes: memory of the process, and of inputs that are held whole.
+        decoding_bytes: memory that is needed besides until those inputs are decoded.
         warnings: what the output will not contain, and other warnings.
         regions: for each array, how it is cut into boxes; empty for a file that is written row by row.
     """
@@ -50,6 +51,7 @@ class Plan(NamedTuple):
     sink: Sink
     threads: int
     resident_bytes: int
+    decoding_bytes: int
     warnings: tuple[str, ...]
     regions: tuple[RegionGrid, ...] = ()
 
@@ -87,8 +89,8 @@ class Plan(NamedTuple):
             return self.resident_bytes + max(grid.memory(self.threads) for grid in self.regions)
         resampling = max(array.memory(self.threads) for array in self.arrays)
         largest = max(array_bytes(image.after) for image in self.images)
-        buffered = _buffered_bytes(self.sink, self.arrays)
-        return self.resident_bytes + math.ceil(max(buffered + resampling, self.sink.memory_factor * largest))
+        working = _buffered_bytes(self.sink, self.arrays) + resampling
+        return self.resident_bytes + math.ceil(max(working, self.sink.memory_factor * largest, self.decoding_bytes))
 
 
 def make_plan(request: Request, source: Source, source_path: Path, output_path: Path) -> Plan:
@@ -111,7 +113,8 @@ def make_plan(request: Request, source: Source, source_path: Path, output_path: 
         arrays, regions = [], ()
         for image in images:
             arrays += [image, *(plan_levels(image, request, source_path) if sink.pyramids else ())]
-    resident = baseline_bytes() + sum(part.memory_factor * array_bytes(part.header) for part in sources)
+    resident = baseline_bytes() + sum(_held_factor(part) * array_bytes(part.header) for part in sources)
+    decoding = max((part.memory_factor - _held_factor(part)) * array_bytes(part.header) for part in sources)
     available = limit - resident - _buffered_bytes(sink, images)
     plan = Plan(
         source_path=source_path,
@@ -122,6 +125,7 @@ def make_plan(request: Request, source: Source, source_path: Path, output_path: 
         sink=sink,
         threads=threads,
         resident_bytes=math.ceil(resident),
+        decoding_bytes=math.ceil(decoding),
         warnings=_warnings(request, sources, images, targets, sink, source_path),
         regions=regions,
     )
@@ -172,6 +176,11 @@ def _with_fewer_threads(plan: Plan, limit: float) -> Plan:
     while plan.threads > 1 and plan.memory > limit:
         plan = plan._replace(threads=plan.threads - 1)
     return plan
+
+
+def _held_factor(source: Source) -> float:
+    """Memory that a source holds when its array is decoded, in units of the size of the array's samples."""
+    return source.held_factor if isinstance(source, InMemory) else source.memory_factor
 
 
 def _buffered_bytes(sink: Sink, arrays: Sequence[ArrayPlan]) -> float:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import tifffile
-from tifffile import RESUNIT
+from tifffile import COMPRESSION, RESUNIT
 
 from ...core.threads import available_cores
 from ...errors import OutputError
@@ -218,7 +218,9 @@ def _stored_chunks(slabs: Iterable[Array], part: Part, grid: Grid, planar: bool)
             yield from tiles(planes, layout.tile, planar) if layout.tile else [planes]
     elif layout.tile:
         for band in bands(slabs, shape, layout.tile[0]):
-            yield from tiles(band, layout.tile, planar)
+            encode = strip_encoder(layout, dtype) if layout.compression == COMPRESSION.PACKBITS else None
+            for tile in tiles(band, layout.tile, planar):
+                yield tile if encode is None else encode(tile)
     elif _is_raw(part):
         for slab in slabs:
             samples = slab.reshape(-1)
