@@ -98,6 +98,10 @@ JOBS = (
     Job("tiles_deflate.tif", ".tif"),
     Job("tiles_deflate.tif", ".tif", "--scale 2 --verify"),
     Job("tiles_jpeg.tif", ".tif"),
+    Job("large_strip.tif", ".tif", "--scale 0.3 --antialias"),
+    Job("large_lzw.tif", ".tif", "--scale 0.3 --antialias"),
+    Job("two_strips.tif", ".tif", "--scale 1.2"),
+    Job("large_tiles.tif", ".tif", "--scale 1.2"),
     Job("planar.tif", ".tif"),
     Job("planar_deflate.tif", ".tif"),
     Job("pyramid.tif", ".tif"),
@@ -117,7 +121,7 @@ JOBS = (
     Job("volume.mgh", ".mgh"),
     Job("array.npy", ".npy"),
     Job("array.npy", ".npy", "--scale 2 --verify"),
-    Job("array.npy", ".npy", "--scale 2 --dtype uint8 --rescale 0..1"),
+    Job("array.npy", ".npy", "--scale 2 --dtype uint8 --rescale"),
     Job("array.npy", ".npy", "--scale 2", 120 * 10**6),
     Job("array.npy", ".npy", "--scale 0.5 --mode area"),
     Job("array.npy", ".npy", "--scale 0.5 --mode lanczos --antialias"),
@@ -222,6 +226,10 @@ def _makers() -> dict[str, Callable[[Path], None]]:
         "tiles.tif": tiff(tile=(256, 256)),
         "tiles_deflate.tif": tiff(tile=(256, 256), compression="zlib"),
         "tiles_jpeg.tif": tiff((2048, 2048, 3), tile=(256, 256), compression="jpeg", photometric="rgb"),
+        "large_strip.tif": tiff((8192, 8192), rowsperstrip=8192, compression="zlib"),
+        "large_lzw.tif": tiff((8192, 8192), rowsperstrip=8192, compression="lzw", predictor=2),
+        "two_strips.tif": tiff((8192, 8192), rowsperstrip=4096, compression="zlib"),
+        "large_tiles.tif": tiff((8192, 8192), tile=(4096, 4096), compression="zlib"),
         "planar.tif": tiff((3, 2048, 2048), planarconfig="separate", photometric="rgb"),
         "planar_deflate.tif": tiff((3, 2048, 2048), planarconfig="separate", photometric="rgb", compression="zlib"),
         "pyramid.tif": pyramid,
@@ -285,8 +293,8 @@ class Measured(NamedTuple):
 def measure(folder: Path, job: Job) -> Measured:
     """Run a job, and measure the peak of its resident memory.
 
-    The system counts the memory of the process that starts another one to that of the new one, so this process must stay
-    smaller than the command: it imports no libraries.
+    The system counts the memory of the process that starts another one to that of the new one, so this process must
+    stay smaller than the command: it imports no libraries.
     """
     output = folder / f"out{job.target}"
     output.unlink(missing_ok=True)

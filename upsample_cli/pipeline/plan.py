@@ -12,7 +12,7 @@ from .. import formats
 from ..core.axis_plan import AxisTarget, nearest_shift
 from ..core.modes import Sampling
 from ..core.threads import available_cores
-from ..formats.base import BoxSink, BoxSource, InMemory, Sink, Source, WriteOptions
+from ..formats.base import BoxSink, BoxSource, Sink, Source, WriteOptions
 from ..geometry import SPATIAL
 from ..runtime.resources import baseline_bytes, check_disk_space, check_memory, default_memory_limit
 from .array_plan import ArrayPlan, array_bytes
@@ -24,6 +24,9 @@ from .request import Request
 from .targets import find_targets, implied_unit
 
 _LABEL_NAME = re.compile(r"[_-](a?seg|dseg|mask|labels?|parc|aparc|segmentation)$", re.IGNORECASE)
+_PILLOW_FACTOR = 1.4  # an image of Pillow, which checks how a picture was read, in units of its samples
+_READ_BACK_FACTOR = 1.7  # an array that is read back, and its file
+_CHECK_BYTES = 10 << 20  # libraries that only the check needs
 _VISIBLE = 0.02  # samples by which content may move without a word
 
 
@@ -39,6 +42,7 @@ class Plan(NamedTuple):
         threads: number of threads that compute; one more reads, and one more writes.
         resident_bytes: memory of the process, and of inputs that are held whole.
         decoding_bytes: memory that is needed besides until those inputs are decoded.
+        check_bytes: memory that is needed besides for ``--verify``, when the output is written.
         warnings: what the output will not contain, and other warnings.
         regions: for each array, how it is cut into boxes; empty for a file that is written row by row.
     """
@@ -52,6 +56,7 @@ class Plan(NamedTuple):
     threads: int
     resident_bytes: int
     decoding_bytes: int
+    check_bytes: int
     warnings: tuple[str, ...]
     regions: tuple[RegionGrid, ...] = ()
 
@@ -86,11 +91,11 @@ class Plan(NamedTuple):
     def memory(self) -> int:
         """The predicted peak of the working memory, in bytes."""
         if self.regions:
-            return self.resident_bytes + max(grid.memory(self.threads) for grid in self.regions)
+            return self.resident_bytes + max(self.check_bytes, *(grid.memory(self.threads) for grid in self.regions))
         resampling = max(array.memory(self.threads) for array in self.arrays)
         largest = max(array_bytes(image.after) for image in self.images)
-        working = _buffered_bytes(self.sink, self.arrays) + resampling
-        return self.resident_bytes + math.ceil(max(working, self.sink.memory_factor * largest, self.decoding_bytes))
+        working = max(_buffered_bytes(self.sink, self.arrays) + resampling, self.sink.memory_factor * largest)
+        return self.resident_bytes + math.ceil(max(working, self.decoding_bytes, self.check_bytes))
 
 
 def make_plan(request: Request, source: Source, source_path: Path, output_path: Path) -> Plan:
@@ -126,6 +131,7 @@ def make_plan(request: Request, source: Source, source_path: Path, output_path: 
         threads=threads,
         resident_bytes=math.ceil(resident),
         decoding_bytes=math.ceil(decoding),
+        check_bytes=math.ceil(_check_bytes(sources, images, sink)) if request.verify else 0,
         warnings=_warnings(request, sources, images, targets, sink, source_path),
         regions=regions,
     )
@@ -180,7 +186,17 @@ def _with_fewer_threads(plan: Plan, limit: float) -> Plan:
 
 def _held_factor(source: Source) -> float:
     """Memory that a source holds when its array is decoded, in units of the size of the array's samples."""
-    return source.held_factor if isinstance(source, InMemory) else source.memory_factor
+    return float(getattr(source, "held_factor", source.memory_factor))
+
+
+def _check_bytes(sources: Sequence[Source], images: Sequence[ArrayPlan], sink: Sink) -> float:
+    """Bytes that ``--verify`` holds: inputs that are decoded whole once more, and outputs that are read back whole."""
+    inputs = sum(
+        max(part.memory_factor, 0.0 if part.streams else _held_factor(part) + _PILLOW_FACTOR) * array_bytes(part.header)
+        for part in sources
+    )
+    outputs = 0.0 if sink.streams else _READ_BACK_FACTOR * max(array_bytes(image.after) for image in images)
+    return inputs + outputs + _CHECK_BYTES
 
 
 def _buffered_bytes(sink: Sink, arrays: Sequence[ArrayPlan]) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -18,7 +19,7 @@ _BYTE_CODECS = (
     COMPRESSION.PACKBITS,
 )
 _PIECE_BYTES = 4096  # of a row in PackBits: the time that the codec takes grows with the square of a run
-_STRIP_BYTES = 1 << 18  # if the input does not specify it
+_STRIP_BYTES, _LARGEST_STRIP_BYTES = 1 << 18, 2 << 20  # by default, and at most
 
 
 def can_encode_strips(layout: Layout, dtype: np.dtype[Any]) -> bool:
@@ -26,10 +27,12 @@ def can_encode_strips(layout: Layout, dtype: np.dtype[Any]) -> bool:
     return layout.compression in _BYTE_CODECS and layout.tile is None and dtype.kind != "b"
 
 
-def rows_per_strip(shape: tuple[int, ...], itemsize: int) -> int:
-    """Rows in a strip of about `_STRIP_BYTES`, for pages of `shape`."""
-    row = int(np.prod(shape[1:], dtype=np.int64)) * itemsize
-    return max(1, min(shape[0], _STRIP_BYTES // max(1, row)))
+def rows_per_strip(shape: tuple[int, ...], itemsize: int, wanted: int | None = None) -> int:
+    """Rows in a strip of a page of `shape`: as many as are `wanted`, unless they are too large to hold several."""
+    row = max(1, math.prod(shape[1:]) * itemsize)
+    if wanted is not None and wanted * row <= _LARGEST_STRIP_BYTES:
+        return wanted
+    return max(1, min(shape[0], _STRIP_BYTES // row))
 
 
 def strip_encoder(layout: Layout, dtype: np.dtype[Any]) -> Callable[[Array], bytes]:
@@ -47,7 +50,7 @@ def strip_encoder(layout: Layout, dtype: np.dtype[Any]) -> Callable[[Array], byt
     return encode
 
 
-def _packbits(codec: Callable[[Array], bytes], strip: Array) -> bytes:
+def _packbits(codec: Callable[[Array], bytes], strip: Array, **options: object) -> bytes:
     """PackBits of a strip in linear time; runs never span rows."""
     rows = strip.reshape(len(strip), -1).view(np.uint8)
     if rows.shape[1] <= _PIECE_BYTES:
