@@ -23,7 +23,6 @@ class NpySource:
     """An array that is mapped into memory; see `Source`."""
 
     others: Sequence[Source] = ()
-    memory_factor = 0.0
     streams = True
 
     def __init__(self, path: Path, options: ReadOptions) -> None:
@@ -45,6 +44,7 @@ class NpySource:
         axes = tuple(Axis(name, size) for name, size in zip(names, self._array.shape, strict=True))
         self.header = Header(Grid(axes), self._array.dtype)
         self._mapped = self._map(path)
+        self.memory_factor = 0.0 if self._mapped is not None else 1.0  # whose pages are not released
 
     def _map(self, path: Path) -> Mapped | None:
         """Map the array from the file; None if it is in Fortran order."""

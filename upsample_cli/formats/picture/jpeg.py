@@ -226,6 +226,11 @@ def write(file: BinaryIO, frames: Array, spec: EncodeSpec) -> None:
     file.write(data[start:])
 
 
+def is_progressive(spec: EncodeSpec) -> bool:
+    """Whether the file will be progressive, as the input is."""
+    return bool(_save_options(spec).get("progressive"))
+
+
 def _save_options(spec: EncodeSpec) -> dict[str, Any]:
     native = spec.metadata.native
     options: dict[str, Any] = (

@@ -29,6 +29,7 @@ from .model import (
     PixelKind,
 )
 from .modes import bits_per_sample, choose_mode
+from .pixels import from_image
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -48,7 +49,13 @@ _ORIENT: dict[int, Callable[[Array], Array]] = {  # by EXIF orientation: functio
 }
 _JPEG_FORMATS = ("JPEG", "MPO")  # Pillow calls JPEG files with several pictures MPO
 _PLAUSIBLE_SPACING_MM = (1e-7, 1e6)  # from a tenth of a nanometre to a kilometre
-_FULL_CANVASES = 4  # RGBA images of the size of the canvas that Pillow holds while it shows an animation
+# Memory while a file is decoded, measured, in units of its samples; of animations, in RGBA images of the whole canvas.
+_DECODER_FACTORS = {
+    **{"WEBP": 5.8, "JPEG2000": 6.4, "AVIF": 3.2, "JPEG XL": 1.5, "PPM": 1.2, "PAM": 1.2, "SGI": 2.4, "HDR": 1.6},
+    **{"BMP": 4.8, "HEIF": 3.5, "EXR": 3.2},
+}
+_PILLOW_FACTOR = 2.4  # Pillow's image, and the array
+_CANVASES, _MOST_CANVASES = {"GIF": 3.7, "PNG": 5.5}, 6.0
 _SIDES_SWAPPED = (5, 6, 7, 8)  # orientations that swap width and height
 
 
@@ -80,8 +87,9 @@ class PictureSource(InMemory):
         return open_image(self._path)
 
     def _close(self) -> None:
-        if "_image" in self.__dict__:
-            self._image.close()
+        image = self.__dict__.pop("_image", None)
+        if image is not None:
+            image.close()
 
     def _read_header(self, options: ReadOptions) -> Header:
         self._pixel_kind, metadata, opaque = self._identify()
@@ -118,11 +126,14 @@ class PictureSource(InMemory):
 
     def _estimate_memory(self, header: Header) -> float:
         """See `Source.memory_factor`."""
-        factor = 2.4 if self._png is None or self._png.interlaced else 1.5  # the file or Pillow's image, and the array
-        if self._frames > 1 or self._pixel_kind.format == "WEBP":  # Pillow reads any WebP file as an animation
-            frame_bytes = math.prod(header.grid.shape) * header.dtype.itemsize / self._frames
+        size = math.prod(header.grid.shape) * header.dtype.itemsize
+        if self._frames > 1:
             canvas_bytes = 4 * header.dtype.itemsize * math.prod(self._pixel_kind.size)
-            factor = 1.0 + _FULL_CANVASES * canvas_bytes / (frame_bytes * self._frames)
+            return 1.0 + _CANVASES.get(self._pixel_kind.format, _MOST_CANVASES) * canvas_bytes / size
+        factor = _DECODER_FACTORS.get(self._pixel_kind.format, _PILLOW_FACTOR)
+        if self._png is not None and not self._png.interlaced and self._png.depth >= 8 and self._mode != INDEXED:
+            compressed = sum(length for _, length in self._png.pixels) / size
+            factor = max(1 + compressed, 2 * compressed)
         return factor + (1.0 if self._orientation in _ORIENT else 0.0)
 
     def _identify(self) -> tuple[PixelKind, PictureMetadata, bool]:
@@ -251,8 +262,9 @@ class PictureSource(InMemory):
             return rows * np.uint8(255) if rows.dtype == bool and self._mode == "L" else rows
         if tolerant:  # what Pillow has decoded so far is incomplete
             self._close()
-            self.__dict__.pop("_image", None)
-        return self._padded(self._convert())
+        rows = self._padded(self._convert())
+        self._close()  # its pixels take as much memory as the array
+        return rows
 
     def _padded(self, rows: Array) -> Array:
         """The frame of a GIF file on the whole canvas, which a later frame may have enlarged."""
@@ -274,7 +286,7 @@ class PictureSource(InMemory):
             image = ImageCms.applyTransform(image, ImageCms.buildTransform(lab, rgb, "LAB", "RGB")) or image
         if image.mode != self._mode and image.mode not in ("I", "I;16B"):
             image = image.convert(self._mode)
-        array = np.asarray(image)
+        array = from_image(image)
         return array.view(np.uint8) != 0 if self._mode == "1" else array
 
     def _composited_frames(self, tolerant: bool) -> Iterator[Array]:

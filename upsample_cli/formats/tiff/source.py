@@ -20,7 +20,7 @@ from ...runtime.library_messages import silence
 from ..base import Array, ReadOptions, Source, merge_leading_axes
 from ..mapped_array import Mapped
 from . import colours, geotiff, libtiff
-from .chunked_page import ChunkedPage, buffered_samples, open_file
+from .chunked_page import ChunkedPage, open_file, page_memory
 from .header import SeriesInfo, read_series_info
 from .series import Image, images_of
 
@@ -53,12 +53,15 @@ class TiffSource:
         self._decoded_page: Array | None = None
         self._by_libtiff = info.by_libtiff
         if self._by_libtiff:
-            self.memory_factor, self.streams, self._mapped = _LIBTIFF_MEMORY, False, None
+            self.memory_factor, self.held_factor, self.streams, self._mapped = _LIBTIFF_MEMORY, 1.0, False, None
             return
         self._mapped = self._map_file()
-        held = 0 if self._mapped is not None else buffered_samples(self._page, self._planar)
-        self.memory_factor = held / math.prod(self._series.shape)
-        self.streams = self.memory_factor < 1
+        decoding, decoded = (0, 0) if self._mapped is not None else page_memory(self._page, self._planar)
+        size = math.prod(self._series.shape) * self.header.dtype.itemsize
+        self.memory_factor = decoding / size
+        is_one_band = decoded >= math.prod(self._series.shape) * np.dtype(self._page.dtype).itemsize
+        self.held_factor = decoded / size if is_one_band else self.memory_factor  # else the next is decoded meanwhile
+        self.streams = not is_one_band
 
     def _map_file(self) -> Mapped | None:
         """All samples as a memory-mapped array of pages, if they are contiguous in the file."""
