@@ -198,6 +198,11 @@ def _density(spec: EncodeSpec) -> tuple[int, int, int] | None:
     return None
 
 
+def exceeds_segments(profile: bytes | None) -> bool:
+    """Whether an ICC profile does not fit into the 255 segments that it may have."""
+    return len(profile or b"") > 255 * (MAX_SEGMENT_BYTES - len(_ICC) - 2)
+
+
 def exceeds_segment(document: bytes) -> bool:
     """Whether an XMP document does not fit into a segment."""
     return len(document) > MAX_SEGMENT_BYTES - len(_XMP)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Self, cast
 
 import numpy as np
 
-from ...errors import InputError
+from ...errors import InputError, reason
 from ...geometry import INCH, Axis, Grid
 from ..base import Array, Header, InMemory, ReadOptions
 from ..dropped import Loss, named
@@ -72,12 +72,12 @@ class PictureSource(InMemory):
         self._own: Picture | None = None
         try:
             self.header = self._read_header(options)
-        except InputError:
+        except (InputError, MemoryError):
             self._close()
             raise
         except Exception as error:  # decoders raise various exceptions for damaged files
             self._close()
-            raise InputError(f"is not a readable picture: {error}", path) from error
+            raise InputError(f"is not a readable picture: {reason(error)}", path) from error
 
     @cached_property
     def _image(self) -> Image.Image:
@@ -93,7 +93,8 @@ class PictureSource(InMemory):
 
     def _read_header(self, options: ReadOptions) -> Header:
         self._pixel_kind, metadata, opaque = self._identify()
-        metadata, self._orientation = _apply_orientation_tags(metadata, self._own is not None and self._own.upright)
+        is_upright = self._own is not None and self._own.upright
+        metadata, self._orientation = _apply_orientation_tags(_intact(metadata), is_upright)
         self._frames = len(metadata.animation.durations) if metadata.animation is not None else 1
         mode, conversions = choose_mode(self._pixel_kind, self._png, options.keep_indices, self._frames > 1, opaque)
         if mode is None:
@@ -241,7 +242,7 @@ class PictureSource(InMemory):
             except MemoryError:
                 raise
             except Exception as error:
-                raise InputError(f"cannot be read to its end: {error}", self._path) from error
+                raise InputError(f"cannot be read to its end: {reason(error)}", self._path) from error
 
     def _apply_orientation(self, rows: Array) -> Array:
         rows = rows.astype(self.header.dtype, copy=False)
@@ -324,6 +325,23 @@ def foreign_items(info: PictureInfo) -> tuple[str, ...]:
         (Loss.ANIMATION, "the duration of each frame", varied),
     )
     return (*items, *metadata.foreign_items)
+
+
+def _intact(metadata: PictureMetadata) -> PictureMetadata:
+    """The metadata without a profile or an XMP document that other readers refuse."""
+    if metadata.icc is not None:
+        from .. import icc  # needed for files with a profile only
+
+        if not icc.is_profile(metadata.icc):
+            said = "its ICC profile is damaged and is dropped"
+            metadata = metadata._replace(icc=None, warnings=(*metadata.warnings, said))
+    if metadata.xmp:
+        from .. import xmp
+
+        if not xmp.is_well_formed(metadata.xmp):
+            said = "its XMP is damaged and is dropped"
+            metadata = metadata._replace(xmp=b"", warnings=(*metadata.warnings, said))
+    return metadata
 
 
 def _apply_orientation_tags(metadata: PictureMetadata, is_upright: bool) -> tuple[PictureMetadata, int]:
