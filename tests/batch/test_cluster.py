@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import filecmp
 import json
 import os
-import socket
-import subprocess
-import sys
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -28,41 +24,9 @@ distributed = pytest.importorskip("distributed")
 zarr = pytest.importorskip("zarr")
 
 from tests.cli_helpers import invoke, run  # noqa: E402
+from tests.cluster_helpers import Cluster, assert_same_files  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of asyncio and sockets, when a process dies
-
-
-@contextmanager
-def process(*arguments: str) -> Iterator[subprocess.Popen[bytes]]:
-    with subprocess.Popen(
-        [sys.executable, "-m", *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ) as p:
-        try:
-            yield p
-        finally:
-            p.kill()
-
-
-class Cluster:
-    """A scheduler and workers, each a process of its own."""
-
-    def __init__(self, folder: Path, stack: ExitStack) -> None:
-        self.file = folder / "scheduler.json"
-        self._scratch, self._stack = folder / "scratch", stack
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        options = ["--host", "127.0.0.1", "--port", str(port), "--no-dashboard", "--scheduler-file", str(self.file)]
-        stack.enter_context(process("distributed.cli.dask_scheduler", *options))
-        self.address = f"tcp://127.0.0.1:{port}"
-        self.workers = [self.add() for _ in range(2)]
-        self.client = stack.enter_context(distributed.Client(self.address, timeout=60))
-        self.client.wait_for_workers(2, timeout=60)
-
-    def add(self) -> subprocess.Popen[bytes]:
-        """Start a worker."""
-        options = ["--no-nanny", "--no-dashboard", "--nthreads", "1", "--local-directory", str(self._scratch)]
-        return self._stack.enter_context(process("distributed.cli.dask_worker", self.address, *options))
 
 
 @pytest.fixture(scope="module")
@@ -89,12 +53,6 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for number in range(300):
         np.save(folder / f"{number}.npy", np.arange(30, dtype="f4").reshape(5, 6) + number)
     return folder
-
-
-def assert_same_files(one: Path, other: Path) -> None:
-    names = sorted(str(path.relative_to(one)) for path in one.rglob("*") if path.is_file())
-    assert names == sorted(str(path.relative_to(other)) for path in other.rglob("*") if path.is_file())
-    assert filecmp.cmpfiles(one, other, names, shallow=False)[0] == names
 
 
 def test_regions_are_those_of_one_machine(volume: Path, cluster: Cluster) -> None:

@@ -1,10 +1,10 @@
-"""Zarr beside zarr-python, ome-zarr-py and ngff-zarr: ``python tests/benchmarks/bench_zarr.py [--rounds 3] [--edge 512]``.
+"""Zarr beside zarr-python, ome-zarr-py and ngff-zarr: ``python tests/benchmarks/bench_zarr.py [--only WORD]``.
 
-A volume of uint16 in chunks of 64³ samples is copied, enlarged, reduced and given a pyramid. ``zarr-python`` reads the
-input and writes the finished output, which nobody can do in less time with its codecs. All programs of a row run in
-turn, each as a process of its own. Its time does not count the imports of peers, but all of our command. The table
-shows medians of wall time, our time over it, medians of processor time, and the peak of resident memory. Programs that are not installed are left
-out.
+A volume of uint16 in chunks of 64³ samples is enlarged, reduced and given a pyramid. ``zarr-python`` reads the input
+and writes the finished output, which nobody can do in less time with its codecs. All programs of a row run in turn,
+each as a process of its own. The time of peers is without their imports, ours is that of the whole command. The table
+shows medians of wall time, our time over it, medians of processor time, and the peak of resident memory. Programs that
+are not installed are left out.
 """
 
 from __future__ import annotations
