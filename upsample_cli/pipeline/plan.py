@@ -12,11 +12,12 @@ from .. import formats
 from ..core.axis_plan import AxisTarget, nearest_shift
 from ..core.modes import Sampling
 from ..core.threads import available_cores
-from ..formats.base import BoxSink, BoxSource, Sink, Source, WriteOptions
+from ..formats.base import BoxSink, BoxSource, DraftSource, Sink, Source, WriteOptions
 from ..geometry import SPATIAL
 from ..runtime.resources import baseline_bytes, check_disk_space, check_memory, default_memory_limit
 from .array_plan import ArrayPlan, array_bytes
 from .conversion import full_range
+from .draft import draft_factor, drafted
 from .planning import labels_request, labels_targets, plan_array, plan_levels, plan_pyramid
 from .reference_grid import frame_warnings
 from .regions import RegionGrid
@@ -47,6 +48,7 @@ class Plan(NamedTuple):
         check_bytes: memory that is needed besides for ``--verify``, when the output is written.
         warnings: what the output will not contain, and other warnings.
         regions: for each array, how it is cut into boxes; empty for a file that is written row by row.
+        draft: the factor by which the decoder shrinks the picture, see `pipeline.draft`; `arrays` has what is left.
     """
 
     source_path: Path
@@ -61,6 +63,7 @@ class Plan(NamedTuple):
     check_bytes: int
     warnings: tuple[str, ...]
     regions: tuple[RegionGrid, ...] = ()
+    draft: int = 1
 
     @property
     def first(self) -> ArrayPlan:
@@ -72,6 +75,7 @@ class Plan(NamedTuple):
         """The mode for people, such as ``trilinear align-corners``."""
         words = [self.first.mode.torch_name(len(self.first.changed_axes))]
         words += ["antialiased"] if self.request.antialias else []
+        words += [f"from a draft of 1/{self.draft}"] if self.draft > 1 else []
         words += ["align-corners"] if self.request.align_corners else []
         return " ".join(words)
 
@@ -137,12 +141,25 @@ def make_plan(request: Request, source: Source, source_path: Path, output_path: 
         warnings=_warnings(request, sources, images, targets, sink, source_path),
         regions=regions,
     )
+    if request.draft and not regions:
+        plan = _with_draft(plan, source)
     if regions:
         plan = _with_fewer_threads(plan, limit)
     check_memory(plan.memory, limit, source_path)
     if not isinstance(source, BoxSource):  # most of whose samples may be absent
         check_disk_space(plan.output_bytes, sink.compresses, output_path)
     return plan
+
+
+def _with_draft(plan: Plan, source: Source) -> Plan:
+    """The same plan for a picture that the decoder shrinks first, as far as it may."""
+    image, *levels = plan.arrays
+    factor = draft_factor(image, source)
+    if factor == 1 or levels or not isinstance(source, DraftSource):
+        return plan
+    reduced = drafted(image, source, factor)
+    saved = source.memory_factor * (array_bytes(image.before) - array_bytes(reduced.before))
+    return plan._replace(arrays=(reduced,), draft=factor, resident_bytes=plan.resident_bytes - int(saved))
 
 
 def _plan_images(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
@@ -56,6 +56,7 @@ _DECODER_FACTORS = {
 }
 _PILLOW_FACTOR = 2.4  # Pillow's image, and the array
 _CANVASES, _MOST_CANVASES = {"GIF": 3.7, "PNG": 5.5}, 6.0
+_JPEG_FACTORS = (8, 4, 2)
 _SIDES_SWAPPED = (5, 6, 7, 8)  # orientations that swap width and height
 
 
@@ -212,6 +213,29 @@ class PictureSource(InMemory):
         if palette is None:
             raise InputError("has palette indices but no palette", self._path)
         return palette
+
+    @property
+    def draft_factors(self) -> Sequence[int]:
+        """See `DraftSource`: those of JPEG's inverse transform."""
+        can_draft = self._pixel_kind.format in _JPEG_FORMATS and self._frames == 1 and not self._truncated
+        return _JPEG_FACTORS if can_draft else ()
+
+    @property
+    def flipped_axes(self) -> Sequence[str]:
+        """See `DraftSource`."""
+        orient = _ORIENT.get(self._orientation, lambda rows: rows)
+        corner = orient(np.arange(4).reshape(2, 2))
+        return [name for name, second in (("y", corner[1, 0]), ("x", corner[0, 1])) if second < corner[0, 0]]
+
+    def draft_shape(self, factor: int) -> tuple[int, ...]:
+        """See `DraftSource`."""
+        axes = self.header.grid.axes
+        return tuple(-(-axis.size // factor) if axis.name in ("x", "y") else axis.size for axis in axes)
+
+    def draft(self, factor: int) -> None:
+        """See `DraftSource`."""
+        width, height = self._pixel_kind.size
+        cast(Any, self._image).draft(self._image.mode, (width // factor, height // factor))
 
     def load(self) -> Array:
         """Decode the picture, turned upright."""
