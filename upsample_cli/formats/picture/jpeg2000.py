@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 from ...geometry import INCH
+from .. import bounded
 from ..base import Array
 from .model import EncodeSpec
 
@@ -38,7 +39,7 @@ def read(file: BinaryIO) -> tuple[bytes | None, tuple[str, ...]]:
             elif name == b"xml ":
                 dropped.append("XML")
             elif name == b"colr" and file.read(3)[:1] == bytes([_METHOD_ICC]):
-                profile = file.read(size - 3)
+                profile = bounded.read(file, size - 3)
     return profile, tuple(dict.fromkeys(dropped))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +19,9 @@ from .dialects import Part
 from .metadata import Layout, Metadata
 
 _DEFLATE = COMPRESSION.ADOBE_DEFLATE
+
+_TRIAL_SIDE, _TRIAL_SAMPLES = 32, 1 << 20  # of a page with which a layout is tested
+_TILE_STEP = 16  # sides of tiles are multiples of it
 
 
 def check_axes(header: Header, path: Path) -> None:
@@ -55,7 +59,7 @@ def fit_layout(part: Part, dialect: str, options: WriteOptions, path: Path) -> t
         OutputError: the output cannot be stored in any such layout.
     """
     header, metadata = part
-    layout, warnings = _encodable(metadata, dialect)
+    layout, warnings = _encodable(metadata, _within_page(metadata.layout, header), dialect)
     codec = layout.compression
     if codec is None:
         layout, more = _writable(layout, header, path)
@@ -77,9 +81,10 @@ def fit_layout(part: Part, dialect: str, options: WriteOptions, path: Path) -> t
     return layout, warnings
 
 
-def _encodable(metadata: Metadata, dialect: str) -> tuple[Layout, list[str]]:
+def _encodable(metadata: Metadata, layout: Layout, dialect: str) -> tuple[Layout, list[str]]:
     """The layout without what tifffile does not encode, and warnings."""
-    layout, bits, warnings = metadata.layout, metadata.layout.bitspersample, []
+    bits: int | None = layout.bitspersample
+    warnings: list[str] = []
     if dialect == "imagej":
         layout = replace(layout, tile=None, rowsperstrip=None, planarconfig=None)
     swapped = bits is not None and bits > 8 and metadata.byteorder == ">"  # which tifffile packs in a wrong order
@@ -134,12 +139,26 @@ def _writable(layout: Layout, header: Header, path: Path) -> tuple[Layout, list[
 def _is_writable(layout: Layout, header: Header) -> bool:
     """Whether tifffile and the codec accept the layout, tested on a small page."""
     grid = header.grid
+    samples = grid["s"].size if grid.names[-1] == "s" else 1
+    sides = layout.tile or (_TRIAL_SIDE, _TRIAL_SIDE)
+    if math.prod(sides) * samples > _TRIAL_SAMPLES:  # a size that a file states must not become an allocation
+        sides = (_TRIAL_SIDE, _TRIAL_SIDE) if samples <= _TRIAL_SAMPLES // _TRIAL_SIDE**2 else (1, 1)
+        layout = replace(layout, tile=sides if layout.tile and sides[0] > 1 else None)
+    page = np.zeros((*sides, samples) if grid.names[-1] == "s" else sides, header.dtype)
+    if is_planar(grid, layout):
+        page = colours.interleaved_to_planar(page)
     try:
-        sides = layout.tile or (16, 16)
-        page = np.zeros((*sides, grid["s"].size) if grid.names[-1] == "s" else sides, header.dtype)
-        if is_planar(grid, layout):
-            page = colours.interleaved_to_planar(page)
         tifffile.imwrite(io.BytesIO(), page, **layout.arguments(), metadata=None)
+    except MemoryError:
+        raise
     except Exception:  # each codec raises its own exceptions
         return False
     return True
+
+
+def _within_page(layout: Layout, header: Header) -> Layout:
+    """The layout with tiles that are no larger than they have to be, if they are large and exceed the page."""
+    if layout.tile is None or math.prod(layout.tile) <= _TRIAL_SAMPLES:
+        return layout
+    height, width = (-(-header.grid[name].size // _TILE_STEP) * _TILE_STEP for name in "yx")
+    return replace(layout, tile=(min(layout.tile[0], height), min(layout.tile[1], width)))

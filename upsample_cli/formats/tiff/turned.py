@@ -41,6 +41,7 @@ class Upright(InMemory):
         self.warnings = source.warnings
         self.others = source.others
         self.memory_factor = source.memory_factor + 2.0
+        self.held_factor = source.memory_factor + 1.0
 
     def load(self) -> Array:
         """The whole array, turned."""
