@@ -156,13 +156,20 @@ def test_exif_xmp_and_photoshops_resources_go_along(tmp_path, suffix, byteorder)
         assert (item in printed) == (name not in kept)
 
 
+@pytest.mark.parametrize("quote", ['"', "'"])
+def test_an_orientation_in_xmp_of_either_form(tmp_path, quote):
+    array, xmp = samples((*SHAPE, 3)), f"<rdf tiff:Orientation={quote}3{quote}/>".encode()
+    image, _ = as_png(tmp_path, array, photometric="rgb", extratags=[(700, 1, len(xmp), xmp, True)])
+    np.testing.assert_array_equal(np.asarray(image), doubled(array[::-1, ::-1]))
+
+
 @pytest.mark.parametrize("orientation", [3, 5, 6, 7, 8])
 @pytest.mark.parametrize(
     ("kind", "told_by"), [("rgb", "tag"), ("miniswhite", "tag"), ("separated", "tag"), ("rgb", "XMP")]
 )
 def test_an_orientation_is_applied_once(tmp_path, orientation, kind, told_by):
     array = samples((*SHAPE, {"rgb": 3, "miniswhite": 1, "separated": 4}[kind])).squeeze()
-    xmp = f"<rdf tiff:Orientation='{orientation}'/>".encode()
+    xmp = f'<rdf tiff:Orientation="{orientation}"/>'.encode()
     tag = (274, 3, 1, orientation, True) if told_by == "tag" else (700, 1, len(xmp), xmp, True)
     options = {"photometric": kind, "resolution": (100, 200), "resolutionunit": 2}
     image, _ = as_png(tmp_path, array, extratags=[tag], **options)

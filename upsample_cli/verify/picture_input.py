@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, ImageSequence
 
+from ..formats import xmp
 from ..formats.base import Array, Source
 from ..formats.picture.model import ALPHA, CHANNELS, INDEXED, PictureInfo
 from ..formats.picture.opening import without_size_limit
@@ -18,6 +20,7 @@ from .readback.model import MismatchError
 
 _MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16", "F")  # the others are converted in several ways
 _SCALED = ("BMP", "PPM", "PAM")  # formats with samples of few bits, which Pillow scales in another way
+_READ_ORIENTATION = re.compile(rb'tiff:Orientation(="|>)[0-9]')
 _UNITS_OF_JFIF = (1, 2)  # inches and centimetres
 _DENSITY_ERROR = 0.01  # Pillow rounds some densities
 _BAND_PIXELS = 1 << 18  # compared at a time
@@ -74,6 +77,8 @@ def _frames(path: Path, info: PictureInfo, count: int, grid: Grid) -> Iterator[I
             with Image.open(path) as image:
                 if image.mode not in _MODES or (image.mode == "1" and "transparency" in image.info):
                     return
+                if has_unread_orientation(image):
+                    return
                 _check_density(image, grid)
                 skipped = 1 if image.info.get("default_image") else 0
                 for number, frame in enumerate(ImageSequence.Iterator(image)):
@@ -81,6 +86,13 @@ def _frames(path: Path, info: PictureInfo, count: int, grid: Grid) -> Iterator[I
                         yield _upright(frame, info)
     except (OSError, ValueError, SyntaxError, EOFError):
         return
+
+
+def has_unread_orientation(image: Image.Image) -> bool:
+    """Whether XMP tells an orientation in a form that Pillow does not read."""
+    documents = [image.info.get(name, b"") for name in ("xmp", "XML:com.adobe.xmp")]
+    stored = [text.encode() if isinstance(text, str) else bytes(text) for text in documents]
+    return any(xmp.orientation(text) != 1 and not _READ_ORIENTATION.search(text) for text in stored)
 
 
 def _upright(frame: Image.Image, info: PictureInfo) -> Image.Image:

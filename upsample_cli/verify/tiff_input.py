@@ -1,20 +1,26 @@
-"""Checks that the pages of a TIFF file were read as tifffile reads each page alone, and turned as Pillow turns them."""
+"""Checks that the pages of a TIFF file were read as tifffile reads each page alone, or as Pillow shows them."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 from tifffile import PHOTOMETRIC
 
 from ..formats.base import Array, Source
+from ..formats.picture.opening import without_size_limit
 from ..formats.tiff import libtiff, samples
 from ..formats.tiff.source import TiffSource
+from .picture_input import has_unread_orientation
 from .readback.model import MismatchError
 
 _ROWS_PER_PAGE = 2
+_SHOWN_MODES = ("1", "L", "P", "RGB", "RGBA", "RGBX")  # of Pillow; others are converted in several ways
+_ROUNDING = 2  # levels by which palettes of 16 bits are rounded differently
 _LARGEST_PAGE_BYTES = 1 << 28  # of those that have to be decoded as a whole
 
 
@@ -32,7 +38,8 @@ def check_reading(pages: Sequence[Any], sources: Sequence[Source], path: Path) -
     random = np.random.default_rng(0)
     remaining = iter(pages)
     for source in sources:
-        if not isinstance(source, TiffSource):
+        if not isinstance(source, TiffSource):  # turned or converted for a picture
+            _check_as_shown(source, path)
             return
         grid = source.header.grid
         axis, height = grid.names.index("y"), grid["y"].size
@@ -46,6 +53,28 @@ def check_reading(pages: Sequence[Any], sources: Sequence[Source], path: Path) -
                 theirs = _as_read(array[row], page, ours)
                 if theirs is not None and not np.array_equal(ours, theirs, equal_nan=ours.dtype.kind in "fc"):
                     raise MismatchError(f"row {row} of page {page.index} of the input differs from tifffile's reading")
+
+
+def _check_as_shown(source: Source, path: Path) -> None:
+    """Compare a page that was turned upright, or given other colours, with the picture that Pillow shows."""
+    header = source.header
+    shape = header.grid.shape
+    mode = {2: "L", 3: {3: "RGB", 4: "RGBA"}.get(shape[-1])}.get(len(shape))
+    if mode is None or header.dtype != np.uint8 or math.prod(shape) > _LARGEST_PAGE_BYTES:
+        return
+    try:
+        with without_size_limit(), Image.open(path) as image:
+            image.load()  # which turns it upright
+            if image.mode not in _SHOWN_MODES or has_unread_orientation(image):
+                return
+            shown = np.asarray(image.convert(mode)).astype(np.int16)
+    except (OSError, ValueError, SyntaxError):
+        return
+    ours = source.read(0, 0, shape[0])
+    if shown.shape != ours.shape:
+        raise MismatchError(f"Pillow shows the input as {shown.shape} where {ours.shape} was read")
+    if (difference := int(np.abs(ours - shown).max(initial=0))) > _ROUNDING:
+        raise MismatchError(f"the input differs from what Pillow shows by up to {difference} levels")
 
 
 def _decoded(page: Any, path: Path) -> Array | None:
