@@ -19,14 +19,14 @@ from ...errors import InputError, RequestError
 from ...runtime.library_messages import silence
 from ..base import Array, ReadOptions, Source, merge_leading_axes
 from ..mapped_array import Mapped
-from . import colours, geotiff, libtiff
+from . import colours, directories, geotiff, libtiff, ome
 from .chunked_page import ChunkedPage, open_file, page_memory
 from .header import SeriesInfo, read_series_info
 from .series import Image, images_of
 
 _LAB_SAMPLES = 3
 _ABOUT_PYTHON = (LookupError, TypeError, AttributeError, AssertionError)  # whose texts tell users nothing
-_LIBTIFF_MEMORY = 2.4  # the pixels with alpha, the file, and the pixels without it
+_LIBTIFF_MEMORY = 2.4  # the pixels with alpha and without it, besides the file
 _ESSENTIAL_TAGS = frozenset(  # of the samples, and the description that tells of their axes
     (256, 257, 258, 259, 262, 270, 273, 277, 278, 279, 320, 322, 323, 324, 325, 330, 338, 339, 347)
 )
@@ -53,7 +53,8 @@ class TiffSource:
         self._decoded_page: Array | None = None
         self._by_libtiff = info.by_libtiff
         if self._by_libtiff:
-            self.memory_factor, self.held_factor, self.streams, self._mapped = _LIBTIFF_MEMORY, 1.0, False, None
+            self.held_factor, self.streams, self._mapped = 1.0, False, None
+            self.memory_factor = _LIBTIFF_MEMORY + path.stat().st_size / math.prod(self.header.grid.shape)
             return
         self._mapped = self._map_file()
         decoding, decoded = (0, 0) if self._mapped is not None else page_memory(self._page, self._planar)
@@ -165,8 +166,12 @@ def open_source(path: Path, options: ReadOptions) -> TiffSource:
         RequestError: it has no image of the number that the options give.
     """
     try:
+        with path.open("rb") as file:
+            directories.check_first(file)
         with _captured_log() as messages:
             tiff = tifffile.TiffFile(path)
+    except MemoryError:
+        raise
     except Exception as error:  # tifffile raises various exceptions for damaged files
         raise _unreadable(path, error) from error
     try:
@@ -216,7 +221,8 @@ def _selected(images: list[Image], options: ReadOptions, path: Path) -> list[Ima
 
 
 def _unreadable(path: Path, error: Exception) -> InputError:
-    is_about_file = isinstance(error, (tifffile.TiffFileError, geotiff.DamagedTagsError))
+    ours = (geotiff.DamagedTagsError, directories.OversizedTagError, ome.OversizedError)
+    is_about_file = isinstance(error, (tifffile.TiffFileError, *ours))
     reason = f" ({error})" if is_about_file else ""  # other texts are about Python objects
     return InputError(f"is not a readable TIFF file, or is truncated{reason}", path)
 
