@@ -151,7 +151,7 @@ def _makers() -> dict[str, Callable[[Path], None]]:
     width, height = 2048, 1536
 
     def picture(**options: Any) -> Callable[[Path], None]:
-        return lambda path: Image.fromarray(_photo((height, width, 3))).save(path, **options)
+        return lambda path: _save(_photo((height, width, 3)), path, **options)
 
     def grey(path: Path) -> None:
         Image.fromarray(_photo((2 * height, 2 * width))).save(path)
@@ -245,6 +245,12 @@ def _makers() -> dict[str, Callable[[Path], None]]:
         "fortran.npy": lambda path: np.save(path, np.asfortranarray(_photo((24, 768, 1024), "uint16"))),
         "signal.npy": lambda path: np.save(path, _photo((20_000_000,), "uint16")),
     }
+
+
+def _save(samples: np.ndarray[Any, Any], path: Path, **options: Any) -> None:
+    from PIL import Image
+
+    Image.fromarray(samples).save(path, **options)
 
 
 def _turned() -> Any:

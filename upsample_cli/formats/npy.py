@@ -10,7 +10,7 @@ from typing import Self
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, reason
 from ..geometry import Axis, Grid
 from .base import Array, Header, ReadOptions, Source, WriteOptions, single_header
 from .dropped import Loss, dropped_warning, named
@@ -36,12 +36,14 @@ class NpySource:
                 raise InputError(f"is damaged: its header claims {length:,} bytes", path)
         try:
             self._array: Array = np.load(path, mmap_mode="r", allow_pickle=False)
+        except MemoryError:
+            raise
         except OSError as error:
             if error.errno == errno.ENOMEM:
                 raise MemoryError("it cannot be mapped") from error
-            raise InputError(f"is not a readable .npy array of numbers: {error.strerror or error}", path) from error
+            raise InputError(f"is not a readable .npy array of numbers: {reason(error)}", path) from error
         except Exception as error:  # the header is parsed as a Python literal, which can fail in many ways
-            raise InputError(f"is not a readable .npy array of numbers: {error}", path) from error
+            raise InputError(f"is not a readable .npy array of numbers: {_damage(error)}", path) from error
         if self._array.ndim == 0:
             raise InputError("holds a single number; an array of one or more axes is needed", path)
         names = options.axes or _DEFAULT_AXES[-self._array.ndim :]
@@ -110,6 +112,13 @@ class NpySink:
             np.lib.format.write_array_header_1_0(file, described)
             for slab in slabs:
                 file.write(np.ascontiguousarray(slab).data)
+
+
+def _damage(error: Exception) -> str:
+    """What NumPy says about a header; most of its words are about Python."""
+    if "Python objects" in str(error) or "Object arrays" in str(error):
+        return "it holds Python objects"
+    return "it is truncated" if "mmap" in str(error) else "its header is damaged"
 
 
 def _unsupported_fields(header: Header) -> list[str]:

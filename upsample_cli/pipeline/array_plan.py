@@ -114,8 +114,22 @@ class ArrayPlan(NamedTuple):
         if self.conversion is not None:  # the values, and a copy of them while they are converted
             values = math.prod(self._values_shape(self.after.grid.shape)) * self._values_dtype.itemsize
             row_after += 2 * values // rows_after
-        slab = max(len(s.leads) * (len(s.reads) * row_before + len(s.rows) * row_after) for s in self._largest_slabs())
+        leads, rows, reads = self._largest_slab
+        slab = leads * (reads * row_before + rows * row_after)
         return min(_SLABS_IN_FLIGHT * slab, before + after) + self._fixed_memory(threads)
+
+    @property
+    def _largest_slab(self) -> tuple[int, int, int]:
+        """Upper bounds of the leading positions, rows and rows read of a slab, known without looking at every slab."""
+        axis, slab_rows = self.axes[self.slab_axis], self.slab_rows
+        in_size, out_size = (header.grid.shape[self.slab_axis] for header in (self.before, self.after))
+        if slab_rows >= out_size:
+            leads = math.prod(self.before.grid.shape[: self.slab_axis])
+            return min(slab_rows // out_size, leads), out_size, in_size
+        reads = slab_rows
+        if axis.matrix is not None:
+            reads = min(math.ceil((slab_rows - 1) * axis.map.a) + axis.matrix.max_taps, in_size)
+        return 1, slab_rows, reads
 
     def _fixed_memory(self, threads: int) -> int:
         """The part of `memory` that does not depend on the size of slabs: weights and scratch tiles."""
@@ -138,35 +152,18 @@ class ArrayPlan(NamedTuple):
 
     def slabs(self) -> Iterator[Slab]:
         """The slabs, in the order in which they are written."""
-        for lead in range(0, self._leads, self._leads_per_slab):
-            for start in range(0, self.after.grid.shape[self.slab_axis], self.slab_rows):
-                yield self._slab(lead, start)
-
-    def _slab(self, lead: int, start: int) -> Slab:
-        """The slab that begins with the output row `start` at the leading position `lead`."""
-        axis, together = self.slab_axis, self._leads_per_slab
+        axis, slab_rows = self.slab_axis, self.slab_rows
         in_size, out_size = self.before.grid.shape[axis], self.after.grid.shape[axis]
-        rows = range(start, min(start + self.slab_rows, out_size))
+        leads = math.prod(self.before.grid.shape[:axis])
+        together = max(1, slab_rows // out_size)
         matrix = self.axes[axis].matrix
-        reads = range(*matrix.input_range(rows.start, rows.stop)) if matrix else rows
-        if together > 1:
-            reads = range(in_size)
-        return Slab(range(lead, min(lead + together, self._leads)), rows, reads, together > 1)
-
-    def _largest_slabs(self) -> Iterator[Slab]:
-        """Some slabs, one of which is about as large as any: their number does not depend on the size of the array."""
-        count = -(-self.after.grid.shape[self.slab_axis] // self.slab_rows)
-        for number in {0, count // 3, count // 2}:
-            yield self._slab(0, number * self.slab_rows)
-
-    @property
-    def _leads(self) -> int:
-        """The size of the merged leading axis."""
-        return math.prod(self.before.grid.shape[: self.slab_axis])
-
-    @property
-    def _leads_per_slab(self) -> int:
-        return max(1, self.slab_rows // self.after.grid.shape[self.slab_axis])
+        for lead in range(0, leads, together):
+            for start in range(0, out_size, slab_rows):
+                rows = range(start, min(start + slab_rows, out_size))
+                reads = range(*matrix.input_range(rows.start, rows.stop)) if matrix else rows
+                if together > 1:
+                    reads = range(in_size)
+                yield Slab(range(lead, min(lead + together, leads)), rows, reads, together > 1)
 
     def iter_slabs(self, source: Source, threads: int = 1, on_read: RowsListener | None = None) -> Generator[Array]:
         """Compute the output slab by slab, while the next part of the input is being read.

@@ -12,18 +12,21 @@ from .. import formats
 from ..core.axis_plan import AxisTarget, nearest_shift
 from ..core.modes import Sampling
 from ..core.threads import available_cores
-from ..formats.base import BoxSink, BoxSource, Sink, Source, WriteOptions
+from ..formats.base import BoxSink, BoxSource, DraftSource, Sink, Source, WriteOptions
 from ..geometry import SPATIAL
 from ..runtime.resources import baseline_bytes, check_disk_space, check_memory, default_memory_limit
 from .array_plan import ArrayPlan, array_bytes
 from .conversion import full_range
+from .draft import draft_factor, drafted
 from .planning import labels_request, labels_targets, plan_array, plan_levels, plan_pyramid
 from .reference_grid import frame_warnings
 from .regions import RegionGrid
 from .request import Request
 from .targets import find_targets, implied_unit
 
-_LABEL_NAME = re.compile(r"[_-](a?seg|dseg|mask|labels?|parc|aparc|segmentation)$", re.IGNORECASE)
+_LABEL_NAME = re.compile(
+    r"(^|[^a-z])(a?seg|dseg|mask|labels?|(a|wm)?parc|segmentation|atlas|ribbon|roi)$", re.IGNORECASE
+)
 _PILLOW_FACTOR = 1.4  # an image of Pillow, which checks how a picture was read, in units of its samples
 _READ_BACK_FACTOR = 1.7  # an array that is read back, and its file
 _CHECK_BYTES = 10 << 20  # libraries that only the check needs
@@ -45,6 +48,7 @@ class Plan(NamedTuple):
         check_bytes: memory that is needed besides for ``--verify``, when the output is written.
         warnings: what the output will not contain, and other warnings.
         regions: for each array, how it is cut into boxes; empty for a file that is written row by row.
+        draft: the factor by which the decoder shrinks the picture, see `pipeline.draft`; `arrays` has what is left.
     """
 
     source_path: Path
@@ -59,6 +63,7 @@ class Plan(NamedTuple):
     check_bytes: int
     warnings: tuple[str, ...]
     regions: tuple[RegionGrid, ...] = ()
+    draft: int = 1
 
     @property
     def first(self) -> ArrayPlan:
@@ -70,6 +75,7 @@ class Plan(NamedTuple):
         """The mode for people, such as ``trilinear align-corners``."""
         words = [self.first.mode.torch_name(len(self.first.changed_axes))]
         words += ["antialiased"] if self.request.antialias else []
+        words += [f"from a draft of 1/{self.draft}"] if self.draft > 1 else []
         words += ["align-corners"] if self.request.align_corners else []
         return " ".join(words)
 
@@ -135,12 +141,25 @@ def make_plan(request: Request, source: Source, source_path: Path, output_path: 
         warnings=_warnings(request, sources, images, targets, sink, source_path),
         regions=regions,
     )
+    if request.draft and not regions:
+        plan = _with_draft(plan, source)
     if regions:
         plan = _with_fewer_threads(plan, limit)
     check_memory(plan.memory, limit, source_path)
     if not isinstance(source, BoxSource):  # most of whose samples may be absent
         check_disk_space(plan.output_bytes, sink.compresses, output_path)
     return plan
+
+
+def _with_draft(plan: Plan, source: Source) -> Plan:
+    """The same plan for a picture that the decoder shrinks first, as far as it may."""
+    image, *levels = plan.arrays
+    factor = draft_factor(image, source)
+    if factor == 1 or levels or not isinstance(source, DraftSource):
+        return plan
+    reduced = drafted(image, source, factor)
+    saved = source.memory_factor * (array_bytes(image.before) - array_bytes(reduced.before))
+    return plan._replace(arrays=(reduced,), draft=factor, resident_bytes=plan.resident_bytes - int(saved))
 
 
 def _plan_images(
@@ -224,7 +243,7 @@ def _warnings(
         units = {unit for image in images if (unit := implied_unit(image.before.grid)) is not None}
         warnings += [f"the axes have different units; --spacing is taken in {unit}, the unit of x" for unit in units]
     for image, wanted in zip(images, targets, strict=True):
-        warnings += [*_aliasing_warning(image), *_spacing_warnings(image, wanted)]
+        warnings += [*_channel_warning(image), *_aliasing_warning(image), *_spacing_warnings(image, wanted)]
     return tuple(dict.fromkeys(warnings))
 
 
@@ -273,6 +292,12 @@ def _conversion_warning(image: ArrayPlan, request: Request) -> list[str]:
     if image.before.dtype.kind in "biu" and out_low <= low and high <= out_high:
         return []
     return [f"values below {out_low:g} or above {out_high:g} are saturated; --rescale maps the full range"]
+
+
+def _channel_warning(image: ArrayPlan) -> list[str]:
+    if "c" not in image.changed_axes or image.mode.preserves_values:
+        return []
+    return ["axis c holds channels, and the new ones are blends of their neighbours"]
 
 
 def _aliasing_warning(image: ArrayPlan) -> list[str]:

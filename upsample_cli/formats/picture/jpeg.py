@@ -9,7 +9,7 @@ import io
 import struct
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, BinaryIO
 
 from PIL import ImageFile, JpegImagePlugin
@@ -51,6 +51,10 @@ class NativeData:
     photoshop: bytes
     encoder_options: dict[str, Any]
     density_unit: int
+
+    def stripped(self) -> NativeData:
+        """See `NativeSettings`."""
+        return replace(self, segments=(), photoshop=b"")
 
 
 def read(image: JpegImagePlugin.JpegImageFile, file: BinaryIO) -> PictureMetadata:
@@ -192,6 +196,11 @@ def _density(spec: EncodeSpec) -> tuple[int, int, int] | None:
         if all(1 <= round(v) <= 65_535 and abs(v - round(v)) <= _MAX_RELATIVE_ERROR * v for v in values):
             return unit, round(values[0]), round(values[1])
     return None
+
+
+def exceeds_segments(profile: bytes | None) -> bool:
+    """Whether an ICC profile does not fit into the 255 segments that it may have."""
+    return len(profile or b"") > 255 * (MAX_SEGMENT_BYTES - len(_ICC) - 2)
 
 
 def exceeds_segment(document: bytes) -> bool:

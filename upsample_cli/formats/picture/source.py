@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Self, cast
 
 import numpy as np
 
-from ...errors import InputError
+from ...errors import InputError, reason
 from ...geometry import INCH, Axis, Grid
 from ..base import Array, Header, InMemory, ReadOptions
 from ..dropped import Loss, named
@@ -57,6 +57,7 @@ _DECODER_FACTORS = {
 }
 _PILLOW_FACTOR = 2.4  # Pillow's image, and the array
 _CANVASES, _MOST_CANVASES = {"GIF": 3.7, "PNG": 5.5}, 6.0
+_JPEG_FACTORS = (8, 4, 2)
 _SIDES_SWAPPED = (5, 6, 7, 8)  # orientations that swap width and height
 
 
@@ -73,12 +74,12 @@ class PictureSource(InMemory):
         self._own: Picture | None = None
         try:
             self.header = self._read_header(options)
-        except InputError:
+        except (InputError, MemoryError):
             self._close()
             raise
         except Exception as error:  # decoders raise various exceptions for damaged files
             self._close()
-            raise InputError(f"is not a readable picture: {error}", path) from error
+            raise InputError(f"is not a readable picture: {reason(error)}", path) from error
 
     @cached_property
     def _image(self) -> Image.Image:
@@ -88,13 +89,14 @@ class PictureSource(InMemory):
         return open_image(self._path)
 
     def _close(self) -> None:
-        image = self.__dict__.pop("_image", None)
+        image: Image.Image | None = self.__dict__.pop("_image", None)
         if image is not None:
             image.close()
 
     def _read_header(self, options: ReadOptions) -> Header:
         self._pixel_kind, metadata, opaque = self._identify()
-        metadata, self._orientation = _apply_orientation_tags(metadata, self._own is not None and self._own.upright)
+        is_upright = self._own is not None and self._own.upright
+        metadata, self._orientation = _apply_orientation_tags(_intact(metadata), is_upright)
         self._frames = len(metadata.animation.durations) if metadata.animation is not None else 1
         mode, conversions = choose_mode(self._pixel_kind, self._png, options.keep_indices, self._frames > 1, opaque)
         if mode is None:
@@ -218,6 +220,29 @@ class PictureSource(InMemory):
             raise InputError("has palette indices but no palette", self._path)
         return palette
 
+    @property
+    def draft_factors(self) -> Sequence[int]:
+        """See `DraftSource`: those of JPEG's inverse transform."""
+        can_draft = self._pixel_kind.format in _JPEG_FORMATS and self._frames == 1 and not self._truncated
+        return _JPEG_FACTORS if can_draft else ()
+
+    @property
+    def flipped_axes(self) -> Sequence[str]:
+        """See `DraftSource`."""
+        orient = _ORIENT.get(self._orientation, lambda rows: rows)
+        corner = orient(np.arange(4).reshape(2, 2))
+        return [name for name, second in (("y", corner[1, 0]), ("x", corner[0, 1])) if second < corner[0, 0]]
+
+    def draft_shape(self, factor: int) -> tuple[int, ...]:
+        """See `DraftSource`."""
+        axes = self.header.grid.axes
+        return tuple(-(-axis.size // factor) if axis.name in ("x", "y") else axis.size for axis in axes)
+
+    def draft(self, factor: int) -> None:
+        """See `DraftSource`."""
+        width, height = self._pixel_kind.size
+        cast(Any, self._image).draft(self._image.mode, (width // factor, height // factor))
+
     def load(self) -> Array:
         """Decode the picture, turned upright."""
         try:
@@ -247,7 +272,7 @@ class PictureSource(InMemory):
             except MemoryError:
                 raise
             except Exception as error:
-                raise InputError(f"cannot be read to its end: {error}", self._path) from error
+                raise InputError(f"cannot be read to its end: {reason(error)}", self._path) from error
 
     def _apply_orientation(self, rows: Array) -> Array:
         rows = rows.astype(self.header.dtype, copy=False)
@@ -330,6 +355,23 @@ def foreign_items(info: PictureInfo) -> tuple[str, ...]:
         (Loss.ANIMATION, "the duration of each frame", varied),
     )
     return (*items, *metadata.foreign_items)
+
+
+def _intact(metadata: PictureMetadata) -> PictureMetadata:
+    """The metadata without a profile or an XMP document that other readers refuse."""
+    if metadata.icc is not None:
+        from .. import icc  # needed for files with a profile only
+
+        if not icc.is_profile(metadata.icc):
+            said = "its ICC profile is damaged and is dropped"
+            metadata = metadata._replace(icc=None, warnings=(*metadata.warnings, said))
+    if metadata.xmp:
+        from .. import xmp
+
+        if not xmp.is_well_formed(metadata.xmp):
+            said = "its XMP is damaged and is dropped"
+            metadata = metadata._replace(xmp=b"", warnings=(*metadata.warnings, said))
+    return metadata
 
 
 def _apply_orientation_tags(metadata: PictureMetadata, is_upright: bool) -> tuple[PictureMetadata, int]:

@@ -12,7 +12,7 @@ import tifffile
 from tifffile import COMPRESSION, RESUNIT
 
 from ...core.threads import available_cores
-from ...errors import OutputError
+from ...errors import OutputError, reason
 from ...geometry import INCH, RASTER, Grid
 from ...runtime.prefetch import items_in_progress, map_threaded
 from .. import xmp
@@ -81,8 +81,8 @@ class TiffSink:
         headers, images = [header for header, _ in self._parts], [metadata.ome for _, metadata in self._parts]
         try:
             xml, warnings = ome.build_xml(headers, images, self._byteorder, path.name)
-        except ValueError as error:  # an attribute is not a number
-            what = f"the OME-XML of the input is damaged ({error})"
+        except (ValueError, RecursionError) as error:  # an attribute is not a number, or elements are nested too deeply
+            what = f"the OME-XML of the input is damaged ({reason(error)})"
             raise OutputError(f"cannot be written: {what}; write .npy", path) from error
         self.warnings += warnings
         return xml

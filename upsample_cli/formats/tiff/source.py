@@ -15,7 +15,7 @@ from typing import Self
 import numpy as np
 import tifffile
 
-from ...errors import InputError, RequestError
+from ...errors import InputError, RequestError, reason
 from ...runtime.library_messages import silence
 from ..base import Array, ReadOptions, Source, merge_leading_axes
 from ..mapped_array import Mapped
@@ -25,7 +25,6 @@ from .header import SeriesInfo, read_series_info
 from .series import Image, images_of
 
 _LAB_SAMPLES = 3
-_ABOUT_PYTHON = (LookupError, TypeError, AttributeError, AssertionError)  # whose texts tell users nothing
 _LIBTIFF_MEMORY = 2.4  # the pixels with alpha and without it, besides the file
 _ESSENTIAL_TAGS = frozenset(  # of the samples, and the description that tells of their axes
     (256, 257, 258, 259, 262, 270, 273, 277, 278, 279, 320, 322, 323, 324, 325, 330, 338, 339, 347)
@@ -94,7 +93,8 @@ class TiffSource:
             try:
                 self._decoded_page = libtiff.decode(self._path, self._page)
             except ValueError as error:
-                raise InputError(f"is damaged, or of a kind that libtiff cannot read: {error}", self._path) from error
+                said = f"is damaged, or of a kind that libtiff cannot read: {reason(error)}"
+                raise InputError(said, self._path) from error
             if self._decoded_page.shape != self.header.grid.shape:
                 raise InputError("is damaged: its size contradicts its tags", self._path)
         return self._decoded_page
@@ -134,8 +134,7 @@ class TiffSource:
         except MemoryError:
             raise
         except Exception as error:  # codecs raise various exceptions for damaged data
-            reason = "" if isinstance(error, _ABOUT_PYTHON) else f": {error}"
-            raise InputError(f"is truncated or damaged{reason}", self._path) from error
+            raise InputError(f"is truncated or damaged: {reason(error)}", self._path) from error
 
     def _decoded(self, number: int, start: int, stop: int) -> Array:
         if self._chunked_page is None or self._chunked_page.number != number:
@@ -184,7 +183,7 @@ def open_source(path: Path, options: ReadOptions) -> TiffSource:
             for image in _selected(images, options, path)
         ]
         first.warnings[:0] = warnings
-    except (InputError, RequestError):
+    except (InputError, RequestError, MemoryError):
         tiff.close()
         raise
     except Exception as error:
@@ -223,8 +222,8 @@ def _selected(images: list[Image], options: ReadOptions, path: Path) -> list[Ima
 def _unreadable(path: Path, error: Exception) -> InputError:
     ours = (geotiff.DamagedTagsError, directories.OversizedTagError, ome.OversizedError)
     is_about_file = isinstance(error, (tifffile.TiffFileError, *ours))
-    reason = f" ({error})" if is_about_file else ""  # other texts are about Python objects
-    return InputError(f"is not a readable TIFF file, or is truncated{reason}", path)
+    words = f" ({reason(error)})" if is_about_file else ""  # other texts are about Python objects
+    return InputError(f"is not a readable TIFF file, or is truncated{words}", path)
 
 
 @contextmanager

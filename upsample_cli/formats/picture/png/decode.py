@@ -15,6 +15,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from ... import bounded
 from ...base import Array
 from ..model import INDEXED, PNG_SIGNATURE
 from ..pixels import rgba_table
@@ -79,7 +80,7 @@ def decode(file: BinaryIO, structure: Structure, size: Size, parts: Parts, trunc
 def _read_parts(file: BinaryIO, parts: Parts) -> Iterator[bytes]:
     for offset, length in parts:
         file.seek(offset)
-        yield file.read(length)
+        yield bounded.read(file, length)
 
 
 def _filtered_bytes(structure: Structure, size: Size) -> int:
@@ -102,7 +103,7 @@ def _inflated(parts: Iterable[bytes], length: int, truncated: bool) -> bytes:
                 break
     except zlib.error as error:
         if not truncated:
-            raise ValueError(f"its samples are damaged: {error}") from error
+            raise ValueError("its samples are damaged") from error
     if len(data) < length and not truncated:
         raise ValueError("its samples are truncated")
     return bytes(data.ljust(length, b"\0"))
