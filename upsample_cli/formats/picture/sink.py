@@ -246,10 +246,10 @@ class PictureSink:
             return _BYTES_PER_BYTE[name] * pixel
         if name == "BMP" and spec.mode == "RGBA":
             return _REORDERED_BYTES_PER_BYTE * pixel
-        encoded = _JPEG_BYTES_PER_BYTE * pixel
+        compressed = _JPEG_BYTES_PER_BYTE * pixel
         if name == "JPEG" and self._is_progressive():
-            encoded += _PROGRESSIVE_BYTES_PER_PIXEL
-        return _PILLOW_BYTES_PER_PIXEL.get(spec.mode, 0.0) + encoded
+            compressed += _PROGRESSIVE_BYTES_PER_PIXEL
+        return _PILLOW_BYTES_PER_PIXEL.get(spec.mode, 0.0) + compressed
 
     def write(self, paths: Sequence[Path], arrays: Iterable[Iterable[Array]]) -> None:
         """Encode the picture; see `Sink`."""

@@ -51,6 +51,7 @@ _ORIENT: dict[int, Callable[[Array], Array]] = {  # by EXIF orientation: functio
 _JPEG_FORMATS = ("JPEG", "MPO")  # Pillow calls JPEG files with several pictures MPO
 _PLAUSIBLE_SPACING_MM = (1e-7, 1e6)  # from a tenth of a nanometre to a kilometre
 # Memory while a file is decoded, measured, in units of its samples; of animations, in RGBA images of the whole canvas.
+_WHOLE_FILES = ("JPEG XL", "HEIF", "HDR")  # formats whose files are read whole
 _DECODER_FACTORS = {
     **{"WEBP": 5.8, "JPEG2000": 6.4, "AVIF": 3.2, "JPEG XL": 1.5, "PPM": 1.2, "PAM": 1.2, "SGI": 2.4, "HDR": 1.6},
     **{"BMP": 4.8, "HEIF": 3.5, "EXR": 3.2},
@@ -94,7 +95,7 @@ class PictureSource(InMemory):
         return opening.open_image(self._path)
 
     def _close(self) -> None:
-        image = self.__dict__.pop("_image", None)
+        image: Image.Image | None = self.__dict__.pop("_image", None)
         if image is not None:
             image.close()
 
@@ -142,11 +143,16 @@ class PictureSource(InMemory):
         if self._png is not None and not self._png.interlaced and self._png.depth >= 8 and self._mode != INDEXED:
             compressed = sum(length for _, length in self._png.pixels) / size
             factor = max(1 + compressed, 2 * compressed)
+        if self._pixel_kind.format in _WHOLE_FILES:
+            factor += self._path.stat().st_size / size
         return factor + (1.0 if self._orientation in _ORIENT else 0.0)
 
     def _identify(self) -> tuple[PixelKind, PictureMetadata, bool]:
         """Format and pixel type, metadata, and whether all pixels of an animation are known to be opaque."""
-        with self._path.open("rb") as file:  # import only the module of this format
+        from .padding import Frugal
+
+        with self._path.open("rb") as opened:  # import only the module of this format
+            file = cast(BinaryIO, Frugal(opened))
             start = file.read(12)
             if start.startswith(PNG_SIGNATURE):
                 from .png import reader

@@ -13,7 +13,7 @@ import tifffile
 from tifffile import PHOTOMETRIC, TiffFrame, TiffPage, TiffPageSeries
 
 from ...errors import InputError
-from . import directories
+from . import directories, ome
 from .directories import Chain, Directory
 
 _DIALECTS = (  # of tifffile, in which the file says what its pages are
@@ -77,6 +77,8 @@ def images_of(
         truncated = chain.truncated and not tiff.is_ndpi  # which has offsets of its own
         if truncated and not (tolerant and chain.directories):
             raise InputError("is truncated: parts of it lie beyond its end", path)
+        if tiff.is_ome:
+            ome.check_size(tiff.ome_metadata or "", len(chain.directories))
         if any(getattr(tiff, f"is_{name}", False) for name in _DIALECTS):
             series = tiff.series
             if series and series[0].kind not in _PLAIN:

@@ -20,7 +20,7 @@ from ...runtime.library_messages import silence
 from ..base import Array, ReadOptions, Source, merge_leading_axes
 from ..dropped import Dropped, Loss
 from ..mapped_array import Mapped
-from . import colours, geotiff, libtiff
+from . import colours, directories, geotiff, libtiff, ome
 from .chunked_page import ChunkedPage, open_file, page_memory
 from .header import SeriesInfo, read_series_info
 from .series import Image, images_of
@@ -28,7 +28,7 @@ from .series import Image, images_of
 _LAB_SAMPLES = 3
 _MAX_RETRIED_BYTES = 1 << 26  # of files that are held in memory to be read in another way
 _INCOMPLETE = "is damaged or truncated: strips or tiles that cannot be read are left empty"
-_LIBTIFF_MEMORY = 2.4  # the pixels with alpha, the file, and the pixels without it
+_LIBTIFF_MEMORY = 2.4  # the pixels with alpha and without it, besides the file
 _ESSENTIAL_TAGS = frozenset(  # of the samples, and the description that tells of their axes
     (256, 257, 258, 259, 262, 270, 273, 277, 278, 279, 320, 322, 323, 324, 325, 330, 338, 339, 347)
 )
@@ -59,7 +59,8 @@ class TiffSource:
         self._retried_page: tuple[int, Array] | None = None  # its number and samples
         self._by_libtiff = info.by_libtiff
         if self._by_libtiff:
-            self.memory_factor, self.held_factor, self.streams, self._mapped = _LIBTIFF_MEMORY, 1.0, False, None
+            self.held_factor, self.streams, self._mapped = 1.0, False, None
+            self.memory_factor = _LIBTIFF_MEMORY + path.stat().st_size / math.prod(self.header.grid.shape)
             return
         self._mapped = self._map_file(tolerant)
         self._tolerant = tolerant and self._mapped is None
@@ -198,8 +199,12 @@ def open_source(path: Path, options: ReadOptions) -> TiffSource:
         RequestError: it has no image of the number that the options give.
     """
     try:
+        with path.open("rb") as file:
+            directories.check_first(file)
         with _captured_log() as messages:
             tiff = tifffile.TiffFile(path)
+    except MemoryError:
+        raise
     except Exception as error:  # tifffile raises various exceptions for damaged files
         raise _unreadable(path, error) from error
     try:
@@ -249,7 +254,8 @@ def _selected(images: list[Image], options: ReadOptions, path: Path) -> list[Ima
 
 
 def _unreadable(path: Path, error: Exception) -> InputError:
-    is_about_file = isinstance(error, (tifffile.TiffFileError, geotiff.DamagedTagsError))
+    ours = (geotiff.DamagedTagsError, directories.OversizedTagError, ome.OversizedError)
+    is_about_file = isinstance(error, (tifffile.TiffFileError, *ours))
     words = f" ({reason(error)})" if is_about_file else ""  # other texts are about Python objects
     return InputError(f"is not a readable TIFF file, or is truncated{words}", path)
 
