@@ -79,7 +79,7 @@ def _output_exists(job: Job) -> bool:
 
 
 def _with_plan(result: Result, plan: Plan) -> Result:
-    before, after = plan.first.before, plan.first.after
+    before, after = plan.images[0].before, plan.images[0].after
     return result._replace(
         before=Summary.of(before, len(plan.images)),
         after=Summary.of(after, len(plan.images)),

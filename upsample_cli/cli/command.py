@@ -18,6 +18,7 @@ import click
 from ..errors import RequestError, UpsampleError
 from ..runtime.library_messages import hide_library_messages
 from ..runtime.signals import install_handlers
+from ..text import printable
 from . import options
 from .help import ENVIRONMENT, epilog, in_groups
 from .settings import Settings, make_settings, variables_in_use
@@ -105,7 +106,7 @@ def _errors_as_text(context: click.Context, verbose: bool) -> Iterator[None]:
         yield
     except UpsampleError as error:
         hint = variables_in_use(context) if error.exit_code == RequestError.exit_code else ""
-        _fail(f"Error: {error}{hint}", error.exit_code)
+        _fail(f"Error: {printable(error)}{hint}", error.exit_code)
     except KeyboardInterrupt:
         _fail("Interrupted: unfinished outputs are removed", _INTERRUPTED_CODE)
     except click.UsageError as error:
@@ -115,7 +116,7 @@ def _errors_as_text(context: click.Context, verbose: bool) -> Iterator[None]:
             from traceback import format_exc  # slow to import, and needed for bugs only
 
             click.echo(format_exc(), err=True)
-        _fail(f"This is a bug: {type(error).__name__}: {error} (-v shows where)", _BUG_CODE)
+        _fail(f"This is a bug: {type(error).__name__}: {printable(error)} (-v shows where)", _BUG_CODE)
 
 
 def _run(settings: Settings, requests: Sequence[Request]) -> int:

@@ -138,11 +138,11 @@ class Console:
     def _show_summary(self) -> None:
         for warning, count in self._warnings.items():
             if count > _MAX_SAME_WARNINGS:
-                print_message(f"Warning: {count - _MAX_SAME_WARNINGS} more files: {warning}", "yellow")
+                print_message(f"Warning: {count - _MAX_SAME_WARNINGS} more files: {printable(warning)}", "yellow")
         if self.report.failures and self._total > _SCREEN_FILES:
             print_message("Failed:")
             for result in sorted(self.report.failures, key=lambda result: result.number):
-                print_message(f"  {result.error}", "red")
+                print_message(f"  {printable(result.error)}", "red")
         seconds = time.perf_counter() - self._started
         for line in summary(self.report, seconds, dry_run=self._dry_run, total=self._total):
             print_message(line)

@@ -157,6 +157,13 @@ sampling_options = _all_of(
     _option(SAMPLING, "--antialias/--no-antialias", help="Smooth while shrinking (recommended for photos)."),
     _option(
         SAMPLING,
+        "--draft",
+        is_flag=True,
+        help="Let the decoder shrink JPEG files first, to no less than twice the output's size; needs --antialias. "
+        "Much faster for thumbnails, and not exactly the mode's result.",
+    ),
+    _option(
+        SAMPLING,
         "--recompute-scale-factor",
         is_flag=True,
         help="Sample at the ratio of the sizes instead of the factor.",

@@ -23,7 +23,7 @@ _MOST_SUFFIXES = 6  # of unknown files that are named
 def one_line(result: Result) -> str:
     """The result of one file, on one line."""
     if result.status == "failed":
-        return f"Error: {result.error}"
+        return f"Error: {printable(result.error)}"
     if result.status == "skipped":
         return f"{_output(result)} {result.reason}: skipped"
     spacing = _spacing(result.after)

@@ -23,17 +23,21 @@ class NpySource:
     """An array that is mapped into memory; see `Source`."""
 
     others: Sequence[Source] = ()
-    memory_factor = 0.0
     streams = True
 
     def __init__(self, path: Path, options: ReadOptions) -> None:
         with path.open("rb") as file:
             if file.read(len(NPY_MAGIC)) != NPY_MAGIC:
                 raise InputError("is not a .npy array; archives (.npz) are not supported", path)
+            version, length = file.read(1), file.read(5)
+            if version > b"\1" and int.from_bytes(length[1:], "little") > path.stat().st_size:
+                raise InputError("is truncated: it ends within its header", path)  # NumPy would allocate its length
         try:
             self._array: Array = np.load(path, mmap_mode="r", allow_pickle=False)
+        except MemoryError:
+            raise
         except Exception as error:  # the header is parsed as a Python literal, which can fail in many ways
-            raise InputError(f"is not a readable .npy array of numbers: {error}", path) from error
+            raise InputError(f"is not a readable .npy array of numbers: {_damage(error)}", path) from error
         if self._array.ndim == 0:
             raise InputError("holds a single number; an array of one or more axes is needed", path)
         names = options.axes or _DEFAULT_AXES[-self._array.ndim :]
@@ -45,6 +49,7 @@ class NpySource:
         axes = tuple(Axis(name, size) for name, size in zip(names, self._array.shape, strict=True))
         self.header = Header(Grid(axes), self._array.dtype)
         self._mapped = self._map(path)
+        self.memory_factor = 0.0 if self._mapped is not None else 1.0  # whose pages are not released
 
     def _map(self, path: Path) -> Mapped | None:
         """Map the array from the file; None if it is in Fortran order."""
@@ -101,6 +106,13 @@ class NpySink:
             np.lib.format.write_array_header_1_0(file, described)
             for slab in slabs:
                 file.write(np.ascontiguousarray(slab).data)
+
+
+def _damage(error: Exception) -> str:
+    """What NumPy says about a header; most of its words are about Python."""
+    if "Python objects" in str(error) or "Object arrays" in str(error):
+        return "it holds Python objects"
+    return "it is truncated" if "mmap" in str(error) else "its header is damaged"
 
 
 def _unsupported_fields(header: Header) -> list[str]:

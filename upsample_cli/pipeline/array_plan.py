@@ -20,9 +20,8 @@ from .conversion import SampleConversion
 
 RowsListener: TypeAlias = Callable[[int, int, Array], None]  # slab axis, number of the first row, rows
 
-_SLAB_BYTES = 32 << 20  # input and output of one slab together, unless memory is short
+_SLAB_BYTES = 12 << 20  # input and output of one slab together, unless memory is short; larger ones are no faster
 _SLABS_IN_FLIGHT = 3  # one is being computed, one waits, one is being written
-_TILES_PER_THREAD = 2  # of scratch memory
 
 
 class Slab(NamedTuple):
@@ -137,7 +136,7 @@ class ArrayPlan(NamedTuple):
         maps = [axis.map for axis in self.axes if axis.matrix is not None]
         weights = threads * sum(weight_bytes(self.mode, axis.in_size, axis.out_size) for axis in maps)
         computed = array_bytes(self.after) // self.after.dtype.itemsize * self.codec.compute_dtype.itemsize
-        return weights + threads * _TILES_PER_THREAD * min(TILE_BYTES, computed)
+        return weights + threads * min(TILE_BYTES, computed)
 
     def unsliced(self) -> ArrayPlan:
         """The same plan with a single slab, for arrays that are held whole before and after anyway."""

@@ -168,7 +168,7 @@ def labels_request(request: Request) -> Request:
     """The request for the label images of a file: mode ``label``, unless the mode keeps values anyway."""
     if request.mode is not None and MODES[request.mode].preserves_values:
         return request
-    return replace(request, mode="label", antialias=False, linear_light=False)
+    return replace(request, mode="label", antialias=False, draft=False, linear_light=False)
 
 
 def labels_targets(image: ArrayPlan, wanted: Mapping[str, AxisTarget], grid: Grid) -> dict[str, AxisTarget]:

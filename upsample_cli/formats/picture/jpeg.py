@@ -198,6 +198,11 @@ def _density(spec: EncodeSpec) -> tuple[int, int, int] | None:
     return None
 
 
+def exceeds_segments(profile: bytes | None) -> bool:
+    """Whether an ICC profile does not fit into the 255 segments that it may have."""
+    return len(profile or b"") > 255 * (MAX_SEGMENT_BYTES - len(_ICC) - 2)
+
+
 def exceeds_segment(document: bytes) -> bool:
     """Whether an XMP document does not fit into a segment."""
     return len(document) > MAX_SEGMENT_BYTES - len(_XMP)
@@ -224,6 +229,11 @@ def write(file: BinaryIO, frames: Array, spec: EncodeSpec) -> None:
     for marker, content in _metadata_segments(spec):
         file.write(struct.pack(">BBH", 0xFF, marker, len(content) + 2) + content)
     file.write(data[start:])
+
+
+def is_progressive(spec: EncodeSpec) -> bool:
+    """Whether the file will be progressive, as the input is."""
+    return bool(_save_options(spec).get("progressive"))
 
 
 def _save_options(spec: EncodeSpec) -> dict[str, Any]:

@@ -6,6 +6,7 @@ Own code, because ome-types is slow to import and rewrites the whole document.
 from __future__ import annotations
 
 import io
+import math
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -100,7 +101,7 @@ def with_spacing(axis: Axis, image: OmeImage) -> Axis:
     """The axis with the spacing given in the XML."""
     name, pixels = _spacing_attribute(axis.name), image.pixels
     spacing = pixels.get(name)
-    if spacing is None or float(spacing) <= 0:
+    if spacing is None or not 0 < float(spacing) < math.inf:
         return axis
     unit = pixels.get(f"{name}Unit", "s" if axis.name == "t" else "µm")  # the schema's defaults
     return Axis(axis.name, axis.size, float(spacing), None if unit == _UNITLESS else UNIT_ALIASES.get(unit, unit))
