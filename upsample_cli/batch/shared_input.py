@@ -52,7 +52,8 @@ class SharedInput:
         key = (*_contents(job), job.output.suffix, read_options(request), request.like, request.paired_image)
         if self._source is None or key != self._key:
             self.close()
-            self._source, self._key = open_input(job.input, request, job.output).__enter__(), key
+            self._source = open_input(job.input, request, job.output).__enter__()
+            self._key = None if isinstance(self._source, BoxSource) else key  # whose chunks are cached elsewhere
         return self._source
 
     def close(self) -> None:
