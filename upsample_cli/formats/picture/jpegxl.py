@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
+from ...runtime.library_messages import silence
 from .. import bounded
 from ..base import Array
 from ..dropped import Dropped, Loss
@@ -237,6 +238,7 @@ def _decode(index: int | None, premultiplied: bool, file: BinaryIO) -> Array:
     """One frame, or all of them along a leading axis."""
     import imagecodecs  # slow import
 
+    silence("imagecodecs")
     file.seek(0)
     array = np.asarray(imagecodecs.jpegxl_decode(file.read(), index=index))
     if premultiplied:

@@ -7,6 +7,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from ...runtime.library_messages import silence
 from ..base import Array
 from ..dropped import Dropped, Loss
 from .model import EncodeSpec, Picture, PictureMetadata, PixelKind
@@ -44,6 +45,7 @@ def read(file: BinaryIO) -> Picture:
 def _decode(file: BinaryIO) -> Array:
     import imagecodecs  # slow import
 
+    silence("imagecodecs")
     file.seek(0)
     return np.asarray(imagecodecs.rgbe_decode(file.read()))
 

@@ -80,6 +80,8 @@ def images_of(
         if tiff.is_ome:
             ome.check_size(tiff.ome_metadata or "", len(chain.directories))
         if any(getattr(tiff, f"is_{name}", False) for name in _DIALECTS):
+            if chain.loops:
+                len(tiff.pages)  # tifffile notices a loop when it counts the pages, not when it iterates over them
             series = tiff.series
             if series and series[0].kind not in _PLAIN:
                 return _renumbered(_images_of_dialect(series)), []

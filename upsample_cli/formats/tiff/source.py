@@ -34,6 +34,7 @@ _ESSENTIAL_TAGS = frozenset(  # of the samples, and the description that tells o
 )
 _LOGGER = logging.getLogger("tifffile")
 silence("tifffile")
+silence("imagecodecs")
 
 
 class TiffSource:

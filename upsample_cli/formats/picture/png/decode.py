@@ -15,6 +15,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from ....runtime.library_messages import silence
 from ... import bounded
 from ...base import Array
 from ..model import INDEXED, PNG_SIGNATURE
@@ -125,6 +126,7 @@ def _decode(structure: Structure, size: Size, parts: Iterable[bytes]) -> Array:
     if structure.depth >= 8 and not indexed:
         import imagecodecs  # decodes twice as fast as Pillow, which reduces 16 bits to 8
 
+        silence("imagecodecs")
         try:
             return np.asarray(imagecodecs.png_decode(data))
         except (imagecodecs.PngError, UnicodeError) as error:  # whose text may be that of an earlier error

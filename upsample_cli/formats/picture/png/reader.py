@@ -102,6 +102,8 @@ def read(file: BinaryIO, truncated: bool = False) -> tuple[Structure, PictureMet
         ValueError: the file is damaged, or truncated before its samples end and not `truncated`.
     """
     chunks, frames, pixels, separate_default_image = _parse(file, truncated)
+    if not chunks or chunks[0].name != b"IHDR":
+        raise ValueError("it does not begin with its header")
     by_name = {chunk.name: chunk.data for chunk in reversed(chunks)}
     if len(by_name.get(b"IHDR", b"")) != 13:
         raise ValueError("its header is damaged")
