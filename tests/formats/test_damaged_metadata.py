@@ -171,6 +171,21 @@ def test_numbers_of_nifti_that_readers_refuse_are_repaired(tmp_path, kind):
     assert np.isfinite(made.header["pixdim"]).all()
 
 
+def test_unknown_units_of_nifti_pass_the_check(tmp_path):
+    image = nib.Nifti1Image(np.ones((3, 4, 5), np.int16), np.eye(4))
+    image.header["xyzt_units"] = 7
+    nib.save(image, tmp_path / "in.nii")
+    assert invoke(tmp_path / "in.nii", "--scale", 2, "-o", tmp_path / "out.nii", "--verify").exit_code == 0
+
+
+def test_ome_xml_that_is_no_xml_passes_the_check(tmp_path):
+    tifffile.imwrite(tmp_path / "in.ome.tif", np.zeros((4, 5), np.uint8), metadata={"axes": "YX"})
+    data = (tmp_path / "in.ome.tif").read_bytes()
+    (tmp_path / "in.ome.tif").write_bytes(data.replace(b'ID="Pixels:0"', b'ID="\x1bixels:0"'))
+    done = invoke(tmp_path / "in.ome.tif", "--scale", 2, "-o", tmp_path / "out.npy", "--verify")
+    assert "read back" not in done.stderr
+
+
 def test_ome_xml_that_is_nested_too_deeply_is_no_bug(tmp_path):
     tifffile.imwrite(tmp_path / "in.ome.tif", np.zeros((4, 5), np.uint8), metadata={"axes": "YX"})
     with tifffile.TiffFile(tmp_path / "in.ome.tif") as tiff:
