@@ -339,7 +339,7 @@ def _tiffs() -> Iterator[Bomb]:
     yield "tiff a loop of two", ".tif", _stored(_loop_of_two)
     yield "tiff subdirectories in a loop", ".tif", _stored(lambda: _tiff(*_page(), (330, 4, 1, 24), data=bytes(16)))
     yield "tiff 65535 entries", ".tif", _stored(lambda: _tiff(*_page(), *[(65_000, 3, 1, 0)] * 60_000, data=bytes(16)))
-    yield "tiff 30000 pages", ".tif", _stored(lambda: _chain(30_000))
+    yield "tiff 5000 pages", ".tif", _stored(lambda: _chain(5000))
     for tag in (258, 270, 273, 320, 330, 339, 700, 33723, 34377, 34675, 50839, 42112):
         yield (
             f"tiff tag {tag} of 4 GB",

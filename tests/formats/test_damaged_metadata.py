@@ -186,6 +186,21 @@ def test_ome_xml_that_is_no_xml_passes_the_check(tmp_path):
     assert "read back" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    "change", [(b'SizeX="5"', b'SizeX="5000000000"'), (b'PlaneCount="1"', b'PlaneCount="9999999"')]
+)
+def test_ome_xml_that_promises_more_planes_than_there_are(tmp_path, change):
+    tifffile.imwrite(tmp_path / "in.ome.tif", np.zeros((4, 5), np.uint8), metadata={"axes": "YX"})
+    with tifffile.TiffFile(tmp_path / "in.ome.tif") as tiff:
+        document = tiff.ome_metadata.encode()
+    assert change[0] in document
+    document = document.replace(*change)
+    tifffile.imwrite(tmp_path / "in.ome.tif", np.zeros((4, 5), np.uint8), description=document, metadata=None)
+    done = invoke(tmp_path / "in.ome.tif", "--scale", 2, "-o", tmp_path / "out.npy")
+    assert done.exit_code == 3
+    assert "promises" in done.stderr
+
+
 def test_ome_xml_that_is_nested_too_deeply_is_no_bug(tmp_path):
     tifffile.imwrite(tmp_path / "in.ome.tif", np.zeros((4, 5), np.uint8), metadata={"axes": "YX"})
     with tifffile.TiffFile(tmp_path / "in.ome.tif") as tiff:
