@@ -266,6 +266,16 @@ def test_a_canvas_that_the_picture_does_not_fill(tmp_path):
     assert done.exit_code == 3
 
 
+def test_bytes_between_the_segments_of_jpeg_are_skipped(tmp_path):
+    exif = Image.Exif()
+    exif[274] = 6  # turned
+    Image.new("RGB", (5, 4)).save(tmp_path / "in.jpg", exif=exif)
+    data = (tmp_path / "in.jpg").read_bytes()
+    place = data.index(b"\xff\xe1")
+    (tmp_path / "in.jpg").write_bytes(data[:place] + b"\0damage" + data[place:])
+    assert planned(tmp_path / "in.jpg", scale="2").first.before.grid.shape == (5, 4, 3)
+
+
 def test_exif_that_leads_in_a_circle(tmp_path):
     loop = b"II*\0\x08\0\0\0" + struct.pack("<HHHIII", 1, 34665, 4, 1, 8, 8)
     Image.new("RGB", (5, 4)).save(tmp_path / "in.jpg")

@@ -108,10 +108,10 @@ def read(image: JpegImagePlugin.JpegImageFile, file: BinaryIO) -> PictureMetadat
 
 
 def _segments(file: BinaryIO) -> Iterator[Segment]:
-    """Marker and content of each segment before the samples."""
+    """Marker and content of each segment before the samples; what lies between them is skipped, as decoders do."""
     file.seek(2)
-    while len(head := file.read(4)) == 4 and head[0] == 0xFF:
-        if head[1] == 0xFF:  # fill byte
+    while len(head := file.read(4)) == 4:
+        if head[0] != 0xFF or head[1] == 0xFF:  # damage, or a fill byte
             file.seek(-3, io.SEEK_CUR)
             continue
         marker, length = head[1], struct.unpack(">H", head[2:])[0]
