@@ -13,6 +13,7 @@ from tests.cli_helpers import invoke
 from tests.formats import file_dump
 from tests.formats.file_dump import chunk, chunks, icc_profile, png
 from tests.pipeline_helpers import planned, upsampled
+from tests.process_helpers import sparse
 from upsample_cli.formats import icc, xmp
 from upsample_cli.formats.picture.png import ancillary
 from upsample_cli.formats.tiff import slides
@@ -169,6 +170,25 @@ def test_numbers_of_nifti_that_readers_refuse_are_repaired(tmp_path, kind):
     made = nib.load(tmp_path / "out.nii")
     np.testing.assert_array_equal(made.get_fdata(), np.full((6, 8, 10), 2.0))
     assert np.isfinite(made.header["pixdim"]).all()
+
+
+def test_colours_of_nifti_have_no_scaling(tmp_path):
+    colours = np.zeros((3, 4, 5), [("R", "u1"), ("G", "u1"), ("B", "u1")])
+    image = nib.Nifti1Image(colours, np.eye(4))
+    nib.save(image, tmp_path / "in.nii")
+    data = bytearray((tmp_path / "in.nii").read_bytes())
+    struct.pack_into("<2f", data, 112, 2, 1)
+    (tmp_path / "in.nii").write_bytes(data)
+    plan = upsampled(tmp_path / "in.nii", tmp_path / "out.nii", scale="2")
+    assert "its slope and intercept are dropped, because colours have none" in plan.warnings
+    assert np.asarray(nib.load(tmp_path / "out.nii").dataobj).shape == (6, 8, 10)
+
+
+def test_axes_longer_than_mgh_holds(tmp_path):
+    sparse(tmp_path / "in.npy", (2**31, 1))
+    done = invoke(tmp_path / "in.npy", "--scale", "x=2", "-o", tmp_path / "out.mgh", "--dry-run")
+    assert done.exit_code in (2, 4)
+    assert "This is a bug" not in done.stderr
 
 
 def test_unknown_units_of_nifti_pass_the_check(tmp_path):

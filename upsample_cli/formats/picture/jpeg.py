@@ -181,7 +181,7 @@ def _encoder_options(image: JpegImagePlugin.JpegImageFile) -> dict[str, Any]:
     tables = [image.quantization[layer[3]] for layer in image.layer if layer[3] in image.quantization]
     while len(tables) > 1 and tables[-1] == tables[-2]:  # Pillow reuses the last table for all further components
         tables.pop()
-    encoder_options: dict[str, Any] = {"qtables": tables} if tables else {"quality": _DEFAULT_QUALITY}
+    encoder_options: dict[str, Any] = {"qtables": tables} if 0 < len(tables) <= 4 else {"quality": _DEFAULT_QUALITY}
     if image.layers == 3:
         sampling = JpegImagePlugin.get_sampling(image)
         encoder_options["subsampling"] = sampling if sampling >= 0 else 0  # unknown subsampling: use none (4:4:4)
