@@ -93,7 +93,7 @@ class _Held(InMemory):
         super().__init__()
         self._source = source
         self.header, self.warnings = source.header, source.warnings
-        self.memory_factor = source.memory_factor + 1.0
+        self.memory_factor = self.held_factor = source.memory_factor + 1.0
         self.others = [_Held(other) for other in source.others]
 
     def load(self) -> Array:

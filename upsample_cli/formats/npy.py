@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -9,13 +10,14 @@ from typing import Self
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, reason
 from ..geometry import Axis, Grid
 from .base import Array, Header, ReadOptions, Source, WriteOptions, single_header
 from .dropped import Loss, dropped_warning, named
 from .mapped_array import Mapped
 from .registry import NPY_MAGIC
 
+_MAX_HEADER_BYTES = 1 << 16  # NumPy reads no longer ones
 _DEFAULT_AXES = "tczyx"  # the last of them, as many as the array has
 
 
@@ -29,13 +31,17 @@ class NpySource:
         with path.open("rb") as file:
             if file.read(len(NPY_MAGIC)) != NPY_MAGIC:
                 raise InputError("is not a .npy array; archives (.npz) are not supported", path)
-            version, length = file.read(1), file.read(5)
-            if version > b"\1" and int.from_bytes(length[1:], "little") > path.stat().st_size:
-                raise InputError("is truncated: it ends within its header", path)  # NumPy would allocate its length
+            version, length = file.read(2)[:1], int.from_bytes(file.read(4), "little")
+            if version > b"\1" and length > _MAX_HEADER_BYTES:
+                raise InputError(f"is damaged: its header claims {length:,} bytes", path)
         try:
             self._array: Array = np.load(path, mmap_mode="r", allow_pickle=False)
         except MemoryError:
             raise
+        except OSError as error:
+            if error.errno == errno.ENOMEM:
+                raise MemoryError("it cannot be mapped") from error
+            raise InputError(f"is not a readable .npy array of numbers: {reason(error)}", path) from error
         except Exception as error:  # the header is parsed as a Python literal, which can fail in many ways
             raise InputError(f"is not a readable .npy array of numbers: {_damage(error)}", path) from error
         if self._array.ndim == 0:
