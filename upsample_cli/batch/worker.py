@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .. import formats
 from ..core.threads import available_cores
 from ..errors import OutputError, UpsampleError, as_failure
+from ..formats.watch import InputWatch
 from ..pipeline.opening import open_input
 from ..pipeline.plan import Plan, make_plan
 from ..pipeline.run import run_plan
@@ -31,6 +32,7 @@ def run_job(
     progress: Callable[[float], None] | None = None,
     before_run: Callable[[Plan], None] | None = None,
     workers: Workers | None = None,
+    before_publish: Callable[[Result, Sequence[Path]], None] | None = None,
 ) -> Result:
     """Run one job in this process.
 
@@ -41,6 +43,7 @@ def run_job(
         progress: is called with the fraction of the job that is done.
         before_run: is called with the plan before any sample is read; it may wait until there is enough memory.
         workers: the workers of a cluster, who make the regions of an output that has them.
+        before_publish: is called with the result and the temporary files before these get their final names.
     """
     started = time.perf_counter()
     skips_existing = options.existing is Existing.SKIP
@@ -49,7 +52,7 @@ def run_job(
     try:
         if skips_existing and _output_exists(job):
             return result._replace(status="skipped", reason=_EXISTS)
-        with open_input(job.input, job.request, job.output) as source:
+        with InputWatch(job.input) as watch, open_input(job.input, job.request, job.output) as source:
             plan = make_plan(job.request, source, job.input, job.output)
             result = _with_plan(result, plan)
             if not options.dry_run:
@@ -57,7 +60,7 @@ def run_job(
                     options.planned(result)
                 if before_run is not None:
                     before_run(plan)
-                result = _run(result, plan, source, options, progress, workers)
+                result = _run(result, plan, source, options, progress, workers, watch, before_publish)
     except Exception as failure:
         error = as_failure(failure, job.input, "choose a smaller output")
     if isinstance(error, OutputError) and skips_existing and _output_exists(job):
@@ -92,6 +95,8 @@ def _run(
     options: ExecutionOptions,
     progress: Callable[[float], None] | None,
     workers: Workers | None,
+    watch: InputWatch,
+    before_publish: Callable[[Result, Sequence[Path]], None] | None,
 ) -> Result:
     threads = plan.request.threads or available_cores()  # in a batch, fewer than the plan assumed
     if plan.regions:
@@ -106,9 +111,25 @@ def _run(
         from ..verify.check import verify  # needed on request only
 
         check = verify
-    plan = plan._replace(threads=threads)
-    overwrite = options.existing.replaces
-    written = run_plan(plan, source, overwrite=overwrite, progress=progress, tap=tap, check=check, workers=workers)
-    thumbnails = None if tap is None else tap.thumbnails()
-    warnings = tuple(dict.fromkeys((*planned.warnings, *source.warnings)))  # some are found while samples are read
-    return planned._replace(status="done", bytes=written, thumbnails=thumbnails, warnings=warnings)
+    done = planned
+
+    def complete(paths: Sequence[Path]) -> None:
+        nonlocal done
+        watch.check()
+        thumbnails = None if tap is None else tap.thumbnails()
+        warnings = tuple(dict.fromkeys((*planned.warnings, *source.warnings)))  # some are found while samples are read
+        done = planned._replace(status="done", thumbnails=thumbnails, warnings=warnings)
+        if before_publish is not None:
+            before_publish(done, paths)
+
+    written = run_plan(
+        plan._replace(threads=threads),
+        source,
+        overwrite=options.existing.replaces,
+        progress=progress,
+        tap=tap,
+        check=check,
+        before_publish=complete,
+        workers=workers,
+    )
+    return done._replace(bytes=written)

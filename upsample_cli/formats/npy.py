@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -13,58 +15,44 @@ from ..errors import InputError
 from ..geometry import Axis, Grid
 from .base import Array, Header, ReadOptions, Source, WriteOptions, single_header
 from .dropped import Loss, dropped_warning, named
-from .mapped_array import Mapped
+from .file_array import FileArray
 from .registry import NPY_MAGIC
 
 _DEFAULT_AXES = "tczyx"  # the last of them, as many as the array has
 
 
 class NpySource:
-    """An array that is mapped into memory; see `Source`."""
+    """An array that is read in parts; see `Source`."""
 
     others: Sequence[Source] = ()
     memory_factor = 0.0
     streams = True
 
     def __init__(self, path: Path, options: ReadOptions) -> None:
-        with path.open("rb") as file:
-            if file.read(len(NPY_MAGIC)) != NPY_MAGIC:
-                raise InputError("is not a .npy array; archives (.npz) are not supported", path)
-        try:
-            self._array: Array = np.load(path, mmap_mode="r", allow_pickle=False)
-        except Exception as error:  # the header is parsed as a Python literal, which can fail in many ways
-            raise InputError(f"is not a readable .npy array of numbers: {error}", path) from error
-        if self._array.ndim == 0:
+        self._array = array = _described(path)
+        if not array.shape:
             raise InputError("holds a single number; an array of one or more axes is needed", path)
-        names = options.axes or _DEFAULT_AXES[-self._array.ndim :]
+        names = options.axes or _DEFAULT_AXES[-len(array.shape) :]
         self.warnings: list[str] = []
-        if options.axes is None and self._array.ndim == 3 and self._array.shape[-1] in (3, 4):
+        if options.axes is None and len(array.shape) == 3 and array.shape[-1] in (3, 4):
             self.warnings.append("its axes are taken for z, y, x; if the last one is colours, say --axes yxs")
-        if len(names) != self._array.ndim:
-            raise InputError(f"has {self._array.ndim} axes; name each of them with --axes, such as --axes tzyx", path)
-        axes = tuple(Axis(name, size) for name, size in zip(names, self._array.shape, strict=True))
-        self.header = Header(Grid(axes), self._array.dtype)
-        self._mapped = self._map(path)
-
-    def _map(self, path: Path) -> Mapped | None:
-        """Map the array from the file; None if it is in Fortran order."""
-        array = self._array
-        if not (isinstance(array, np.memmap) and array.flags.c_contiguous and array.size):
-            return None
-        return Mapped(path, array.dtype, array.offset, array.shape)
+        if len(names) != len(array.shape):
+            raise InputError(f"has {len(array.shape)} axes; name each of them with --axes, such as --axes tzyx", path)
+        axes = tuple(Axis(name, size) for name, size in zip(names, array.shape, strict=True))
+        self.header = Header(Grid(axes), array.dtype)
 
     def read(self, axis: int, start: int, stop: int) -> Array:
         """Rows ``start:stop``; see `Source`."""
-        if self._mapped is not None:
-            return self._mapped.rows(self._array.shape[axis + 1 :], start, stop)
-        if axis == 0:
-            return self._array[start:stop]
-        lead, rows = self._array.shape[:axis], self._array.shape[axis]  # merging them would copy the whole array
-        parts = [
-            self._array[np.unravel_index(number, lead)][max(start - number * rows, 0) : stop - number * rows]
-            for number in range(start // rows, -(-stop // rows))
-        ]
-        return np.concatenate(parts)
+        shape = self._array.shape
+        if not self._array.fortran:
+            return self._array.rows(shape[axis + 1 :], start, stop)
+        lead, rows, within = shape[:axis], shape[axis], [range(size) for size in shape[axis + 1 :]]
+        parts = []
+        for number in range(start // rows, -(-stop // rows)):
+            position = [range(n, n + 1) for n in np.unravel_index(number, lead)] if lead else []
+            part = range(max(start - number * rows, 0), min(stop - number * rows, rows))
+            parts.append(self._array.box((*position, part, *within)).reshape(len(part), *shape[axis + 1 :]))
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def __enter__(self) -> Self:
         return self
@@ -72,7 +60,32 @@ class NpySource:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        del self._array, self._mapped
+        self._array.close()
+
+
+def _described(path: Path) -> FileArray:
+    """The array of a file, as its header describes it.
+
+    Raises:
+        InputError: the file is damaged or truncated, or holds other things than numbers.
+    """
+    with path.open("rb") as file:
+        if file.read(len(NPY_MAGIC)) != NPY_MAGIC:
+            raise InputError("is not a .npy array; archives (.npz) are not supported", path)
+        file.seek(0)
+        try:
+            read_header = {1: np.lib.format.read_array_header_1_0, 2: np.lib.format.read_array_header_2_0}
+            version = np.lib.format.read_magic(file)
+            shape, fortran, dtype = read_header[min(version[0], 2)](file)
+        except Exception as error:  # the header is parsed as a Python literal, which can fail in many ways
+            raise InputError(f"is not a readable .npy array of numbers: {error}", path) from error
+        offset, size = file.tell(), os.fstat(file.fileno()).st_size
+    if dtype.hasobject:
+        raise InputError("is not a readable .npy array of numbers: it holds Python objects", path)
+    if min(shape, default=0) < 0 or size < offset + math.prod(shape) * dtype.itemsize:
+        promised = offset + math.prod(shape) * dtype.itemsize
+        raise InputError(f"is truncated: {size:,} bytes where its header promises {promised:,}", path)
+    return FileArray(path, dtype, offset, shape, fortran)
 
 
 class NpySink:

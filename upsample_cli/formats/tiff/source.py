@@ -15,10 +15,10 @@ from typing import Self
 import numpy as np
 import tifffile
 
-from ...errors import InputError, RequestError
+from ...errors import InputError, RequestError, is_thread_shortage
 from ...runtime.library_messages import silence
 from ..base import Array, ReadOptions, Source, merge_leading_axes
-from ..mapped_array import Mapped
+from ..file_array import FileArray
 from . import colours, geotiff, libtiff
 from .chunked_page import ChunkedPage, buffered_samples, open_file
 from .header import SeriesInfo, read_series_info
@@ -35,7 +35,7 @@ silence("tifffile")
 
 
 class TiffSource:
-    """`Source` of an image of a TIFF file, mapped if its samples are contiguous, otherwise decoded in parts."""
+    """`Source` of an image of a TIFF file, which is decoded in parts unless its samples are contiguous."""
 
     def __init__(self, path: Path, tiff: tifffile.TiffFile, image: Image, info: SeriesInfo) -> None:
         self.others: Sequence[Source] = ()
@@ -53,15 +53,15 @@ class TiffSource:
         self._decoded_page: Array | None = None
         self._by_libtiff = info.by_libtiff
         if self._by_libtiff:
-            self.memory_factor, self.streams, self._mapped = _LIBTIFF_MEMORY, False, None
+            self.memory_factor, self.streams, self._contiguous = _LIBTIFF_MEMORY, False, None
             return
-        self._mapped = self._map_file()
-        held = 0 if self._mapped is not None else buffered_samples(self._page, self._planar)
+        self._contiguous = self._contiguous_samples()
+        held = 0 if self._contiguous is not None else buffered_samples(self._page, self._planar)
         self.memory_factor = held / math.prod(self._series.shape)
         self.streams = self.memory_factor < 1
 
-    def _map_file(self) -> Mapped | None:
-        """All samples as a memory-mapped array of pages, if they are contiguous in the file."""
+    def _contiguous_samples(self) -> FileArray | None:
+        """All samples as an array of pages, if they are contiguous in the file."""
         series, tiff = self._series, self._page.parent  # of a set of files, the one that holds the samples
         if series.dataoffset is None or series.dtype is None or any(p is None or p.parent != tiff for p in series):
             return None
@@ -71,14 +71,14 @@ class TiffSource:
         if file.size < needed:
             raise InputError(f"is truncated: it has {file.size:,} of {needed:,} bytes", self._path)
         pages = (math.prod(series.shape) // math.prod(self._page.shape), *self._page.shape)
-        return Mapped(Path(file.path), dtype, series.dataoffset, pages)
+        return FileArray(Path(file.path), dtype, series.dataoffset, pages)
 
     def read(self, axis: int, start: int, stop: int) -> Array:
         """Rows ``start:stop``; see `Source`."""
         if self._by_libtiff:
             return merge_leading_axes(self._page_by_libtiff(), axis)[start:stop]
         row_shape = colours.interleaved_shape(self._series)[0][axis + 1 :]
-        rows = self._mapped_rows(row_shape, start, stop)
+        rows = self._contiguous_rows(row_shape, start, stop)
         if rows is None:
             rows = self._rows_of_pages(row_shape, start, stop)
         if self._signed:
@@ -95,11 +95,11 @@ class TiffSource:
                 raise InputError("is damaged: its size contradicts its tags", self._path)
         return self._decoded_page
 
-    def _mapped_rows(self, row_shape: tuple[int, ...], start: int, stop: int) -> Array | None:
-        """Rows of the memory-mapped file, without a copy."""
-        if self._mapped is None or self._planar:
+    def _contiguous_rows(self, row_shape: tuple[int, ...], start: int, stop: int) -> Array | None:
+        """Rows that need no decoding."""
+        if self._contiguous is None or self._planar:
             return None
-        return self._mapped.rows(row_shape, start, stop)
+        return self._contiguous.rows(row_shape, start, stop)
 
     def _rows_of_pages(self, row_shape: tuple[int, ...], start: int, stop: int) -> Array:
         """Rows made of pages or parts of pages, from the lines of pixels that contain them."""
@@ -123,13 +123,16 @@ class TiffSource:
     def _page_rows(self, number: int, start: int, stop: int) -> Array:
         """Lines ``start:stop`` of a page."""
         try:
-            if self._mapped is not None:
-                page = self._mapped.rows(self._page.shape, number, number + 1)[0]
-                return (colours.planar_to_interleaved(page) if self._planar else page)[start:stop]
+            if self._contiguous is not None:
+                *planes, _, width = (range(size) for size in self._page.shape)
+                box = (range(number, number + 1), *planes, range(start, stop), width)
+                return colours.planar_to_interleaved(self._contiguous.box(box)[0])
             return self._decoded(number, start, stop)
-        except MemoryError:
+        except (MemoryError, InputError):
             raise
         except Exception as error:  # codecs raise various exceptions for damaged data
+            if is_thread_shortage(error):
+                raise
             reason = "" if isinstance(error, _ABOUT_PYTHON) else f": {error}"
             raise InputError(f"is truncated or damaged{reason}", self._path) from error
 
@@ -150,7 +153,9 @@ class TiffSource:
     ) -> None:
         for other in self.others:
             other.__exit__(kind, error, traceback)
-        self._mapped = self._chunked_page = self._decoded_page = None
+        self._chunked_page = self._decoded_page = None
+        if self._contiguous is not None:
+            self._contiguous.close()
         self._tiff.close()
 
 
