@@ -1,4 +1,4 @@
-"""Lists and reports whose names are pipes, devices, links, inputs or outputs: written into, or refused, never replaced."""
+"""Lists and reports whose names are those of pipes, devices, links, inputs or outputs: none of these is replaced."""
 
 import os
 import stat
@@ -168,7 +168,7 @@ def test_a_list_in_an_open_pipe(sample, content):
     assert Path("out/icon.png").exists() == bool(content)
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/zero"), reason="needs an endless device")
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="needs an endless device")
 def test_an_endless_list(folder, monkeypatch):
     monkeypatch.setattr(lists, "_LONGEST_LIST", 1000)
     refuse("--files-from", "/dev/zero", "--scale", 2, code=3, says="is longer than 1.0 kB")

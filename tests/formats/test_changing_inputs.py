@@ -58,7 +58,7 @@ def before_second_read(monkeypatch, action):
 
 
 def failure(path, **options):
-    """The message of the only job, which leaves no output; what a later run may use of a directory has a hidden name."""
+    """The message of the only job, which leaves no output, except under a hidden name for the next run."""
     output = path.parent / "out"
     (result,) = upsample_files(path, output / f"out{path.suffix}", scale=2, **options)
     assert isinstance(result.error, InputError), result
@@ -71,7 +71,7 @@ def test_a_file_that_becomes_shorter(tmp_path, monkeypatch, name):
     """With a memory map, the process would be ended by SIGBUS."""
     path = tmp_path / name
     UNCOMPRESSED[name](path)
-    calls = before_second_read(monkeypatch, lambda: os.truncate(path, os.path.getsize(path) // 8))
+    calls = before_second_read(monkeypatch, lambda: os.truncate(path, path.stat().st_size // 8))
     assert f"{name}: became shorter while it was read" in failure(path)
     assert len(calls) > 1
 

@@ -23,13 +23,14 @@ def owner(path):
 def test_a_temporary_file_that_was_swapped_is_not_published(tmp_path, overwrite, kind):
     target, other = tmp_path / "out.npy", tmp_path / "other"
     other.write_text("precious")
-    with pytest.raises(OSError, match="another process has replaced its temporary file"), AtomicOutput([target]) as out:
+    with AtomicOutput([target]) as out:
         out.paths[0].unlink()
         if kind == "link":
             out.paths[0].symlink_to(other)
         else:
             other.rename(out.paths[0])
-        out.publish(overwrite)
+        with pytest.raises(OSError, match="another process has replaced its temporary file"):
+            out.publish(overwrite)
     assert not target.exists()
     assert [path.read_text() for path in tmp_path.iterdir() if not path.is_symlink()] == ["precious"]
 
@@ -39,19 +40,21 @@ def test_a_temporary_file_that_was_swapped_is_not_published(tmp_path, overwrite,
 def test_what_is_no_regular_file_is_not_replaced(tmp_path, make):
     """It may have taken the place of one while the output was made."""
     target = tmp_path / "out.npy"
-    with pytest.raises(OSError, match="not a regular file"), AtomicOutput([target]) as out:
+    with AtomicOutput([target]) as out:
         make(target)
         before = target.lstat()
-        out.publish(overwrite=True)
+        with pytest.raises(OSError, match="not a regular file"):
+            out.publish(overwrite=True)
     assert os.path.samestat(target.lstat(), before)
     assert list(tmp_path.iterdir()) == [target]
 
 
 def test_a_file_that_appears_meanwhile_is_kept(tmp_path):
     target = tmp_path / "out.npy"
-    with pytest.raises(FileExistsError), AtomicOutput([target]) as out:
+    with AtomicOutput([target]) as out:
         target.write_text("precious")
-        out.publish(overwrite=False)
+        with pytest.raises(FileExistsError):
+            out.publish(overwrite=False)
     assert target.read_text() == "precious"
 
 
@@ -89,13 +92,11 @@ def test_a_directory_keeps_its_owner(tmp_path):
 def test_a_directory_that_was_swapped_is_not_published(tmp_path):
     target, other = tmp_path / "out.zarr", tmp_path / "other"
     other.mkdir()
-    with (
-        pytest.raises(OSError, match="another process has replaced its temporary directory"),
-        AtomicDirectory(target, "0" * 16) as directory,
-    ):
+    with AtomicDirectory(target, "0" * 16) as directory:
         directory.path.rmdir()
         directory.path.symlink_to(other)
-        directory.publish(overwrite=True)
+        with pytest.raises(OSError, match="another process has replaced its temporary directory"):
+            directory.publish(overwrite=True)
     assert not target.exists()
 
 
@@ -111,7 +112,8 @@ def test_a_link_in_place_of_a_temporary_directory_is_not_followed(tmp_path):
 def test_a_directory_that_appears_meanwhile_is_kept(tmp_path):
     """Even by ``--overwrite``, since it is not what the user has seen."""
     target = tmp_path / "out.zarr"
-    with pytest.raises(OSError, match="it is kept"), AtomicDirectory(target, "0" * 16) as directory:
+    with AtomicDirectory(target, "0" * 16) as directory:
         zarr_like(target)
-        directory.publish(overwrite=True)
+        with pytest.raises(OSError, match="it is kept"):
+            directory.publish(overwrite=True)
     assert (target / "0" / "chunk").read_text() == "chunk"

@@ -1,4 +1,4 @@
-"""Where the system allows no more threads, the work is done by those that there are, or refused with a clear message."""
+"""Where the system allows no more threads, those that there are do the work, or a clear message says so."""
 
 import threading
 

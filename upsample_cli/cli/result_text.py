@@ -25,7 +25,7 @@ def one_line(result: Result) -> str:
     if result.status == "failed":
         return printable(f"Error: {result.error}")
     if result.status == "skipped":
-        return f"{_output(result)} {result.reason}: skipped"
+        return printable(f"{_output(result)} {result.reason}: skipped")
     spacing = _spacing(result.after)
     parts = [_sizes_of(result), _type(result), result.mode, *([f"spacing {spacing}"] if spacing else [])]
     return printable(f"{_names(result)}: {', '.join(parts)}, {result.seconds:.2f} s")

@@ -1,8 +1,8 @@
 """Signals that end the program: each raises an exception at once, and stays pending in case that exception is lost.
 
 Python prints and discards exceptions that are raised in a weak reference's callback or in a finalizer, which can run at
-any moment, for example during an import. Long loops therefore also call `raise_if_signalled`. While a library's function
-runs, such as an encoder, no exception can be raised at all; `bounded_delay` limits how long that may take.
+any moment, for example during an import. Long loops therefore also call `raise_if_signalled`. While a function of a
+library runs, such as an encoder, no exception can be raised at all; `bounded_delay` limits how long that may take.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ def install_worker_handlers() -> None:
 def bounded_delay() -> Iterator[None]:
     """End the process if a signal has not ended this block after a second, for instance because an encoder is at work.
 
-    Temporary files are removed and the exit code is that of the signal. It applies in the main thread of a process whose
-    handlers are installed; a thread of its own waits for signals.
+    Temporary files are removed, and the exit code is that of the signal. A thread waits for signals meanwhile. Without
+    `install_handlers`, and in other threads than the main one, this does nothing.
     """
     if not _installed or threading.current_thread() is not threading.main_thread() or not hasattr(select, "poll"):
         yield
