@@ -25,16 +25,19 @@ def write(self, paths, arrays):
 
 signals._DELAY_SECONDS = 0.1
 NpySink.write = write
-sys.argv = ["upsample", "in.npy", "--scale", "2", "-o", "out.npy"]
+sys.argv = ["upsample", "-", "--scale", "2", "-o", "out.npy"]
 run()
 """
 
 
 @pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
 def test_a_signal_during_a_long_call(tmp_path, name, code):
+    """The temporary file and the copy of standard input are removed."""
     np.save(tmp_path / "in.npy", np.zeros((3, 4), np.uint8))
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    process = subprocess.Popen([sys.executable, "-c", PROGRAM], cwd=tmp_path, env=environment(), **streams)
+    settings = {"cwd": tmp_path, "env": environment(TMPDIR=str(tmp_path))}
+    with (tmp_path / "in.npy").open("rb") as file:
+        process = subprocess.Popen([sys.executable, "-c", PROGRAM], stdin=file, **streams, **settings)
     try:
         temporary = process.stdout.readline().strip()
         assert (tmp_path / temporary).exists()

@@ -135,11 +135,11 @@ def refuse_shared_files(jobs: Iterable[Job], written: Mapping[str, Path]) -> Non
         like = [] if job.request.like is None else index.of(as_path(job.request.like))
         for files, role in ((item.inputs, "an input"), (like, "the reference"), (item.outputs, "an output")):
             for file in files:
-                option = taken.get(file.identity)
-                if option is None and _is_directory(file):
-                    option = folders.get(_real(file.path))
-                if option is not None:
-                    raise RequestError(f"{option}: would overwrite {role}; choose another name", file.path)
+                clash = taken.get(file.identity)
+                if clash is None and _is_directory(file):
+                    clash = folders.get(_real(file.path))
+                if clash is not None:
+                    raise RequestError(f"{clash}: would overwrite {role}; choose another name", file.path)
 
 
 def _look_up_job(job: Job, found: bool, index: PathIndex) -> _JobPaths:

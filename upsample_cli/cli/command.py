@@ -50,11 +50,9 @@ class _Command(click.Command):
         optional = {name: p for p in self.params if isinstance(p, options.Option) and p.bare for name in p.opts}
         try:
             return super().parse_args(ctx, [*with_bare_values(args, optional)])
-        except click.NoSuchOption as error:
-            error = unknown_option(error)
-            error.message = printable(error.message)
-            raise error from None
         except click.UsageError as error:
+            if isinstance(error, click.NoSuchOption):
+                error = unknown_option(error)
             raise click.UsageError(printable(error.format_message()) + variables_in_use(ctx), ctx) from None
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -151,8 +149,8 @@ def _make_batch(settings: Settings, requests: Sequence[Request], streams: Standa
 
 
 def _report_inputs(batch: Batch, verbose: bool) -> None:
-    from .console import print_message
     from .result_text import skipped_files
+    from .terminal import print_message
 
     if batch.ignored:
         print_message(skipped_files(batch.ignored, by_name=verbose))

@@ -8,10 +8,11 @@ from __future__ import annotations
 import errno
 import os
 import re
+import shutil
 import stat
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from itertools import zip_longest
 from pathlib import Path
 from types import TracebackType
@@ -28,8 +29,10 @@ _TEMPORARY_NAME = re.compile(r"\.upsample-[0-9a-f]{12}\.tmp(\..*)?")
 _ATTEMPTS = 3  # to create a file in a directory that another process may be removing
 _STALE_AFTER_SECONDS = 10.0  # a living process has locked its new file long before
 _unpublished: list[AtomicOutput] = []
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_unpublished.clear)  # they belong to the parent process
+_folders: list[str] = []
+if hasattr(os, "register_at_fork"):  # a child process removes nothing that belongs to its parent
+    os.register_at_fork(after_in_child=_unpublished.clear)
+    os.register_at_fork(after_in_child=_folders.clear)
 
 
 class AtomicOutput:
@@ -148,10 +151,25 @@ def keep_owner(before: os.stat_result, new: int | Path) -> None:
     os.chmod(new, stat.S_IMODE(before.st_mode) & (~0 if is_kept else 0o777))  # noqa: PTH101 as above
 
 
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """A directory among the system's temporary files that is removed at the end of the block."""
+    from tempfile import TemporaryDirectory  # rarely needed
+
+    with TemporaryDirectory(prefix="upsample-") as name:
+        _folders.append(name)
+        try:
+            yield Path(name)
+        finally:
+            _folders.remove(name)
+
+
 def remove_unpublished() -> None:
     """Remove all temporary files of this process, at its end: a signal may have interrupted their removal."""
     for output in tuple(_unpublished):
         output.__exit__(None, None, None)
+    for name in _folders:
+        shutil.rmtree(name, ignore_errors=True)
 
 
 def remove_stale(folder: Path) -> None:
