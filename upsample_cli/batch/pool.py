@@ -357,7 +357,8 @@ def _worker_main(
                     number, job, options, channel.report_progress, channel.before_run, before_publish=before_publish
                 )
                 set_core_limit(None)  # the next job is planned as if it ran alone
-                connection.send(_Published(result.bytes, result.seconds) if result.status == "done" else result)
+                is_announced = channel.has_announced and result.status == "done"
+                connection.send(_Published(result.bytes, result.seconds) if is_announced else result)
     finally:
         remove_unpublished()
 
@@ -370,6 +371,7 @@ class _WorkerChannel:
         self._share = share
         self._threads = threads
         self._last_report = time.monotonic()
+        self.has_announced = False
 
     def before_run(self, plan: Plan) -> None:
         """Wait until the parent grants the memory that `plan` needs, and limit the cores to this job's."""
@@ -381,6 +383,7 @@ class _WorkerChannel:
     def before_publish(self, result: Result, paths: Sequence[Path]) -> None:
         """Announce the result, so that it counts even if this process is killed right after the output is renamed."""
         self._connection.send(_Complete.of(result, paths))
+        self.has_announced = True
 
     def report_progress(self, fraction: float) -> None:
         """Send the progress to the parent, not too often. Raises OSError if the parent has ended."""

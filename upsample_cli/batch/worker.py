@@ -132,4 +132,4 @@ def _run(
         before_publish=complete,
         workers=workers,
     )
-    return done._replace(bytes=written)
+    return done._replace(status="done", bytes=written)
