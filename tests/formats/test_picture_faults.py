@@ -11,7 +11,7 @@ from PIL import Image
 
 from tests.cli_helpers import invoke
 from tests.formats import file_dump
-from tests.formats.file_dump import chunk, chunks, long, png, segments, short
+from tests.formats.file_dump import chunk, chunks, icc_profile, long, png, segments, short
 from tests.pipeline_helpers import planned, upsampled, whole
 from upsample_cli.errors import InputError, RequestError, UpsampleError
 from upsample_cli.formats import open_source
@@ -251,7 +251,7 @@ def with_segments(*added):
 
 
 def test_a_profile_that_is_stored_twice_is_written_once(tmp_path):
-    profile = RANDOM.bytes(300)
+    profile = icc_profile(RANDOM.bytes(100))
     (tmp_path / "in.jpg").write_bytes(with_segments((0xE2, b"ICC_PROFILE\0\1\1" + profile)))
     upsampled(tmp_path / "in.jpg", tmp_path / "out.jpg", scale="2")
     stored = [d for marker, d in segments((tmp_path / "out.jpg").read_bytes()) if marker == 0xE2]

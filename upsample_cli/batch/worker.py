@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING
 from .. import formats
 from ..core.threads import available_cores
 from ..errors import OutputError, UpsampleError, as_failure
-from ..formats.watch import InputWatch
-from ..pipeline.opening import open_input
-from ..pipeline.plan import Plan, make_plan
+from ..pipeline.plan import Plan
 from ..pipeline.run import run_plan
 from .existing import Existing
 from .job import ExecutionOptions, Job
 from .result import Result, Summary
+from .shared_input import SharedInput
 
 if TYPE_CHECKING:
     from ..formats.base import Source
@@ -33,6 +32,8 @@ def run_job(
     before_run: Callable[[Plan], None] | None = None,
     workers: Workers | None = None,
     before_publish: Callable[[Result, Sequence[Path]], None] | None = None,
+    inputs: SharedInput | None = None,
+    further: bool = False,
 ) -> Result:
     """Run one job in this process.
 
@@ -44,25 +45,30 @@ def run_job(
         before_run: is called with the plan before any sample is read; it may wait until there is enough memory.
         workers: the workers of a cluster, who make the regions of an output that has them.
         before_publish: is called with the result and the temporary files before these get their final names.
+        inputs: opens the input, and may have kept it from the job before.
+        further: whether the next job has the same input.
     """
     started = time.perf_counter()
+    inputs = SharedInput() if inputs is None else inputs
     skips_existing = options.existing is Existing.SKIP
     result = Result(job.input, job.output, "planned", number=number)
     error: UpsampleError | None = None
     try:
         if skips_existing and _output_exists(job):
             return result._replace(status="skipped", reason=_EXISTS)
-        with InputWatch(job.input) as watch, open_input(job.input, job.request, job.output) as source:
-            plan = make_plan(job.request, source, job.input, job.output)
-            result = _with_plan(result, plan)
-            if not options.dry_run:
-                if options.planned is not None:
-                    options.planned(result)
-                if before_run is not None:
-                    before_run(plan)
-                result = _run(result, plan, source, options, progress, workers, watch, before_publish)
+        plan, source = inputs.plan(job, further)
+        result = _with_plan(result, plan)
+        if not options.dry_run:
+            if options.planned is not None:
+                options.planned(result)
+            if before_run is not None:
+                before_run(plan)
+            result = _run(result, plan, source, options, progress, workers, inputs.check, before_publish)
     except Exception as failure:
         error = as_failure(failure, job.input, "choose a smaller output")
+    finally:
+        if error is not None or not further:
+            inputs.close()
     if isinstance(error, OutputError) and skips_existing and _output_exists(job):
         return result._replace(status="skipped", reason=_EXISTS, bytes=0)
     if error is not None:
@@ -75,7 +81,7 @@ def _output_exists(job: Job) -> bool:
 
 
 def _with_plan(result: Result, plan: Plan) -> Result:
-    before, after = plan.first.before, plan.first.after
+    before, after = plan.images[0].before, plan.images[0].after
     return result._replace(
         before=Summary.of(before, len(plan.images)),
         after=Summary.of(after, len(plan.images)),
@@ -95,7 +101,7 @@ def _run(
     options: ExecutionOptions,
     progress: Callable[[float], None] | None,
     workers: Workers | None,
-    watch: InputWatch,
+    check_input: Callable[[], None],
     before_publish: Callable[[Result, Sequence[Path]], None] | None,
 ) -> Result:
     threads = plan.request.threads or available_cores()  # in a batch, fewer than the plan assumed
@@ -115,7 +121,7 @@ def _run(
 
     def complete(paths: Sequence[Path]) -> None:
         nonlocal done
-        watch.check()
+        check_input()
         thumbnails = None if tap is None else tap.thumbnails()
         warnings = tuple(dict.fromkeys((*planned.warnings, *source.warnings)))  # some are found while samples are read
         done = planned._replace(status="done", thumbnails=thumbnails, warnings=warnings)

@@ -116,7 +116,7 @@ class Console:
         if self._total > 1 and not self._verbose:
             self._planned.append(result)  # the width of the table's columns depends on all rows
         elif result.status == "planned":
-            write_out(whole_plan(result))
+            _write_plan(whole_plan(result))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -127,9 +127,9 @@ class Console:
         if kind is None and self._planned:
             results = sorted(self._planned, key=lambda result: result.number)
             heading, *lines = table(results, _width(sys.stdout))
-            write_out(heading, bold=True)
+            _write_plan(heading, bold=True)
             for line, result in zip(lines, results, strict=True):
-                write_out(line, colour="red" if result.status == "failed" else None)
+                _write_plan(line, colour="red" if result.status == "failed" else None)
         if self._total > 1 and not self._quiet and kind is not OutputError:
             self._show_summary()
 
@@ -140,10 +140,19 @@ class Console:
         if self.report.failures and self._total > _SCREEN_FILES:
             print_message("Failed:")
             for result in sorted(self.report.failures, key=lambda result: result.number):
-                print_message(f"  {result.error}", "red")
+                print_message(f"  {printable(result.error)}", "red")
         seconds = time.perf_counter() - self._started
         for line in summary(self.report, seconds, dry_run=self._dry_run, total=self._total):
             print_message(line)
+
+
+def _write_plan(text: str, bold: bool = False, colour: str | None = None) -> None:
+    """Write a line of a plan; a reader that has seen enough, as ``head`` has, is no error."""
+    try:
+        write_out(text, bold, colour)
+    except OutputError as error:
+        if not isinstance(error.__cause__, BrokenPipeError):
+            raise
 
 
 def _wants_display(progress: bool | None, quiet: bool) -> bool:

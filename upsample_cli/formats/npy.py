@@ -72,18 +72,23 @@ def _described(path: Path) -> FileArray:
     with path.open("rb") as file:
         if file.read(len(NPY_MAGIC)) != NPY_MAGIC:
             raise InputError("is not a .npy array; archives (.npz) are not supported", path)
-        file.seek(0)
+        size = os.fstat(file.fileno()).st_size
+        version, length = file.read(1), file.read(5)
+        if version > b"\1" and int.from_bytes(length[1:], "little") > size:
+            raise InputError("is truncated: it ends within its header", path)  # NumPy would allocate its length
+        file.seek(len(NPY_MAGIC) + 2)
+        read_header = np.lib.format.read_array_header_2_0 if version > b"\1" else np.lib.format.read_array_header_1_0
         try:
-            read_header = {1: np.lib.format.read_array_header_1_0, 2: np.lib.format.read_array_header_2_0}
-            version = np.lib.format.read_magic(file)
-            shape, fortran, dtype = read_header[min(version[0], 2)](file)
+            shape, fortran, dtype = read_header(file)
+        except MemoryError:
+            raise
         except Exception as error:  # the header is parsed as a Python literal, which can fail in many ways
-            raise InputError(f"is not a readable .npy array of numbers: {error}", path) from error
-        offset, size = file.tell(), os.fstat(file.fileno()).st_size
+            raise InputError("is not a readable .npy array of numbers: its header is damaged", path) from error
+        offset = file.tell()
     if dtype.hasobject:
         raise InputError("is not a readable .npy array of numbers: it holds Python objects", path)
-    if min(shape, default=0) < 0 or size < offset + math.prod(shape) * dtype.itemsize:
-        promised = offset + math.prod(shape) * dtype.itemsize
+    promised = offset + math.prod(shape) * dtype.itemsize
+    if min(shape, default=0) < 0 or size < promised:
         raise InputError(f"is truncated: {size:,} bytes where its header promises {promised:,}", path)
     return FileArray(path, dtype, offset, shape, fortran)
 

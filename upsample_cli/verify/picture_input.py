@@ -17,6 +17,7 @@ from .readback.model import MismatchError
 
 _MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16", "F")  # the others are converted in several ways
 _SCALED = ("BMP", "PPM", "PAM")  # formats with samples of few bits, which Pillow scales in another way
+_BAND_PIXELS = 1 << 18  # compared at a time
 _ROUNDING = 2  # levels of 8 bits by which decoders differ that scale samples or blend frames
 
 
@@ -36,18 +37,22 @@ def check_reading(path: Path, source: Source) -> None:
     for number, theirs in enumerate(_frames(path, info, count)):
         if number == count:
             raise MismatchError(f"Pillow finds more than {count} frames in the input")
-        ours = source.read(axes.index("y"), number * rows_per_frame, (number + 1) * rows_per_frame)
-        ours = _as_bytes(ours, info)
-        if info.format == "PNG" and count > 1 and theirs.shape == ours.shape and theirs.shape[2] in (2, 4):
-            ours = np.where((theirs[..., -1:] % 255 == 0), ours, theirs)  # Pillow blends partial alpha in another way
         exact = count == 1 and source.header.dtype.itemsize == 1 and info.format not in _SCALED
-        _compare(ours, theirs, number, exact)
+        rows = max(1, _BAND_PIXELS // theirs.width)
+        for top in range(0, rows_per_frame, rows):
+            stop = min(top + rows, rows_per_frame)
+            start = number * rows_per_frame
+            ours = _as_bytes(source.read(axes.index("y"), start + top, start + stop), info)
+            band = _samples(theirs, top, stop)
+            if info.format == "PNG" and count > 1 and band.shape == ours.shape and band.shape[2] in (2, 4):
+                ours = np.where((band[..., -1:] % 255 == 0), ours, band)  # Pillow blends partial alpha in another way
+            _compare(ours, band, number, exact)
     if 0 <= number < count - 1:
         raise MismatchError(f"Pillow finds {number + 1} frames in the input where {count} were read")
 
 
-def _frames(path: Path, info: PictureInfo, count: int) -> Iterator[Array]:
-    """Pillow's frames, upright, as colours of 8 bits; none if it does not read the file or reads another mode."""
+def _frames(path: Path, info: PictureInfo, count: int) -> Iterator[Image.Image]:
+    """Pillow's frames, upright; none if it does not read the file or reads another mode."""
     try:
         with without_size_limit(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -62,15 +67,22 @@ def _frames(path: Path, info: PictureInfo, count: int) -> Iterator[Array]:
         return
 
 
-def _upright(frame: Image.Image, info: PictureInfo) -> Array:
+def _upright(frame: Image.Image, info: PictureInfo) -> Image.Image:
     turned = ImageOps.exif_transpose(frame)
     if turned.mode in ("I;16", "I"):
-        return (np.asarray(turned).astype(np.int64) >> 8).astype(np.int16)[..., None]
+        return turned
     mode = {"1": "L", INDEXED: "RGBA", "I;16": "L"}.get(info.mode, info.mode)
     if info.mode in ALPHA and not turned.has_transparency_data:  # alpha that Pillow does not read, as in some BMP
         mode = info.mode.removesuffix("A")
-    array = np.asarray(turned.convert(mode))
-    return (array if array.ndim == 3 else array[..., None]).astype(np.float64 if mode == "F" else np.int16)
+    return turned if turned.mode == mode else turned.convert(mode)
+
+
+def _samples(image: Image.Image, top: int, stop: int) -> Array:
+    """Rows of an image, as samples of 8 bits or floats."""
+    array = np.asarray(image.crop((0, top, image.width, min(stop, image.height))))
+    if image.mode in ("I;16", "I"):
+        return (array.astype(np.int64) >> 8).astype(np.int16)[..., None]
+    return (array if array.ndim == 3 else array[..., None]).astype(np.float64 if image.mode == "F" else np.int16)
 
 
 def _as_bytes(rows: Array, info: PictureInfo) -> Array:

@@ -131,4 +131,5 @@ def write(file: BinaryIO, frames: Array, spec: EncodeSpec) -> None:
     info = struct.pack("<IiiHHIIiiII", _V4_HEADER, width, height, 1, 32, _BITFIELDS, rows.nbytes, x, y, 0, 0)
     info += struct.pack("<4I", *_MASKS[32][:3], 0xFF000000) + _SRGB
     file.write(MAGIC + struct.pack("<IHHI", offset + rows.nbytes, 0, 0, offset))
-    file.write(info.ljust(_V4_HEADER, b"\0") + rows.tobytes())
+    file.write(info.ljust(_V4_HEADER, b"\0"))
+    file.write(rows.data)

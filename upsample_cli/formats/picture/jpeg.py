@@ -9,7 +9,7 @@ import io
 import struct
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, BinaryIO
 
 from PIL import ImageFile, JpegImagePlugin
@@ -51,6 +51,10 @@ class NativeData:
     photoshop: bytes
     encoder_options: dict[str, Any]
     density_unit: int
+
+    def stripped(self) -> NativeData:
+        """See `NativeSettings`."""
+        return replace(self, segments=(), photoshop=b"")
 
 
 def read(image: JpegImagePlugin.JpegImageFile, file: BinaryIO) -> PictureMetadata:
@@ -194,6 +198,11 @@ def _density(spec: EncodeSpec) -> tuple[int, int, int] | None:
     return None
 
 
+def exceeds_segments(profile: bytes | None) -> bool:
+    """Whether an ICC profile does not fit into the 255 segments that it may have."""
+    return len(profile or b"") > 255 * (MAX_SEGMENT_BYTES - len(_ICC) - 2)
+
+
 def exceeds_segment(document: bytes) -> bool:
     """Whether an XMP document does not fit into a segment."""
     return len(document) > MAX_SEGMENT_BYTES - len(_XMP)
@@ -220,6 +229,11 @@ def write(file: BinaryIO, frames: Array, spec: EncodeSpec) -> None:
     for marker, content in _metadata_segments(spec):
         file.write(struct.pack(">BBH", 0xFF, marker, len(content) + 2) + content)
     file.write(data[start:])
+
+
+def is_progressive(spec: EncodeSpec) -> bool:
+    """Whether the file will be progressive, as the input is."""
+    return bool(_save_options(spec).get("progressive"))
 
 
 def _save_options(spec: EncodeSpec) -> dict[str, Any]:

@@ -7,6 +7,8 @@ import struct
 from collections.abc import Iterator
 from typing import BinaryIO
 
+from .. import bounded
+
 _UUIDS = {
     b"JpgTiffExif->JP2": "EXIF",
     bytes.fromhex("be7acfcb97a942e89c71999491e3afac"): "XMP",
@@ -29,7 +31,7 @@ def read(file: BinaryIO) -> tuple[bytes | None, tuple[str, ...]]:
             elif name == b"xml ":
                 dropped.append("XML")
             elif name == b"colr" and file.read(3)[:1] == bytes([_METHOD_ICC]):
-                profile = file.read(size - 3)
+                profile = bounded.read(file, size - 3)
     return profile, tuple(dict.fromkeys(dropped))
 
 

@@ -12,6 +12,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
+from .. import bounded
 from ..base import Array
 from . import exif
 from .jpeg2000 import boxes
@@ -105,10 +106,10 @@ def _contents(file: BinaryIO) -> tuple[bytes, bytes, bytes, set[str]]:
             data = file.read(min(size, _HEADER_BYTES))
             codestream += data[4:] if name == b"jxlp" else data
         elif name == b"Exif":
-            data = file.read(size)
+            data = bounded.read(file, size)
             exif_data = data[4 + int.from_bytes(data[:4], "big") :]
         elif name == b"xml ":
-            xmp = file.read(size)
+            xmp = bounded.read(file, size)
         elif name in _DROPPED:
             dropped.add(_DROPPED[name])
     return codestream, exif_data, xmp, dropped

@@ -83,6 +83,9 @@ def update_for_output(spec: EncodeSpec, axes: Mapping[str, Axis], format_name: s
         if jpeg.exceeds_segment(metadata.xmp):
             warnings.append("its XMP is dropped: too long for JPEG")
             metadata = metadata._replace(xmp=b"")
+        if jpeg.exceeds_segments(metadata.icc):
+            warnings.append("its ICC profile is dropped: too long for JPEG")
+            metadata = metadata._replace(icc=None)
     if metadata.icc is not None and metadata.icc[16:20] == b"GRAY" and format_name in _NO_GREYSCALE:
         warnings.append(f"the grey ICC profile is dropped, because {format_name} stores grey as RGB")
         metadata = metadata._replace(icc=None)

@@ -47,17 +47,19 @@ _GREY_MODES = {
     np.dtype("i4"): "I",
     np.dtype("f4"): "F",
 }
-_ENCODER_BYTES_PER_PIXEL = {
-    "WEBP": 17.0,
-    "AVIF": 36.0,
-    "GIF": 6.0,
-    "JPEG XL": 28.0,
-    "HEIF": 30.0,
-}  # peak memory, measured
-_QUANTISER_BYTES_PER_PIXEL = 15.0
-_ENCODER_BYTES_PER_BYTE = {"PNG": 1.6}  # per byte of samples: the encoded file and an image of Pillow
+# Peak memory of encoders without the array itself, measured for photographs: of each pixel, sample or byte.
+_BYTES_PER_PIXEL = {"WEBP": 20.0, "AVIF": 27.0, "GIF": 3.0, "JPEG XL": 44.0, "HEIF": 30.0}
+_BYTES_PER_SAMPLE = {"JPEG2000": 14.0}
+_BYTES_PER_BYTE = {"PPM": 1.0, "PAM": 1.0, "SGI": 2.0, "HDR": 1.5}
+_ALPHA_BYTES_PER_PIXEL = {"WEBP": 14.0, "JPEG XL": 16.0}  # besides
+_LOSSLESS_WEBP_BYTES_PER_PIXEL = 43.0
+_QUANTISER_BYTES_PER_PIXEL = 17.0
+_REORDERED_BYTES_PER_BYTE = 2.0  # of BMP with alpha
 _PACKING_BYTES_PER_PIXEL = 5.0  # of indices and bits in PNG
-_PILLOW_BYTES_PER_BYTE = 1.8  # per byte of samples: the encoded file and Pillow's image
+_PILLOW_BYTES_PER_PIXEL = {"RGB": 4.0, "LA": 4.0}  # of Pillow's image; it shares the array's memory in other modes
+_JPEG_BYTES_PER_BYTE = 0.25  # of the encoded file
+_PROGRESSIVE_BYTES_PER_PIXEL = 3.0  # of coefficients
+_LIBRARY_BYTES = {"PNG": 8 << 20, "AVIF": 14 << 20, "JPEG XL": 8 << 20, "GIF": 8 << 20}
 
 
 class PictureSink:
@@ -177,6 +179,11 @@ class PictureSink:
 
         return webp.is_lossless(self._spec)
 
+    def _is_progressive(self) -> bool:
+        from . import jpeg
+
+        return jpeg.is_progressive(self._spec)
+
     def _add_gif_warnings(self) -> None:
         mode, info = self._spec.mode, self._header.metadata
         picked = isinstance(info, PictureInfo) and info.copies_samples  # then its colours are those of the input
@@ -197,14 +204,34 @@ class PictureSink:
         header = self._header
         frames = self._axes["t"].size if "t" in self._axes and self._format in _WRITERS else 1
         pixel = header.dtype.itemsize * (self._axes["s"].size if "s" in self._axes else 1)
-        encoder_bytes = _ENCODER_BYTES_PER_PIXEL.get(
-            self._format, _ENCODER_BYTES_PER_BYTE.get(self._format, _PILLOW_BYTES_PER_BYTE) * pixel
-        )
-        if self._format == "PNG" and (self._spec.mode == INDEXED or self._spec.bits < 8):
-            encoder_bytes = _PACKING_BYTES_PER_PIXEL
-        if self._format == "GIF" and "s" in self._axes:
-            encoder_bytes = _QUANTISER_BYTES_PER_PIXEL
-        return 1 + encoder_bytes / (pixel * frames)
+        pixels = math.prod(self._spec.size)
+        encoder = self._encoder_bytes_per_pixel(pixel) * pixels + _LIBRARY_BYTES.get(self._format, 0)
+        return 1 + encoder / (pixel * pixels * frames)
+
+    def _encoder_bytes_per_pixel(self, pixel: int) -> float:
+        """Peak memory of the encoder for each pixel of a frame, where a pixel has `pixel` bytes."""
+        spec, name = self._spec, self._format
+        if name == "PNG":
+            packs = spec.mode == INDEXED or spec.bits < 8
+            encoded = pixel if spec.metadata.animation is not None else 0  # a still picture is encoded in bands
+            return _PACKING_BYTES_PER_PIXEL if packs else encoded
+        if name == "GIF" and "s" in self._axes:
+            return _QUANTISER_BYTES_PER_PIXEL
+        if name == "WEBP" and self._is_lossless():
+            return _LOSSLESS_WEBP_BYTES_PER_PIXEL
+        if name in _BYTES_PER_PIXEL:
+            alpha = _ALPHA_BYTES_PER_PIXEL.get(name, 0.0) if spec.mode in ALPHA else 0.0
+            return _BYTES_PER_PIXEL[name] + alpha
+        if name in _BYTES_PER_SAMPLE:
+            return _BYTES_PER_SAMPLE[name] * pixel / self._header.dtype.itemsize
+        if name in _BYTES_PER_BYTE:
+            return _BYTES_PER_BYTE[name] * pixel
+        if name == "BMP" and spec.mode == "RGBA":
+            return _REORDERED_BYTES_PER_BYTE * pixel
+        encoded = _JPEG_BYTES_PER_BYTE * pixel
+        if name == "JPEG" and self._is_progressive():
+            encoded += _PROGRESSIVE_BYTES_PER_PIXEL
+        return _PILLOW_BYTES_PER_PIXEL.get(spec.mode, 0.0) + encoded
 
     def write(self, paths: Sequence[Path], arrays: Iterable[Iterable[Array]]) -> None:
         """Encode the picture; see `Sink`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Self, cast
 
 import numpy as np
 
-from ...errors import InputError
+from ...errors import InputError, reason
 from ...geometry import INCH, Axis, Grid
 from ..base import Array, Header, InMemory, ReadOptions
 from ..dropped import Loss, named
@@ -29,6 +29,7 @@ from .model import (
     PixelKind,
 )
 from .modes import bits_per_sample, choose_mode
+from .pixels import from_image
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -48,7 +49,14 @@ _ORIENT: dict[int, Callable[[Array], Array]] = {  # by EXIF orientation: functio
 }
 _JPEG_FORMATS = ("JPEG", "MPO")  # Pillow calls JPEG files with several pictures MPO
 _PLAUSIBLE_SPACING_MM = (1e-7, 1e6)  # from a tenth of a nanometre to a kilometre
-_FULL_CANVASES = 4  # RGBA images of the size of the canvas that Pillow holds while it shows an animation
+# Memory while a file is decoded, measured, in units of its samples; of animations, in RGBA images of the whole canvas.
+_DECODER_FACTORS = {
+    **{"WEBP": 5.8, "JPEG2000": 6.4, "AVIF": 3.2, "JPEG XL": 1.5, "PPM": 1.2, "PAM": 1.2, "SGI": 2.4, "HDR": 1.6},
+    **{"BMP": 4.8, "HEIF": 3.5, "EXR": 3.2},
+}
+_PILLOW_FACTOR = 2.4  # Pillow's image, and the array
+_CANVASES, _MOST_CANVASES = {"GIF": 3.7, "PNG": 5.5}, 6.0
+_JPEG_FACTORS = (8, 4, 2)
 _SIDES_SWAPPED = (5, 6, 7, 8)  # orientations that swap width and height
 
 
@@ -65,12 +73,12 @@ class PictureSource(InMemory):
         self._own: Picture | None = None
         try:
             self.header = self._read_header(options)
-        except InputError:
+        except (InputError, MemoryError):
             self._close()
             raise
         except Exception as error:  # decoders raise various exceptions for damaged files
             self._close()
-            raise InputError(f"is not a readable picture: {error}", path) from error
+            raise InputError(f"is not a readable picture: {reason(error)}", path) from error
 
     @cached_property
     def _image(self) -> Image.Image:
@@ -80,12 +88,14 @@ class PictureSource(InMemory):
         return open_image(self._path)
 
     def _close(self) -> None:
-        if "_image" in self.__dict__:
-            self._image.close()
+        image = self.__dict__.pop("_image", None)
+        if image is not None:
+            image.close()
 
     def _read_header(self, options: ReadOptions) -> Header:
         self._pixel_kind, metadata, opaque = self._identify()
-        metadata, self._orientation = _apply_orientation_tags(metadata, self._own is not None and self._own.upright)
+        is_upright = self._own is not None and self._own.upright
+        metadata, self._orientation = _apply_orientation_tags(_intact(metadata), is_upright)
         self._frames = len(metadata.animation.durations) if metadata.animation is not None else 1
         mode, conversions = choose_mode(self._pixel_kind, self._png, options.keep_indices, self._frames > 1, opaque)
         if mode is None:
@@ -118,11 +128,14 @@ class PictureSource(InMemory):
 
     def _estimate_memory(self, header: Header) -> float:
         """See `Source.memory_factor`."""
-        factor = 2.4 if self._png is None or self._png.interlaced else 1.5  # the file or Pillow's image, and the array
-        if self._frames > 1 or self._pixel_kind.format == "WEBP":  # Pillow reads any WebP file as an animation
-            frame_bytes = math.prod(header.grid.shape) * header.dtype.itemsize / self._frames
+        size = math.prod(header.grid.shape) * header.dtype.itemsize
+        if self._frames > 1:
             canvas_bytes = 4 * header.dtype.itemsize * math.prod(self._pixel_kind.size)
-            factor = 1.0 + _FULL_CANVASES * canvas_bytes / (frame_bytes * self._frames)
+            return 1.0 + _CANVASES.get(self._pixel_kind.format, _MOST_CANVASES) * canvas_bytes / size
+        factor = _DECODER_FACTORS.get(self._pixel_kind.format, _PILLOW_FACTOR)
+        if self._png is not None and not self._png.interlaced and self._png.depth >= 8 and self._mode != INDEXED:
+            compressed = sum(length for _, length in self._png.pixels) / size
+            factor = max(1 + compressed, 2 * compressed)
         return factor + (1.0 if self._orientation in _ORIENT else 0.0)
 
     def _identify(self) -> tuple[PixelKind, PictureMetadata, bool]:
@@ -201,6 +214,29 @@ class PictureSource(InMemory):
             raise InputError("has palette indices but no palette", self._path)
         return palette
 
+    @property
+    def draft_factors(self) -> Sequence[int]:
+        """See `DraftSource`: those of JPEG's inverse transform."""
+        can_draft = self._pixel_kind.format in _JPEG_FORMATS and self._frames == 1 and not self._truncated
+        return _JPEG_FACTORS if can_draft else ()
+
+    @property
+    def flipped_axes(self) -> Sequence[str]:
+        """See `DraftSource`."""
+        orient = _ORIENT.get(self._orientation, lambda rows: rows)
+        corner = orient(np.arange(4).reshape(2, 2))
+        return [name for name, second in (("y", corner[1, 0]), ("x", corner[0, 1])) if second < corner[0, 0]]
+
+    def draft_shape(self, factor: int) -> tuple[int, ...]:
+        """See `DraftSource`."""
+        axes = self.header.grid.axes
+        return tuple(-(-axis.size // factor) if axis.name in ("x", "y") else axis.size for axis in axes)
+
+    def draft(self, factor: int) -> None:
+        """See `DraftSource`."""
+        width, height = self._pixel_kind.size
+        cast(Any, self._image).draft(self._image.mode, (width // factor, height // factor))
+
     def load(self) -> Array:
         """Decode the picture, turned upright."""
         try:
@@ -230,7 +266,7 @@ class PictureSource(InMemory):
             except MemoryError:
                 raise
             except Exception as error:
-                raise InputError(f"cannot be read to its end: {error}", self._path) from error
+                raise InputError(f"cannot be read to its end: {reason(error)}", self._path) from error
 
     def _apply_orientation(self, rows: Array) -> Array:
         rows = rows.astype(self.header.dtype, copy=False)
@@ -251,8 +287,9 @@ class PictureSource(InMemory):
             return rows * np.uint8(255) if rows.dtype == bool and self._mode == "L" else rows
         if tolerant:  # what Pillow has decoded so far is incomplete
             self._close()
-            self.__dict__.pop("_image", None)
-        return self._padded(self._convert())
+        rows = self._padded(self._convert())
+        self._close()  # its pixels take as much memory as the array
+        return rows
 
     def _padded(self, rows: Array) -> Array:
         """The frame of a GIF file on the whole canvas, which a later frame may have enlarged."""
@@ -274,7 +311,7 @@ class PictureSource(InMemory):
             image = ImageCms.applyTransform(image, ImageCms.buildTransform(lab, rgb, "LAB", "RGB")) or image
         if image.mode != self._mode and image.mode not in ("I", "I;16B"):
             image = image.convert(self._mode)
-        array = np.asarray(image)
+        array = from_image(image)
         return array.view(np.uint8) != 0 if self._mode == "1" else array
 
     def _composited_frames(self, tolerant: bool) -> Iterator[Array]:
@@ -312,6 +349,23 @@ def foreign_items(info: PictureInfo) -> tuple[str, ...]:
         (Loss.ANIMATION, "the duration of each frame", varied),
     )
     return (*items, *metadata.foreign_items)
+
+
+def _intact(metadata: PictureMetadata) -> PictureMetadata:
+    """The metadata without a profile or an XMP document that other readers refuse."""
+    if metadata.icc is not None:
+        from .. import icc  # needed for files with a profile only
+
+        if not icc.is_profile(metadata.icc):
+            said = "its ICC profile is damaged and is dropped"
+            metadata = metadata._replace(icc=None, warnings=(*metadata.warnings, said))
+    if metadata.xmp:
+        from .. import xmp
+
+        if not xmp.is_well_formed(metadata.xmp):
+            said = "its XMP is damaged and is dropped"
+            metadata = metadata._replace(xmp=b"", warnings=(*metadata.warnings, said))
+    return metadata
 
 
 def _apply_orientation_tags(metadata: PictureMetadata, is_upright: bool) -> tuple[PictureMetadata, int]:

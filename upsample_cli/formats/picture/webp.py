@@ -10,6 +10,7 @@ import struct
 from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO
 
+from .. import bounded
 from ..base import Array
 from .model import ALPHA, EXIF_PREFIX, INDEXED, Animation, EncodeSpec, PictureMetadata, PixelKind
 from .pixels import to_image
@@ -79,7 +80,7 @@ def _chunks(file: BinaryIO) -> Iterator[Chunk]:
     while len(head := file.read(8)) == 8:
         name, size = struct.unpack("<4sI", head)
         wanted = min(size, {b"VP8 ": 10, b"VP8L": 5, b"ALPH": 0, b"ANMF": 24}.get(name, size))
-        yield name, file.read(wanted)
+        yield name, bounded.read(file, wanted)
         file.seek(size - wanted + size % 2, io.SEEK_CUR)
 
 

@@ -5,28 +5,79 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import tifffile
 from tifffile import PLANARCONFIG
 
-from ...runtime.prefetch import map_threaded
+from ...core.threads import available_cores
+from ...runtime.prefetch import items_in_progress, map_threaded
 from ..base import Array
 from . import colours
 
+_READ_BYTES = 16 << 20  # of lines that are read at a time, about
+_TIFFFILE_BYTES = 256 << 20  # of encoded segments that tifffile reads at a time
 
-def buffered_samples(page: tifffile.TiffPage, planar: bool) -> int:
-    """How many samples of a page are held while it is read."""
-    copies = 2 if planar else 1
-    return copies * math.prod(page.shape) * _height(page, planar) // max(1, page.imagelength)
+
+class PageMemory(NamedTuple):
+    """Bytes that are held while pages are read: until a page or a band of it is decoded, and afterwards."""
+
+    decoding: int
+    decoded: int
+
+
+def page_memory(page: tifffile.TiffPage, planar: bool) -> PageMemory:
+    """The memory for a compressed page, whose sizes the file states."""
+    itemsize = np.dtype(page.dtype).itemsize
+    size = math.prod(page.shape) * itemsize
+    segment = _segment_bytes(page)
+    encoded = max(page.databytecounts, default=0)
+    if _height(page, planar) < page.imagelength:
+        band = size * _height(page, planar) // page.imagelength
+        across = _across(page)
+        if across == 1:
+            in_progress = min(items_in_progress(segment), _READ_BYTES // max(1, segment) + 1)
+            return PageMemory(in_progress * (segment + encoded), band)
+        in_progress = min(across, items_in_progress(segment))
+        return PageMemory(band + in_progress * (segment + encoded), band)
+    if _is_one_segment(page, planar):
+        return PageMemory(max(size, segment) + encoded, size)
+    in_progress = min(len(page.databytecounts), available_cores())
+    encoded = min(sum(page.databytecounts), _TIFFFILE_BYTES)
+    return PageMemory(size + in_progress * segment + encoded, (2 if planar else 1) * size)
+
+
+def _segment_bytes(page: tifffile.TiffPage) -> int:
+    """The size of a strip or a tile, which may exceed the page."""
+    rows, columns = (
+        (page.tilelength, page.tilewidth)
+        if page.is_tiled
+        else (min(page.rowsperstrip, page.imagelength), page.imagewidth)
+    )
+    samples = page.samplesperpixel if page.planarconfig == PLANARCONFIG.CONTIG else 1
+    return int(rows) * int(columns) * max(1, int(page.tiledepth)) * int(samples) * np.dtype(page.dtype).itemsize
+
+
+def _across(page: tifffile.TiffPage) -> int:
+    """The number of segments beside each other."""
+    return -(-int(page.imagewidth) // int(page.tilewidth)) if page.is_tiled else 1
+
+
+def _is_one_segment(page: tifffile.TiffPage, planar: bool) -> bool:
+    """Whether the page is a single strip that is decoded as it is."""
+    return not page.is_tiled and not planar and len(page.databytecounts) == 1 and page.ndim == _ndim(page)
+
+
+def _ndim(page: tifffile.TiffPage) -> int:
+    return 2 + (page.samplesperpixel > 1)
 
 
 def _height(page: tifffile.TiffPage, planar: bool) -> int:
     """The number of lines that are decoded together: those of a strip or a tile, or all lines of a complex layout."""
     height = int(page.tilelength if page.is_tiled else page.rowsperstrip)
     contiguous = page.samplesperpixel == 1 or page.planarconfig == PLANARCONFIG.CONTIG
-    simple = contiguous and not planar and page.imagedepth == 1 and page.ndim == 2 + (page.samplesperpixel > 1)
+    simple = contiguous and not planar and page.imagedepth == 1 and page.ndim == _ndim(page)
     return height if simple and 0 < height < page.imagelength else int(page.imagelength)
 
 
@@ -75,23 +126,38 @@ class ChunkedPage:
         height, keyframe = self._height, self._keyframe
         if height == keyframe.imagelength:
             if self._band is None:
-                self._band = 0, self._whole()
+                one = _is_one_segment(keyframe, self._planar) and len(self._page.dataoffsets) == 1
+                self._band = 0, self._only_segment() if one else self._whole()
             return self._band[1][start:stop]
         lines = np.full((stop - start, keyframe.imagewidth, *keyframe.shape[2:]), keyframe.nodata, keyframe.dtype)
         first, last = start // height, -(-stop // height)
         if self._band is not None and self._band[0] == first:
             lines[: (first + 1) * height - start] = self._band[1][start - first * height : stop - first * height]
             first += 1
-        band = np.full((height, *lines.shape[1:]), keyframe.nodata, keyframe.dtype)  # the last band
+        if first == last:
+            return lines
+        self._band = None  # free it before the next one is decoded
+        band: Array | None = None  # the last one
         for number, x, pixels in self._decode(range(first, last)):
             top = number * height
             low, high = max(start, top), min(stop, top + len(pixels))
             lines[low - start : high - start, x : x + pixels.shape[1]] = pixels[low - top : high - top]
-            if number == last - 1:
+            if number == last - 1 and pixels.shape[1] == keyframe.imagewidth:
+                band = pixels
+            elif number == last - 1:
+                if band is None:
+                    band = np.full((height, *lines.shape[1:]), keyframe.nodata, keyframe.dtype)
                 band[: len(pixels), x : x + pixels.shape[1]] = pixels
-        if first < last:
+        if band is not None:
             self._band = last - 1, band
         return lines
+
+    def _only_segment(self) -> Array:
+        """The page, which is one strip; `_whole` would hold it twice."""
+        pixels = [pixels for _, _, pixels in self._decode(range(1))]
+        if not pixels or pixels[0].size < math.prod(self._keyframe.shape):
+            raise ValueError(f"the page {self.number} is empty")
+        return pixels[0].reshape(self._keyframe.shape)
 
     def _whole(self) -> Array:
         with open_file(self._page):
@@ -102,10 +168,12 @@ class ChunkedPage:
 
     def _decode(self, bands: range) -> Iterator[tuple[int, int, Array]]:
         """Decode the segments of the given bands; yields the number of the band, the first column and the pixels."""
-        across = -(-self._keyframe.imagewidth // self._width)
+        across = _across(self._keyframe)
         with open_file(self._page):
             encoded = ((self._read_segment(n), n) for n in range(bands.start * across, bands.stop * across))
-            for segment, (_, _, y, x, _), _ in map_threaded(self._decode_segment, encoded):
+            for segment, (_, _, y, x, _), _ in map_threaded(
+                self._decode_segment, encoded, _segment_bytes(self._keyframe)
+            ):
                 if segment is not None:
                     rows = min(self._height, self._keyframe.imagelength - y)
                     columns = min(self._width, self._keyframe.imagewidth - x)

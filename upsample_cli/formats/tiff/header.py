@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -14,17 +15,18 @@ from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC, PLANARCONFIG, PREDIC
 
 from ...errors import InputError, RequestError
 from ...geometry import RASTER, Axis, Grid
+from .. import icc, xmp
 from ..base import Header, ReadOptions
 from . import colours, compression, geotiff, imagej, libtiff, ome, slides, tags
 from .chunked_page import open_file
 from .dropped import dropped_warnings, foreign_items
-from .metadata import Layout, Metadata, resolution_unit, with_tagged_spacing
+from .metadata import Layout, Metadata, Tag, resolution_unit, with_tagged_spacing
 from .samples import Conversion, Convert, conversion_of, significant_bits
 from .series import Image
 
 _DIALECTS = {"imagej": "imagej", "ome": "ome", "shaped": "shaped", "generic": "plain", "uniform": "plain"}
 _UNKNOWN_AXES = "IQ"  # tifffile's names of axes that the file does not name
-_ICC, _GDAL_NODATA = 34675, 42113
+_ICC, _GDAL_NODATA, _XMP = 34675, 42113, 700
 _YCBCR_TAGS = (529, 530, 531, 532)
 _LOG_COLOURS = (PHOTOMETRIC.LOGL, PHOTOMETRIC.LOGLUV)
 _EXTRASAMPLES = tuple(EXTRASAMPLE)
@@ -84,7 +86,7 @@ def _read_series_info(
         dtype=conversion.dtype.newbyteorder("="),
         alpha=axes[-1].name == "s" and tuple(page.extrasamples) == (EXTRASAMPLE.UNASSALPHA,),
         colours=colours.colour_space(page, metadata.layout.photometric),
-        icc=profile if isinstance(profile := page.tags.valueof(_ICC), bytes) else None,
+        icc=_profile(page, warnings),
         nodata=_nodata(page, conversion, warnings),
         levels=tuple(_converted_shape(level, page, conversion) for level in levels),
         metadata=metadata,
@@ -125,16 +127,37 @@ def _converted_shape(shape: tuple[int, ...], page: tifffile.TiffPage, conversion
     return (*(shape[:-1] if page.samplesperpixel > 1 else shape), conversion.channels)
 
 
+def _profile(page: tifffile.TiffPage, warnings: list[str]) -> bytes | None:
+    """The ICC profile, unless it is damaged."""
+    if _ICC not in page.tags:
+        return None
+    profile = page.tags.valueof(_ICC)
+    if isinstance(profile, bytes) and icc.is_profile(profile):
+        return profile
+    warnings.append("its ICC profile is damaged and is dropped")
+    return None
+
+
+def _intact(copied: Iterable[Tag], warnings: list[str]) -> Iterator[Tag]:
+    """The tags without an XMP document that other readers refuse."""
+    for tag in copied:
+        if tag.code == _XMP and not (isinstance(tag.value, bytes) and xmp.is_well_formed(tag.value)):
+            warnings.append("its XMP is damaged and is dropped")
+        else:
+            yield tag
+
+
 def _nodata(page: tifffile.TiffPage, conversion: Conversion, warnings: list[str]) -> float | None:
     """The value of missing samples according to GDAL, if converted samples can have it."""
     if _GDAL_NODATA not in page.tags or conversion.channels is not None or conversion.bits is not None:
         return None
     dtype = conversion.dtype
-    text = str(page.tags.valueof(_GDAL_NODATA)).strip(" \0")
+    text = page.tags.valueof(_GDAL_NODATA)
     try:
-        value = float(text)
-    except ValueError:
-        warnings.append(f"its tag GDAL_NODATA is no number and is ignored: {text[:20]}")
+        value = float(text.strip(" \0"))
+    except (ValueError, AttributeError):  # no number, or no text
+        said = f": {text[:20]}" if isinstance(text, str) else ""
+        warnings.append(f"its tag GDAL_NODATA is no number and is ignored{said}")
         return None
     if dtype.kind in "iu":
         limits = np.iinfo(dtype)
@@ -152,7 +175,7 @@ def _unsupported(series: tifffile.TiffPageSeries) -> str | None:
     if page.compression not in tifffile.TIFF.DECOMPRESSORS:
         return f"samples in {COMPRESSION(page.compression).name} compression, which is not supported"
     if page.planarconfig not in tuple(PLANARCONFIG):
-        return f"samples in the planar configuration {page.planarconfig}, which does not exist"
+        return "samples in a planar configuration that does not exist"
     formats = page.tags.valueof("SampleFormat")
     if isinstance(formats, tuple) and len(set(formats)) > 1:
         return "samples of several types in a pixel, which are not supported"
@@ -191,7 +214,7 @@ def _metadata(tiff: tifffile.TiffFile, image: Image, warnings: list[str]) -> Met
         software=tags.text(page, 305) if dialect != "vendor" else None,
         description=_description(page) if dialect in ("plain", "shaped") else None,
         tags=(
-            *tags.copied_tags(page, dialect == "vendor", is_single=len(series) == 1),
+            *_intact(tags.copied_tags(page, dialect == "vendor", is_single=len(series) == 1), warnings),
             *tags.highest_value(page, significant_bits(page, series.dtype)),
         ),
         slide=tags.text(page, 270) if series.kind == "svs" else None,

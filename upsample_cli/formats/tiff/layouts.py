@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,9 @@ from ..base import Header, WriteOptions
 from . import colours, compression, imagej
 from .dialects import Part
 from .metadata import Layout
+
+_TRIAL_SIDE, _TRIAL_SAMPLES = 32, 1 << 20  # of a page with which a layout is tested
+_TILE_STEP = 16  # sides of tiles are multiples of it
 
 
 def check_axes(header: Header, path: Path) -> None:
@@ -53,7 +57,7 @@ def fit_layout(part: Part, dialect: str, options: WriteOptions, path: Path) -> t
         OutputError: the output cannot be stored in any such layout.
     """
     header, metadata = part
-    layout = metadata.layout
+    layout = _within_page(metadata.layout, header)
     if dialect == "imagej":
         layout = replace(layout, tile=None, rowsperstrip=None, planarconfig=None)
     if dialect not in ("plain", "shaped"):
@@ -117,12 +121,26 @@ def _writable(layout: Layout, header: Header, path: Path) -> tuple[Layout, list[
 def _is_writable(layout: Layout, header: Header) -> bool:
     """Whether tifffile and the codec accept the layout, tested on a small page."""
     grid = header.grid
+    samples = grid["s"].size if grid.names[-1] == "s" else 1
+    sides = layout.tile or (_TRIAL_SIDE, _TRIAL_SIDE)
+    if math.prod(sides) * samples > _TRIAL_SAMPLES:  # a size that a file states must not become an allocation
+        sides = (_TRIAL_SIDE, _TRIAL_SIDE) if samples <= _TRIAL_SAMPLES // _TRIAL_SIDE**2 else (1, 1)
+        layout = replace(layout, tile=sides if layout.tile and sides[0] > 1 else None)
+    page = np.zeros((*sides, samples) if grid.names[-1] == "s" else sides, header.dtype)
+    if is_planar(grid, layout):
+        page = colours.interleaved_to_planar(page)
     try:
-        sides = layout.tile or (16, 16)
-        page = np.zeros((*sides, grid["s"].size) if grid.names[-1] == "s" else sides, header.dtype)
-        if is_planar(grid, layout):
-            page = colours.interleaved_to_planar(page)
         tifffile.imwrite(io.BytesIO(), page, **layout.arguments(), metadata=None)
+    except MemoryError:
+        raise
     except Exception:  # each codec raises its own exceptions
         return False
     return True
+
+
+def _within_page(layout: Layout, header: Header) -> Layout:
+    """The layout with tiles that are no larger than they have to be, if they are large and exceed the page."""
+    if layout.tile is None or math.prod(layout.tile) <= _TRIAL_SAMPLES:
+        return layout
+    height, width = (-(-header.grid[name].size // _TILE_STEP) * _TILE_STEP for name in "yx")
+    return replace(layout, tile=(min(layout.tile[0], height), min(layout.tile[1], width)))

@@ -6,6 +6,7 @@ Own code, because ome-types is slow to import and rewrites the whole document.
 from __future__ import annotations
 
 import io
+import math
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ _TYPES = {
     **{"float32": "float", "float64": "double", "complex64": "complex", "complex128": "double-complex"},
 }
 _NAMESPACE = "http://www.openmicroscopy.org/Schemas/OME/2016-06"
+_SHOWN = ("ID", "SamplesPerPixel", "Color")  # attributes of a channel that its display needs
 _SUFFIXES = (".ome.tif", ".ome.tiff", ".ome.btf")
 
 
@@ -48,6 +50,25 @@ class OmeImage:
     def pixels(self) -> Mapping[str, str]:
         """The attributes of the element that describes the samples."""
         return _all_pixels(self.xml)[self.number].attrib
+
+    def stripped(self) -> OmeImage:
+        """The image without names, descriptions, dates and people: geometry and colours of channels are left."""
+        root, prefixes = _parse(self.xml)
+        for parent, kept in ((root, ("Image",)), *((image, ("Pixels",)) for image in root.findall("./{*}Image"))):
+            _keep_only(parent, kept)
+            parent.attrib = {name: value for name, value in parent.attrib.items() if name == "ID"}
+        for pixels in root.iterfind("./{*}Image/{*}Pixels"):
+            _keep_only(pixels, ("Channel", "BinData", "TiffData", "MetadataOnly"))
+            for channel in pixels.findall("./{*}Channel"):
+                _keep_only(channel, ())
+                channel.attrib = {name: channel.attrib[name] for name in _SHOWN if name in channel.attrib}
+        return OmeImage(_serialize(root, prefixes).decode(), self.number, self.sizes)
+
+
+def _keep_only(parent: Element, names: Sequence[str]) -> None:
+    for child in list(parent):
+        if child.tag.rpartition("}")[2] not in names:
+            parent.remove(child)
 
 
 def is_ome_name(name: str) -> bool:
@@ -80,7 +101,7 @@ def with_spacing(axis: Axis, image: OmeImage) -> Axis:
     """The axis with the spacing given in the XML."""
     name, pixels = _spacing_attribute(axis.name), image.pixels
     spacing = pixels.get(name)
-    if spacing is None or float(spacing) <= 0:
+    if spacing is None or not 0 < float(spacing) < math.inf:
         return axis
     unit = pixels.get(f"{name}Unit", "s" if axis.name == "t" else "µm")  # the schema's defaults
     return Axis(axis.name, axis.size, float(spacing), None if unit == _UNITLESS else UNIT_ALIASES.get(unit, unit))

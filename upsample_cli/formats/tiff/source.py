@@ -15,17 +15,16 @@ from typing import Self
 import numpy as np
 import tifffile
 
-from ...errors import InputError, RequestError, is_thread_shortage
+from ...errors import InputError, RequestError, is_thread_shortage, reason
 from ...runtime.library_messages import silence
 from ..base import Array, ReadOptions, Source, merge_leading_axes
 from ..file_array import FileArray
 from . import colours, geotiff, libtiff
-from .chunked_page import ChunkedPage, buffered_samples, open_file
+from .chunked_page import ChunkedPage, open_file, page_memory
 from .header import SeriesInfo, read_series_info
 from .series import Image, images_of
 
 _LAB_SAMPLES = 3
-_ABOUT_PYTHON = (LookupError, TypeError, AttributeError, AssertionError)  # whose texts tell users nothing
 _LIBTIFF_MEMORY = 2.4  # the pixels with alpha, the file, and the pixels without it
 _ESSENTIAL_TAGS = frozenset(  # of the samples, and the description that tells of their axes
     (256, 257, 258, 259, 262, 270, 273, 277, 278, 279, 320, 322, 323, 324, 325, 330, 338, 339, 347)
@@ -53,12 +52,15 @@ class TiffSource:
         self._decoded_page: Array | None = None
         self._by_libtiff = info.by_libtiff
         if self._by_libtiff:
-            self.memory_factor, self.streams, self._contiguous = _LIBTIFF_MEMORY, False, None
+            self.memory_factor, self.held_factor, self.streams, self._contiguous = _LIBTIFF_MEMORY, 1.0, False, None
             return
         self._contiguous = self._contiguous_samples()
-        held = 0 if self._contiguous is not None else buffered_samples(self._page, self._planar)
-        self.memory_factor = held / math.prod(self._series.shape)
-        self.streams = self.memory_factor < 1
+        decoding, decoded = (0, 0) if self._contiguous is not None else page_memory(self._page, self._planar)
+        size = math.prod(self._series.shape) * self.header.dtype.itemsize
+        self.memory_factor = decoding / size
+        is_one_band = decoded >= math.prod(self._series.shape) * np.dtype(self._page.dtype).itemsize
+        self.held_factor = decoded / size if is_one_band else self.memory_factor  # else the next is decoded meanwhile
+        self.streams = not is_one_band
 
     def _contiguous_samples(self) -> FileArray | None:
         """All samples as an array of pages, if they are contiguous in the file."""
@@ -90,7 +92,8 @@ class TiffSource:
             try:
                 self._decoded_page = libtiff.decode(self._path, self._page)
             except ValueError as error:
-                raise InputError(f"is damaged, or of a kind that libtiff cannot read: {error}", self._path) from error
+                said = f"is damaged, or of a kind that libtiff cannot read: {reason(error)}"
+                raise InputError(said, self._path) from error
             if self._decoded_page.shape != self.header.grid.shape:
                 raise InputError("is damaged: its size contradicts its tags", self._path)
         return self._decoded_page
@@ -133,8 +136,7 @@ class TiffSource:
         except Exception as error:  # codecs raise various exceptions for damaged data
             if is_thread_shortage(error):
                 raise
-            reason = "" if isinstance(error, _ABOUT_PYTHON) else f": {error}"
-            raise InputError(f"is truncated or damaged{reason}", self._path) from error
+            raise InputError(f"is truncated or damaged: {reason(error)}", self._path) from error
 
     def _decoded(self, number: int, start: int, stop: int) -> Array:
         if self._chunked_page is None or self._chunked_page.number != number:
@@ -181,7 +183,7 @@ def open_source(path: Path, options: ReadOptions) -> TiffSource:
             for image in _selected(images, options, path)
         ]
         first.warnings[:0] = warnings
-    except (InputError, RequestError):
+    except (InputError, RequestError, MemoryError):
         tiff.close()
         raise
     except Exception as error:
@@ -219,8 +221,8 @@ def _selected(images: list[Image], options: ReadOptions, path: Path) -> list[Ima
 
 def _unreadable(path: Path, error: Exception) -> InputError:
     is_about_file = isinstance(error, (tifffile.TiffFileError, geotiff.DamagedTagsError))
-    reason = f" ({error})" if is_about_file else ""  # other texts are about Python objects
-    return InputError(f"is not a readable TIFF file, or is truncated{reason}", path)
+    words = f" ({reason(error)})" if is_about_file else ""  # other texts are about Python objects
+    return InputError(f"is not a readable TIFF file, or is truncated{words}", path)
 
 
 @contextmanager

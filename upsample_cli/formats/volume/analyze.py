@@ -16,7 +16,7 @@ import nibabel as nib
 import numpy as np
 from nibabel.spatialimages import HeaderDataError
 
-from ...errors import InputError, OutputError
+from ...errors import InputError, OutputError, reason
 from ...geometry import Axis, Grid
 from .. import split_name
 from ..base import Array, Header
@@ -78,7 +78,7 @@ def open_source(path: Path, samples: Path, header: Path) -> VolumeSource:
         if not np.isfinite(offset) or offset < 0:
             raise HeaderDataError(f"its samples begin at byte {offset:g}")
     except (HeaderDataError, ValueError, *READ_ERRORS) as error:
-        raise InputError(f"is not a readable Analyze file: {error}", path) from error
+        raise InputError(f"is not a readable Analyze file: {reason(error)}", path) from error
     code = int(raw["datatype"])
     if code not in _TYPES:
         raise InputError(f"holds samples of Analyze's type {code}, which is not supported; plain numbers are", path)

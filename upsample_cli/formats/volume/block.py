@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, Self, cast
 
 import numpy as np
 
-from ...errors import InputError
+from ...errors import InputError, reason
 from ...geometry import Grid
 from ..base import Array, Header, Source
 from ..file_array import FileArray
@@ -137,8 +137,10 @@ class _Stream:
     def _read_into(self, target: memoryview) -> int:
         try:
             return int(self._file.readinto(target))  # type: ignore[attr-defined]
+        except MemoryError:
+            raise
         except Exception as error:  # ISA-L has its own exception types
-            raise InputError(f"cannot be read to its end: {error}", self._path) from error
+            raise InputError(f"cannot be read to its end: {reason(error)}", self._path) from error
 
     def close(self) -> None:
         self._file.close()
@@ -165,8 +167,7 @@ def read_start(file: Path, path: Path) -> bytes:
         with open_plain(file) as stream:
             return stream.read(HEADER_BYTES)
     except READ_ERRORS as error:
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"is not a readable volume: {file.name}: {reason}", path) from error
+        raise InputError(f"is not a readable volume: {file.name}: {reason(error)}", path) from error
 
 
 def skip(file: BinaryIO) -> int:

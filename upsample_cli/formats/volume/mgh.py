@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from nibabel.freesurfer import mghformat
 
-from ...errors import InputError, OutputError
+from ...errors import InputError, OutputError, reason
 from ...geometry import Affine, Axis, Grid
 from ..base import Array, Header
 from ..dropped import Dropped, Loss, dropped_warning, named
@@ -68,7 +68,7 @@ def open_source(path: Path) -> VolumeSource:
             tail = file.read(_MAX_TAG_BYTES)
             rest = skip(file)
     except READ_ERRORS as error:
-        raise InputError(f"cannot be read to its end: {error}", path) from error
+        raise InputError(f"cannot be read to its end: {reason(error)}", path) from error
     metadata = Metadata(head, tail)
     header = Header(_grid(raw, shape, tail), block.dtype, metadata=metadata, foreign_items=_foreign_items(raw, tail))
     return VolumeSource(path, header, block, _trailing(rest))
