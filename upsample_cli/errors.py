@@ -13,6 +13,9 @@ _PYTHON_WORDS = re.compile(
 )
 
 
+_NO_MEMORY = re.compile("failed to map segment|annot allocate memory")  # in the words of the dynamic linker
+
+
 class UpsampleError(Exception):
     """Base class of all errors with a message for the user, which names what is wrong and what to do about it.
 
@@ -91,6 +94,8 @@ def as_failure(error: Exception, path: Path | None, remedy: str) -> UpsampleErro
         return error
     if isinstance(error, MemoryError):
         return RequestError(f"not enough memory; {remedy}", path)
+    if isinstance(error, ImportError) and _NO_MEMORY.search(f"{error} {error.__cause__}"):
+        return RequestError("not enough memory to load the libraries; raise the limit (ulimit -v)", path)
     if is_thread_shortage(error):
         return RequestError("the system allows no more threads; close other programs, or try again", path)
     if isinstance(error, FileNotFoundError) and not _has_working_directory():

@@ -175,7 +175,8 @@ class _Worker:
         if ours and len(ours) == len(self.complete.files):
             return True
         for part in ours:
-            part.unlink()
+            with suppress(OSError):
+                part.unlink()
         return False
 
     def remove_temporaries(self) -> None:

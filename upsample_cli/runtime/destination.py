@@ -16,7 +16,7 @@ from typing import Self
 
 from .atomic import AtomicOutput, remove_stale, resolve_link
 
-_DESCRIPTOR_FOLDERS = ("/dev/fd", "/proc/self/fd", f"/proc/{os.getpid()}/fd")  # whose entries are open files
+_DESCRIPTOR_FOLDERS = ("/dev/fd", f"/proc/{os.getpid()}/fd")  # whose entries are open files
 _NO_WAITING = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
 _MOST_LINKS = 40  # followed before a loop is assumed, as by Linux
 

@@ -70,7 +70,8 @@ def bounded_delay() -> Iterator[None]:
 def _watch(reader: int) -> None:
     """Wait for a signal, and end the process if the pipe is still open some time later."""
     with suppress(OSError):
-        number = os.read(reader, 1)
+        while (number := os.read(reader, 1)) and number[0] not in _signal_numbers():
+            pass
         poll = select.poll()
         poll.register(reader, select.POLLHUP)
         if number and not poll.poll(_DELAY_SECONDS * 1000):
