@@ -60,10 +60,12 @@ class SharedInput:
 
     def close(self) -> None:
         """Close the input, and free its samples."""
-        opened = self._source, self._watch
+        source, watch = self._source, self._watch
         self._source = self._held = self._watch = None
-        for each in filter(None, opened):
-            each.__exit__(None, None, None)
+        if source is not None:
+            source.__exit__(None, None, None)
+        if watch is not None:
+            watch.__exit__(None, None, None)
 
     def check(self) -> None:
         """Compare the input with what it was when it was opened.

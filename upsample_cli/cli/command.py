@@ -142,7 +142,7 @@ def _run(settings: Settings, requests: Sequence[Request]) -> int:
 def _copy(copies: Sequence[Copy], settings: Settings) -> bool:
     """Copy the files of other types; returns whether all of them could be copied."""
     from ..batch.others import copy_files
-    from .console import print_message
+    from .terminal import print_message
 
     errors = list(copy_files(copies, settings.existing))
     for error in errors:
