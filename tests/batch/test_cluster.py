@@ -205,7 +205,7 @@ def test_the_probe_sees_versions_and_files(tmp_path: Path) -> None:
 
 
 def test_the_client_needs_little_for_many_tasks() -> None:
-    """10⁵ regions, with workers that do nothing: what remains is the client's own time and memory."""
+    """With workers that do nothing: what remains is the client's own. `bench_cluster.py` measures a million regions."""
 
     class Future:
         status = "finished"
@@ -233,9 +233,9 @@ def test_the_client_needs_little_for_many_tasks() -> None:
 
     tracemalloc.start()
     started = time.perf_counter()
-    count = sum(1 for _ in DaskWorkers(Client()).run(print, range(100_000)))
+    count = sum(1 for _ in DaskWorkers(Client()).run(print, range(10_000)))
     seconds, (_, peak) = time.perf_counter() - started, tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert count == 100_000
-    assert peak < 10 << 20
-    assert seconds < 60
+    assert count == 10_000
+    assert peak < 1 << 20
+    assert seconds < 10

@@ -6,7 +6,6 @@ bounded in memory; a case that takes too much processor time ends it.
 
 from __future__ import annotations
 
-import gc
 import json
 import os
 import resource
@@ -85,7 +84,6 @@ def _run(arguments: list[str], folder: Path, streams: list[TextIO]) -> Ended:
     for stream in streams:
         stream.seek(0)
         texts.append(stream.read(100_000))
-    gc.collect()
     return Ended(int(code or 0), *texts, seconds, _peak_bytes())
 
 

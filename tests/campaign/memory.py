@@ -15,7 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,6 +24,7 @@ _TOLERANCE = 0.15
 _DEFAULT_LIMIT = 2**30
 _SECONDS = 60.0  # for one job
 _REFUSED = 2  # exit code
+_WIDTH, _HEIGHT = 2048, 1536  # of pictures
 
 
 class Job(NamedTuple):
@@ -142,137 +143,164 @@ def _photo(shape: Sequence[int], dtype: str = "uint8", seed: int = 0) -> np.ndar
     return np.clip(levels, 0, 255).astype(dtype) if dtype == "uint8" else np.clip(levels * 200, 0, 65535).astype(dtype)
 
 
-def _makers() -> dict[str, Callable[[Path], None]]:
+Maker: TypeAlias = Callable[[Path], None]
+
+
+def _makers() -> dict[str, Maker]:
     """A function for every input, by its name, which writes it to a path."""
+    return {**_picture_makers(), **_tiff_makers(), **_array_makers()}
+
+
+def _picture_makers() -> dict[str, Maker]:
+    return {
+        "rgb.png": _picture(),
+        "deep.png": _deep,
+        "grey.png": lambda path: _save(_photo((2 * _HEIGHT, 2 * _WIDTH)), path),
+        "palette.png": _palette,
+        "interlaced.png": _interlaced,
+        "animated.png": _animation,
+        "photo.jpg": _picture(quality=90),
+        "progressive.jpg": _picture(quality=90, progressive=True),
+        "turned.jpg": _turned,
+        "lossy.webp": _picture(quality=90),
+        "lossless.webp": _picture(lossless=True, method=0),
+        "animated.webp": _animation,
+        "animated.gif": _animation,
+        "still.gif": _palette,
+        "rgb.bmp": _picture(),
+        "rgb.ppm": _picture(),
+        "rgb.jp2": _picture(quality_mode="rates", quality_layers=[10]),
+    }
+
+
+def _tiff_makers() -> dict[str, Maker]:
+    stack = {"photometric": "minisblack"}
+    planar = {"planarconfig": "separate", "photometric": "rgb"}
+    return {
+        "strips.tif": _tiff(rowsperstrip=16),
+        "one_strip.tif": _tiff(rowsperstrip=3072),
+        "one_strip_deflate.tif": _tiff(rowsperstrip=3072, compression="zlib"),
+        "lzw.tif": _tiff(rowsperstrip=16, compression="lzw", predictor=2),
+        "packbits.tif": _tiff(rowsperstrip=16, compression="packbits"),
+        "tiles.tif": _tiff(tile=(256, 256)),
+        "tiles_deflate.tif": _tiff(tile=(256, 256), compression="zlib"),
+        "tiles_jpeg.tif": _tiff((2048, 2048, 3), tile=(256, 256), compression="jpeg", photometric="rgb"),
+        "large_strip.tif": _tiff((8192, 8192), rowsperstrip=8192, compression="zlib"),
+        "large_lzw.tif": _tiff((8192, 8192), rowsperstrip=8192, compression="lzw", predictor=2),
+        "two_strips.tif": _tiff((8192, 8192), rowsperstrip=4096, compression="zlib"),
+        "large_tiles.tif": _tiff((8192, 8192), tile=(4096, 4096), compression="zlib"),
+        "planar.tif": _tiff((3, 2048, 2048), **planar),
+        "planar_deflate.tif": _tiff((3, 2048, 2048), compression="zlib", **planar),
+        "pyramid.tif": _pyramid,
+        "stack.tif": _tiff((24, 768, 1024), "uint16", metadata=None, **stack),
+        "stack.ome.tif": _tiff((24, 768, 1024), "uint16", metadata={"axes": "ZYX"}, **stack),
+        "rgb_deflate.tif": _tiff((_HEIGHT, _WIDTH, 3), compression="zlib", photometric="rgb"),
+    }
+
+
+def _array_makers() -> dict[str, Maker]:
     import numpy as np
-    import tifffile
-    from PIL import Image
-
-    width, height = 2048, 1536
-
-    def picture(**options: Any) -> Callable[[Path], None]:
-        return lambda path: Image.fromarray(_photo((height, width, 3))).save(path, **options)
-
-    def grey(path: Path) -> None:
-        Image.fromarray(_photo((2 * height, 2 * width))).save(path)
-
-    def palette(path: Path) -> None:
-        Image.fromarray(_photo((height, width, 3))).quantize(64).save(path)
-
-    def animation(path: Path) -> None:
-        frames = [Image.fromarray(_photo((480, 640, 3), seed=seed)) for seed in range(12)]
-        frames[0].save(path, save_all=True, append_images=frames[1:], duration=80)
-
-    def still(path: Path) -> None:
-        Image.fromarray(_photo((height, width, 3))).quantize(64).save(path)
-
-    def interlaced(path: Path) -> None:
-        import imagecodecs
-
-        path.write_bytes(imagecodecs.png_encode(_photo((height, width, 3))))
-        _interlace(path)
-
-    def deep(path: Path) -> None:
-        import imagecodecs
-
-        path.write_bytes(imagecodecs.png_encode(_photo((height, width, 3), "uint16")))
-
-    def tiff(shape: Sequence[int] = (3072, 4096), dtype: str = "uint8", **options: Any) -> Callable[[Path], None]:
-        return lambda path: tifffile.imwrite(path, _photo(shape, dtype), **{"photometric": None} | options)
-
-    def pyramid(path: Path) -> None:
-        image = _photo((3072, 4096))
-        with tifffile.TiffWriter(path) as writer:
-            options: dict[str, Any] = {"tile": (256, 256), "photometric": "minisblack", "compression": "zlib"}
-            writer.write(image, subifds=2, metadata=None, **options)
-            for level in (2, 4):
-                writer.write(np.ascontiguousarray(image[::level, ::level]), subfiletype=1, metadata=None, **options)
-
-    def volume(path: Path) -> None:
-        import nibabel
-
-        data = _photo((160, 192, 160), "int16").clip(0, 4000)
-        kind = nibabel.MGHImage if path.suffix in (".mgh", ".mgz") else nibabel.Nifti1Image
-        nibabel.save(kind(data, np.eye(4)), path)
-
-    def labels(path: Path) -> None:
-        import nibabel
-
-        nibabel.save(nibabel.Nifti1Image(_photo((128, 128, 128)) // 32, np.eye(4)), path)
 
     return {
-        "rgb.png": picture(),
-        "deep.png": deep,
-        "grey.png": grey,
-        "palette.png": palette,
-        "interlaced.png": interlaced,
-        "animated.png": animation,
-        "photo.jpg": picture(quality=90),
-        "progressive.jpg": picture(quality=90, progressive=True),
-        "turned.jpg": picture(quality=90, exif=_turned()),
-        "lossy.webp": picture(quality=90),
-        "lossless.webp": picture(lossless=True, method=0),
-        "animated.webp": animation,
-        "animated.gif": animation,
-        "still.gif": still,
-        "rgb.bmp": picture(),
-        "rgb.ppm": picture(),
-        "rgb.jp2": picture(quality_mode="rates", quality_layers=[10]),
-        "strips.tif": tiff(rowsperstrip=16),
-        "one_strip.tif": tiff(rowsperstrip=3072),
-        "one_strip_deflate.tif": tiff(rowsperstrip=3072, compression="zlib"),
-        "lzw.tif": tiff(rowsperstrip=16, compression="lzw", predictor=2),
-        "packbits.tif": tiff(rowsperstrip=16, compression="packbits"),
-        "tiles.tif": tiff(tile=(256, 256)),
-        "tiles_deflate.tif": tiff(tile=(256, 256), compression="zlib"),
-        "tiles_jpeg.tif": tiff((2048, 2048, 3), tile=(256, 256), compression="jpeg", photometric="rgb"),
-        "large_strip.tif": tiff((8192, 8192), rowsperstrip=8192, compression="zlib"),
-        "large_lzw.tif": tiff((8192, 8192), rowsperstrip=8192, compression="lzw", predictor=2),
-        "two_strips.tif": tiff((8192, 8192), rowsperstrip=4096, compression="zlib"),
-        "large_tiles.tif": tiff((8192, 8192), tile=(4096, 4096), compression="zlib"),
-        "planar.tif": tiff((3, 2048, 2048), planarconfig="separate", photometric="rgb"),
-        "planar_deflate.tif": tiff((3, 2048, 2048), planarconfig="separate", photometric="rgb", compression="zlib"),
-        "pyramid.tif": pyramid,
-        "stack.tif": tiff((24, 768, 1024), "uint16", metadata=None, photometric="minisblack"),
-        "stack.ome.tif": tiff((24, 768, 1024), "uint16", metadata={"axes": "ZYX"}, photometric="minisblack"),
-        "rgb_deflate.tif": tiff((height, width, 3), compression="zlib", photometric="rgb"),
-        "volume.nii": volume,
-        "volume.nii.gz": volume,
-        "volume.mgh": volume,
-        "volume.mgz": volume,
-        "labels.nii.gz": labels,
+        **dict.fromkeys(("volume.nii", "volume.nii.gz", "volume.mgh", "volume.mgz"), _volume),
+        "labels.nii.gz": _labels,
         "array.npy": lambda path: np.save(path, _photo((24, 768, 1024), "uint16").astype("f4") / 65535),
         "fortran.npy": lambda path: np.save(path, np.asfortranarray(_photo((24, 768, 1024), "uint16"))),
         "signal.npy": lambda path: np.save(path, _photo((20_000_000,), "uint16")),
     }
 
 
-def _turned() -> Any:
+def _picture(**options: Any) -> Maker:
+    return lambda path: _save(_photo((_HEIGHT, _WIDTH, 3)), path, **options)
+
+
+def _tiff(shape: Sequence[int] = (3072, 4096), dtype: str = "uint8", **options: Any) -> Maker:
+    def make(path: Path) -> None:
+        import tifffile
+
+        tifffile.imwrite(path, _photo(shape, dtype), **{"photometric": None} | options)
+
+    return make
+
+
+def _palette(path: Path) -> None:
+    from PIL import Image
+
+    Image.fromarray(_photo((_HEIGHT, _WIDTH, 3))).quantize(64).save(path)
+
+
+def _animation(path: Path) -> None:
+    from PIL import Image
+
+    frames = [Image.fromarray(_photo((480, 640, 3), seed=seed)) for seed in range(12)]
+    frames[0].save(path, save_all=True, append_images=frames[1:], duration=80)
+
+
+def _deep(path: Path) -> None:
+    import imagecodecs
+
+    path.write_bytes(imagecodecs.png_encode(_photo((_HEIGHT, _WIDTH, 3), "uint16")))
+
+
+def _pyramid(path: Path) -> None:
+    import numpy as np
+    import tifffile
+
+    image = _photo((3072, 4096))
+    with tifffile.TiffWriter(path) as writer:
+        options: dict[str, Any] = {"tile": (256, 256), "photometric": "minisblack", "compression": "zlib"}
+        writer.write(image, subifds=2, metadata=None, **options)
+        for level in (2, 4):
+            writer.write(np.ascontiguousarray(image[::level, ::level]), subfiletype=1, metadata=None, **options)
+
+
+def _volume(path: Path) -> None:
+    import nibabel
+    import numpy as np
+
+    data = _photo((160, 192, 160), "int16").clip(0, 4000)
+    kind = nibabel.MGHImage if path.suffix in (".mgh", ".mgz") else nibabel.Nifti1Image
+    nibabel.save(kind(data, np.eye(4)), path)
+
+
+def _labels(path: Path) -> None:
+    import nibabel
+    import numpy as np
+
+    nibabel.save(nibabel.Nifti1Image(_photo((128, 128, 128)) // 32, np.eye(4)), path)
+
+
+def _turned(path: Path) -> None:
     from PIL import Image
 
     exif = Image.Exif()
     exif[274] = 6
-    return exif
+    _save(_photo((_HEIGHT, _WIDTH, 3)), path, quality=90, exif=exif)
 
 
-def _interlace(path: Path) -> None:
-    """Store the samples of an RGB picture in the order of Adam7, all rows without a filter."""
+def _interlaced(path: Path) -> None:
+    """A picture whose samples are in the order of Adam7, all rows without a filter."""
     import struct
     import zlib
 
-    import imagecodecs
     import numpy as np
 
-    image = imagecodecs.png_decode(path.read_bytes())
+    image = _photo((_HEIGHT, _WIDTH, 3))
     passes = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
     parts = []
     for x, y, across, down in passes:
         rows = image[y::down, x::across].reshape(len(image[y::down]), -1)
         parts.append(np.pad(rows, [(0, 0), (1, 0)]).tobytes())
-    header = struct.pack(">IIBBBBB", image.shape[1], image.shape[0], 8, 2, 0, 0, 1)
+    header = struct.pack(">IIBBBBB", _WIDTH, _HEIGHT, 8, 2, 0, 0, 1)
     chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(b"".join(parts), 1)), (b"IEND", b""))
     packed = [struct.pack(">I", len(d)) + n + d + struct.pack(">I", zlib.crc32(n + d)) for n, d in chunks]
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(packed))
+
+
+def _save(samples: np.ndarray[Any, Any], path: Path, **options: Any) -> None:
+    from PIL import Image
+
+    Image.fromarray(samples).save(path, **options)
 
 
 def _make_inputs(folder: Path, names: Sequence[str]) -> None:

@@ -140,6 +140,12 @@ COMMANDS = [  # command, exit code, sizes of the files that are written, beginni
     ("in.png new --scale 2", 2, {}, "Error: new does not exist; to write into this directory: -o new/"),
     ("in.png set --scale 2", 2, {}, "Error: set is a directory; to write into it: -o set/"),
     ("in.png deep.png out.png --scale 2", 2, {}, "Error: out.png does not exist; to write to out.png: -o out.png"),
+    (
+        "in.png deep.png --scale 2",
+        0,
+        {"in_upsampled.png": (128, 128), "deep_upsampled.png": (256, 192)},
+        "deep.png exists and is an input too; to write to it: -o deep.png --overwrite",
+    ),
     ("in.png deep.png --scale 2 -o o", 0, {"o/in.png": (128, 128), "o/deep.png": (256, 192)}, ""),
     ("*.png --scale 2 -o o", 0, {"o/in.png": (128, 128), "o/deep.png": (256, 192)}, ""),
     ("-r set --scale 2 -o o", 0, {"o/a/x.png": (128, 128), "o/b/x.png": (128, 128)}, ""),

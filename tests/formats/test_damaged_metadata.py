@@ -181,6 +181,19 @@ def test_ome_xml_that_is_nested_too_deeply_is_no_bug(tmp_path):
     assert invoke(tmp_path / "in.ome.tif", "--scale", 2, "-o", tmp_path / "out.npy").exit_code == 0
 
 
+@pytest.mark.parametrize("dialect", ["ome", "imagej"])
+def test_pages_of_a_dialect_that_lead_in_a_circle(tmp_path, dialect):
+    path = tmp_path / ("in.ome.tif" if dialect == "ome" else "in.tif")
+    tifffile.imwrite(path, np.zeros((2, 4, 5), np.uint8), **{dialect: True}, metadata={"axes": "ZYX"})
+    data = bytearray(path.read_bytes())
+    with tifffile.TiffFile(path) as tiff:
+        first = tiff.pages[0].offset
+        (count,) = struct.unpack_from(tiff.byteorder + "H", data, first)
+        struct.pack_into(tiff.byteorder + "I", data, first + 2 + 12 * count, first)
+    path.write_bytes(data)
+    assert invoke(path, "--scale", 2, "-o", tmp_path / "out.npy").exit_code in (0, 3)
+
+
 @pytest.mark.parametrize(("code", "name"), [(284, "planar configuration"), (317, "PREDICTOR"), (42113, "no number")])
 def test_tags_of_other_types_are_told_of_in_words(tmp_path, code, name):
     tifffile.imwrite(tmp_path / "in.tif", np.zeros((4, 5), np.uint8), extratags=[(65000, "H", 1, 1, True)])
@@ -192,6 +205,21 @@ def test_tags_of_other_types_are_told_of_in_words(tmp_path, code, name):
     done = invoke(tmp_path / "in.tif", "--scale", 2, "-o", tmp_path / "out.npy")
     assert "()" not in done.stderr
     assert "This is a bug" not in done.stderr
+
+
+def test_a_picture_with_more_pixels_than_rows_prints_nothing_of_its_decoder(tmp_path, capfd):
+    rows = [bytes(12)] * 5
+    (tmp_path / "in.png").write_bytes(png(rows, (4, 3)))
+    assert invoke(tmp_path / "in.png", "--scale", 2, "-o", tmp_path / "out.png", "-q").exit_code == 0
+    assert capfd.readouterr().err == ""
+
+
+def test_a_header_that_is_not_first(tmp_path):
+    data = png(ROWS, (4, 3))
+    (tmp_path / "in.png").write_bytes(data[:8] + chunk(b"tRNS", bytes(6)) + data[8:])
+    done = invoke(tmp_path / "in.png", "--scale", 2, "-o", tmp_path / "out.png")
+    assert done.exit_code == 3
+    assert "it does not begin with its header" in done.stderr
 
 
 def test_exif_that_leads_in_a_circle(tmp_path):

@@ -75,7 +75,7 @@ def cut(path, kept=0.6):
     path.write_bytes(data[: int(len(data) * kept)])
 
 
-@pytest.mark.parametrize("suffix", [".png", ".jpg", ".bmp", ".ppm", ".gif", ".tga", ".jp2"])
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".bmp", ".ppm", ".gif", ".tga", ".jp2", ".webp"])
 def test_truncated_pictures_are_read_on_request(tmp_path, suffix):
     path = tmp_path / f"in{suffix}"
     Image.fromarray(LARGE).save(path)
@@ -92,6 +92,24 @@ def test_truncated_pictures_are_read_on_request(tmp_path, suffix):
         return
     first = slice(-8, None) if suffix in (".bmp", ".tga") else slice(8)  # those are stored from the bottom up
     np.testing.assert_array_equal(found[first], complete[first])
+
+
+@pytest.mark.parametrize("kept", [0.3, 0.6, 0.95])
+@pytest.mark.parametrize(
+    ("suffix", "options"), [(".gif", {}), (".png", {}), (".webp", {}), (".webp", {"lossless": True})]
+)
+def test_of_a_truncated_animation_the_last_frames_repeat(tmp_path, suffix, options, kept):
+    path, out = tmp_path / f"in{suffix}", tmp_path / "out.png"
+    frames = [Image.fromarray(np.roll(LARGE, 20 * number, 0)) for number in range(4)]
+    frames[0].save(path, save_all=True, append_images=frames[1:], duration=50, **options)
+    complete = whole(path)
+    cut(path, kept)
+    with pytest.raises(InputError):
+        whole(path)
+    upsampled(path, out, scale=2, mode="nearest", truncated=True, verify=True)
+    found = whole(out)[:, ::2, ::2]
+    assert 1 < len(found) <= 4
+    np.testing.assert_array_equal(found[0, :8, :, :3], complete[0, :8, :, :3])
 
 
 def test_a_complete_picture_is_not_said_to_be_truncated(tmp_path):

@@ -55,7 +55,8 @@ class SharedInput:
         if self._source is None or key != self._key:
             self.close()
             self._watch = InputWatch(job.input).__enter__()
-            self._source, self._key = open_input(job.input, request, job.output).__enter__(), key
+            self._source = open_input(job.input, request, job.output).__enter__()
+            self._key = None if isinstance(self._source, BoxSource) else key  # whose chunks are cached elsewhere
         return self._source
 
     def close(self) -> None:
@@ -107,7 +108,7 @@ class _Held(InMemory):
         super().__init__()
         self._source = source
         self.header, self.warnings = source.header, source.warnings
-        self.memory_factor = source.memory_factor + 1.0
+        self.memory_factor = self.held_factor = source.memory_factor + 1.0
         self.others = [_Held(other) for other in source.others]
 
     def load(self) -> Array:

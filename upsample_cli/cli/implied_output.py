@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 from ..batch.inputs import SUFFIXES, is_pattern
 from ..errors import RequestError
+from .console import print_message
 from .settings import Settings
 
 
@@ -30,6 +31,8 @@ def with_implied_output(settings: Settings) -> Settings:
             return settings
         raise RequestError(f"{last} is a directory; to write into it: -o {_quoted(last)}; to resize its files: -r")
     if os.path.lexists(last) or last == "-":
+        if single and last != "-" and not settings.quiet:
+            print_message(f"{last} exists and is an input too; to write to it: -o {shlex.quote(last)} --overwrite")
         return settings
     if single and last.lower().endswith(SUFFIXES) and "{" not in last:
         return settings._replace(inputs=tuple(inputs), output=last)

@@ -18,6 +18,7 @@ from .dropped import Loss, dropped_warning, named
 from .file_array import FileArray
 from .registry import NPY_MAGIC
 
+_MAX_HEADER_BYTES = 1 << 16  # NumPy reads no longer ones
 _DEFAULT_AXES = "tczyx"  # the last of them, as many as the array has
 
 
@@ -73,9 +74,9 @@ def _described(path: Path) -> FileArray:
         if file.read(len(NPY_MAGIC)) != NPY_MAGIC:
             raise InputError("is not a .npy array; archives (.npz) are not supported", path)
         size = os.fstat(file.fileno()).st_size
-        version, length = file.read(1), file.read(5)
-        if version > b"\1" and int.from_bytes(length[1:], "little") > size:
-            raise InputError("is truncated: it ends within its header", path)  # NumPy would allocate its length
+        version, length = file.read(2)[:1], int.from_bytes(file.read(4), "little")
+        if version > b"\1" and length > _MAX_HEADER_BYTES:
+            raise InputError(f"is damaged: its header claims {length:,} bytes", path)
         file.seek(len(NPY_MAGIC) + 2)
         read_header = np.lib.format.read_array_header_2_0 if version > b"\1" else np.lib.format.read_array_header_1_0
         try:

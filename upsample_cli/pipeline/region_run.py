@@ -122,7 +122,7 @@ def run_regions(
         for number, grid in enumerate(plan.regions):
             regions = _pending(number, grid, source, output)
             if workers is not None and not grid.reads_rows:
-                made = _on_cluster(plan, output, regions, workers)
+                made = _on_cluster(plan, grid, output, regions, workers)
             else:
                 made = _on_threads(plan, source, output, regions, number)
             samples = math.prod(grid.plan.after.grid.shape) * grid.plan.after.dtype.itemsize
@@ -205,11 +205,13 @@ def _on_threads(
             yield region._replace(rows=None)
 
 
-def _on_cluster(plan: Plan, output: BoxOutput, regions: Iterator[Region], workers: Workers) -> Generator[Region]:
+def _on_cluster(
+    plan: Plan, grid: RegionGrid, output: BoxOutput, regions: Iterator[Region], workers: Workers
+) -> Generator[Region]:
     request = replace(plan.request, verify=False)
 
     def tasks() -> Iterator[ClusterTask]:
-        size = max(1, _TASK_BYTES // max(1, math.prod(plan.regions[0].shape_within)))
+        size = max(1, _TASK_BYTES // max(1, grid.region_bytes))
         while part := tuple(islice(regions, size)):
             yield ClusterTask(plan.source_path, plan.output_path, request, output.location, part)
 

@@ -24,8 +24,10 @@ from .readback.model import Expected, MismatchError, ReadBack
 from .reference import Row, reference_row
 from .samples import SampleChecker
 
-_ROWS_PER_ARRAY = 12  # random rows along the slab axis, besides the first and the last
+_ROWS_PER_ARRAY = 12  # random rows along the slab axis, besides the first and the last and one of each page
 _SAMPLES_PER_ROW = 16
+_SAMPLES = 8192  # of an array with many pages
+_PAGED = ("tiff", "picture", "npy")  # families whose pages can be read in any order without decoding the others
 
 
 def verify(plan: Plan, path: Path) -> None:
@@ -45,7 +47,7 @@ def verify(plan: Plan, path: Path) -> None:
             open_input(plan.source_path, plan.request, plan.output_path) as source,
         ):
             sources = [source, *source.others]
-            if isinstance(source.header.metadata, PictureInfo):
+            if isinstance(source.header.metadata, PictureInfo) and not plan.request.truncated:
                 from .picture_input import check_reading  # imports Pillow
 
                 check_reading(plan.source_path, source)
@@ -54,10 +56,10 @@ def verify(plan: Plan, path: Path) -> None:
                     _check_grid(array_plan.after.grid, array)
                     if array_plan.reads_output is None:
                         _check_samples(plan, array_plan, sources[array_plan.source_number], array)
-        if formats.family_of(plan.output_path) == formats.family_of(plan.source_path) == "tiff":
-            from .pages import check_pages  # imports tifffile
+            if formats.family_of(plan.source_path) == "tiff":
+                from .pages import check_pages  # imports tifffile
 
-            check_pages(plan, path)
+                check_pages(plan, path, sources)
     except MismatchError as mismatch:
         raise OutputError(f"--verify: {mismatch}; the output is withheld", plan.output_path) from None
     except UpsampleError:
@@ -108,7 +110,8 @@ def _check_samples(plan: Plan, array_plan: ArrayPlan, source: Source, array: Rea
         if conversion is None
         else ConvertedChecker(plan.request, array_plan, conversion)
     )
-    for index, window, rows in _random_samples(array_plan, source):
+    every_page = formats.family_of(plan.output_path) in _PAGED
+    for index, window, rows in _random_samples(array_plan, source, every_page):
         place = tuple(0 if axis is None else index[axis] for axis in order)
         found = array.sample(place)
         error = checker.error(index, window, rows, found)
@@ -137,8 +140,10 @@ def _axis_order(grid: Grid, array: ReadBack) -> list[int | None]:
     return [order.get(n) for n in range(len(array.shape))]
 
 
-def _random_samples(array_plan: ArrayPlan, source: Source) -> Iterator[tuple[tuple[int, ...], Array, list[Row]]]:
-    """Random samples of the output in C order, since sources read forward only.
+def _random_samples(
+    array_plan: ArrayPlan, source: Source, every_page: bool
+) -> Iterator[tuple[tuple[int, ...], Array, list[Row]]]:
+    """Random samples of the output in C order, since sources read forward only; if wanted, some of every page.
 
     Yields:
         The index of the sample, the input samples around it, and for each axis of these the `Row` that uses them.
@@ -148,11 +153,22 @@ def _random_samples(array_plan: ArrayPlan, source: Source) -> Iterator[tuple[tup
     random = np.random.default_rng(0)
     row_count = math.prod(shape[: axis + 1])
     chosen = {0, row_count - 1, *random.integers(0, row_count, _ROWS_PER_ARRAY).tolist()}
+    leading = max(len(shape) - (3 if array_plan.after.grid.names[-1] == "s" else 2), 0)  # axes of whole pages
+    if every_page and leading:
+        first = np.arange(math.prod(shape[: min(axis + 1, leading)]))  # row of each page, or of several pages
+        step = row_count // len(first)
+        chosen |= set((first * step + random.integers(0, step, len(first))).tolist())
+    pages_per_row = math.prod(shape[axis + 1 : leading]) if every_page else 1
+    per_row = max(pages_per_row, min(_SAMPLES_PER_ROW, _SAMPLES // len(chosen)), 1)
     for lead, position in sorted(divmod(number, shape[axis]) for number in chosen):
         along = _axis_row(array_plan, axis, position)
         low, high = min(along.samples), max(along.samples) + 1
         rows = source.read(axis, lead * in_size + low, lead * in_size + high)
-        places = [[int(random.integers(0, size)) for size in shape[axis + 1 :]] for _ in range(_SAMPLES_PER_ROW)]
+        places = [[int(random.integers(0, size)) for size in shape[axis + 1 :]] for _ in range(per_row)]
+        if every_page and axis + 1 < leading:
+            for number, place in enumerate(places):
+                page = np.unravel_index(number % pages_per_row, shape[axis + 1 : leading])
+                place[: len(page)] = map(int, page)
         for place in sorted(places):
             inner = [_axis_row(array_plan, axis + 1 + n, position) for n, position in enumerate(place)]
             if array_plan.before.grid.names[-1] == "s":  # the checker needs all samples of a pixel

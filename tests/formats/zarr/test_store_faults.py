@@ -132,6 +132,30 @@ def test_a_store_that_fails_for_good_ends_the_run(
     np.testing.assert_array_equal(np.load(array.with_name("out.npy")), np.load(array.with_name("expected.npy")))
 
 
+@pytest.mark.parametrize("same", [True, False])
+def test_two_clients_at_one_output(
+    array: Path, bucket: type[Bucket], monkeypatch: pytest.MonkeyPatch, same: bool
+) -> None:
+    """The second begins while the first writes its first chunk; both may make the same bytes, but no others."""
+    out, written, refused = as_path("gs://bucket/out.ome.zarr"), [], []
+
+    def second(operation: str, path: str) -> None:
+        if operation == "write" and "/0/c/" in path:
+            written.append(path)
+            if len(written) == 1:
+                try:
+                    upsampled(array, out, scale=1.3 if same else 1.2)
+                except OutputError as error:
+                    refused.append(str(error))
+
+    with failing(monkeypatch, second):
+        upsampled(array, out, scale=1.3)
+    assert len(refused) == (not same)
+    assert all("is being written by another process" in text for text in refused)
+    upsampled(out, array.with_name("out.npy"), scale=1)
+    np.testing.assert_array_equal(np.load(array.with_name("out.npy")), np.load(array.with_name("expected.npy")))
+
+
 class Handler(SimpleHTTPRequestHandler):
     """A web server with ranges, of which the first answer for each chunk is that it is busy."""
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -275,9 +277,24 @@ def test_what_cannot_be_read_or_written_is_refused(tmp_path: Path) -> None:
         planned(tmp_path / "1d.npy", tmp_path / "x.ome.zarr", scale=2)
 
 
+@pytest.mark.parametrize("shards", [None, (512, 512, 512)])
+def test_a_petabyte_is_planned_from_its_metadata(tmp_path: Path, shards: tuple[int, ...] | None) -> None:
+    zarr.create_array(str(tmp_path / "in.zarr"), shape=(80_000,) * 3, chunks=(64,) * 3, shards=shards, dtype="u2")
+    tracemalloc.start()
+    started = time.process_time()
+    plan = planned(tmp_path / "in.zarr", scale=2)
+    seconds, (_, peak) = time.process_time() - started, tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert plan.output_bytes == 8 * 2 * 80_000**3
+    assert peak < 100e6
+    assert seconds < 2
+
+
 def test_a_damaged_chunk_is_named(tmp_path: Path) -> None:
     path = store(tmp_path / "in.zarr", noise((20, 20), "u2"), chunks=8)
     (path / "c" / "1" / "1").write_bytes(b"no zstd")
     with pytest.raises(InputError, match="damaged chunk"):
         upsampled(path, tmp_path / "out.zarr", scale=2)
-    assert not (tmp_path / "out.zarr").exists()
+    with pytest.raises(InputError, match="damaged chunk"):
+        upsampled(path, tmp_path / "out.npy", scale=2)
+    assert not list(tmp_path.glob("out.*"))

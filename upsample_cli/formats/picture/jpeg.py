@@ -16,6 +16,7 @@ from PIL import ImageFile, JpegImagePlugin
 
 from ...geometry import INCH
 from ..base import Array
+from ..dropped import Dropped, Loss
 from . import photoshop
 from .model import EXIF_PREFIX, EncodeSpec, PictureMetadata
 from .pixels import to_image
@@ -69,16 +70,27 @@ def read(image: JpegImagePlugin.JpegImageFile, file: BinaryIO) -> PictureMetadat
     warnings = []
     unknown = [data for marker, data in segments if marker == _APP0 and not data.startswith(_REWRITTEN)]
     if unknown:
-        warnings.append(f"its APP0 segments {', '.join(sorted(set(map(_name, unknown))))} are dropped")
+        warnings.append(
+            Dropped(f"its APP0 segments {', '.join(sorted(set(map(_name, unknown))))} are dropped", Loss.HEADER_FIELD)
+        )
     if any(marker == _APP11 for marker, _ in segments):
         warnings.append(
-            "its APP11 segments (such as content credentials, valid only for the original samples) are dropped"
+            Dropped(
+                "its APP11 segments (such as content credentials, valid only for the original samples) are dropped",
+                Loss.HEADER_FIELD,
+            )
         )
     if photoshop.has_positions(resources):
-        warnings.append("Photoshop's guides and slices are dropped, because they are positions in pixels")
+        warnings.append(
+            Dropped("Photoshop's guides and slices are dropped, because they are positions in pixels", Loss.OTHER)
+        )
     views = getattr(image, "n_frames", 1) > 1  # `PictureSource` warns about these
     if not views and (any(data.startswith(_MPF) for _, data in segments) or _has_trailer(file)):
-        warnings.append("data after the picture (such as a gain map, a depth map or a video) is dropped")
+        warnings.append(
+            Dropped(
+                "data after the picture (such as a gain map, a depth map or a video) is dropped", Loss.TRAILING_DATA
+            )
+        )
     return PictureMetadata(
         exif=_join_payloads(segments, _APP1, EXIF_PREFIX),
         xmp=next((data[len(_XMP) :] for marker, data in segments if marker == _APP1 and data.startswith(_XMP)), b""),
@@ -176,6 +188,11 @@ def _encoder_options(image: JpegImagePlugin.JpegImageFile) -> dict[str, Any]:
         encoder_options["keep_rgb"] = image.info.get("adobe_transform") == 0 and "jfif" not in image.info
     encoder_options["progressive"] = bool(image.info.get("progressive"))
     return encoder_options
+
+
+def with_resources(resources: bytes) -> NativeData:
+    """The data of a JPEG file with Photoshop's resources from a file of another family."""
+    return NativeData((), resources, {"quality": _DEFAULT_QUALITY}, _PER_INCH)
 
 
 def jfif_holds_resolution(spec: EncodeSpec) -> bool:

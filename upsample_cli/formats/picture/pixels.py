@@ -63,3 +63,13 @@ def rgba_table(palette: Palette | None) -> Array:
         table[: len(entries), :3] = entries
         table[: len(alpha), 3] = alpha
     return table
+
+
+def unpremultiplied(samples: Array) -> Array:
+    """Colours divided by alpha, which is the last of the samples of a pixel."""
+    whole = np.issubdtype(samples.dtype, np.integer)
+    highest = float(np.iinfo(samples.dtype).max) if whole else 1.0
+    alpha = samples[..., -1:].astype(np.float64)
+    colours = samples[..., :-1] * (highest / np.where(alpha > 0, alpha, highest))
+    colours = np.rint(colours.clip(0, highest)) if whole else colours
+    return np.concatenate([colours.astype(samples.dtype), samples[..., -1:]], -1)

@@ -12,6 +12,7 @@ import numpy as np
 from ...errors import OutputError
 from ...geometry import Axis
 from ..base import Array, Header, WriteOptions, single_header
+from ..dropped import Dropped, Loss
 from .metadata import carry_over, from_header, update_for_output
 from .model import ALPHA, CHANNELS, INDEXED, EncodeSpec, PictureInfo
 from .modes import can_store
@@ -30,12 +31,14 @@ _WRITERS = {  # modules by format; `pillow_formats` writes others
     "JPEG XL": "jpegxl",
     "HEIF": "heif",
     "ICNS": "icns",
+    "JPEG2000": "jpeg2000",
 }
 _COMMON_SUFFIXES = {
     **{".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".gif": "GIF"},
+    ".mpo": "JPEG",  # of a single picture
     **{".jxl": "JPEG XL", ".heic": "HEIF", ".heif": "HEIF", ".pam": "PAM", ".rgbe": "HDR"},  # not Pillow's
 }
-_ANIMATED = ("PNG", "WEBP", "GIF", "AVIF")
+_ANIMATED = ("PNG", "WEBP", "GIF", "AVIF", "JPEG XL")
 _MAX_SIDE_PIXELS = {"JPEG": 65_500, "WEBP": 16_383, "GIF": 65_535, "ICO": 256}
 _LOSSY = ("JPEG", "WEBP", "AVIF", "JPEG XL", "HEIF")
 _WITH_QUALITY = (*_LOSSY, "MPO")
@@ -98,7 +101,9 @@ class PictureSink:
         spec = self._spec_of_samples(options)
         if spec.palette is None or can_store(self._format, INDEXED, self._header.dtype):
             return spec
-        self.warnings.append(f"{self._format} holds no palette: the same colours are written as RGB")
+        self.warnings.append(
+            Dropped(f"{self._format} holds no palette: the same colours are written as RGB", Loss.PALETTE)
+        )
         return spec._replace(mode="RGBA" if spec.palette.alpha else "RGB", expands_palette=True)
 
     def _spec_of_samples(self, options: WriteOptions) -> EncodeSpec:
@@ -106,15 +111,21 @@ class PictureSink:
         size = (self._axes["x"].size, self._axes["y"].size)
         if isinstance(header.metadata, PictureInfo):
             info = header.metadata
-            metadata, dropped = carry_over(header, info, self._format)
+            metadata, dropped = carry_over(header, info, self._container)
             spec = EncodeSpec(size, info.mode, metadata, info.palette, False, info.bits, header.history, options)
         else:
             mode = self._mode_of_array()
-            metadata, dropped = from_header(header, self._axes, self._format)
+            metadata, dropped = from_header(header, self._axes, self._container)
             spec = EncodeSpec(size, mode, metadata, None, False, 1 if mode == "1" else 8, header.history, options)
         metadata, changed = update_for_output(spec, self._axes, self._format)
         self.warnings += dropped + changed
         return spec._replace(metadata=metadata)
+
+    @property
+    def _container(self) -> str:
+        """The format as `metadata` knows it: a codestream of JPEG 2000 holds less than a file."""
+        is_raw = self._format == "JPEG2000" and self._path.suffix.lower() in (".j2k", ".j2c", ".jpc")
+        return "JPEG2000 codestream" if is_raw else self._format
 
     def _mode_of_array(self) -> str:
         header = self._header
@@ -167,6 +178,8 @@ class PictureSink:
     def _add_encoder_warnings(self) -> None:
         if self._format == "GIF":
             self._add_gif_warnings()
+        if self._format == "JPEG XL" and self._spec.metadata.animation is not None:
+            self.warnings.append(Dropped("the times of frames are not written to JPEG XL", Loss.ANIMATION))
         if self._spec.options.quality is not None and self._format not in _WITH_QUALITY:
             self.warnings.append(f"--quality has no effect on {self._format}, which keeps all values")
         if self._header.labels and self._format in _LOSSY and not self._is_lossless():
@@ -191,12 +204,17 @@ class PictureSink:
         clear_or_opaque = isinstance(info, PictureInfo) and picked and info.format == "GIF"
         durations = () if self._spec.metadata.animation is None else self._spec.metadata.animation.durations
         if any(round(duration, 3) % 10 for duration in durations):
-            self.warnings.append("GIF stores durations in hundredths of a second: frame durations are rounded")
+            self.warnings.append(
+                Dropped("GIF stores durations in hundredths of a second: frame durations are rounded", Loss.ANIMATION)
+            )
         if mode in CHANNELS and not at_most_256_colours:
             self.warnings.append("GIF allows 256 colours per frame: frames with more are reduced to 256")
         if mode in ALPHA and not clear_or_opaque:
             self.warnings.append(
-                "GIF has no partial transparency: pixels become opaque, or clear if their alpha is below one half"
+                Dropped(
+                    "GIF has no partial transparency: pixels become opaque, or clear if their alpha is below one half",
+                    Loss.ALPHA,
+                )
             )
 
     def _estimate_memory(self) -> float:
@@ -228,10 +246,10 @@ class PictureSink:
             return _BYTES_PER_BYTE[name] * pixel
         if name == "BMP" and spec.mode == "RGBA":
             return _REORDERED_BYTES_PER_BYTE * pixel
-        encoded = _JPEG_BYTES_PER_BYTE * pixel
+        compressed = _JPEG_BYTES_PER_BYTE * pixel
         if name == "JPEG" and self._is_progressive():
-            encoded += _PROGRESSIVE_BYTES_PER_PIXEL
-        return _PILLOW_BYTES_PER_PIXEL.get(spec.mode, 0.0) + encoded
+            compressed += _PROGRESSIVE_BYTES_PER_PIXEL
+        return _PILLOW_BYTES_PER_PIXEL.get(spec.mode, 0.0) + compressed
 
     def write(self, paths: Sequence[Path], arrays: Iterable[Iterable[Array]]) -> None:
         """Encode the picture; see `Sink`."""

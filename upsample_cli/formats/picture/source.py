@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -15,7 +16,7 @@ import numpy as np
 from ...errors import InputError, reason
 from ...geometry import INCH, Axis, Grid
 from ..base import Array, Header, InMemory, ReadOptions
-from ..dropped import Loss, named
+from ..dropped import Dropped, Loss, named
 from .model import (
     ALPHA,
     CHANNELS,
@@ -50,6 +51,7 @@ _ORIENT: dict[int, Callable[[Array], Array]] = {  # by EXIF orientation: functio
 _JPEG_FORMATS = ("JPEG", "MPO")  # Pillow calls JPEG files with several pictures MPO
 _PLAUSIBLE_SPACING_MM = (1e-7, 1e6)  # from a tenth of a nanometre to a kilometre
 # Memory while a file is decoded, measured, in units of its samples; of animations, in RGBA images of the whole canvas.
+_WHOLE_FILES = ("JPEG XL", "HEIF", "HDR")  # formats whose files are read whole
 _DECODER_FACTORS = {
     **{"WEBP": 5.8, "JPEG2000": 6.4, "AVIF": 3.2, "JPEG XL": 1.5, "PPM": 1.2, "PAM": 1.2, "SGI": 2.4, "HDR": 1.6},
     **{"BMP": 4.8, "HEIF": 3.5, "EXR": 3.2},
@@ -67,6 +69,7 @@ class PictureSource(InMemory):
         super().__init__()
         self._path = path
         self._truncated = options.truncated
+        self._tolerant = False  # whether what is missing is left as the decoder fills it
         self.warnings: list[str] = []
         self._png: reader.Structure | None = None
         self._gif: gif.Layout | None = None
@@ -83,12 +86,16 @@ class PictureSource(InMemory):
     @cached_property
     def _image(self) -> Image.Image:
         """The picture opened by Pillow; not needed for formats that modules of this package decode."""
-        from .opening import open_image
+        from . import opening
 
-        return open_image(self._path)
+        if self._tolerant and self._pixel_kind.format == "WEBP":  # libwebp refuses truncated files
+            from . import webp
+
+            return opening.Image.open(io.BytesIO(webp.completed(self._path.read_bytes())))
+        return opening.open_image(self._path)
 
     def _close(self) -> None:
-        image = self.__dict__.pop("_image", None)
+        image: Image.Image | None = self.__dict__.pop("_image", None)
         if image is not None:
             image.close()
 
@@ -129,18 +136,23 @@ class PictureSource(InMemory):
     def _estimate_memory(self, header: Header) -> float:
         """See `Source.memory_factor`."""
         size = math.prod(header.grid.shape) * header.dtype.itemsize
-        if self._frames > 1:
+        if self._frames > 1 and self._own is None:
             canvas_bytes = 4 * header.dtype.itemsize * math.prod(self._pixel_kind.size)
             return 1.0 + _CANVASES.get(self._pixel_kind.format, _MOST_CANVASES) * canvas_bytes / size
         factor = _DECODER_FACTORS.get(self._pixel_kind.format, _PILLOW_FACTOR)
         if self._png is not None and not self._png.interlaced and self._png.depth >= 8 and self._mode != INDEXED:
             compressed = sum(length for _, length in self._png.pixels) / size
             factor = max(1 + compressed, 2 * compressed)
+        if self._pixel_kind.format in _WHOLE_FILES:
+            factor += self._path.stat().st_size / size
         return factor + (1.0 if self._orientation in _ORIENT else 0.0)
 
     def _identify(self) -> tuple[PixelKind, PictureMetadata, bool]:
         """Format and pixel type, metadata, and whether all pixels of an animation are known to be opaque."""
-        with self._path.open("rb") as file:  # import only the module of this format
+        from .padding import Frugal
+
+        with self._path.open("rb") as opened:  # import only the module of this format
+            file = cast(BinaryIO, Frugal(opened))
             start = file.read(12)
             if start.startswith(PNG_SIGNATURE):
                 from .png import reader
@@ -155,7 +167,7 @@ class PictureSource(InMemory):
             if start[8:] == b"WEBP":
                 from . import webp
 
-                kind, metadata = webp.read(file)
+                kind, metadata = webp.read(file, self._truncated)
                 return kind, metadata, kind.mode not in ALPHA
             from . import decoders, icons
 
@@ -184,7 +196,10 @@ class PictureSource(InMemory):
         frames_left = getattr(image, "n_frames", 1) if metadata.animation is None else 1
         if frames_left > 1:
             metadata = metadata._replace(
-                warnings=(*metadata.warnings, f"only the first of {frames_left} frames is resized")
+                warnings=(
+                    *metadata.warnings,
+                    Dropped(f"only the first of {frames_left} frames is resized", Loss.ANIMATION),
+                )
             )
         return kind, metadata, image.mode not in ALPHA
 
@@ -223,8 +238,9 @@ class PictureSource(InMemory):
     @property
     def flipped_axes(self) -> Sequence[str]:
         """See `DraftSource`."""
-        orient = _ORIENT.get(self._orientation, lambda rows: rows)
-        corner = orient(np.arange(4).reshape(2, 2))
+        corner: Array = np.arange(4).reshape(2, 2)
+        if self._orientation in _ORIENT:
+            corner = _ORIENT[self._orientation](corner)
         return [name for name, second in (("y", corner[1, 0]), ("x", corner[0, 1])) if second < corner[0, 0]]
 
     def draft_shape(self, factor: int) -> tuple[int, ...]:
@@ -254,19 +270,33 @@ class PictureSource(InMemory):
 
                 stack.enter_context(without_size_limit())
                 if tolerant:
+                    self._close()  # what Pillow has decoded so far is incomplete
+                    self.__dict__.pop("_image", None)
+                    self._tolerant = True
                     stack.enter_context(tolerating_truncation())
             try:
                 if self._frames == 1:
                     return self._apply_orientation(self._decode(tolerant))
-                array = np.zeros(self.header.grid.shape, self.header.dtype)
-                for number, frame in enumerate(self._composited_frames(tolerant)):
-                    rows = self._apply_orientation(frame)
-                    array[number, : len(rows), : rows.shape[1]] = rows
-                return array
+                return self._load_frames(tolerant)
             except MemoryError:
                 raise
             except Exception as error:
                 raise InputError(f"cannot be read to its end: {reason(error)}", self._path) from error
+
+    def _load_frames(self, tolerant: bool) -> Array:
+        """All frames; where `tolerant`, the last one that can be decoded is repeated in place of those after it."""
+        array = np.zeros(self.header.grid.shape, self.header.dtype)
+        done = 0
+        try:
+            for frame in self._composited_frames(tolerant):
+                rows = self._apply_orientation(frame)
+                array[done, : len(rows), : rows.shape[1]] = rows
+                done += 1
+        except Exception as error:  # decoders raise various exceptions for damaged files
+            if not tolerant or not done or isinstance(error, MemoryError):
+                raise
+            array[done:] = array[done - 1]
+        return array
 
     def _apply_orientation(self, rows: Array) -> Array:
         rows = rows.astype(self.header.dtype, copy=False)
@@ -285,8 +315,6 @@ class PictureSource(InMemory):
             with self._path.open("rb") as file:
                 rows = self._own.decode(cast(BinaryIO, Padded(file)) if tolerant else file)
             return rows * np.uint8(255) if rows.dtype == bool and self._mode == "L" else rows
-        if tolerant:  # what Pillow has decoded so far is incomplete
-            self._close()
         rows = self._padded(self._convert())
         self._close()  # its pixels take as much memory as the array
         return rows
@@ -321,6 +349,9 @@ class PictureSource(InMemory):
 
             with self._path.open("rb") as file:
                 yield from apng.frames(file, self._png, self._mode, tolerant)
+            return
+        if self._own is not None:
+            yield from self._decode(tolerant)
             return
         for number in range(self._frames):
             self._image.seek(number)
@@ -385,11 +416,11 @@ def _apply_orientation_tags(metadata: PictureMetadata, is_upright: bool) -> tupl
             exif_info = exif.read(metadata.exif)
             spacing, orientation = exif_info.spacing, exif_info.orientation
             if exif.has_subject_position(metadata.exif):
-                warnings.append("the subject position in its EXIF, in pixels, is dropped")
+                warnings.append(Dropped("the subject position in its EXIF, in pixels, is dropped", Loss.EXIF))
             if broken := exif.broken_entries(metadata.exif):
-                warnings.append(f"{broken} damaged entries of its EXIF are dropped")
+                warnings.append(Dropped(f"{broken} damaged entries of its EXIF are dropped", Loss.EXIF))
         except ValueError as error:
-            warnings.append(f"its EXIF is damaged and is dropped: {error}")
+            warnings.append(Dropped(f"its EXIF is damaged and is dropped: {error}", Loss.EXIF))
             metadata = metadata._replace(exif=b"")
     if orientation is None and metadata.xmp:
         from .. import xmp
@@ -399,7 +430,11 @@ def _apply_orientation_tags(metadata: PictureMetadata, is_upright: bool) -> tupl
     if metadata.spacing is None and spacing is not None:
         metadata = metadata._replace(spacing=spacing, unit="mm")
     if metadata.spacing is not None and metadata.unit == "mm" and not _is_plausible(metadata.spacing):
-        warnings.append(f"its resolution is not plausible and is dropped: {INCH / metadata.spacing[0]:.3g} dpi")
+        warnings.append(
+            Dropped(
+                f"its resolution is not plausible and is dropped: {INCH / metadata.spacing[0]:.3g} dpi", Loss.SPACING
+            )
+        )
         metadata = metadata._replace(spacing=None, unit=None)
     if metadata.spacing is not None and orientation in _SIDES_SWAPPED:
         metadata = metadata._replace(spacing=(metadata.spacing[1], metadata.spacing[0]))

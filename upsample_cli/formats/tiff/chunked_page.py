@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import tifffile
-from tifffile import PLANARCONFIG
+from tifffile import COMPRESSION, PLANARCONFIG
 
 from ...core.threads import available_cores
 from ...runtime.prefetch import items_in_progress, map_threaded
@@ -18,6 +18,7 @@ from . import colours
 
 _READ_BYTES = 16 << 20  # of lines that are read at a time, about
 _TIFFFILE_BYTES = 256 << 20  # of encoded segments that tifffile reads at a time
+_MAX_PADDED_BYTES = 1 << 28  # of a strip or a tile that is missing
 
 
 class PageMemory(NamedTuple):
@@ -99,15 +100,16 @@ class ChunkedPage:
 
     Attributes:
         number: number of the page in its series.
+        incomplete: whether strips or tiles are missing, of a page that is read all the same.
     """
 
-    def __init__(self, number: int, page: Any, planar: bool) -> None:
-        """Prepare to decode `page`, a `TiffPage` or a `TiffFrame`.
+    def __init__(self, number: int, page: Any, planar: bool, tolerant: bool = False) -> None:
+        """Prepare to decode `page`, a `TiffPage` or a `TiffFrame`; strips and tiles stay empty where it is `tolerant`.
 
         Raises:
-            ValueError: the file ends before the page does.
+            ValueError: the file ends before the page does, and it is not `tolerant`.
         """
-        self.number = number
+        self.number, self._tolerant = number, tolerant
         self._page, self._planar = page, planar
         self._keyframe: tifffile.TiffPage = page.keyframe
         self._height = _height(self._keyframe, planar)
@@ -118,7 +120,8 @@ class ChunkedPage:
         if len(page.dataoffsets) != len(page.databytecounts):
             raise ValueError("its tags give different numbers of strips or tiles")
         end = max(map(sum, zip(page.dataoffsets, page.databytecounts, strict=True)), default=0)
-        if file.size < end:
+        self.incomplete = file.size < end
+        if self.incomplete and not tolerant:
             raise ValueError(f"{file.size:,} bytes instead of {end:,}")
 
     def read_rows(self, start: int, stop: int) -> Array:
@@ -126,7 +129,9 @@ class ChunkedPage:
         height, keyframe = self._height, self._keyframe
         if height == keyframe.imagelength:
             if self._band is None:
-                one = _is_one_segment(keyframe, self._planar) and len(self._page.dataoffsets) == 1
+                one = (
+                    _is_one_segment(keyframe, self._planar) and len(self._page.dataoffsets) == 1 and not self._tolerant
+                )
                 self._band = 0, self._only_segment() if one else self._whole()
             return self._band[1][start:stop]
         lines = np.full((stop - start, keyframe.imagewidth, *keyframe.shape[2:]), keyframe.nodata, keyframe.dtype)
@@ -161,10 +166,21 @@ class ChunkedPage:
 
     def _whole(self) -> Array:
         with open_file(self._page):
-            pixels = self._page.asarray()
+            pixels = self._placed_segments() if self._tolerant else self._page.asarray()
         if pixels.size < math.prod(self._keyframe.shape):
             raise ValueError(f"the page {self.number} is empty")
         return colours.planar_to_interleaved(pixels) if self._planar else pixels
+
+    def _placed_segments(self) -> Array:
+        """The page made of those strips or tiles that can be decoded."""
+        keyframe = self._keyframe
+        pixels = np.full(keyframe.shaped, keyframe.nodata, keyframe.dtype)
+        for index in range(len(self._page.dataoffsets)):
+            segment, (plane, z, y, x, _), shape = self._decode_segment((self._read_segment(index), index))
+            if segment is not None:
+                place = pixels[plane, z : z + shape[0], y : y + shape[1], x : x + shape[2]]
+                place[...] = segment[: place.shape[0], : place.shape[1], : place.shape[2]]
+        return pixels.reshape(keyframe.shape)
 
     def _decode(self, bands: range) -> Iterator[tuple[int, int, Array]]:
         """Decode the segments of the given bands; yields the number of the band, the first column and the pixels."""
@@ -187,8 +203,17 @@ class ChunkedPage:
     def _read_segment(self, index: int) -> bytes:
         file = self._page.parent.filehandle
         file.seek(self._page.dataoffsets[index])
-        return bytes(file.read(self._page.databytecounts[index]))
+        size = self._page.databytecounts[index]
+        data = bytes(file.read(size))
+        plain = self._tolerant and data and self._keyframe.compression == COMPRESSION.NONE
+        return data.ljust(min(size, _MAX_PADDED_BYTES), b"\0") if plain else data
 
     def _decode_segment(self, item: tuple[bytes, int]) -> Any:
         data, index = item
-        return self._decoder(data or None, index, **self._jpeg)
+        try:
+            return self._decoder(data or None, index, **self._jpeg)
+        except Exception:  # codecs raise various exceptions for damaged data
+            if not self._tolerant:
+                raise
+            self.incomplete = True
+            return self._decoder(None, index, **self._jpeg)

@@ -17,6 +17,7 @@ from ...errors import InputError, RequestError
 from ...geometry import RASTER, Axis, Grid
 from .. import icc, xmp
 from ..base import Header, ReadOptions
+from ..dropped import Dropped, Loss
 from . import colours, compression, geotiff, imagej, libtiff, ome, slides, tags
 from .chunked_page import open_file
 from .dropped import dropped_warnings, foreign_items
@@ -84,7 +85,9 @@ def _read_series_info(
     header = Header(
         grid=Grid(axes, {RASTER: np.eye(4)}),
         dtype=conversion.dtype.newbyteorder("="),
-        alpha=axes[-1].name == "s" and tuple(page.extrasamples) == (EXTRASAMPLE.UNASSALPHA,),
+        alpha=axes[-1].name == "s"
+        and _extrasamples(page) == (EXTRASAMPLE.UNASSALPHA,)
+        and conversion.dtype.kind in "uf",
         colours=colours.colour_space(page, metadata.layout.photometric),
         icc=_profile(page, warnings),
         nodata=_nodata(page, conversion, warnings),
@@ -103,16 +106,17 @@ def _converted_layout(
         return replace(layout, colormap=conversion.colormap)
     if conversion.by_libtiff:
         if page.photometric in _LOG_COLOURS:
-            warnings.append("its LogLuv samples are converted to RGB of 8 bits")
+            warnings.append(Dropped("its LogLuv samples are converted to RGB of 8 bits", Loss.COLOUR_SPACE))
         return Layout(PHOTOMETRIC.RGB, compression=layout.compression)
     if conversion.channels is not None:
         reason = "TIFF files with both are not written" if options.keep_indices else "blending needs colours in between"
         what = "palette and alpha are" if conversion.channels == 4 else "palette is"
-        warnings.append(f"its {what} replaced by {'RGBA'[: conversion.channels]} colours, because {reason}")
+        text = f"its {what} replaced by {'RGBA'[: conversion.channels]} colours, because {reason}"
+        warnings.append(Dropped(text, Loss.PALETTE))
         extrasamples = layout.extrasamples if conversion.channels == 4 else None
         return replace(layout, photometric=PHOTOMETRIC.RGB, extrasamples=extrasamples, predictor=None)
     if conversion.bits is not None:
-        if options.keep_indices and layout.compression is None and layout.tile is None:
+        if options.keep_indices and conversion.bits > 1:
             return replace(layout, bitspersample=conversion.bits)
         warnings.append(f"its {conversion.bits}-bit samples are scaled to {8 * conversion.dtype.itemsize} bits")
     elif page.bitspersample not in (1, 8 * conversion.dtype.itemsize) and layout.compression != COMPRESSION.JPEG:
@@ -204,7 +208,7 @@ def _metadata(tiff: tifffile.TiffFile, image: Image, warnings: list[str]) -> Met
     dialect = _DIALECTS.get(series.kind, "vendor")
     return Metadata(
         dialect=dialect,
-        layout=_layout(page, warnings),
+        layout=_layout(page),
         byteorder=tiff.byteorder,
         bigtiff=tiff.is_bigtiff,
         resolution_unit=RESUNIT.CENTIMETER if slides.is_scan(series) else resolution_unit(page),
@@ -280,24 +284,31 @@ def _axis_names(path: Path, axes: str, given: str | None) -> str:
     return axes.lower()
 
 
-def _layout(page: tifffile.TiffPage, warnings: list[str]) -> Layout:
+def _layout(page: tifffile.TiffPage) -> Layout:
     codec = COMPRESSION(page.compression)
-    if codec not in tifffile.TIFF.COMPRESSORS:
-        warnings.append(f"{codec.name} compression cannot be written; Deflate is used instead")
-        codec = COMPRESSION.ADOBE_DEFLATE
     jpeg = codec == COMPRESSION.JPEG
     decoded_to_rgb = page.photometric == PHOTOMETRIC.YCBCR and colours.is_interleaved_jpeg(page)
     strips = not page.is_tiled and page.rowsperstrip < page.imagelength
     return Layout(
         photometric=PHOTOMETRIC.RGB if decoded_to_rgb else page.photometric,
         planarconfig=page.planarconfig if page.samplesperpixel > 1 else None,
-        extrasamples=tuple(e if e in _EXTRASAMPLES else EXTRASAMPLE.UNSPECIFIED for e in page.extrasamples) or None,
+        extrasamples=_extrasamples(page),
         compression=None if codec == COMPRESSION.NONE else codec,
         predictor=None if page.predictor == PREDICTOR.NONE else page.predictor,
         subsampling=compression.subsampling(page) if jpeg and decoded_to_rgb else None,
         tile=(page.tile[0], page.tile[1]) if page.tile and len(page.tile) == 2 else None,
         rowsperstrip=page.rowsperstrip if strips else None,
     )
+
+
+def _extrasamples(page: tifffile.TiffPage) -> tuple[int, ...] | None:
+    """The kinds of the samples beyond the colours. Of RGB, all readers take a fourth one without a tag as alpha."""
+    known = tuple(e if e in _EXTRASAMPLES else EXTRASAMPLE.UNSPECIFIED for e in page.extrasamples)
+    colours_of = {PHOTOMETRIC.RGB: 3, PHOTOMETRIC.MINISBLACK: 1, PHOTOMETRIC.MINISWHITE: 1}
+    untold = page.samplesperpixel - len(known) - colours_of.get(PHOTOMETRIC(page.photometric), page.samplesperpixel)
+    if page.photometric == PHOTOMETRIC.RGB and untold == 1 and not known:
+        return (EXTRASAMPLE.UNASSALPHA,)
+    return (*known, *[EXTRASAMPLE.UNSPECIFIED] * untold) or None
 
 
 def _levels(image: Image, warnings: list[str]) -> tuple[tuple[int, ...], ...]:
@@ -308,5 +319,7 @@ def _levels(image: Image, warnings: list[str]) -> tuple[tuple[int, ...], ...]:
         if names == axes and all(name in "XY" or a == b for name, a, b in zip(axes, level, shape, strict=True)):
             kept.append(level)
     if len(kept) < len(image.levels):
-        warnings.append("levels of the pyramid that are smaller along other axes than x and y are dropped")
+        warnings.append(
+            Dropped("levels of the pyramid that are smaller along other axes than x and y are dropped", Loss.PYRAMID)
+        )
     return tuple(kept)

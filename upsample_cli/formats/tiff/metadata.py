@@ -12,11 +12,14 @@ from tifffile import EXTRASAMPLE, PHOTOMETRIC, RESUNIT
 
 from ...geometry import INCH, Axis, Grid
 from ..base import Array, Header
+from ..documents import Documents
+from . import documents
 
 if TYPE_CHECKING:
     from .directories import Tree
     from .ome import OmeImage
 
+_DESCRIPTION, _SOFTWARE = 270, 305  # tags
 _SAMPLE_RANGE = (280, 281)  # tags: MinSampleValue, MaxSampleValue
 _NEEDED_TAGS = frozenset(  # orientation, meaning and range of samples, profile
     (274, 280, 281, 301, 318, 319, 332, 334, 336, 340, 341, 529, 531, 532, 34675, 42113)
@@ -143,6 +146,11 @@ class Metadata:
         )
         tags = (_with_nodata(tag, header.nodata) for tag in self.tags if tag.code not in _SAMPLE_RANGE)
         return replace(self, layout=layout, tags=tuple(tags))
+
+    def documents(self) -> Documents:
+        """See `Documented`."""
+        texts = {_DESCRIPTION: self.description or self.slide, _SOFTWARE: self.software}
+        return documents.documents(self.tags, self.directories, texts, self.byteorder)
 
     def stripped(self) -> Metadata:
         """See `AdaptableMetadata`; tags that the samples need, such as the profile, are kept."""

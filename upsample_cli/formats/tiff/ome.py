@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import math
+import re
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ import tifffile
 
 from ...geometry import UNIT_ALIASES, Axis
 from ..base import Header
+from ..dropped import Dropped, Loss
 from . import ome_rois
 from .pages import page_count
 
@@ -28,6 +30,9 @@ _TYPES = {
     **{"float32": "float", "float64": "double", "complex64": "complex", "complex128": "double-complex"},
 }
 _NAMESPACE = "http://www.openmicroscopy.org/Schemas/OME/2016-06"
+_PIXELS = re.compile(r"<(?:\w+:)?Pixels\b[^>]*")
+_SIZES = re.compile(r"""\bSize([ZCT])\s*=\s*["']\s*(\d{1,18})""")
+_FEW_PLANES, _PLANES_PER_PAGE = 1 << 16, 1000
 _SHOWN = ("ID", "SamplesPerPixel", "Color")  # attributes of a channel that its display needs
 _SUFFIXES = (".ome.tif", ".ome.tiff", ".ome.btf")
 
@@ -84,6 +89,28 @@ def unsupported(header: Header, described: bool) -> str | None:
     samples = grid["s"].size if "s" in grid.names else 1
     fits = described or (samples in (1, 3, 4) and set(grid.names) <= set("tzcyxs"))
     return None if fits else f"{samples} samples in a pixel along the axes {''.join(grid.names)}"
+
+
+class OversizedError(ValueError):
+    """An XML that promises many more planes than a file holds."""
+
+
+def check_size(xml: str, pages: int) -> None:
+    """Refuse an XML by whose sizes tifffile would fill the memory with planes that are absent.
+
+    Args:
+        xml: the document.
+        pages: of the file; other files may hold the rest.
+
+    Raises:
+        OversizedError: it promises too many planes.
+    """
+    planes = 0
+    for pixels in _PIXELS.finditer(xml):
+        sizes = {name: int(size) for name, size in _SIZES.findall(pixels[0])}
+        planes += math.prod(sizes.values())
+    if planes > max(_FEW_PLANES, _PLANES_PER_PAGE * pages):
+        raise OversizedError(f"its OME-XML promises {planes:,} planes, and it has {pages:,} pages")
 
 
 def find_image(tiff: tifffile.TiffFile, number: int) -> OmeImage:
@@ -185,7 +212,7 @@ def _remove_others(root: Element, others: Sequence[Element]) -> list[str]:
         for reference in parent.findall("./{*}ImageRef"):
             if reference.get("ID") in identities:
                 parent.remove(reference)
-    return ["images that are not resized are dropped from the OME-XML"] if others else []
+    return [Dropped("images that are not resized are dropped from the OME-XML", Loss.DESCRIPTION)] if others else []
 
 
 def _update(pixels: Element, image: OmeImage, header: Header) -> list[str]:
@@ -203,14 +230,20 @@ def _update(pixels: Element, image: OmeImage, header: Header) -> list[str]:
                 pixels.set(f"{_spacing_attribute(axis.name)}Unit", axis.unit or _UNITLESS)
     _repeat_samples(pixels, sizes.get("s", 1), image.sizes.get("s", 1))
     changed = [name for name in "zct" if sizes.get(name) != image.sizes.get(name)]
-    warnings = []
+    warnings: list[str] = []
     if changed and _remove(pixels, "Plane"):
         warnings.append(
-            "the descriptions of planes in the OME-XML (Plane) are dropped, because the planes have changed"
+            Dropped(
+                "the descriptions of planes in the OME-XML (Plane) are dropped, because the planes have changed",
+                Loss.DESCRIPTION,
+            )
         )
     if "c" in changed and _remove(pixels, "Channel"):
         warnings.append(
-            "the descriptions of channels in the OME-XML (Channel) are dropped, because the channels have changed"
+            Dropped(
+                "the descriptions of channels in the OME-XML (Channel) are dropped, because the channels have changed",
+                Loss.DESCRIPTION,
+            )
         )
     return warnings
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import tifffile
-from tifffile import COMPRESSION, RESUNIT
+from tifffile import COMPRESSION, PHOTOMETRIC, RESUNIT
 
 from ...core.threads import available_cores
 from ...errors import OutputError, reason
@@ -17,7 +17,7 @@ from ...geometry import INCH, RASTER, Grid
 from ...runtime.prefetch import items_in_progress, map_threaded
 from .. import xmp
 from ..base import Array, Header, WriteOptions
-from ..dropped import Loss, dropped_warning, named
+from ..dropped import Dropped, Loss, dropped_warning, named
 from . import colours, dialects, foreign, geotiff, imagej, layouts, ome, slides, tags
 from .dialects import Part
 from .directories import append_trees
@@ -34,7 +34,8 @@ _GEO_KEYS = 34735
 _XMP, _PHOTOSHOP = 700, 34377
 _ENCODER_BYTES = 6 << 20  # memory of encoders, measured
 _BUFFER_BYTES, _RAW_BYTES = 4 << 20, 1 << 20  # of samples that wait to be encoded, or are copied
-_REDUCED, _MASK = 1, 4  # bits of NewSubfileType
+_REDUCED, _MASK, _SUBFILE_BITS = 1, 4, 7  # bits of NewSubfileType, and all that TIFF knows
+_GREY = (PHOTOMETRIC.MINISWHITE, PHOTOMETRIC.MINISBLACK)
 
 
 class TiffSink:
@@ -60,7 +61,7 @@ class TiffSink:
             return header, header.metadata
         metadata = Metadata("foreign", layouts.foreign_layout(header, path))
         if not has_storable_density(header.grid):
-            self.warnings.append("its density is dropped: TIFF cannot hold numbers of this size")
+            self.warnings.append(Dropped("its density is dropped: TIFF cannot hold numbers of this size", Loss.SPACING))
         if isinstance(getattr(header.metadata, "metadata", None), tuple):  # of a picture
             header, metadata = foreign.with_picture_metadata(header, cast("PictureInfo", header.metadata), metadata)
         self.warnings += dropped_warning(
@@ -158,7 +159,7 @@ class TiffSink:
         if self._dialect == "ome" and number == 0:
             description = self._xml
         return {
-            "subfiletype": metadata.subfile_type or None,
+            "subfiletype": _subfile_type(self._parts[number]) or None,
             "software": software or False,
             "description": description,
             "iccprofile": header.icc,
@@ -177,7 +178,14 @@ class TiffSink:
 
 def _level(part: Part) -> dict[str, Any]:
     """The arguments of `TiffWriter.write` for a smaller version."""
-    return {"subfiletype": _REDUCED | (part[1].subfile_type & _MASK), "software": False}
+    return {"subfiletype": _REDUCED | (_subfile_type(part) & _MASK), "software": False}
+
+
+def _subfile_type(part: Part) -> int:
+    """The bits of NewSubfileType; only pages of bits are masks."""
+    header, metadata = part
+    is_mask = header.dtype == bool and metadata.layout.photometric in (*_GREY, PHOTOMETRIC.MASK)
+    return metadata.subfile_type & _SUBFILE_BITS & (~0 if is_mask else ~_MASK)
 
 
 def _updated_tags(grid: Grid, metadata: Metadata) -> Iterator[Tag]:

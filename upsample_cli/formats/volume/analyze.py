@@ -21,7 +21,7 @@ from ...geometry import Axis, Grid
 from .. import split_name
 from ..base import Array, Header
 from ..dropped import Dropped, Loss
-from .block import READ_ERRORS, Block, VolumeSource, open_plain, reject_impossible_size
+from .block import MAX_REST_BYTES, READ_ERRORS, Block, VolumeSource, open_plain, reject_impossible_size, skip
 from .conversion import DESCRIP, LARGEST, NAMES
 from .sink import Encoded
 
@@ -71,7 +71,8 @@ def open_source(path: Path, samples: Path, header: Path) -> VolumeSource:
     try:
         with open_plain(header) as file:
             raw = cast(Any, nib.Spm99AnalyzeHeader)(file.read(_SIZE), check=False)
-            rest = file.read()
+            rest = file.read(MAX_REST_BYTES)
+            unread = skip(file)
         if not 1 <= raw["dim"][0] <= 7:
             raise HeaderDataError(f"it has {raw['dim'][0]} dimensions")
         shape, offset = raw.get_data_shape(), float(raw["vox_offset"])
@@ -89,7 +90,10 @@ def open_source(path: Path, samples: Path, header: Path) -> VolumeSource:
     result = Header(grid, dtype, scaling=_scaling(raw), metadata=Metadata(raw, rest), foreign_items=_foreign_items(raw))
     matrix = samples.with_name(split_name(samples)[0] + ".mat")
     ignored = f"SPM's matrix in {matrix.name} is neither used nor written: the header alone says where samples lie"
-    return VolumeSource(path, result, block, [ignored] if matrix.exists() else [])
+    warnings = [ignored] if matrix.exists() else []
+    if unread:
+        warnings.append(Dropped(f"{unread:,} bytes at the end of its header file are dropped", Loss.TRAILING_DATA))
+    return VolumeSource(path, result, block, warnings)
 
 
 def encode(header: Header, path: Path) -> Encoded:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import math
+import os
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from ..base import Array, Header, Source
 from ..file_array import FileArray
 from ..registry import GZIP_MAGIC, HEADER_BYTES
 
+MAX_REST_BYTES = 32 << 20  # of what a file holds besides its header and its samples
 READ_ERRORS = (OSError, EOFError, zlib.error)
 _CHUNK_BYTES = 1 << 20
 _MAX_POSITION = 1e30
@@ -171,7 +173,10 @@ def read_start(file: Path, path: Path) -> bytes:
 
 
 def skip(file: BinaryIO) -> int:
-    """Read to the end and return the number of bytes."""
+    """Move to the end and return the number of bytes."""
+    if not isinstance(file, gzip.GzipFile):
+        start = file.tell()
+        return file.seek(0, os.SEEK_END) - start
     return sum(len(chunk) for chunk in iter(lambda: file.read(_CHUNK_BYTES), b""))
 
 

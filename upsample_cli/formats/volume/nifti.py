@@ -18,7 +18,7 @@ from ...geometry import Affine, Axis, Grid
 from ...runtime.library_messages import silence
 from ..base import Header
 from ..dropped import Dropped, Loss, named
-from .block import READ_ERRORS, Block, VolumeSource, open_plain, reject_impossible_size
+from .block import MAX_REST_BYTES, READ_ERRORS, Block, VolumeSource, open_plain, reject_impossible_size, skip
 from .conversion import NAMES
 from .sink import is_pair
 
@@ -81,15 +81,18 @@ def open_source(path: Path, samples: Path, header: Path) -> VolumeSource:
             block = Block(samples, (*shape[::-1], *_pixel(dtype)), _plain(dtype), _offset(raw, is_pair(path)))
             reject_impossible_size(block, path)
             file.seek(raw.sizeof_hdr)
-            extra = file.read(-1 if is_pair(path) else max(0, block.offset - raw.sizeof_hdr))
+            between = MAX_REST_BYTES if is_pair(path) else max(0, block.offset - raw.sizeof_hdr)
+            extra = file.read(min(between, MAX_REST_BYTES))
+            unread = skip(file) if is_pair(path) else between - len(extra)
         extensions, rest = _extensions(extra, raw.endianness)
         header_ = _header(raw, shape, block.dtype, extensions)
     except (HeaderDataError, ValueError, OverflowError, *READ_ERRORS) as error:
         raise InputError(f"is not a readable NIfTI file: {reason(error)}", path) from error
     if any(code == _CIFTI for code, _ in extensions):
         raise InputError("is CIFTI, whose axes are no directions in space; it cannot be resized", path)
-    if rest.strip(b"\0"):
-        warnings.append(Dropped(f"{len(rest):,} bytes between header and samples are dropped", Loss.TRAILING_DATA))
+    if unread or rest.count(0) < len(rest):
+        dropped = f"{len(rest) + unread:,} bytes between header and samples are dropped"
+        warnings.append(Dropped(dropped, Loss.TRAILING_DATA))
     return VolumeSource(path, header_, block, warnings)
 
 

@@ -15,6 +15,7 @@ from ...formats.picture.model import PictureInfo
 from ...formats.picture.opening import without_size_limit
 from ...formats.picture.pixels import from_image
 from ...geometry import INCH
+from ...runtime.library_messages import silence
 from . import own_source
 from .model import LOSSY_ERROR, Expected, MismatchError, ReadBack
 
@@ -136,6 +137,7 @@ def _decode(path: Path, image: Image.Image, mode: str | None, planned_bytes: int
     if image.format == "PNG" and direct and (count == 1 or planned_bytes == 2):
         import imagecodecs  # slow import, not needed for all formats
 
+        silence("imagecodecs")
         decode: Any = imagecodecs.png_decode if count == 1 else imagecodecs.apng_decode
         return np.asarray(decode(_pixel_chunks(path)))
     if image.format in _DECODERS and count == 1 and direct:

@@ -142,7 +142,7 @@ def _sampler(path: Path, tiff: Any, series: Any) -> Callable[[tuple[int, ...]], 
 
 def _has_plain_segments(page: Any) -> bool:
     """Whether the strips or tiles of a page are parts of it with as many axes."""
-    return page.imagedepth == 1 and len(page.chunks) == page.ndim == len(page.chunked)
+    return bool(page.imagedepth == 1 and len(page.chunks) == page.ndim == len(page.chunked))
 
 
 def _flip_chroma_sign(sample: Callable[[tuple[int, ...]], Any], series: Any) -> Callable[[tuple[int, ...]], Any]:

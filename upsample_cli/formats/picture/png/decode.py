@@ -15,6 +15,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from ....runtime.library_messages import silence
 from ... import bounded
 from ...base import Array
 from ..model import INDEXED, PNG_SIGNATURE
@@ -23,6 +24,7 @@ from .reader import SAMPLES_PER_PIXEL, Chunk, Structure
 
 _ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 _FULL = ((0, 0, 1, 1),)  # passes: first column, first row, and the distance between columns and between rows
+_MAX_EXPANSION, _SPARE_BYTES = 2, 1 << 16  # of samples by compression; no encoder needs as much
 _STEP_BYTES = 256  # decompressed at a time from damaged files
 
 Parts = Iterable[tuple[int, int]]
@@ -113,6 +115,7 @@ def _decode(structure: Structure, size: Size, parts: Iterable[bytes]) -> Array:
     header = struct.pack(">IIBBBBB", *size, structure.depth, structure.colour_type, 0, 0, 0)
     indexed = structure.colour_type == 3
     palette = [Chunk(b"PLTE", structure.palette.colours)] if indexed and structure.palette is not None else []
+    parts = _first_bytes(parts, _MAX_EXPANSION * _filtered_bytes(structure, size) + _SPARE_BYTES)
     data = bytearray(PNG_SIGNATURE)
     for chunk in itertools.chain(
         [Chunk(b"IHDR", header), *palette], (Chunk(b"IDAT", part) for part in parts), [Chunk(b"IEND", b"")]
@@ -123,6 +126,7 @@ def _decode(structure: Structure, size: Size, parts: Iterable[bytes]) -> Array:
     if structure.depth >= 8 and not indexed:
         import imagecodecs  # decodes twice as fast as Pillow, which reduces 16 bits to 8
 
+        silence("imagecodecs")
         try:
             return np.asarray(imagecodecs.png_decode(data))
         except (imagecodecs.PngError, UnicodeError) as error:  # whose text may be that of an earlier error
@@ -131,6 +135,15 @@ def _decode(structure: Structure, size: Size, parts: Iterable[bytes]) -> Array:
 
     with without_size_limit(), Image.open(io.BytesIO(data)) as image:
         return np.asarray(image.convert("L") if image.mode == "1" else image)
+
+
+def _first_bytes(parts: Iterable[bytes], count: int) -> Iterator[bytes]:
+    """The parts up to `count` bytes: libpng expands all that it is given, however much more that is than the image."""
+    for part in parts:
+        yield part[:count]
+        count -= len(part)
+        if count <= 0:
+            return
 
 
 def to_rgba(samples: Array, structure: Structure) -> Array:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
 from ... import bounded, xmp
+from ...dropped import Dropped, Loss
 from ..model import EXIF_PREFIX, PNG_SIGNATURE, Animation, Palette, PictureInfo, PictureMetadata, PixelKind
 from . import ancillary
 from .ancillary import RAW_PROFILES, TEXT
@@ -101,6 +102,8 @@ def read(file: BinaryIO, truncated: bool = False) -> tuple[Structure, PictureMet
         ValueError: the file is damaged, or truncated before its samples end and not `truncated`.
     """
     chunks, frames, pixels, separate_default_image = _parse(file, truncated)
+    if not chunks or chunks[0].name != b"IHDR":
+        raise ValueError("it does not begin with its header")
     by_name = {chunk.name: chunk.data for chunk in reversed(chunks)}
     if len(by_name.get(b"IHDR", b"")) != 13:
         raise ValueError("its header is damaged")
@@ -186,11 +189,15 @@ def _metadata(chunks: list[Chunk], by_name: dict[bytes, bytes], structure: Struc
     elsewhere = {id(chunk) for keyword, _, chunk in texts if keyword == xmp.PNG_KEYWORD or keyword in RAW_PROFILES}
     others = [chunk for chunk in found if id(chunk) not in elsewhere]
     dropped = dict.fromkeys(chunk.name.decode("latin-1") for chunk in others if not _is_copied(chunk.name))
-    warnings += [f"its chunk {name} is dropped" for name in dropped]
+    warnings += [Dropped(f"its chunk {name} is dropped", Loss.HEADER_FIELD) for name in dropped]
     if structure.separate_default_image and not structure.frames:
-        warnings.append("its single-frame animation is dropped; the default image is resized")
+        warnings.append(Dropped("its single-frame animation is dropped; the default image is resized", Loss.ANIMATION))
     elif structure.separate_default_image:
-        warnings.append("its default image, which is not part of the animation, is replaced by the first frame")
+        warnings.append(
+            Dropped(
+                "its default image, which is not part of the animation, is replaced by the first frame", Loss.ANIMATION
+            )
+        )
     kept = [chunk for chunk in others if _is_copied(chunk.name)]
     raw = {RAW_PROFILES[keyword]: _raw_profile(text) for keyword, text, _ in texts if keyword in RAW_PROFILES}
     document = next((text for keyword, text, _ in texts if keyword == xmp.PNG_KEYWORD), raw.get("xmp", b""))
@@ -303,4 +310,6 @@ def valid_chunks(native: object, info: PictureInfo) -> tuple[tuple[Chunk, ...], 
     dropped = () if same else _PIXEL_FORMAT_CHUNKS
     names = dict.fromkeys(chunk.name.decode() for chunk in chunks if chunk.name in dropped)
     kept = tuple(chunk for chunk in chunks if chunk.name not in (*dropped, b"IHDR"))
-    return kept, [f"its chunk {name} is dropped: it describes another pixel format" for name in names]
+    return kept, [
+        Dropped(f"its chunk {name} is dropped: it describes another pixel format", Loss.HEADER_FIELD) for name in names
+    ]
