@@ -238,7 +238,7 @@ class PictureSource(InMemory):
     @property
     def flipped_axes(self) -> Sequence[str]:
         """See `DraftSource`."""
-        orient = _ORIENT.get(self._orientation, lambda rows: rows)
+        orient: Callable[[Array], Array] = _ORIENT.get(self._orientation, lambda rows: rows)
         corner = orient(np.arange(4).reshape(2, 2))
         return [name for name, second in (("y", corner[1, 0]), ("x", corner[0, 1])) if second < corner[0, 0]]
 
