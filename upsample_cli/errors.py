@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from pathlib import Path
 
 from .text import printable
 
+_NO_MEMORY = ("failed to map segment", "cannot allocate memory")  # in the words of the dynamic linker
 _ABOUT_PYTHON = (TypeError, AttributeError, LookupError, ArithmeticError, AssertionError, UnicodeError)
 _PYTHON_WORDS = re.compile(
     r"\w\(|\bb'|\(\)|base 10|reshape|\bbuffer\b|unpack|\bargument\b|\bNone|\bobject\b|\barray\b|invalid literal"
@@ -89,6 +91,15 @@ def as_failure(error: Exception, path: Path, remedy: str) -> UpsampleError:
     """
     if isinstance(error, UpsampleError):
         return error
-    if isinstance(error, MemoryError):
+    if is_memory_shortage(error):
         return RequestError(f"not enough memory; {remedy}", path)
     return InternalError.of(error, path)
+
+
+def is_memory_shortage(error: BaseException) -> bool:
+    """Whether memory ran out: under a limit of the address space, libraries fail to load or to map files as well."""
+    if isinstance(error, ImportError):
+        cause = error.__cause__
+        said = str(error).lower()
+        return any(words in said for words in _NO_MEMORY) or (cause is not None and is_memory_shortage(cause))
+    return isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
