@@ -241,8 +241,9 @@ class PictureSource(InMemory):
     @property
     def flipped_axes(self) -> Sequence[str]:
         """See `DraftSource`."""
-        orient = _ORIENT.get(self._orientation, lambda rows: rows)
-        corner = orient(np.arange(4).reshape(2, 2))
+        corner: Array = np.arange(4).reshape(2, 2)
+        if self._orientation in _ORIENT:
+            corner = _ORIENT[self._orientation](corner)
         return [name for name, second in (("y", corner[1, 0]), ("x", corner[0, 1])) if second < corner[0, 0]]
 
     def draft_shape(self, factor: int) -> tuple[int, ...]:
