@@ -94,7 +94,10 @@ def _with_pairs(files: Iterable[Input], pairs: Sequence[Pair], request: Request)
 
 def _companion_request(image: Path, pair: Pair, request: Request) -> Request:
     antialias = request.antialias and MODES[pair.mode].antialias_kernel is not None
-    return replace(request, mode=pair.mode, antialias=antialias, paired_image=PairedImage(image, request.mode))
+    draft = request.draft and antialias
+    return replace(
+        request, mode=pair.mode, antialias=antialias, draft=draft, paired_image=PairedImage(image, request.mode)
+    )
 
 
 def _translate(path: Path, pattern: str, into: str) -> Path | None:

@@ -98,7 +98,7 @@ size_options = _all_of(
     ),
     _target("--width", "N", "Width in samples; the height follows from the proportions, or from --height."),
     _target("--height", "N", "Height in samples; the width follows from the proportions, or from --width."),
-    _target("--spacing", "D", "Sample spacing in the file's unit or in its own: 1, 0.5um, or 1,1,2, or z=0.5."),
+    _target("--spacing", "D", "Sample spacing, in the file's unit unless it has one: 1, 0.5um, 1,1,2, z=0.5."),
     _option(
         SIZE,
         "--isotropic",
@@ -157,6 +157,13 @@ sampling_options = _all_of(
     _option(SAMPLING, "--antialias/--no-antialias", help="Smooth while shrinking (recommended for photos)."),
     _option(
         SAMPLING,
+        "--draft",
+        is_flag=True,
+        help="Let the decoder shrink JPEG files first, to no less than twice the output's size; needs --antialias. "
+        "Much faster for thumbnails, and not exactly the mode's result.",
+    ),
+    _option(
+        SAMPLING,
         "--recompute-scale-factor",
         is_flag=True,
         help="Sample at the ratio of the sizes instead of the factor.",
@@ -196,6 +203,12 @@ input_options = _all_of(
         is_flag=True,
         help="Search directories at any depth for files of known type. Hidden files and links to directories are "
         "skipped.",
+    ),
+    _option(
+        INPUTS,
+        "--copy-others",
+        is_flag=True,
+        help="With -r and -o OUT/, also copy files of other types, such as .json sidecars.",
     ),
     _option(
         INPUTS,
@@ -284,7 +297,12 @@ output_options = _all_of(
         metavar="COLOUR",
         help="Put transparent pixels on a colour, such as white or '#ff8800', for formats without alpha.",
     ),
-    _option(OUTPUTS, "--strip", is_flag=True, help="Leave out EXIF, XMP, places, dates and comments."),
+    _option(
+        OUTPUTS,
+        "--strip",
+        is_flag=True,
+        help="Leave out names, places, dates and comments (EXIF, XMP …); keep profile and geometry.",
+    ),
     _option(OUTPUTS, "--no-provenance", is_flag=True, help="Do not record in the output how it was made."),
     _option(
         OUTPUTS,

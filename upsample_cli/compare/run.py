@@ -67,6 +67,7 @@ class Variant:
             request,
             mode=self.mode,
             antialias=self.antialias or (request.antialias and mode.antialias_kernel is not None),
+            draft=False,
             align_corners=self.align_corners or (request.align_corners and mode.allows_align_corners),
         )
 

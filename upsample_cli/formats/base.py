@@ -125,6 +125,27 @@ class Source(Protocol):
     ) -> None: ...
 
 
+@runtime_checkable
+class DraftSource(Source, Protocol):
+    """A source whose decoder can shrink the picture by whole factors, at less cost than decoding all of it.
+
+    Attributes:
+        draft_factors: the factors; empty if this file has none.
+        flipped_axes: names of the axes that run against the order in which samples are stored.
+    """
+
+    draft_factors: Sequence[int]
+    flipped_axes: Sequence[str]
+
+    def draft_shape(self, factor: int) -> tuple[int, ...]:
+        """The shape of the array that `read` returns after ``draft(factor)``."""
+        ...
+
+    def draft(self, factor: int) -> None:
+        """Shrink the picture while it is decoded: every sample is the mean of a square of `factor` samples a side."""
+        ...
+
+
 class Sink(Protocol):
     """A file to be written. Constructing it has checked that the format can hold the result.
 
@@ -272,6 +293,7 @@ class InMemory:
 
     others: Sequence[Source] = ()
     memory_factor = 2.4  # the array, and the decoder's buffers
+    held_factor = 1.0  # what is left of that when the array is decoded
     streams = False
 
     def __init__(self) -> None:

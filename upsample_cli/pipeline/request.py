@@ -49,6 +49,7 @@ class Request:
             treat all samples alike.
         mode: name of a mode; None for linear, or nearest-exact for files marked as labels.
         align_corners, recompute_scale_factor, antialias: as in PyTorch.
+        draft: whether JPEG files that shrink to a quarter or less are shrunk by the decoder first, then antialiased.
         axes: names of the axes of files that do not name them, slowest first.
         series: index of the only image to resize in files with several, or None for all.
         truncated: whether damaged or truncated files are read as far as possible, with a warning.
@@ -84,6 +85,7 @@ class Request:
     align_corners: bool = False
     recompute_scale_factor: bool = False
     antialias: bool = False
+    draft: bool = False
     axes: str | None = None
     series: int | None = None
     truncated: bool = False
@@ -113,8 +115,9 @@ class Request:
         self._check_modes()
         if self.dtype is not None and self.dtype not in DTYPES:
             raise RequestError(f"--dtype {self.dtype}: choose from {', '.join(DTYPES)}")
-        if self.verify and self.converts:
-            raise RequestError("--verify cannot check converted samples; leave out --dtype, --rescale and --background")
+        if self.draft and (self.verify or not self.antialias):
+            fault = "cannot be checked by --verify" if self.verify else "needs --antialias"
+            raise RequestError(f"--draft {fault}: only decoding all samples gives the mode's exact result")
         if self.axes is not None and (
             sorted(set(self.axes)) != sorted(self.axes) or not set(self.axes) <= set("tzcyxs") or not self.axes
         ):
@@ -124,7 +127,7 @@ class Request:
         given = [f"--{name}" for name in TARGETS if getattr(self, name) is not None]
         if len(given) != 1:
             options = ", ".join(f"--{name}" for name in TARGETS)
-            got = " and ".join(given) or "none of them"
+            got = " and ".join(given) or "none of them; for twice the size write --scale 2"
             raise RequestError(f"give exactly one of {options}; got {got}")
         if self.recompute_scale_factor and self.scale is None:
             raise RequestError(f"--recompute-scale-factor needs --scale and has no effect with {given[0]}")

@@ -6,10 +6,11 @@ from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 from .. import formats
 from ..errors import OutputError
-from ..formats.base import Array, Source
+from ..formats.base import Array, DraftSource, Source
 from ..runtime.atomic import AtomicOutput, resolve_link
 from ..runtime.prefetch import prefetch
 from ..runtime.signals import raise_if_signalled
@@ -50,6 +51,8 @@ def run_plan(
     try:
         if plan.regions:
             return run_regions(plan, source, overwrite, progress, workers, tap, check)
+        if plan.draft > 1:
+            cast(DraftSource, source).draft(plan.draft)
         targets = formats.parts(resolve_link(plan.output_path))
         suffixes = [formats.split_name(target)[1] for target in targets]
         with AtomicOutput(targets, suffixes, create_folders=True) as output:
