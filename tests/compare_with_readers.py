@@ -1,6 +1,6 @@
 """Resize every file of a folder, and compare inputs and outputs as independent libraries read them.
 
-    python -m tests.compare_with_readers FOLDER [--json RESULTS] [--python PYTHON]
+    python -m tests.compare_with_readers FOLDER_OR_FILE... [--json RESULTS]
 
 Each file goes through ``--scale 2 --mode nearest``, ``--scale 1.5`` and both once more with ``--verify``. Pillow,
 imagecodecs, OpenCV, tifffile and nibabel, as far as they are installed, read the input and the output; the output has
@@ -17,28 +17,41 @@ The last line counts them, and the exit code is 1 if there is a file of the last
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import logging
 import math
+import multiprocessing
+import os
+import pkgutil
 import resource
-import subprocess
 import sys
 import tempfile
 import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
-RUNS = {"nearest": "--scale 2 --mode nearest", "linear": "--scale 1.5"}
+from upsample_cli import formats, verify
+from upsample_cli.__main__ import run
+from upsample_cli.runtime.library_messages import hide_library_messages
+
+RUNS = {"nearest": "--scale 2 --mode nearest --verify", "linear": "--scale 1.5 --nodata none --verify"}
 KINDS = ("done", "refused", "refused though others read it", "different")
 _TIMEOUT_SECONDS = 120
 _MEMORY_BYTES = 8 << 30
 _MAX_SAMPLES = 1 << 26  # larger images are not compared
 _INPUT_REFUSED, _OUTPUT_REFUSED = 3, 4  # exit codes
 _LOSSY = (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".webp", ".jp2", ".j2k", ".avif", ".heic", ".heif", ".jxl", ".gif")
+_LOSSY_COMPRESSIONS = (6, 7, 33003, 33005, 33007, 34712, 34892, 34927, 50001, 50002, 52546)  # of TIFF
+_NETPBM = (".pgm", ".ppm", ".pnm", ".pam")
+_ALPHA = ((), (2,))  # of TIFF: extra samples that are straight alpha, or taken as such by all readers
 _LOSSY_MEAN, _LEVEL = 0.05, 1.51 / 255  # tolerated mean and largest difference, as fractions of the range
 
 Images = list[np.ndarray]
@@ -52,10 +65,16 @@ def by_pillow(path: Path) -> Images:
         default = 1 if image.info.get("default_image") else 0
         frames = []
         for frame in ImageSequence.Iterator(image):
+            frame.load()  # which turns pages of TIFF
             turned = ImageOps.exif_transpose(frame)
+            if turned.mode == "LAB":
+                raise ValueError("Pillow converts no numbers that could be interpolated")
+            if turned.mode.startswith("I;16") and "transparency" in turned.info:
+                raise ValueError("Pillow makes no colours of such a key")
             if turned.mode in ("P", "PA") or "transparency" in turned.info:
                 turned = turned.convert("RGBA" if turned.has_transparency_data else "RGB")
-            frames.append(np.asarray(turned.convert("RGB") if turned.mode in ("LAB", "HSV", "YCbCr") else turned))
+            array = np.asarray(turned.convert("RGB") if turned.mode in ("HSV", "YCbCr") else turned)
+            frames.append(array[..., None] if turned.mode in ("CMYK", "RGBa", "La") else array)  # no straight alpha
     return frames[default:]
 
 
@@ -89,30 +108,64 @@ def by_opencv(path: Path) -> Images:
     import cv2
 
     array = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-    if array is None or path.suffix.lower() in (".gif", ".hdr") or b"acTL" in path.read_bytes()[:1000]:
+    if path.suffix.lower() in _NETPBM and not {b"255", b"65535"} & set(path.read_bytes()[:200].split()):
+        raise ValueError("OpenCV does not scale samples to the range of their type")
+    data = path.read_bytes()
+    if array is None or path.suffix.lower() in (".gif", ".hdr") or b"acTL" in data[:1000]:
         raise ValueError("not read")
+    if any(mark in data for mark in (b"eXIf", b"Exif\0", b"tiff:Orientation", b"EXIF")):
+        raise ValueError("may be turned, which OpenCV does not do")
+    if array.ndim == 3 and array.shape[2] == 4 and path.suffix.lower().startswith(".tif"):
+        raise ValueError("OpenCV multiplies colours by the alpha of TIFF in some cases")
     if array.ndim == 3:
         array = array[..., [2, 1, 0, 3][: array.shape[2]]]
     return [array]
 
 
 def by_tifffile(path: Path) -> Images:
-    """Every series, palettes expanded."""
+    """Every page or series, interleaved, with palettes expanded and few bits scaled as the command does."""
     import tifffile
 
-    arrays = []
     with tifffile.TiffFile(path) as file:
-        for series in file.series:
-            array, page = series.asarray(), series.keyframe
-            if (
-                page.photometric == tifffile.PHOTOMETRIC.PALETTE
-                and page.colormap is not None
-                and array.dtype.kind == "u"
-            ):
-                colours = np.asarray(page.colormap)
-                array = np.moveaxis(colours[:, np.minimum(array, colours.shape[1] - 1)], 0, -1)
-            arrays.append(array)
-    return arrays
+        if any(series.dtype is None or not math.prod(series.shape) for series in file.series):
+            raise ValueError("has pages without samples")
+        if not file.series or file.series[0].kind not in ("uniform", "generic"):
+            return [_shown(series.asarray(), series.keyframe) for series in file.series]
+        images = []
+        for number in range(len(file.pages)):  # page by page; a series may leave out smaller ones
+            page = file.pages.get(number, aspage=True)
+            if not page.is_reduced:
+                array = _shown(page.asarray(), page)
+                images += list(array) if page.imagedepth > 1 else [array]
+        return images
+
+
+def _shown(array: np.ndarray, page: Any) -> np.ndarray:
+    from tifffile import PHOTOMETRIC
+
+    if page.samplesperpixel > 1 and array.shape[-3:] == page.shape and page.axes.endswith("SYX"):
+        array = np.moveaxis(array, -3, -1)
+
+    bits, grey = page.bitspersample, page.photometric in (PHOTOMETRIC.MINISWHITE, PHOTOMETRIC.MINISBLACK)
+    if page.photometric == PHOTOMETRIC.PALETTE and page.colormap is not None and array.dtype.kind == "u":
+        colours = np.asarray(page.colormap)
+        return np.moveaxis(colours[:, np.minimum(array, colours.shape[1] - 1)], 0, -1)
+    if page.photometric == PHOTOMETRIC.CIELAB and array.dtype.kind == "u":  # a* and b* are signed
+        array = array.copy()
+        array[..., 1:3] ^= array.dtype.type(1 << (8 * array.dtype.itemsize - 1))
+    elif array.dtype.kind == "u" and bits < 8 * array.dtype.itemsize and (bits < 8 or not grey) and not _is_lossy(page):
+        highest, full = (1 << bits) - 1, np.iinfo(array.dtype).max
+        array = ((array.astype(np.uint64) * full + highest // 2) // highest).astype(array.dtype)
+    inks = page.photometric == PHOTOMETRIC.SEPARATED and not page.extrasamples
+    if page.samplesperpixel in (2, 4, 5) and (
+        array.dtype.kind == "i" or inks or tuple(page.extrasamples) not in _ALPHA
+    ):
+        return array[..., None]
+    return array
+
+
+def _is_lossy(page: Any) -> bool:
+    return page.compression in _LOSSY_COMPRESSIONS
 
 
 def by_nibabel(path: Path) -> Images:
@@ -196,7 +249,7 @@ def _image_difference(before: np.ndarray, after: np.ndarray, run: str, lossy: bo
     if before.ndim != after.ndim:
         return f"shape {after.shape} where the input has {before.shape}"
     factor = 2.0 if run == "nearest" else 1.5
-    has_alpha = before.ndim >= 3 and before.shape[-1] in (2, 4) and before.shape[-1] == after.shape[-1]
+    has_alpha = before.ndim >= 3 and before.shape[-1] in (2, 4, 5) and before.shape[-1] == after.shape[-1]
     before, after = (_premultiplied(image) if has_alpha else image for image in (before, after))
     for axis, (old, new) in enumerate(zip(before.shape, after.shape, strict=True)):
         if new == old:
@@ -206,14 +259,15 @@ def _image_difference(before: np.ndarray, after: np.ndarray, run: str, lossy: bo
         before = before.repeat(2, axis) if run == "nearest" else _interpolated(before, axis, new, factor)
     with np.errstate(invalid="ignore"):
         errors = np.abs(before - after)
-    if has_alpha and before.ndim == 4:  # animations: readers blend partial alpha in several ways
+    if has_alpha and (before.ndim == 4 or lossy):  # readers blend partial alpha in several ways, and GIF has none
         errors = errors[np.isin(before[..., -1], (0, 1))]
     errors = errors[np.isfinite(errors)]
     scale = max(1.0, float(np.nanmax(np.abs(before), initial=0)))
-    two_levels = np.isin(after, (0, 1)).all() and run == "linear"
-    if lossy or two_levels:
+    if np.isin(after, (0, 1)).all() and run == "linear":  # two levels: rounded
+        return f"off by up to {errors.max(initial=0):.2%}" if errors.max(initial=0) > 0.5 + _LEVEL else None
+    if lossy:
         mean = float(errors.mean()) if errors.size else 0.0
-        return f"off by {mean / scale:.1%} on average" if mean > (0.3 if two_levels else _LOSSY_MEAN) * scale else None
+        return f"off by {mean / scale:.1%} on average" if mean > _LOSSY_MEAN * scale else None
     largest = float(errors.max(initial=0))
     return f"off by up to {largest / scale:.2%}" if largest > _LEVEL * scale else None
 
@@ -232,28 +286,35 @@ def _interpolated(image: np.ndarray, axis: int, size: int, factor: float) -> np.
     return image.take(low, axis) * (1 - part) + image.take(np.minimum(low + 1, last), axis) * part
 
 
-def examine(path: Path, python: str) -> tuple[str, list[str]]:
+def examine(path: Path) -> tuple[str, list[str]]:
     """The kind of a file, and what was found out."""
     before = read_all(path)
     notes: list[str] = []
     kinds = {"done"}
     with tempfile.TemporaryDirectory() as folder:
-        for run, options in RUNS.items():
-            for check in ([], ["--verify"]):
-                name = f"{run} {' '.join(check)}".strip()
-                out = Path(folder) / name.replace(" ", "")
-                out.mkdir()
-                code, said = _resized(path, out, [*options.split(), *check], python)
-                if code in (_INPUT_REFUSED, _OUTPUT_REFUSED, 2) and "--verify:" not in said:
-                    kinds.add(KINDS[2] if before else KINDS[1])
-                    notes.append(f"{name}: {said}" + (f" (read by {', '.join(before)})" if before else ""))
-                elif code:
-                    kinds.add("different")
-                    notes.append(f"{name}: exit code {code}: {said}")
-                elif not check:
-                    found = _differences(before, out, run)
-                    kinds |= {"different"} if found else set()
-                    notes += [f"{name}: {text}" for text in found]
+        for name, options in RUNS.items():
+            out = Path(folder) / name
+            out.mkdir()
+            code, said = _resized(path, f"{out}/", options.split())
+            for other in (".png", ".tif") if code == _OUTPUT_REFUSED and "--verify:" not in said else ():
+                again, text = _resized(path, str(out / f"out{other}"), options.split())  # the format has limits
+                if again == 0:
+                    notes.append(f"{name}: {said}")
+                    code, said = again, text
+                    break
+            if code in (_INPUT_REFUSED, _OUTPUT_REFUSED, 2) and "--verify:" not in said:
+                kinds.add(KINDS[2] if before else KINDS[1])
+                notes.append(f"{name}: {said}" + (f" (read by {', '.join(before)})" if before else ""))
+            elif code:
+                kinds.add("different")
+                notes.append(f"{name}: exit code {code}: {said}")
+            else:
+                lines = [line for line in said.splitlines() if " → " not in line]  # without the summary
+                notes += [f"{name}: {line}" for line in lines]
+                found = _differences(before, out, name)
+                found += [f"prints {line!r}" for line in lines if not line.startswith("Warning: ")]
+                kinds |= {"different"} if found else set()
+                notes += [f"{name}: {text}" for text in found]
     return max(kinds, key=KINDS.index), notes
 
 
@@ -262,11 +323,29 @@ def _differences(before: dict[str, Images], folder: Path, run: str) -> list[str]
     if not outputs:
         return ["no output"]
     after = read_all(outputs[0])
-    lossy = outputs[0].suffix.lower() in _LOSSY
-    found = {name: difference(before[name], after[name], run, lossy) for name in before.keys() & after.keys()}
+    lossy = outputs[0].suffix.lower() in _LOSSY or _is_lossy_tiff(outputs[0])
+    kept = [name for name in before.keys() & after.keys() if _are_alike(before[name][0], after[name][0])]
+    found = {name: difference(before[name], after[name], run, lossy) for name in kept}
     if None in found.values() and not _agree(list(before.values())):
         return []  # readers that disagree on the input need not agree on the output
     return [f"{name}: {text}" for name, text in sorted(found.items()) if text is not None]
+
+
+def _are_alike(before: np.ndarray, after: np.ndarray) -> bool:
+    """Whether samples are of one kind; where they are not, they were converted, and a warning says so."""
+    has_inks = [image.ndim > 3 and image.shape[-1] == 1 for image in (before, after)]
+    kinds = [image.dtype.kind.replace("b", "u") for image in (before, after)]
+    return kinds[0] == kinds[1] and has_inks[0] == has_inks[1]
+
+
+def _is_lossy_tiff(path: Path) -> bool:
+    import tifffile
+
+    try:
+        with tifffile.TiffFile(path) as file:
+            return any(_is_lossy(page) for page in file.pages)
+    except (tifffile.TiffFileError, OSError):
+        return False
 
 
 def _agree(readings: Sequence[Images]) -> bool:
@@ -275,55 +354,90 @@ def _agree(readings: Sequence[Images]) -> bool:
     return all(difference(first, other, "same", lossy=False) is None for other in readings[1:])
 
 
-def _resized(path: Path, folder: Path, options: Sequence[str], python: str) -> tuple[int, str]:
-    """Exit code and message of the command."""
-    command = [python, "-m", "upsample_cli", str(path), "-q", *options, "-o", f"{folder}/"]
-    try:
-        done = subprocess.run(command, capture_output=True, timeout=_TIMEOUT_SECONDS, preexec_fn=_limit_memory)
-    except subprocess.TimeoutExpired:
-        return -1, f"takes more than {_TIMEOUT_SECONDS} s"
-    return done.returncode, done.stderr.decode(errors="replace").strip()
+def _resized(path: Path, output: str, options: Sequence[str]) -> tuple[int, str]:
+    """Exit code and message of the command, in a process of its own."""
+    arguments = [str(path), "--no-progress", *options, "-o", output]
+    with tempfile.TemporaryFile() as said:
+        code = _run_apart(lambda: _command(arguments, said.fileno()), _TIMEOUT_SECONDS)
+        said.seek(0)
+        text = said.read().decode(errors="replace").strip()
+    return (-1, f"takes more than {_TIMEOUT_SECONDS} s") if code is None else (code, text)
 
 
-def _limit_memory() -> None:
-    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
+def _command(arguments: Sequence[str], stderr: int) -> None:
+    """Run the command with its messages, and those of the libraries, in the file `stderr`."""
+    os.dup2(stderr, 2)
+    sys.argv = ["upsample", *arguments]
+    run()
 
 
-def _examined_apart(path: Path, python: str) -> tuple[str, list[str]]:
+def _run_apart(work: Callable[[], None], seconds: float) -> int | None:
+    """The exit code of `work` in a copy of this process, which has imported all modules; None if it takes too long."""
+    process = multiprocessing.get_context("fork").Process(target=_limited, args=(work,))
+    process.start()
+    process.join(seconds)
+    if process.is_alive():
+        process.kill()
+        process.join()
+        return None
+    return process.exitcode
+
+
+def _limited(work: Callable[[], None]) -> None:
+    allowed = resource.getrlimit(resource.RLIMIT_AS)[1]
+    limit = _MEMORY_BYTES if allowed == resource.RLIM_INFINITY else min(_MEMORY_BYTES, allowed)
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    work()
+
+
+def _examined_apart(path: Path) -> tuple[str, list[str]]:
     """`examine` in a process of its own: readers may crash, or take all memory or time."""
-    command = [sys.executable, "-m", "tests.compare_with_readers", str(path), "--one", "--python", python]
-    try:
-        done = subprocess.run(
-            command,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            timeout=6 * _TIMEOUT_SECONDS,
-            preexec_fn=_limit_memory,
-        )
-        kind, notes = json.loads(done.stdout.splitlines()[-1])
-    except (subprocess.TimeoutExpired, IndexError, ValueError) as error:
-        return "different", [f"the comparison itself fails: {type(error).__name__}"]
+    with tempfile.TemporaryDirectory() as folder:
+        result = Path(folder) / "result"
+        code = _run_apart(lambda: _examine_into(path, result), 6 * _TIMEOUT_SECONDS)
+        if not result.exists():
+            return "different", [f"the comparison itself fails: exit code {code}"]
+        kind, notes = json.loads(result.read_text())
     return kind, notes
 
 
+def _examine_into(path: Path, result: Path) -> None:
+    with Path(os.devnull).open("w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    warnings.simplefilter("ignore")
+    logging.disable()
+    text = json.dumps(examine(path))
+    result.write_text(text)
+
+
+def _import_all() -> None:
+    """Import what the processes of all files need, so that each starts at once."""
+    for name in ("cv2", "imagecodecs", "nibabel", "tifffile", "PIL.ImageCms", "upsample_cli.cli.command"):
+        with suppress(ImportError):
+            import_module(name)
+    Image.init()
+    hide_library_messages()
+    for package in (formats, verify):
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            with suppress(ImportError):  # an optional library is missing
+                import_module(module.name)
+
+
 def main() -> int:
-    """Examine a folder, or a single file."""
+    """Examine files and folders."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("path", type=Path)
+    parser.add_argument("paths", type=Path, nargs="+", metavar="PATH")
     parser.add_argument("--json", type=Path, help="write the kind and the notes of every file")
-    parser.add_argument("--python", default=sys.executable, help="the interpreter that runs the command")
-    parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
-    if given.one:
-        warnings.simplefilter("ignore")
-        logging.disable()
-        print(json.dumps(examine(given.path, given.python)))
-        return 0
     hidden_or_text = {".md", ".txt", ".py"}
-    files = sorted(p for p in given.path.rglob("*") if p.is_file() and p.suffix.lower() not in hidden_or_text)
+    files = [path for path in given.paths if path.is_file()]
+    for folder in given.paths:
+        files += sorted(p for p in folder.rglob("*") if p.is_file() and p.suffix.lower() not in hidden_or_text)
+    _import_all()
+    gc.freeze()
     results: dict[str, tuple[str, list[str]]] = {}
-    for path in files if given.path.is_dir() else [given.path]:
-        kind, notes = results[str(path)] = _examined_apart(path, given.python)
+    for path in files:
+        kind, notes = results[str(path)] = _examined_apart(path)
         print(f"{kind}: {path}", *(f"    {note}" for note in notes), sep="\n", flush=True)
     if given.json is not None:
         given.json.write_text(json.dumps(results, indent=1))

@@ -10,6 +10,7 @@ import numpy as np
 from upsample_cli.formats import make_sink, open_source, parts
 from upsample_cli.formats.base import Header, ReadOptions, WriteOptions
 from upsample_cli.pipeline.mode import read_options
+from upsample_cli.pipeline.opening import open_input
 from upsample_cli.pipeline.plan import Plan, make_plan
 from upsample_cli.pipeline.request import PerAxis, Request
 from upsample_cli.pipeline.run import run_plan
@@ -27,7 +28,7 @@ def asked(**options: Any) -> Request:
 def upsampled(path: Path, output: Path, **options: Any) -> Plan:
     """Resize `path` to `output`; gives the plan that was run."""
     request = asked(**options)
-    with open_source(path, read_options(request)) as source:
+    with open_input(path, request, output) as source:
         plan = make_plan(request, source, path, output)
         run_plan(plan, source, overwrite=True, check=verify if request.verify else None)
     return plan

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from .text import printable
+
+_ABOUT_PYTHON = (TypeError, AttributeError, LookupError, ArithmeticError, AssertionError, UnicodeError)
+_PYTHON_WORDS = re.compile(
+    r"\w\(|\bb'|\(\)|base 10|reshape|\bbuffer\b|unpack|\bargument\b|\bNone|\bobject\b|\barray\b|invalid literal"
+)
 
 
 class UpsampleError(Exception):
@@ -59,6 +65,18 @@ class InternalError(UpsampleError):
         failure = cls(f"This is a bug: {type(error).__name__}: {error} (-v shows where)", path)
         failure.traceback = "".join(format_exception(error))
         return failure
+
+
+def reason(error: Exception) -> str:
+    """Why a library could not read a file, on one line: in its words, unless they are about Python."""
+    words = getattr(error, "strerror", None) or str(error)
+    if isinstance(error, EOFError) or type(error).__module__ == "struct" or not words.strip():
+        return "it ends too early, or is damaged"
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    if isinstance(error, _ABOUT_PYTHON) or _PYTHON_WORDS.search(words):
+        return "its contents are damaged"
+    return str(words).strip().splitlines()[0]
 
 
 def as_failure(error: Exception, path: Path, remedy: str) -> UpsampleError:

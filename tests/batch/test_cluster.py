@@ -2,186 +2,174 @@
 
 from __future__ import annotations
 
-import filecmp
 import json
 import os
-import signal
-import socket
-import subprocess
-import sys
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from upsample_cli import __version__
-from upsample_cli.errors import RequestError
+from upsample_cli import __version__, upsample_files
+from upsample_cli.errors import RequestError, UpsampleError
+from upsample_cli.runtime import cluster as cluster_module
 from upsample_cli.runtime.cluster import DaskWorkers
 from upsample_cli.runtime.cluster_probe import probe
 
-pytest.importorskip("distributed")
+distributed = pytest.importorskip("distributed")
 zarr = pytest.importorskip("zarr")
 
-COMMAND = [sys.executable, "-m", "upsample_cli"]
+from tests.cli_helpers import invoke, run  # noqa: E402
+from tests.cluster_helpers import Cluster, assert_same_files  # noqa: E402
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # of asyncio and sockets, when a process dies
 
 
-def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*COMMAND, *arguments], cwd=folder, capture_output=True, text=True, check=False, timeout=240)
-
-
-@contextmanager
-def process(*arguments: str) -> Iterator[subprocess.Popen[bytes]]:
-    with subprocess.Popen(
-        [sys.executable, "-m", *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ) as p:
-        try:
-            yield p
-        finally:
-            p.kill()
-
-
-@contextmanager
-def cluster(folder: Path, workers: int = 2) -> Iterator[tuple[str, list[subprocess.Popen[bytes]], Callable[[], None]]]:
-    """A scheduler and workers, each a process of its own: the scheduler's file, the workers, and what adds one."""
-    file = folder / "scheduler.json"
-    with socket.socket() as free, ExitStack() as stack:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-        free.close()
-        options = ["--host", "127.0.0.1", "--port", str(port), "--no-dashboard", "--scheduler-file", str(file)]
-        stack.enter_context(process("distributed.cli.dask_scheduler", *options))
-        running: list[subprocess.Popen[bytes]] = []
-
-        def add() -> None:
-            worker = ["distributed.cli.dask_worker", "--scheduler-file", str(file), "--no-nanny", "--no-dashboard"]
-            scratch = ["--nthreads", "1", "--local-directory", str(folder / "scratch")]
-            running.append(stack.enter_context(process(*worker, *scratch)))
-
-        while not file.exists():
-            time.sleep(0.1)
-        for _ in range(workers):
-            add()
-        yield str(file), running, add
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    with ExitStack() as stack:
+        yield Cluster(tmp_path_factory.mktemp("cluster"), stack)
 
 
 @pytest.fixture
-def volume(tmp_path: Path) -> Path:
+def volume(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
     path = tmp_path / "in.zarr"
     data = np.random.default_rng(0).integers(0, 4000, (60, 70, 80)).astype("u2")
     zarr.create_array(str(path), shape=data.shape, chunks=(16,) * 3, shards=(32,) * 3, dtype="u2")[...] = data
     return path
 
 
-def assert_same_files(one: Path, other: Path) -> None:
-    names = sorted(str(path.relative_to(one)) for path in one.rglob("*") if path.is_file())
-    assert names == sorted(str(path.relative_to(other)) for path in other.rglob("*") if path.is_file())
-    assert filecmp.cmpfiles(one, other, names, shallow=False)[0] == names
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of 300 small arrays."""
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "files"
+    folder.mkdir()
+    for number in range(300):
+        np.save(folder / f"{number}.npy", np.arange(30, dtype="f4").reshape(5, 6) + number)
+    return folder
 
 
-def test_regions_and_files_are_those_of_one_machine(volume: Path) -> None:
-    folder = volume.parent
-    (folder / "files").mkdir()
-    for number in range(20):
-        np.save(folder / f"files/{number}.npy", np.full((5, 6), number, "f4"))
-    (folder / "files/bad.npy").write_bytes(b"no array")
-    assert run(folder, "in.zarr", "--scale", "2.3", "-o", "expected.zarr").returncode == 0
-    assert run(folder, "files", "-r", "--scale", "2", "-o", "expected/").returncode == 5
-    with cluster(folder) as (scheduler, _, _):
-        for number, address in enumerate((scheduler, "local")):
-            made = run(folder, "in.zarr", "--scale", "2.3", "-o", f"out{number}.zarr", "--cluster", address)
-            assert made.returncode == 0, made.stderr
-            assert_same_files(folder / f"out{number}.zarr", folder / "expected.zarr")
-        batch = run(
-            folder,
-            "files",
-            "-r",
-            "--scale",
-            "2",
-            "-o",
-            "out/",
-            "--json",
-            "--failed-to",
-            "failed",
-            "--cluster",
-            scheduler,
-        )
-        assert batch.returncode == 5
-        statuses = sorted(json.loads(line)["status"] for line in batch.stdout.splitlines())
-        assert statuses == ["done"] * 20 + ["failed"]
-        assert (folder / "failed").read_text() == "files/./bad.npy\n"
-        assert_same_files(folder / "out", folder / "expected")
-        again = run(folder, "files", "-r", "--scale", "2", "-o", "out/", "--skip-existing", "--cluster", scheduler)
-        assert "0 done, 20 skipped, 1 failed" in again.stderr
+def test_regions_are_those_of_one_machine(volume: Path, cluster: Cluster) -> None:
+    requests: list[dict[str, Any]] = [
+        {"scale": 2.3},
+        {"scale": 0.4, "antialias": True},
+        {"scale": 1.3, "mode": "lanczos"},
+        {"size": (50, 90, 41), "mode": "nearest-exact"},
+        {"scale": 1.4, "align_corners": True, "dtype": "float32"},
+    ]
+    for number, options in enumerate(requests):
+        assert [r.status for r in upsample_files(volume, f"expected{number}.zarr", **options)] == ["done"]
+        assert [r.status for r in upsample_files(volume, f"{number}.zarr", cluster=cluster.client, **options)] == [
+            "done"
+        ]
+        assert_same_files(Path(f"{number}.zarr"), Path(f"expected{number}.zarr"))
 
 
-def test_a_worker_that_dies_costs_only_time(tmp_path: Path) -> None:
-    (tmp_path / "files").mkdir()
-    for number in range(60):
-        np.save(tmp_path / f"files/{number}.npy", np.full((300, 400), number, "f4"))
-    with cluster(tmp_path) as (scheduler, workers, add):
-        batch = subprocess.Popen(
-            [*COMMAND, "files", "-r", "--scale", "3", "-o", "out/", "--cluster", scheduler],
-            cwd=tmp_path, stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
-        while len(list((tmp_path / "out").glob("[0-9]*.npy")) if (tmp_path / "out").exists() else []) < 5:
-            assert batch.poll() is None, batch.communicate()[1]
-            time.sleep(0.01)
-        workers[0].kill()
-        add()
-        _, messages = batch.communicate(timeout=120)
-        assert batch.returncode == 0, messages
-    assert len(list((tmp_path / "out").glob("[0-9]*.npy"))) == 60
+def test_the_command_makes_a_cluster_of_its_own(volume: Path) -> None:
+    assert [r.status for r in upsample_files(volume, "expected.zarr", scale=1.5)] == ["done"]
+    run("in.zarr", "--scale", "1.5", "-o", "out.zarr", "--cluster", "local")
+    assert_same_files(Path("out.zarr"), Path("expected.zarr"))
 
 
-def test_an_interrupt_leaves_complete_files(volume: Path) -> None:
-    folder = volume.parent
-    with cluster(folder) as (scheduler, _, _):
-        command = [*COMMAND, "in.zarr", "--scale", "6", "-o", "out.zarr", "--cluster", scheduler]
-        with subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True) as job:
-            while not list(folder.glob(".upsample-*.partial/c/*")):
-                assert job.poll() is None
-                time.sleep(0.05)
-            os.kill(job.pid, signal.SIGINT)
-            job.communicate(timeout=60)
-            assert job.returncode == 130
-        assert not (folder / "out.zarr").exists()
-        made = run(folder, "in.zarr", "--scale", "6", "-o", "out.zarr", "--cluster", scheduler)
-        assert made.returncode == 0, made.stderr
-    assert run(folder, "in.zarr", "--scale", "6", "-o", "expected.zarr").returncode == 0
-    assert_same_files(folder / "out.zarr", folder / "expected.zarr")
+def test_a_batch_gives_the_files_of_one_machine(files: Path, cluster: Cluster) -> None:
+    (files / "bad.npy").write_bytes(b"no array")
+    run("files", "-r", "--scale", "2", "-o", "expected/", code=5)
+    options = ["files", "-r", "--scale", "2", "-o", "out/", "--cluster", str(cluster.file)]
+    batch = run(*options, "--json", "--failed-to", "failed", "--report", "report.html", code=5)
+    statuses = sorted(json.loads(line)["status"] for line in batch.stdout.splitlines())
+    assert statuses == ["done"] * 300 + ["failed"]
+    assert Path("failed").read_text() == "files/./bad.npy\n"
+    assert "bad.npy" in Path("report.html").read_text(encoding="utf-8")
+    assert_same_files(Path("out"), Path("expected"))
+    again = run(*options, "--skip-existing", code=5)
+    assert "0 done, 300 skipped, 1 failed" in again.stderr
 
 
-def test_a_scheduler_that_goes_away_ends_the_command(tmp_path: Path) -> None:
-    (tmp_path / "files").mkdir()
-    for number in range(200):
-        np.save(tmp_path / f"files/{number}.npy", np.full((300, 400), number, "f4"))
-    with ExitStack() as stack:
-        scheduler, _, _ = stack.enter_context(cluster(tmp_path))
-        batch = subprocess.Popen(
-            [*COMMAND, "files", "-r", "--scale", "3", "-o", "out/", "--cluster", scheduler],
-            cwd=tmp_path, stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
-        while len(list((tmp_path / "out").glob("[0-9]*.npy")) if (tmp_path / "out").exists() else []) < 5:
-            assert batch.poll() is None, batch.communicate()[1]
-            time.sleep(0.01)
-        stack.close()
-        _, messages = batch.communicate(timeout=120)
-    assert batch.returncode == 1
-    assert "the scheduler has gone away" in messages
-    for path in (tmp_path / "out").glob("[0-9]*.npy"):
-        assert np.load(path).shape == (900, 1200)
+def test_a_worker_that_dies_costs_only_time(files: Path, cluster: Cluster) -> None:
+    """Its task is a file whose reading ends the process, but only the first time."""
+    marker = files.parent / "died"
+    results = DaskWorkers(cluster.client).run(_dying_once(marker), range(20))
+    assert sorted(results) == [(number, number) for number in range(20)]
+    assert marker.exists()
+    cluster.add()
+    cluster.client.wait_for_workers(2, timeout=60)
+
+
+def _dying_once(marker: Path) -> Callable[[int], int]:
+    def task(number: int) -> int:  # sent by value, because it is no function of a module
+        if number == 5 and not marker.exists():
+            marker.touch()
+            os._exit(1)
+        return number
+
+    return task
+
+
+def test_a_task_that_ends_every_worker_fails_alone(cluster: Cluster) -> None:
+    def task(number: int) -> int:
+        if number == 3:
+            os._exit(1)
+        return number
+
+    for _ in range(2):
+        cluster.add()
+    cluster.client.wait_for_workers(4, timeout=60)
+    results = dict(DaskWorkers(cluster.client).run(task, range(10)))
+    error = results.pop(3)
+    assert isinstance(error, UpsampleError)
+    assert "its worker died 3 times" in str(error)
+    assert results == {number: number for number in range(10) if number != 3}
+    cluster.add()
+    cluster.client.wait_for_workers(2, timeout=60)
+
+
+def test_an_interrupt_leaves_complete_files(volume: Path, cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("upsample_cli.pipeline.region_run._TASK_BYTES", 1 << 20)
+
+    def interrupt(path: Path, fraction: float) -> None:
+        if fraction > 0.3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        list(upsample_files(volume, "out.zarr", scale=3, cluster=cluster.client, progress=interrupt))
+    assert not Path("out.zarr").exists()
+    fractions: list[float] = []
+    again = upsample_files(
+        volume, "out.zarr", scale=3, cluster=cluster.client, progress=lambda path, fraction: fractions.append(fraction)
+    )
+    assert [result.status for result in again] == ["done"]
+    assert fractions[0] > 0.3
+    assert [result.status for result in upsample_files(volume, "expected.zarr", scale=3)] == ["done"]
+    assert_same_files(Path("out.zarr"), Path("expected.zarr"))
+
+
+def test_a_scheduler_that_goes_away_ends_the_batch(files: Path) -> None:
+    local = distributed.LocalCluster(n_workers=1, processes=False, dashboard_address=None)
+    with local, distributed.Client(local) as client:
+        results = upsample_files(files, "out/", recursive=True, scale=3, cluster=client)
+        assert next(results).status == "done"
+        local.close()
+        with closing(results), pytest.raises(UpsampleError, match="the scheduler has gone away"):
+            list(results)
+    for path in Path("out").glob("[0-9]*.npy"):
+        assert np.load(path).shape == (15, 18)
 
 
 @pytest.mark.parametrize(
     ("address", "text"), [("none.json", "is no scheduler file"), ("tcp://127.0.0.1:1", "no scheduler answers")]
 )
-def test_an_address_without_a_scheduler_is_told(volume: Path, address: str, text: str) -> None:
-    refused = run(volume.parent, "in.zarr", "--scale", "2", "--cluster", address)
-    assert refused.returncode == 2
+def test_an_address_without_a_scheduler_is_told(
+    files: Path, monkeypatch: pytest.MonkeyPatch, address: str, text: str
+) -> None:
+    monkeypatch.setattr(cluster_module, "_CONNECT_SECONDS", 0.3)
+    refused = invoke("files", "-r", "--scale", "2", "-o", "out/", "--cluster", address)
+    assert refused.exit_code == 2
     assert text in refused.stderr
 
 
@@ -217,7 +205,7 @@ def test_the_probe_sees_versions_and_files(tmp_path: Path) -> None:
 
 
 def test_the_client_needs_little_for_many_tasks() -> None:
-    """10⁵ regions, with workers that do nothing: what remains is the client's own time and memory."""
+    """With workers that do nothing: what remains is the client's own. `bench_cluster.py` measures a million regions."""
 
     class Future:
         status = "finished"
@@ -245,9 +233,9 @@ def test_the_client_needs_little_for_many_tasks() -> None:
 
     tracemalloc.start()
     started = time.perf_counter()
-    count = sum(1 for _ in DaskWorkers(Client()).run(print, range(100_000)))
+    count = sum(1 for _ in DaskWorkers(Client()).run(print, range(10_000)))
     seconds, (_, peak) = time.perf_counter() - started, tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert count == 100_000
-    assert peak < 10 << 20
-    assert seconds < 60
+    assert count == 10_000
+    assert peak < 1 << 20
+    assert seconds < 10

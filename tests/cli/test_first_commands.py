@@ -5,12 +5,14 @@ The folder holds a picture with alpha (64×64), a photograph (451×300), a stack
 """
 
 import shlex
+import sys
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from tests.cli_helpers import size_of
+from upsample_cli.batch import pool
 from upsample_cli.cli.command import main
 
 SAMPLES = Path(__file__).parents[2] / "sample_data"
@@ -93,13 +95,57 @@ COMMANDS = [  # command, exit code, sizes of the files that are written, beginni
         "deep.png → o.jpg: 128×96 →",
     ),
     ("in.png --scale 2 -o o.pdf", 4, {}, "Error: o.pdf: cannot write files with the suffix '.pdf'"),
+    ("in.png -resize 50%", 2, {}, "Error: No such option '-resize'; write --size"),
+    ("in.png --scale 2 -out z.png", 2, {}, "Error: No such option '-out'; write -o FILE"),
+    (
+        "photo.jpg --fit 320x240>",
+        2,
+        {},
+        "Error: --fit 320x240>: '240>' is not a number; write --only-shrink for larger",
+    ),
+    ("in.png --size 80x60! -o z.png", 0, {"z.png": (80, 60)}, "in.png → z.png: 64×64 RGBA → 80×60 RGBA (other prop"),
+    ("in.png --size 32px -o z.png", 0, {"z.png": (32, 32)}, "in.png → z.png"),
+    (
+        "in.png --size 80 60 -o z.png",
+        2,
+        {},
+        "Error: 60: does not exist; write numbers for several axes together: 640x480",
+    ),
+    (
+        "photo.jpg --width 100 --without-enlargement",
+        2,
+        {},
+        "Error: No such option '--without-enlargement'; write --only",
+    ),
+    ("photo.jpg --size 100x100 --crop centre", 2, {}, "Error: No such option '--crop'; write --cover"),
+    ("in.png --scale 2 --kernel cubic", 2, {}, "Error: No such option '--kernel'; write --mode"),
+    (
+        "in.png --scale 2 --format jpg --background white",
+        0,
+        {"in_upsampled.jpg": (128, 128)},
+        "in.png → in_upsampled.jpg",
+    ),
+    (
+        "in.png",
+        2,
+        {},
+        "Error: give exactly one of --scale, --size, --spacing, --isotropic, --fit, --cover, --like; got none",
+    ),
     # cp, mogrify, find, shell loops
+    ("*.bmp --scale 2", 3, {}, "Error: *.bmp: matches no file"),
+    ("set --scale 2", 3, {}, "Error: set: is a directory; -r takes the files in it"),
     ("in.png --scale 2 -o new/deep/x.png", 0, {"new/deep/x.png": (128, 128)}, "in.png → new/deep/x.png"),
     ("in.png --scale 2 -o new/", 0, {"new/in.png": (128, 128)}, "in.png → new/in.png"),
     ("in.png --scale 2 -o new", 4, {}, "Error: new: has no suffix, which sets the format; write new.png, or new/"),
     ("in.png new --scale 2", 2, {}, "Error: new does not exist; to write into this directory: -o new/"),
     ("in.png set --scale 2", 2, {}, "Error: set is a directory; to write into it: -o set/"),
     ("in.png deep.png out.png --scale 2", 2, {}, "Error: out.png does not exist; to write to out.png: -o out.png"),
+    (
+        "in.png deep.png --scale 2",
+        0,
+        {"in_upsampled.png": (128, 128), "deep_upsampled.png": (256, 192)},
+        "deep.png exists and is an input too; to write to it: -o deep.png --overwrite",
+    ),
     ("in.png deep.png --scale 2 -o o", 0, {"o/in.png": (128, 128), "o/deep.png": (256, 192)}, ""),
     ("*.png --scale 2 -o o", 0, {"o/in.png": (128, 128), "o/deep.png": (256, 192)}, ""),
     ("-r set --scale 2 -o o", 0, {"o/a/x.png": (128, 128), "o/b/x.png": (128, 128)}, ""),
@@ -125,7 +171,34 @@ COMMANDS = [  # command, exit code, sizes of the files that are written, beginni
         "Error: d/segs/1.png: does not exist; --pair expects it as the companion of d/images/1.png",
     ),
     ("--scale 2", 2, {}, "Error: Missing argument 'INPUT...': give files, or - for standard input."),
-    # microscopes and scanners: scipy, mrgrid, ANTs
+    # torch and scipy
+    ("in.png --scale_factor 2", 2, {}, "Error: No such option '--scale-factor'; write --scale"),
+    (
+        "in.png --scale 2 --align_corners",
+        0,
+        {"in_upsampled.png": (128, 128)},
+        "in.png → in_upsampled.png: 64×64 RGBA →",
+    ),
+    (
+        "in.png --size (32,16) --mode bilinear --antialias -o z.png",
+        0,
+        {"z.png": (32, 16)},
+        "in.png → z.png: 64×64 RGBA",
+    ),
+    ("in.png --zoom 2 --order 3", 2, {}, "Error: No such option '--zoom'; write --scale"),
+    ("in.png --scale 2 --mode 3", 2, {}, "Error: --mode: unknown mode '3'; choose from linear, bilinear, trilinear"),
+    # microscopes and scanners: mrgrid, FSL, ANTs, nibabel
+    (
+        "scan.nii.gz --spacing 7mmx7mmx11mm -o s.nii.gz",
+        0,
+        {"s.nii.gz": (24, 28, 16)},
+        "scan.nii.gz → s.nii.gz: 48×56×32",
+    ),
+    ("regrid scan.nii.gz out.nii.gz -voxel 2", 2, {}, "Error: No such option '-voxel'; write --spacing"),
+    ("-in scan.nii.gz -ref scan.nii.gz -applyxfm", 2, {}, "Error: No such option '-ref'; write --like"),
+    ("scan.nii.gz --voxel-size 1 1 1", 2, {}, "Error: No such option '--voxel-size'; write --spacing"),
+    ("scan.nii.gz scan.png --scale 2", 4, {}, "Error: scan.png: a picture has the axes y and x, not zyx; write .tif,"),
+    ("scan.nii.gz --like in.png -o s.nii.gz", 2, {}, "Error: "),
     ("stack.tif --fit 32 -o s.tif", 0, {"s.tif": (2, 6, 2, 24, 32)}, "stack.tif → s.tif: 64×48×6 t2 c2 → 32×24×6"),
     (
         "stack.tif --size 32x24 -o s.tif",
@@ -153,6 +226,7 @@ COMMANDS = [  # command, exit code, sizes of the files that are written, beginni
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(pool, "_can_fork", lambda: sys.platform == "linux")  # faster than new interpreters
     for name, source in FILES.items():
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)

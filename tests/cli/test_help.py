@@ -35,7 +35,15 @@ def test_a_kernel_that_is_not_there(folder):
 @pytest.mark.parametrize("option", ["--help", "-h"])
 def test_help_has_its_options_under_headings(option):
     text = run(option).stdout
-    headings = ["Size (exactly one):", "Sampling:", "Inputs:", "Outputs:", "Running:", "Comparing:", "Messages:"]
+    headings = [
+        "Size (one; repeat it for several results):",
+        "Sampling:",
+        "Inputs:",
+        "Outputs:",
+        "Running:",
+        "Comparing:",
+        "Messages:",
+    ]
     headings += ["Examples:", "Exit codes:"]
     assert all(heading in text for heading in headings)
     order = [text.index(heading) for heading in headings]

@@ -121,7 +121,7 @@ def test_a_bug_is_said_to_be_one_and_shows_its_traceback_if_asked(folder, sample
     def stumble(*_):
         raise ZeroDivisionError("of all things")
 
-    monkeypatch.setattr("upsample_cli.batch.worker.make_plan", stumble)
+    monkeypatch.setattr("upsample_cli.batch.shared_input.make_plan", stumble)
     before = listing(folder)
     result = run(sample("icon.png"), "--scale", 2, code=1)
     assert "This is a bug: ZeroDivisionError: of all things" in result.stderr

@@ -352,7 +352,7 @@ def test_what_a_killed_job_has_left_goes_with_the_next_run(folder):
 
 
 def test_kills_at_any_moment_leave_no_half_file(folder):
-    """Fifty times: what has the final name is complete, and is what an undisturbed run writes."""
+    """Sixteen times: what has the final name is complete, and is what an undisturbed run writes."""
     rng = np.random.default_rng(0)
     np.save(folder / "in.npy", rng.integers(0, 255, (20, 150, 200), np.uint8))
     outputs = ["out.npy", "out.tif", "out.nii.gz", "out.nii"]
@@ -361,7 +361,7 @@ def test_kills_at_any_moment_leave_no_half_file(folder):
         began = time.monotonic()
         run(folder, "in.npy", "--scale", 2, "-o", name)
         seconds[name], complete[name] = time.monotonic() - began, (folder / name).read_bytes()
-    for number in range(52):
+    for number in range(16):
         name = outputs[number % len(outputs)]
         for path in folder.glob("*out*"):
             path.unlink()
@@ -443,8 +443,7 @@ def test_a_plan_into_a_broken_pipe(folder):
         check=False,
     )
     os.close(writer)
-    assert b"bug" not in process.stderr
-    assert b"Exception" not in process.stderr
+    assert (process.returncode, process.stderr) == (0, b"")
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")

@@ -349,3 +349,16 @@ def test_axes_longer_than_any_block(dtype):
         assert_right(y, x, bands)
         for axis, begin in itertools.product(sizes, (0.0, 0.6)):
             assert_part_has_the_same_bits(y, x, bands, axis, begin, 0.4)
+
+
+@pytest.mark.skipif(kernel._compiled is None, reason="the kernel was not built")
+@pytest.mark.parametrize("taps", [[0.25, 0.5, 0.25], [0.5, np.nan, 0.5]])
+def test_plans_of_empty_batches_and_of_weights_that_are_no_numbers(taps):
+    """Neither divides by the size of the batch, nor sums integers beyond their range."""
+    table = (3, np.zeros(1, np.int64), np.full(1, 3), np.array([taps]))
+    plan = kernel._compiled.Plan(kernel._compiled.sets()[-1], "float32", "u1", 1, [table], None, 64)
+    plan.run(np.zeros((0, 3, 64), np.uint8), np.zeros((0, 1, 64), np.uint8), 0, 0)
+    out = np.zeros((2, 1, 64), np.uint8)
+    plan.run(np.full((2, 3, 64), 7, np.uint8), out, 0, 2)
+    if np.isfinite(taps).all():
+        assert (out == 7).all()

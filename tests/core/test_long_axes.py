@@ -18,9 +18,10 @@ N = 100_000  # more than the longest table
 def _exact_linear(x, m, a):
     """Linear interpolation at the exact positions, in exact arithmetic up to the weights."""
     n = len(x)
-    position = [max((o + Fraction(1, 2)) * a - Fraction(1, 2), Fraction(0)) for o in range(m)]
-    first = np.array([min(int(p), n - 1) for p in position])
-    weight = np.array([float(min(p - f, 1)) for p, f in zip(position, first.tolist(), strict=True)])
+    double = 2 * a.denominator  # a position is a whole number of parts, of which `double` make a sample
+    position = np.maximum((2 * np.arange(m) + 1) * a.numerator - a.denominator, 0)
+    first = np.minimum(position // double, n - 1)
+    weight = np.minimum(position - first * double, double) / double
     x = x.astype(np.float64)
     return x[first] * (1 - weight) + x[np.minimum(first + 1, n - 1)] * weight
 

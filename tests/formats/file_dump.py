@@ -78,6 +78,11 @@ def riff(data: bytes) -> list[tuple[bytes, bytes]]:
     return found
 
 
+def icc_profile(content: bytes) -> bytes:
+    """An ICC profile without tags that has `content` behind its header."""
+    return struct.pack(">I", 132 + len(content)).ljust(36, b"\0") + b"acsp" + bytes(92) + content
+
+
 def ascii_value(text: str) -> Value:
     return 2, len(text) + 1, text.encode() + b"\0"
 

@@ -112,7 +112,7 @@ def test_what_is_about_the_samples_is_true_of_the_output(tmp_path):
     [
         ({"scale": "x=2"}, 8, 2, ()),
         ({"scale": "2"}, 0, 2, ("descriptions of planes",)),
-        ({"scale": "c=2"}, 0, 0, ("descriptions of planes", "channels")),
+        ({"scale": "c=2"}, 0, 0, ("descriptions of planes", "channels", "axis c holds channels")),
     ],
 )
 def test_planes_and_channels_are_kept_or_said_to_be_dropped(tmp_path, options, planes, channels, says):

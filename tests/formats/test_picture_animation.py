@@ -10,7 +10,7 @@ import tifffile
 from PIL import Image
 
 from tests.formats import file_dump
-from tests.formats.file_dump import chunk, chunks
+from tests.formats.file_dump import chunk, chunks, icc_profile
 from tests.oracles import reference
 from tests.pipeline_helpers import planned, upsampled, whole
 from upsample_cli.errors import InputError
@@ -310,12 +310,13 @@ def test_webp_is_as_lossless_as_it_was(tmp_path, lossless, channels):
 
 
 def test_chunks_of_webp(tmp_path):
-    Image.fromarray(moving(1)[0]).save(tmp_path / "in.webp", icc_profile=b"a profile", xmp=b"<x/>")
+    profile = icc_profile(b"a profile")
+    Image.fromarray(moving(1)[0]).save(tmp_path / "in.webp", icc_profile=profile, xmp=b"<x/>")
     data = (tmp_path / "in.webp").read_bytes() + b"MINE" + struct.pack("<I", 3) + b"abc\0"
     (tmp_path / "in.webp").write_bytes(data[:4] + struct.pack("<I", len(data) - 8) + data[8:])
     upsampled(tmp_path / "in.webp", tmp_path / "out.webp", scale="2")
     found = dict(file_dump.riff((tmp_path / "out.webp").read_bytes()))
-    assert (found[b"ICCP"], found[b"XMP "], found[b"MINE"]) == (b"a profile", b"<x/>", b"abc")
+    assert (found[b"ICCP"], found[b"XMP "], found[b"MINE"]) == (profile, b"<x/>", b"abc")
     (warning,) = planned(tmp_path / "in.webp", tmp_path / "out.png", scale="2").warnings
     assert "the chunk MINE" in warning
 
@@ -326,7 +327,8 @@ def test_extensions_of_gif(tmp_path):
     data = (tmp_path / "in.gif").read_bytes()
     start = 13 + (3 << (data[10] & 7) + 1)
     xmp = b"!\xff\x0bXMP DataXMP<x/>" + bytes([1, *range(255, -1, -1), 0])
-    profile = b"!\xff\x0bICCRGBG1012\x09a profile\0"
+    icc = icc_profile(b"a profile")
+    profile = b"!\xff\x0bICCRGBG1012" + bytes([len(icc)]) + icc + b"\0"
     unknown = b"!\xff\x0bSOMEONE 1.0\x03abc\0"
     text = b"!\x01\x0c" + bytes(12) + b"\x02hi\0"
     (tmp_path / "in.gif").write_bytes(data[:start] + xmp + profile + unknown + text + data[start:])
@@ -342,5 +344,5 @@ def test_extensions_of_gif(tmp_path):
     )
     upsampled(tmp_path / "in.gif", tmp_path / "out.png", scale="2", mode="nearest")
     with Image.open(tmp_path / "out.png") as image:
-        assert image.info["icc_profile"] == b"a profile"
+        assert image.info["icc_profile"] == icc
         assert image.info["XML:com.adobe.xmp"] == "<x/>"

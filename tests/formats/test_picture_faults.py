@@ -11,7 +11,7 @@ from PIL import Image
 
 from tests.cli_helpers import invoke
 from tests.formats import file_dump
-from tests.formats.file_dump import chunk, chunks, long, png, segments, short
+from tests.formats.file_dump import chunk, chunks, icc_profile, long, png, segments, short
 from tests.pipeline_helpers import planned, upsampled, whole
 from upsample_cli.errors import InputError, RequestError, UpsampleError
 from upsample_cli.formats import open_source
@@ -75,7 +75,7 @@ def cut(path, kept=0.6):
     path.write_bytes(data[: int(len(data) * kept)])
 
 
-@pytest.mark.parametrize("suffix", [".png", ".jpg", ".bmp", ".ppm", ".gif", ".tga", ".jp2"])
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".bmp", ".ppm", ".gif", ".tga", ".jp2", ".webp"])
 def test_truncated_pictures_are_read_on_request(tmp_path, suffix):
     path = tmp_path / f"in{suffix}"
     Image.fromarray(LARGE).save(path)
@@ -92,6 +92,24 @@ def test_truncated_pictures_are_read_on_request(tmp_path, suffix):
         return
     first = slice(-8, None) if suffix in (".bmp", ".tga") else slice(8)  # those are stored from the bottom up
     np.testing.assert_array_equal(found[first], complete[first])
+
+
+@pytest.mark.parametrize("kept", [0.3, 0.6, 0.95])
+@pytest.mark.parametrize(
+    ("suffix", "options"), [(".gif", {}), (".png", {}), (".webp", {}), (".webp", {"lossless": True})]
+)
+def test_of_a_truncated_animation_the_last_frames_repeat(tmp_path, suffix, options, kept):
+    path, out = tmp_path / f"in{suffix}", tmp_path / "out.png"
+    frames = [Image.fromarray(np.roll(LARGE, 20 * number, 0)) for number in range(4)]
+    frames[0].save(path, save_all=True, append_images=frames[1:], duration=50, **options)
+    complete = whole(path)
+    cut(path, kept)
+    with pytest.raises(InputError):
+        whole(path)
+    upsampled(path, out, scale=2, mode="nearest", truncated=True, verify=True)
+    found = whole(out)[:, ::2, ::2]
+    assert 1 < len(found) <= 4
+    np.testing.assert_array_equal(found[0, :8, :, :3], complete[0, :8, :, :3])
 
 
 def test_a_complete_picture_is_not_said_to_be_truncated(tmp_path):
@@ -251,7 +269,7 @@ def with_segments(*added):
 
 
 def test_a_profile_that_is_stored_twice_is_written_once(tmp_path):
-    profile = RANDOM.bytes(300)
+    profile = icc_profile(RANDOM.bytes(100))
     (tmp_path / "in.jpg").write_bytes(with_segments((0xE2, b"ICC_PROFILE\0\1\1" + profile)))
     upsampled(tmp_path / "in.jpg", tmp_path / "out.jpg", scale="2")
     stored = [d for marker, d in segments((tmp_path / "out.jpg").read_bytes()) if marker == 0xE2]

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image, JpegImagePlugin
 
 from tests.formats import file_dump
-from tests.formats.file_dump import segments, with_segments
+from tests.formats.file_dump import icc_profile, segments, with_segments
 from tests.pipeline_helpers import planned, upsampled, whole
 
 APP, COM = {number: 0xE0 + number for number in range(16)}, 0xFE
@@ -91,7 +91,7 @@ def test_resources_of_photoshop_that_fill_several_segments(tmp_path):
 
 
 def test_a_profile_that_fills_several_segments(tmp_path):
-    profile = np.random.default_rng(0).bytes(150_000)
+    profile = icc_profile(np.random.default_rng(0).bytes(150_000))
     Image.fromarray(RGB).save(tmp_path / "in.jpg", icc_profile=profile)
     upsampled(tmp_path / "in.jpg", tmp_path / "out.jpg", scale="2")
     with Image.open(tmp_path / "out.jpg") as image:

@@ -259,7 +259,7 @@ def test_the_profile_of_jpeg_2000(tmp_path):
     upsampled(tmp_path / "in.jp2", tmp_path / "out.png", scale="2")
     with Image.open(tmp_path / "out.png") as image:
         assert image.info["icc_profile"] == PROFILE
-    assert any("ICC profile" in w for w in planned(tmp_path / "in.jp2", tmp_path / "out.jp2", scale="2").warnings)
+    assert planned(tmp_path / "in.jp2", tmp_path / "out.jp2", scale="2").warnings == ()
 
 
 def test_unsupported_modes_are_refused(tmp_path, monkeypatch):

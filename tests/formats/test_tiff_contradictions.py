@@ -1,6 +1,7 @@
 """TIFF files whose tags contradict each other, or are broken, and which others open all the same."""
 
 import struct
+import zlib
 
 import imagecodecs
 import numpy as np
@@ -100,8 +101,7 @@ def test_grey_of_few_bits(tmp_path, bits, mode, compression):
     with Image.open(out) as image:
         found = np.asarray(image.convert("L"))
     with tifffile.TiffFile(out) as tiff:
-        kept = mode == "nearest" and compression is None
-        assert tiff.pages[0].bitspersample == (bits if kept else 8)
+        assert tiff.pages[0].bitspersample == (bits if mode == "nearest" else 8)
     if mode == "nearest":
         np.testing.assert_array_equal(found, doubled(shown))
     assert abs(found.mean() - shown.mean()) < 6
@@ -133,3 +133,97 @@ def test_colours_of_twelve_and_fourteen_bits(tmp_path, bits, mode):
     else:
         full = levels[0, 0] * 65535.0 / ((1 << bits) - 1)
         np.testing.assert_allclose(found[0, 0], full, atol=0.51)
+
+
+def write_bits(path, digits, bits, photometric):
+    """Write a big-endian file of a page from the binary digits of its samples."""
+    height, width, channels = digits.shape[:3]
+    strip = np.packbits(digits.reshape(height, -1), axis=1).tobytes()
+    tags = {256: width, 257: height, 258: bits, 259: 1, 262: photometric}
+    tags |= {273: 0, 277: channels, 278: height, 279: len(strip)}
+    tags[273] = 10 + 12 * len(tags) + 4
+    entries = b"".join(struct.pack(">HHII", code, 4, 1, value) for code, value in tags.items())
+    path.write_bytes(b"MM\0*" + struct.pack(">IH", 8, len(tags)) + entries + bytes(4) + strip)
+
+
+@pytest.mark.parametrize(("photometric", "channels"), [(2, 3), (5, 4)])
+@pytest.mark.parametrize("mode", ["nearest", "linear"])
+def test_colours_of_one_bit(tmp_path, photometric, channels, mode):
+    path, out = tmp_path / "in.tif", tmp_path / "out.tif"
+    digits = samples((*SHAPE, channels)) & 1
+    write_bits(path, digits[..., None], 1, photometric)
+    plan = upsampled(path, out, scale=2, mode=mode, verify=True)
+    assert "its 1-bit samples are scaled to 8 bits" in plan.warnings
+    found = tifffile.imread(out)
+    np.testing.assert_array_equal(found[0, 0], digits[0, 0] * 255)
+    if mode == "nearest":
+        np.testing.assert_array_equal(found, doubled(digits) * 255)
+
+
+def test_grey_of_24_bits_says_how_many_count(tmp_path):
+    path, out = tmp_path / "in.tif", tmp_path / "out.tif"
+    levels = samples(SHAPE, "uint32") >> 8
+    tifffile.imwrite(path, levels, photometric="minisblack", bitspersample=24, **PLAIN)
+    upsampled(path, out, scale=2, mode="nearest", verify=True)
+    np.testing.assert_array_equal(tifffile.imread(out), doubled(levels))
+    with tifffile.TiffFile(out) as tiff:
+        assert tiff.pages[0].tags["MaxSampleValue"].value == (1 << 24) - 1
+
+
+@pytest.mark.parametrize("bits", [10, 12, 24])
+@pytest.mark.parametrize("byteorder", ["<", ">"])
+@pytest.mark.parametrize("mode", ["nearest", "linear"])
+def test_colours_of_any_depth_and_byte_order(tmp_path, bits, byteorder, mode):
+    path, out = tmp_path / "in.tif", tmp_path / "out.tif"
+    size = 2 if bits < 16 else 4
+    levels = samples((*SHAPE, 3), f"uint{8 * size}") >> (8 * size - bits)
+    data = levels if byteorder == "<" else np.unpackbits(levels.astype(f">u{size}").view(np.uint8), axis=-1)
+    if byteorder == "<":
+        tifffile.imwrite(path, data, photometric="rgb", bitspersample=bits, **PLAIN)
+    else:  # tifffile packs wrongly
+        write_bits(path, data.reshape(*levels.shape, 8 * size)[..., -bits:], bits, photometric=2)
+    upsampled(path, out, scale=2, mode=mode, verify=True)
+    found = tifffile.imread(out).astype(float)
+    with tifffile.TiffFile(out) as tiff:
+        highest = (1 << tiff.pages[0].bitspersample) - 1
+    shown = found / highest
+    expected = levels / ((1 << bits) - 1)
+    if mode == "nearest":
+        np.testing.assert_allclose(shown, doubled(expected), atol=1e-4)
+    np.testing.assert_allclose(shown[0, 0], expected[0, 0], atol=1e-4)
+
+
+def test_a_page_that_is_marked_as_a_mask_and_is_none(tmp_path):
+    path, out = tmp_path / "in.tif", tmp_path / "out.tif"
+    tifffile.imwrite(path, samples((*SHAPE, 3)), photometric="rgb", subfiletype=2, **PLAIN)
+    patched(path, 254, 6, "<I")
+    upsampled(path, out, scale=2, mode="nearest", verify=True)
+    np.testing.assert_array_equal(tifffile.imread(out), doubled(samples((*SHAPE, 3))))
+
+
+def test_a_strip_that_holds_more_than_its_lines(tmp_path):
+    path, out = tmp_path / "in.tif", tmp_path / "out.tif"
+    array = samples(SHAPE)
+    tifffile.imwrite(path, array, photometric="minisblack", compression="zlib", **PLAIN)
+    encoded = zlib.compress(array.tobytes() + bytes(100))
+    data = path.read_bytes()
+    path.write_bytes(data + encoded)
+    patched(path, 273, len(data), "<I")
+    patched(path, 279, len(encoded), "<I")
+    upsampled(path, out, scale=2, mode="nearest", verify=True)
+    np.testing.assert_array_equal(tifffile.imread(out), doubled(array))
+
+
+def test_four_samples_of_rgb_without_a_tag_are_colours_and_alpha(tmp_path):
+    path, out = tmp_path / "in.tif", tmp_path / "out.tif"
+    array = samples((*SHAPE, 4))
+    tifffile.imwrite(path, array, photometric="rgb", extrasamples=["unassalpha"], **PLAIN)
+    with tifffile.TiffFile(path) as tiff:
+        place = tiff.pages[0].tags["ExtraSamples"].offset
+    data = bytearray(path.read_bytes())
+    data[place : place + 2] = struct.pack("<H", 65001)  # another tag
+    path.write_bytes(data)
+    plan = upsampled(path, out, scale=1.5, verify=True)
+    assert plan.first.before.alpha
+    with Image.open(out) as image:
+        assert image.mode == "RGBA"

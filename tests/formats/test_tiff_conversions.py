@@ -7,6 +7,7 @@ import tifffile
 from PIL import Image
 
 from tests.formats.examples import samples
+from tests.formats.file_dump import icc_profile
 from tests.pipeline_helpers import upsampled
 
 
@@ -60,12 +61,12 @@ def test_micrometres_are_imagejs_own_unit(tmp_path):
 
 def test_a_picture_keeps_its_density_and_profile(tmp_path):
     path, out = tmp_path / "in.png", tmp_path / "out.tif"
-    Image.fromarray(samples((8, 9, 4))).save(path, dpi=(300, 150), icc_profile=b"a profile" * 20)
+    Image.fromarray(samples((8, 9, 4))).save(path, dpi=(300, 150), icc_profile=icc_profile(b"a profile"))
     assert not any("profile" in warning for warning in upsampled(path, out, scale="2").warnings)
     with Image.open(out) as image:
         assert image.mode == "RGBA"
         assert image.info["dpi"] == pytest.approx((600, 300), rel=1e-3)
-        assert image.info["icc_profile"] == b"a profile" * 20
+        assert image.info["icc_profile"] == icc_profile(b"a profile")
 
 
 def test_the_frames_of_an_animation_become_times(tmp_path):

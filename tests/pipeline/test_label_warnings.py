@@ -54,7 +54,9 @@ def test_nearest_says_how_far_it_moves_the_content(tmp_path, factor, shift):
         assert moved > 0.5
 
 
-@pytest.mark.parametrize("name", ["sub-1_dseg.nii", "brain_mask.nii.gz", "x_label.nii", "a-seg.nii"])
+@pytest.mark.parametrize(
+    "name", ["sub-1_dseg.nii", "brain_mask.nii.gz", "x_label.nii", "a-seg.nii", "aparc+aseg.nii.gz", "mask.nii"]
+)
 def test_names_of_labels_are_noticed(tmp_path, name):
     path = _save(tmp_path / name, _ball())
     assert BLENDS.format("linear") in _run(path, "--scale", 2, "-o", tmp_path / "out.nii").stderr
@@ -86,3 +88,12 @@ def test_an_odd_qfac_counts_as_one(tmp_path, qfac, warns):
     out = nib.load(tmp_path / "out.nii")
     sign = -1 if qfac == -1 else 1
     np.testing.assert_allclose(np.diag(out.affine)[:3], [1, 1, sign], atol=1e-6)
+
+
+def test_blended_channels_are_noticed(tmp_path):
+    np.save(tmp_path / "in.npy", np.zeros((2, 8, 8)))
+    for mode, expected in (("linear", True), ("nearest", False)):
+        done = _run(
+            tmp_path / "in.npy", "--axes", "cyx", "--scale", "c=2", "--mode", mode, "-o", tmp_path / f"{mode}.npy"
+        )
+        assert ("axis c holds channels" in done.stderr) == expected

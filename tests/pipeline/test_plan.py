@@ -225,6 +225,21 @@ def test_what_does_not_fit_onto_the_disk_is_refused(tmp_path, monkeypatch):
         planned(path, scale="2")
 
 
+@pytest.mark.parametrize("antialias", [False, True])
+@pytest.mark.parametrize("mode", ["nearest", "nearest-exact", "linear", "cubic", "lanczos", "box"])
+@pytest.mark.parametrize("scale", ["z=0.05", "z=0.1", "z=0.99", "1.5", "2", "3.7"])
+@pytest.mark.parametrize("slab_bytes", [1, 5_000, 30_000, 10**9])
+def test_the_largest_slab_is_known_without_making_any(tmp_path, mode, scale, antialias, slab_bytes):
+    antialias = antialias and mode in ("linear", "cubic", "lanczos")
+    path = sparse(tmp_path, (500, 3, 4))
+    plan = planned(path, tmp_path / "out.npy", scale=scale, mode=mode, antialias=antialias).first
+    plan = plan._replace(slab_bytes=slab_bytes)
+    slabs = list(plan.slabs())
+    leads, rows, reads = plan._largest_slab
+    assert (leads, rows) == (max(len(slab.leads) for slab in slabs), max(len(slab.rows) for slab in slabs))
+    assert 0.9 * (reads - 3) <= max(len(slab.reads) for slab in slabs) <= reads  # bands may end in zeros
+
+
 def test_huge_files_are_planned_from_their_headers(tmp_path):
     path = sparse(tmp_path, (4_000_000, 1_000, 1_000))  # 4 TB
     plan = planned(path, tmp_path / "out.npy", scale="0.1")

@@ -79,6 +79,24 @@ def test_the_compiler_takes_it_in_one_graph(dynamic):
     torch.testing.assert_close(*gradients)
 
 
+@pytest.mark.parametrize(
+    "transform",
+    [
+        lambda f: torch.vmap(torch.func.grad(f)),
+        lambda f: lambda x: torch.func.jvp(f, (x,), (x,))[1],
+        lambda f: torch.func.grad(lambda x: torch.func.grad(f)(x).pow(2).sum()),
+    ],
+    ids=["vmap", "jvp", "grad of grad"],
+)
+def test_transforms_inside_the_compiler_are_those_outside(transform):
+    def loss(x):
+        return ours.interpolate(x.reshape(-1, 1, 2, 3), scale_factor=(2, 1.7), mode="bicubic").pow(2).sum()
+
+    x = torch.rand(2, 2, 2, 3)
+    compiled = torch.compile(transform(loss), backend="aot_eager", fullgraph=True)
+    torch.testing.assert_close(compiled(x), transform(loss)(x))
+
+
 def test_modes_that_intercept_operators_see_the_operator():
     from torch.fx.experimental.proxy_tensor import make_fx
 

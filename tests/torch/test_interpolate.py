@@ -155,6 +155,10 @@ def test_sizes_of_tensors_and_numpy_integers_are_sizes():
     expected = ours.interpolate(x, size=(5, 4))
     assert torch.equal(ours.interpolate(x, size=(torch.tensor(5), np.int64(4))), expected)
     assert torch.equal(ours.interpolate(x, size=torch.Size([5, 4])), expected)
+    assert torch.equal(ours.interpolate(x, size=torch.tensor([5, 4])), expected)
+    assert torch.equal(ours.interpolate(x, size=np.array([5, 4])), expected)
+    with pytest.raises(TypeError):
+        ours.interpolate(x, size=True)
 
 
 def test_the_layer_is_torchs_layer():

@@ -21,6 +21,13 @@ def torch_interpolate(
     Args:
         input: a PyTorch tensor of shape (N, C, spatial…), on any device.
         size, scale_factor, mode, align_corners, recompute_scale_factor, antialias: as for `interpolate`.
+
+    Returns:
+        A tensor on the same device, of the same dtype, through which gradients of any order flow.
+
+    >>> import torch  # doctest: +SKIP
+    >>> torch_interpolate(torch.tensor([[[0.0, 4.0]]]), scale_factor=2)  # doctest: +SKIP
+    tensor([[[0., 1., 3., 4.]]])
     """
     from ..torch import interpolate
 
@@ -52,6 +59,13 @@ def jax_interpolate(
     Args:
         input: an array of shape (N, C, spatial…) and of any dtype of JAX.
         size, scale_factor, mode, align_corners, recompute_scale_factor, antialias: as for `interpolate`.
+
+    Returns:
+        A JAX array of the same dtype.
+
+    >>> import jax  # doctest: +SKIP
+    >>> jax_interpolate(jax.numpy.array([[[0.0, 4.0]]]), scale_factor=2)  # doctest: +SKIP
+    Array([[[0., 1., 3., 4.]]], dtype=float32)
     """
     from .jax_primitive import resize
 

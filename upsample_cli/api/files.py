@@ -59,9 +59,14 @@ def upsample_files(
     Raises:
         UpsampleError: the options are invalid, two inputs have the same output, or an output exists.
 
-    Example:
-        >>> results = upsample_files("scans/*.nii.gz", "out/", spacing=1, existing="skip")  # doctest: +SKIP
-        >>> failed = [result.input for result in results if result.error]  # doctest: +SKIP
+    >>> from tempfile import TemporaryDirectory
+    >>> import numpy as np
+    >>> with TemporaryDirectory() as folder:
+    ...     for name in ("a", "b"):
+    ...         np.save(f"{folder}/{name}.npy", np.zeros((4, 6)))
+    ...     results = list(upsample_files(f"{folder}/*.npy", f"{folder}/large/", scale=2, jobs=1))
+    >>> sorted((result.output.name, result.status, result.after.grid.shape) for result in results)
+    [('a.npy', 'done', (8, 12)), ('b.npy', 'done', (8, 12))]
     """
     request = make_request(options)
     names = [inputs] if isinstance(inputs, (str, os.PathLike)) else inputs
@@ -110,9 +115,13 @@ def resize_file(
     Raises:
         UpsampleError: the options are invalid, the input cannot be read, or the output cannot be written.
 
-    Example:
-        >>> resize_file("scan.nii.gz", "scan_1mm.nii.gz", spacing=1).after.grid.shape  # doctest: +SKIP
-        (180, 256, 256)
+    >>> from tempfile import TemporaryDirectory
+    >>> import numpy as np
+    >>> with TemporaryDirectory() as folder:
+    ...     np.save(f"{folder}/scan.npy", np.zeros((4, 6)))
+    ...     result = resize_file(f"{folder}/scan.npy", f"{folder}/large.npy", scale=2)
+    >>> result.before.grid.shape, result.after.grid.shape
+    ((4, 6), (8, 12))
     """
     (result,) = upsample_files(input, output, existing=existing, dry_run=dry_run, **options)
     if result.error is not None:

@@ -41,6 +41,10 @@ class UpsampleOptions:
         recompute_scale_factor: sample at the ratio of the sizes instead of the given factor. Only with
             `scale_factor`.
         antialias: widen the kernel along axes that shrink. Only for the linear and cubic modes and Lanczos.
+
+    >>> halve = UpsampleOptions(scale_factor=0.5, antialias=True)
+    >>> interpolate(np.ones((1, 3, 8, 6)), halve).shape
+    (1, 3, 4, 3)
     """
 
     size: Size | None = None

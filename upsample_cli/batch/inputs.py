@@ -175,7 +175,8 @@ class _Finder:
     def find(self, name: str, found: bool) -> list[Input]:
         """The file `name`, or all files below the directory `name`, sorted by path."""
         if not (self._selection.recursive and _is_folder(name)):
-            return [Input(as_path(name), found=found)] if self._is_selected(name) else []
+            error = InputError("matches no file", Path(name)) if is_pattern(name) else None
+            return [Input(as_path(name), found=found, error=error)] if self._is_selected(name) else []
         files: list[Input] = []
         subdirs = [""]
         while subdirs:

@@ -33,6 +33,7 @@ from ..runtime.library_messages import hide_library_messages
 from ..runtime.resources import baseline_bytes, total_memory
 from .job import ExecutionOptions, Job
 from .result import Result
+from .shared_input import SharedInput
 from .worker import run_job
 
 Task: TypeAlias = tuple[int, Job]  # the number of a job in the batch, and the job
@@ -61,20 +62,25 @@ class _Progress:
     fraction: float
 
 
-def run_in_processes(tasks: Sequence[Task], options: ExecutionOptions) -> Generator[Result]:
-    """Run numbered jobs in parallel processes, and yield each result as its job ends."""
+def run_in_processes(groups: Sequence[Sequence[Task]], options: ExecutionOptions) -> Generator[Result]:
+    """Run numbered jobs in parallel processes, and yield each result as its job ends.
+
+    Args:
+        groups: the jobs of each input, which run in one process after another.
+        options: those of the batch.
+    """
     if _can_fork():
-        _preload_formats(tasks)
-    pool = _Pool(min(options.processes or available_cores(), len(tasks)), options)
+        _preload_formats([group[0] for group in groups[:_PRELOAD_JOBS]])
+    pool = _Pool(min(options.processes or available_cores(), len(groups)), options)
     try:
-        yield from pool.results(tasks)
+        yield from pool.results(groups)
     finally:
         pool.stop()
 
 
 def _preload_formats(tasks: Sequence[Task]) -> None:
     """Import the formats of the first jobs and measure the baseline memory before forking, so that workers need not."""
-    for family in sorted({formats.family_of(job.input) for _, job in tasks[:_PRELOAD_JOBS]}):
+    for family in sorted({formats.family_of(job.input) for _, job in tasks}):
         with suppress(ImportError):  # each worker reports it for its own file
             import_module(f"{formats.__name__}.{family}")
     baseline_bytes()
@@ -92,6 +98,7 @@ class _Worker:
 
     Attributes:
         task: the job it runs, or None if it is idle.
+        backlog: the jobs with the same input that it runs next.
         started: when it was given the job, in seconds of `time.perf_counter`.
         memory: bytes granted to it.
         requested: bytes it is waiting for, or 0.
@@ -109,13 +116,16 @@ class _Worker:
             self.process.start()
         worker_end.close()
         self.task: Task | None = None
+        self.backlog: deque[Task] = deque()
         self.started = self.memory = self.requested = 0.0
 
-    def assign(self, task: Task, threads: int, share: float) -> None:
-        """Send it a job. If the process has died, the next read from its connection fails."""
+    def assign(self, threads: int, share: float) -> Task:
+        """Send it the next job of its backlog. If the process has died, the next read from its connection fails."""
+        task = self.backlog.popleft()
         self.task, self.memory, self.started = task, share, time.perf_counter()
         with suppress(OSError):
-            self.connection.send((*task, threads))
+            self.connection.send((*task, threads, bool(self.backlog)))
+        return task
 
     def release(self) -> None:
         """Mark it as idle, without memory."""
@@ -138,39 +148,47 @@ class _Pool:
         self._share = self._memory / size
         self._cores = available_cores()
         self._workers: list[_Worker] = []
+        self._queue: deque[Sequence[Task]] = deque()  # the jobs of each input that no worker has
 
-    def results(self, tasks: Sequence[Task]) -> Generator[Result]:
+    def results(self, groups: Sequence[Sequence[Task]]) -> Generator[Result]:
         """Run the jobs, and yield each result as its job ends."""
-        queue = deque(tasks)
-        self._assign_jobs(queue)
+        self._queue.extend(groups)
+        self._assign_jobs()
         while busy := self._busy_workers():
             ready = wait([worker.connection for worker in busy])
             signals.raise_if_signalled()
             for worker in busy:
                 if worker.connection in ready and (result := self._receive(worker)) is not None:
-                    self._assign_jobs(queue)
+                    self._assign_jobs()
                     yield result
 
     def _busy_workers(self) -> list[_Worker]:
         return [worker for worker in self._workers if worker.task is not None]
 
-    def _assign_jobs(self, queue: deque[Task]) -> None:
-        while queue and (worker := self._available_worker()) is not None:
-            parallel = min(self._size, len(self._busy_workers()) + len(queue))
-            task = queue.popleft()
-            worker.assign(task, max(1, round(self._cores / parallel)), self._share)
-            self._notify(task, 0.0)
+    def _assign_jobs(self) -> None:
+        while (worker := self._available_worker()) is not None:
+            if not worker.backlog:
+                worker.backlog = deque(self._queue.popleft())
+            waiting = sum(bool(other.backlog) for other in self._workers if other.task is None) + len(self._queue)
+            parallel = min(self._size, len(self._busy_workers()) + waiting)
+            self._notify(worker.assign(max(1, round(self._cores / parallel)), self._share), 0.0)
 
     def _available_worker(self) -> _Worker | None:
-        """An idle worker, started if necessary, or None while all are busy or memory is short."""
+        """An idle worker for which there is a job, started if necessary, or None while memory is short."""
         busy = self._busy_workers()
         if len(busy) == self._size or any(worker.requested for worker in busy):
             return None
         granted = sum(worker.memory for worker in busy)
         if busy and granted + self._share > _MEMORY_TOLERANCE * self._memory:
             return None
-        for worker in self._workers:
-            if worker.task is None and worker.process.is_alive():
+        idle = [worker for worker in self._workers if worker.task is None]
+        for worker in idle:
+            if worker.backlog:
+                return worker
+        if not self._queue:
+            return None
+        for worker in idle:
+            if worker.process.is_alive():
                 return worker
         self._workers = busy
         return self._start_worker()
@@ -231,6 +249,8 @@ class _Pool:
             worker.process.join()
         worker.remove_temporaries()
         self._workers.remove(worker)
+        if worker.backlog:
+            self._queue.appendleft(worker.backlog)
         number, job = worker.task
         error = UpsampleError(_death_message(worker.process.exitcode or 0), job.input)
         seconds = time.perf_counter() - worker.started
@@ -293,11 +313,19 @@ def _worker_main(
     for other in inherited:  # while a copy is open, no worker notices that the parent has ended
         other.close()
     try:
-        with suppress(EOFError, OSError):
+        with suppress(EOFError, OSError), SharedInput() as inputs:
             while True:
-                number, job, threads = connection.recv()
+                number, job, threads, further = connection.recv()
                 channel = _WorkerChannel(connection, share, threads)
-                result = run_job(number, job, options, channel.report_progress, channel.before_run)
+                result = run_job(
+                    number,
+                    job,
+                    options,
+                    channel.report_progress,
+                    channel.before_run,
+                    inputs=inputs,
+                    further=further,
+                )
                 set_core_limit(None)  # the next job is planned as if it ran alone
                 connection.send(result)
     finally:

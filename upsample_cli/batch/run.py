@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Generator, Sequence
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..runtime.atomic import remove_stale
 from .job import ExecutionOptions, Job
 from .result import Result
+from .shared_input import SharedInput
 from .worker import run_job
 
 if TYPE_CHECKING:
@@ -20,8 +22,9 @@ if TYPE_CHECKING:
 def run_jobs(jobs: Sequence[Job], options: ExecutionOptions, cluster: DaskWorkers | None = None) -> Generator[Result]:
     """Run the jobs, and yield the result of each as it ends. A job that fails does not stop the others.
 
-    Several jobs run in processes of their own, so that a crash costs only one of them. Results do not depend on the
-    number of processes. Closing the generator stops all workers.
+    Several inputs are resized in processes of their own, so that a crash costs only one job. The jobs of one input run
+    one after another, so that it is decoded once if it fits in memory. Results do not depend on the number of
+    processes. Closing the generator stops all workers.
 
     Args:
         jobs: the jobs.
@@ -43,16 +46,18 @@ def run_jobs(jobs: Sequence[Job], options: ExecutionOptions, cluster: DaskWorker
 
         yield from run_on_cluster(tasks, options, cluster)
         return
-    if len(tasks) > 1:
+    groups = [list(group) for _, group in groupby(tasks, lambda task: task[1].input)]
+    if len(groups) > 1:
         from .pool import run_in_processes  # a single file does not need it
 
-        yield from run_in_processes(tasks, options)
+        yield from run_in_processes(groups, options)
         return
-    for number, job in tasks:
-        if options.progress is not None:
-            options.progress(job, 0.0)
-        progress = None if options.progress is None else partial(options.progress, job)
-        yield run_job(number, job, options, progress)
+    with SharedInput() as inputs:
+        for left, (number, job) in zip(range(len(tasks))[::-1], tasks, strict=True):
+            if options.progress is not None:
+                options.progress(job, 0.0)
+            progress = None if options.progress is None else partial(options.progress, job)
+            yield run_job(number, job, options, progress, inputs=inputs, further=left > 0)
 
 
 def _is_pending(job: Job) -> bool:

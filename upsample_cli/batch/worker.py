@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 from .. import formats
 from ..core.threads import available_cores
 from ..errors import OutputError, UpsampleError, as_failure
-from ..pipeline.opening import open_input
-from ..pipeline.plan import Plan, make_plan
+from ..pipeline.plan import Plan
 from ..pipeline.run import run_plan
 from .existing import Existing
 from .job import ExecutionOptions, Job
 from .result import Result, Summary
+from .shared_input import SharedInput
 
 if TYPE_CHECKING:
     from ..formats.base import Source
@@ -31,6 +31,8 @@ def run_job(
     progress: Callable[[float], None] | None = None,
     before_run: Callable[[Plan], None] | None = None,
     workers: Workers | None = None,
+    inputs: SharedInput | None = None,
+    further: bool = False,
 ) -> Result:
     """Run one job in this process.
 
@@ -41,25 +43,30 @@ def run_job(
         progress: is called with the fraction of the job that is done.
         before_run: is called with the plan before any sample is read; it may wait until there is enough memory.
         workers: the workers of a cluster, who make the regions of an output that has them.
+        inputs: opens the input, and may have kept it from the job before.
+        further: whether the next job has the same input.
     """
     started = time.perf_counter()
+    inputs = SharedInput() if inputs is None else inputs
     skips_existing = options.existing is Existing.SKIP
     result = Result(job.input, job.output, "planned", number=number)
     error: UpsampleError | None = None
     try:
         if skips_existing and _output_exists(job):
             return result._replace(status="skipped", reason=_EXISTS)
-        with open_input(job.input, job.request, job.output) as source:
-            plan = make_plan(job.request, source, job.input, job.output)
-            result = _with_plan(result, plan)
-            if not options.dry_run:
-                if options.planned is not None:
-                    options.planned(result)
-                if before_run is not None:
-                    before_run(plan)
-                result = _run(result, plan, source, options, progress, workers)
+        plan, source = inputs.plan(job, further)
+        result = _with_plan(result, plan)
+        if not options.dry_run:
+            if options.planned is not None:
+                options.planned(result)
+            if before_run is not None:
+                before_run(plan)
+            result = _run(result, plan, source, options, progress, workers)
     except Exception as failure:
         error = as_failure(failure, job.input, "choose a smaller output")
+    finally:
+        if error is not None or not further:
+            inputs.close()
     if isinstance(error, OutputError) and skips_existing and _output_exists(job):
         return result._replace(status="skipped", reason=_EXISTS, bytes=0)
     if error is not None:

@@ -18,22 +18,24 @@ import click
 from ..errors import RequestError, UpsampleError
 from ..runtime.library_messages import hide_library_messages
 from ..runtime.signals import install_handlers
+from ..text import printable
 from . import options
 from .help import ENVIRONMENT, epilog, in_groups
 from .settings import Settings, make_settings, variables_in_use
-from .spelling import unknown_option, with_bare_values
+from .spelling import refuse_single_dash, unknown_option, with_bare_values
 
 if TYPE_CHECKING:
     from ..batch.job import ExecutionOptions, Job
     from ..batch.make import Batch
     from ..batch.naming import Template
+    from ..batch.others import Copy
     from ..batch.pairs import Pair
     from ..batch.result import Result
     from ..batch.stdio import StandardStreams
     from ..pipeline.request import Request
     from .console import Console
 
-_INTERRUPTED_CODE, _BUG_CODE = 130, 1
+_INTERRUPTED_CODE, _BUG_CODE, _SOME_FAILED_CODE = 130, 1, 5
 
 
 class _Command(click.Command):
@@ -48,6 +50,7 @@ class _Command(click.Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         optional = {name: p for p in self.params if isinstance(p, options.Option) and p.bare for name in p.opts}
         try:
+            refuse_single_dash(args, {name for p in self.params for name in (*p.opts, *p.secondary_opts)})
             return super().parse_args(ctx, [*with_bare_values(args, optional)])
         except click.NoSuchOption as error:
             raise unknown_option(error) from None
@@ -66,6 +69,7 @@ class _Command(click.Command):
         "auto_envvar_prefix": ENVIRONMENT,
         "help_option_names": ["-h", "--help"],
         "max_content_width": 100,
+        "token_normalize_func": lambda name: name.replace("_", "-"),  # --align_corners is --align-corners
     },
     epilog=epilog(),
 )
@@ -102,7 +106,7 @@ def _errors_as_text(context: click.Context, verbose: bool) -> Iterator[None]:
         yield
     except UpsampleError as error:
         hint = variables_in_use(context) if error.exit_code == RequestError.exit_code else ""
-        _fail(f"Error: {error}{hint}", error.exit_code)
+        _fail(f"Error: {printable(error)}{hint}", error.exit_code)
     except KeyboardInterrupt:
         _fail("Interrupted: unfinished outputs are removed", _INTERRUPTED_CODE)
     except click.UsageError as error:
@@ -112,7 +116,7 @@ def _errors_as_text(context: click.Context, verbose: bool) -> Iterator[None]:
             from traceback import format_exc  # slow to import, and needed for bugs only
 
             click.echo(format_exc(), err=True)
-        _fail(f"This is a bug: {type(error).__name__}: {error} (-v shows where)", _BUG_CODE)
+        _fail(f"This is a bug: {type(error).__name__}: {printable(error)} (-v shows where)", _BUG_CODE)
 
 
 def _run(settings: Settings, requests: Sequence[Request]) -> int:
@@ -122,7 +126,7 @@ def _run(settings: Settings, requests: Sequence[Request]) -> int:
 
     settings = with_implied_output(settings)
     with standard_streams(settings.inputs, settings.destination, settings.suffix, settings.dry_run) as streams:
-        batch = _make_batch(settings, requests, streams)
+        batch, copies = _make_batch(settings, requests, streams)
         with ExitStack() as stack:
             console = stack.enter_context(_console(settings, len(batch.jobs)))
             listeners = [console.show, *_listeners(settings, batch.jobs, stack)]
@@ -130,10 +134,24 @@ def _run(settings: Settings, requests: Sequence[Request]) -> int:
             for result in map(streams.finish, results):
                 for listener in listeners:
                     listener(result)
-    return console.report.exit_code
+    are_copied = _copy(copies, settings) if copies and not settings.dry_run else True
+    return console.report.exit_code or (0 if are_copied else _SOME_FAILED_CODE)
 
 
-def _make_batch(settings: Settings, requests: Sequence[Request], streams: StandardStreams) -> Batch:
+def _copy(copies: Sequence[Copy], settings: Settings) -> bool:
+    """Copy the files of other types; returns whether all of them could be copied."""
+    from ..batch.others import copy_files
+    from .console import print_message
+
+    errors = list(copy_files(copies, settings.existing))
+    for error in errors:
+        print_message(f"Error: {error}", "red")
+    return not errors
+
+
+def _make_batch(
+    settings: Settings, requests: Sequence[Request], streams: StandardStreams
+) -> tuple[Batch, Sequence[Copy]]:
     from ..batch.inputs import Selection
     from ..batch.make import make_batch
 
@@ -141,17 +159,24 @@ def _make_batch(settings: Settings, requests: Sequence[Request], streams: Standa
     selection = Selection(streams.inputs, listed, settings.base, settings.recursive, *filters)
     template = _template(settings, streams, selection.several or bool(settings.pair))
     batch = make_batch(selection, template, requests, pairs=_pairs(settings), existing=settings.existing)
+    copies: Sequence[Copy] = ()
+    if settings.copy_others:
+        from ..batch.others import plan_copies
+
+        copies = plan_copies(batch.ignored, streams.inputs, template, settings.existing)
     if not settings.quiet:
-        _report_inputs(batch, settings.verbose)
-    return batch
+        _report_inputs(batch, copies, settings.verbose)
+    return batch, copies
 
 
-def _report_inputs(batch: Batch, verbose: bool) -> None:
+def _report_inputs(batch: Batch, copies: Sequence[Copy], verbose: bool) -> None:
     from .console import print_message
-    from .result_text import skipped_files
+    from .result_text import other_files
 
-    if batch.ignored:
-        print_message(skipped_files(batch.ignored, by_name=verbose))
+    copied = {str(copy.source) for copy in copies}
+    for names, fate in ((sorted(copied), "copying"), ([n for n in batch.ignored if n not in copied], "skipped")):
+        if names:
+            print_message(other_files(names, fate, by_name=verbose))
     if not batch.jobs:
         print_message("Nothing to do: no matching files")
 

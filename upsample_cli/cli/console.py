@@ -118,7 +118,7 @@ class Console:
         if self._total > 1 and not self._verbose:
             self._planned.append(result)  # the width of the table's columns depends on all rows
         elif result.status == "planned":
-            write_out(whole_plan(result))
+            _write_plan(whole_plan(result))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -129,20 +129,20 @@ class Console:
         if kind is None and self._planned:
             results = sorted(self._planned, key=lambda result: result.number)
             heading, *lines = table(results, _width(sys.stdout))
-            write_out(_styled(heading, bold=True))
+            _write_plan(_styled(heading, bold=True))
             for line, result in zip(lines, results, strict=True):
-                write_out(_styled(line, fg="red") if result.status == "failed" else line)
+                _write_plan(_styled(line, fg="red") if result.status == "failed" else line)
         if self._total > 1 and not self._quiet and kind is not OutputError:
             self._show_summary()
 
     def _show_summary(self) -> None:
         for warning, count in self._warnings.items():
             if count > _MAX_SAME_WARNINGS:
-                print_message(f"Warning: {count - _MAX_SAME_WARNINGS} more files: {warning}", "yellow")
+                print_message(f"Warning: {count - _MAX_SAME_WARNINGS} more files: {printable(warning)}", "yellow")
         if self.report.failures and self._total > _SCREEN_FILES:
             print_message("Failed:")
             for result in sorted(self.report.failures, key=lambda result: result.number):
-                print_message(f"  {result.error}", "red")
+                print_message(f"  {printable(result.error)}", "red")
         seconds = time.perf_counter() - self._started
         for line in summary(self.report, seconds, dry_run=self._dry_run, total=self._total):
             print_message(line)
@@ -159,6 +159,15 @@ def write_out(text: str) -> None:
     except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that flushing the rest at exit succeeds
         raise OutputError(f"the standard output cannot be written: {error.strerror}") from error
+
+
+def _write_plan(text: str) -> None:
+    """Write a line of a plan; a reader that has seen enough, as ``head`` has, is no error."""
+    try:
+        write_out(text)
+    except OutputError as error:
+        if not isinstance(error.__cause__, BrokenPipeError):
+            raise
 
 
 def print_message(text: str, colour: str | None = None) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-SIZE, SAMPLING, INPUTS, OUTPUTS = "Size (exactly one)", "Sampling", "Inputs", "Outputs"  # headings of options
+SIZE, SAMPLING = "Size (one; repeat it for several results)", "Sampling"  # headings of options
+INPUTS, OUTPUTS = "Inputs", "Outputs"
 RUNNING, COMPARING, MESSAGES = "Running", "Comparing", "Messages"
 EXAMPLES = (
     "upsample photo.jpg --scale 2",

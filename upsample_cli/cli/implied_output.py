@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
+from collections.abc import Iterable
 
 from ..batch.inputs import SUFFIXES, is_pattern
 from ..errors import RequestError
+from .console import print_message
 from .settings import Settings
 
 
@@ -14,8 +17,9 @@ def with_implied_output(settings: Settings) -> Settings:
     """The settings, where the second of two names is the output if it does not exist and has the suffix of a format.
 
     Raises:
-        RequestError: the last of several names is probably meant as the output.
+        RequestError: the last of several names is probably meant as the output, or a name as a number.
     """
+    _refuse_numbers(settings.inputs)
     *inputs, last = settings.inputs or ("",)
     if settings.output is not None or settings.files_from is not None or not inputs or is_pattern(last):
         return settings
@@ -27,6 +31,8 @@ def with_implied_output(settings: Settings) -> Settings:
             return settings
         raise RequestError(f"{last} is a directory; to write into it: -o {_quoted(last)}; to resize its files: -r")
     if os.path.lexists(last) or last == "-":
+        if single and last != "-" and not settings.quiet:
+            print_message(f"{last} exists and is an input too; to write to it: -o {shlex.quote(last)} --overwrite")
         return settings
     if single and last.lower().endswith(SUFFIXES) and "{" not in last:
         return settings._replace(inputs=tuple(inputs), output=last)
@@ -35,6 +41,13 @@ def with_implied_output(settings: Settings) -> Settings:
     if last.lower().endswith((*SUFFIXES, "{ext}")):
         raise RequestError(f"{last} does not exist; to write to {last}: -o {shlex.quote(last)}")
     return settings
+
+
+def _refuse_numbers(names: Iterable[str]) -> None:
+    """Refuse ``--size 640 480``, whose second number is taken for a file."""
+    for name in names:
+        if re.fullmatch(r"\d+(\.\d+)?%?", name) and not os.path.lexists(name):
+            raise RequestError(f"{name}: does not exist; write numbers for several axes together: 640x480 or 2,2,1")
 
 
 def _quoted(folder: str) -> str:

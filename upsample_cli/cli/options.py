@@ -98,7 +98,7 @@ size_options = _all_of(
     ),
     _target("--width", "N", "Width in samples; the height follows from the proportions, or from --height."),
     _target("--height", "N", "Height in samples; the width follows from the proportions, or from --width."),
-    _target("--spacing", "D", "Sample spacing in the file's unit or in its own: 1, 0.5um, or 1,1,2, or z=0.5."),
+    _target("--spacing", "D", "Sample spacing, in the file's unit unless it has one: 1, 0.5um, 1,1,2, z=0.5."),
     _option(
         SIZE,
         "--isotropic",
@@ -206,6 +206,12 @@ input_options = _all_of(
     ),
     _option(
         INPUTS,
+        "--copy-others",
+        is_flag=True,
+        help="With -r and -o OUT/, also copy files of other types, such as .json sidecars.",
+    ),
+    _option(
+        INPUTS,
         "--files-from",
         metavar="LIST",
         type=Files(),
@@ -291,7 +297,12 @@ output_options = _all_of(
         metavar="COLOUR",
         help="Put transparent pixels on a colour, such as white or '#ff8800', for formats without alpha.",
     ),
-    _option(OUTPUTS, "--strip", is_flag=True, help="Leave out EXIF, XMP, places, dates and comments."),
+    _option(
+        OUTPUTS,
+        "--strip",
+        is_flag=True,
+        help="Leave out names, places, dates and comments (EXIF, XMP …); keep profile and geometry.",
+    ),
     _option(OUTPUTS, "--no-provenance", is_flag=True, help="Do not record in the output how it was made."),
     _option(
         OUTPUTS,

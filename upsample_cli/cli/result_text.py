@@ -23,7 +23,7 @@ _MOST_SUFFIXES = 6  # of unknown files that are named
 def one_line(result: Result) -> str:
     """The result of one file, on one line."""
     if result.status == "failed":
-        return f"Error: {result.error}"
+        return f"Error: {printable(result.error)}"
     if result.status == "skipped":
         return f"{_output(result)} {result.reason}: skipped"
     spacing = _spacing(result.after)
@@ -83,13 +83,14 @@ def summary(report: Report, seconds: float, *, dry_run: bool = False, total: int
     return [f"{format_bytes(report.bytes)} written in {format_duration(seconds)}, {rate}", counts]
 
 
-def skipped_files(names: Sequence[str], by_name: bool = False) -> str:
-    """How many files of unknown type were found, by suffix; with `by_name`, also each of them."""
+def other_files(names: Sequence[str], fate: str, by_name: bool = False) -> str:
+    """What becomes of files of other types, and how many there are by suffix; with `by_name`, also each of them."""
     files = "file" if len(names) == 1 else "files"
     suffixes = Counter(PurePath(name).suffix.lower() or "no suffix" for name in names)
-    kinds = ", ".join(f"{count} {suffix}" for suffix, count in suffixes.most_common(_MOST_SUFFIXES))
+    most = sorted(suffixes.items(), key=lambda item: (-item[1], item[0]))[:_MOST_SUFFIXES]
+    kinds = ", ".join(f"{count} {suffix}" for suffix, count in most)
     more = ", …" if len(suffixes) > _MOST_SUFFIXES else ""
-    lines = [f"skipped {len(names)} {files} of unknown type: {kinds}{more}"]
+    lines = [f"{fate} {len(names)} {files} of unknown type: {kinds}{more}"]
     return "\n".join([*lines, *(f"  {printable(name)}" for name in sorted(names) if by_name)])
 
 

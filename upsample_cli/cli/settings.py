@@ -31,6 +31,7 @@ class Settings(NamedTuple):
     files_from: str | None
     base: str | None
     recursive: bool
+    copy_others: bool
     include: tuple[str, ...]
     exclude: tuple[str, ...]
     pair: tuple[str, ...]
@@ -116,6 +117,8 @@ def _refuse_contradictions(settings: Settings, mode: str | None) -> None:
         raise click.UsageError(f"{' and '.join(given)} contradict each other")
     if settings.base is not None and settings.files_from is None:
         raise click.UsageError("--base has no effect without --files-from")
+    if settings.copy_others and not settings.recursive:
+        raise click.UsageError("--copy-others has no effect without -r")
     if settings.files_from == STREAM and STREAM in settings.inputs:
         raise click.UsageError("standard input cannot be both an input and the list of --files-from")
     if settings.destination == STREAM and settings.json and not settings.dry_run:

@@ -64,8 +64,8 @@ class AxisMap(NamedTuple):
             return None
         if self.a == self.in_size / self.out_size:
             return Fraction(self.in_size, self.out_size)
-        near = 1 / Fraction(1 / self.a).limit_denominator(_LARGEST_DENOMINATOR)
-        return near if math.isclose(near, self.a, rel_tol=_ROUNDING) else None
+        near = Fraction(1 / self.a).limit_denominator(_LARGEST_DENOMINATOR) if 1 / self.a < math.inf else Fraction(0)
+        return 1 / near if near and math.isclose(1 / near, self.a, rel_tol=_ROUNDING) else None
 
     def split(self, dst: IndexArray) -> tuple[IndexArray, FloatArray]:
         """The index of the input sample at or before each output sample, and the fraction of a sample beyond it.

@@ -37,6 +37,9 @@ def get_num_threads() -> int:
 
     Raises:
         ValueError: the variable is not a positive whole number.
+
+    >>> get_num_threads() >= 1
+    True
     """
     if _thread_count is not None:
         return _thread_count
@@ -54,6 +57,12 @@ def set_num_threads(number: int) -> None:
     Raises:
         ValueError: the number is not positive.
         TypeError: the number is not an integer.
+
+    >>> before = get_num_threads()
+    >>> set_num_threads(2)
+    >>> get_num_threads()
+    2
+    >>> set_num_threads(before)
     """
     global _thread_count
     if not isinstance(number, int):

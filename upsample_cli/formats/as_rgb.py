@@ -12,6 +12,7 @@ import numpy as np
 from ..geometry import Axis, Grid
 from . import family_of
 from .base import Array, Header, Source
+from .dropped import Dropped, Loss
 from .picture.model import PictureInfo
 
 _CMYK_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo")  # of pictures; other families hold any samples
@@ -35,7 +36,7 @@ class AsRgb:
         self.header = _rgb_header(source.header)
         self.others: Sequence[Source] = [AsRgb(other) for other in source.others]
         self._convert, how = _converter(source.header)
-        self.warnings = [*source.warnings, f"its CMYK colours are converted to RGB {how}"]
+        self.warnings = [*source.warnings, Dropped(f"its CMYK colours are converted to RGB {how}", Loss.COLOUR_SPACE)]
         self.memory_factor = 4 / 3 * source.memory_factor + 1.0
         self.streams = source.streams
 

@@ -305,6 +305,7 @@ class InMemory:
 
     others: Sequence[Source] = ()
     memory_factor = 2.4  # the array, and the decoder's buffers
+    held_factor = 1.0  # what is left of that when the array is decoded
     streams = False
 
     def __init__(self) -> None:

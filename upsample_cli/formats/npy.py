@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -9,13 +10,14 @@ from typing import Self
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, reason
 from ..geometry import Axis, Grid
 from .base import Array, Header, ReadOptions, Source, WriteOptions, single_header
 from .dropped import Loss, dropped_warning, named
 from .mapped_array import Mapped
 from .registry import NPY_MAGIC
 
+_MAX_HEADER_BYTES = 1 << 16  # NumPy reads no longer ones
 _DEFAULT_AXES = "tczyx"  # the last of them, as many as the array has
 
 
@@ -23,17 +25,25 @@ class NpySource:
     """An array that is mapped into memory; see `Source`."""
 
     others: Sequence[Source] = ()
-    memory_factor = 0.0
     streams = True
 
     def __init__(self, path: Path, options: ReadOptions) -> None:
         with path.open("rb") as file:
             if file.read(len(NPY_MAGIC)) != NPY_MAGIC:
                 raise InputError("is not a .npy array; archives (.npz) are not supported", path)
+            version, length = file.read(2)[:1], int.from_bytes(file.read(4), "little")
+            if version > b"\1" and length > _MAX_HEADER_BYTES:
+                raise InputError(f"is damaged: its header claims {length:,} bytes", path)
         try:
             self._array: Array = np.load(path, mmap_mode="r", allow_pickle=False)
+        except MemoryError:
+            raise
+        except OSError as error:
+            if error.errno == errno.ENOMEM:
+                raise MemoryError("it cannot be mapped") from error
+            raise InputError(f"is not a readable .npy array of numbers: {reason(error)}", path) from error
         except Exception as error:  # the header is parsed as a Python literal, which can fail in many ways
-            raise InputError(f"is not a readable .npy array of numbers: {error}", path) from error
+            raise InputError(f"is not a readable .npy array of numbers: {_damage(error)}", path) from error
         if self._array.ndim == 0:
             raise InputError("holds a single number; an array of one or more axes is needed", path)
         names = options.axes or _DEFAULT_AXES[-self._array.ndim :]
@@ -45,6 +55,7 @@ class NpySource:
         axes = tuple(Axis(name, size) for name, size in zip(names, self._array.shape, strict=True))
         self.header = Header(Grid(axes), self._array.dtype)
         self._mapped = self._map(path)
+        self.memory_factor = 0.0 if self._mapped is not None else 1.0  # whose pages are not released
 
     def _map(self, path: Path) -> Mapped | None:
         """Map the array from the file; None if it is in Fortran order."""
@@ -101,6 +112,13 @@ class NpySink:
             np.lib.format.write_array_header_1_0(file, described)
             for slab in slabs:
                 file.write(np.ascontiguousarray(slab).data)
+
+
+def _damage(error: Exception) -> str:
+    """What NumPy says about a header; most of its words are about Python."""
+    if "Python objects" in str(error) or "Object arrays" in str(error):
+        return "it holds Python objects"
+    return "it is truncated" if "mmap" in str(error) else "its header is damaged"
 
 
 def _unsupported_fields(header: Header) -> list[str]:

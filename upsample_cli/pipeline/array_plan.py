@@ -20,9 +20,8 @@ from .conversion import SampleConversion
 
 RowsListener: TypeAlias = Callable[[int, int, Array], None]  # slab axis, number of the first row, rows
 
-_SLAB_BYTES = 32 << 20  # input and output of one slab together, unless memory is short
+_SLAB_BYTES = 12 << 20  # input and output of one slab together, unless memory is short; larger ones are no faster
 _SLABS_IN_FLIGHT = 3  # one is being computed, one waits, one is being written
-_TILES_PER_THREAD = 2  # of scratch memory
 
 
 class Slab(NamedTuple):
@@ -115,16 +114,29 @@ class ArrayPlan(NamedTuple):
         if self.conversion is not None:  # the values, and a copy of them while they are converted
             values = math.prod(self._values_shape(self.after.grid.shape)) * self._values_dtype.itemsize
             row_after += 2 * values // rows_after
-        first = list(itertools.takewhile(lambda slab: slab.leads.start == 0, self.slabs()))
-        slab = max(len(s.leads) * (len(s.reads) * row_before + len(s.rows) * row_after) for s in first)
+        leads, rows, reads = self._largest_slab
+        slab = leads * (reads * row_before + rows * row_after)
         return min(_SLABS_IN_FLIGHT * slab, before + after) + self._fixed_memory(threads)
+
+    @property
+    def _largest_slab(self) -> tuple[int, int, int]:
+        """Upper bounds of the leading positions, rows and rows read of a slab, known without looking at every slab."""
+        axis, slab_rows = self.axes[self.slab_axis], self.slab_rows
+        in_size, out_size = (header.grid.shape[self.slab_axis] for header in (self.before, self.after))
+        if slab_rows >= out_size:
+            leads = math.prod(self.before.grid.shape[: self.slab_axis])
+            return min(slab_rows // out_size, leads), out_size, in_size
+        reads = slab_rows
+        if axis.matrix is not None:
+            reads = min(math.ceil((slab_rows - 1) * axis.map.a) + axis.matrix.max_taps, in_size)
+        return 1, slab_rows, reads
 
     def _fixed_memory(self, threads: int) -> int:
         """The part of `memory` that does not depend on the size of slabs: weights and scratch tiles."""
         maps = [axis.map for axis in self.axes if axis.matrix is not None]
         weights = threads * sum(weight_bytes(self.mode, axis.in_size, axis.out_size) for axis in maps)
         computed = array_bytes(self.after) // self.after.dtype.itemsize * self.codec.compute_dtype.itemsize
-        return weights + threads * _TILES_PER_THREAD * min(TILE_BYTES, computed)
+        return weights + threads * min(TILE_BYTES, computed)
 
     def unsliced(self) -> ArrayPlan:
         """The same plan with a single slab, for arrays that are held whole before and after anyway."""

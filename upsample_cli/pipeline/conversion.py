@@ -23,12 +23,15 @@ _CHUNK_SAMPLES = 1 << 22  # that are read at a time to find the range of floatin
 class SampleConversion:
     """What is done to resampled values before they are stored: alpha is blended, then the range is mapped.
 
+    Alpha that is kept means the same opacity in the output.
+
     Attributes:
         values_dtype: of the resampled values.
         dtype: of the output.
         factor, offset: map a value to ``factor · value + offset``.
         background: the colour under transparent pixels, in the range of the values; None to keep alpha.
-        opaque: the value of opaque alpha.
+        opaque: the value of opaque alpha; None if the samples have no alpha.
+        missing: the value of missing samples, which is kept as far as the dtype can hold it; None if there are none.
     """
 
     values_dtype: np.dtype[Any]
@@ -36,7 +39,16 @@ class SampleConversion:
     factor: float = 1.0
     offset: float = 0.0
     background: tuple[float, ...] | None = None
-    opaque: float = 1.0
+    opaque: float | None = None
+    missing: float | None = None
+
+    @property
+    def stored_missing(self) -> float | None:
+        """The value of missing samples in the output: that of the input, or the nearest that the dtype holds."""
+        if self.missing is None or self.dtype.kind not in "iu":
+            return self.missing
+        limits = np.iinfo(self.dtype)
+        return 0.0 if math.isnan(self.missing) else min(max(self.missing, float(limits.min)), float(limits.max))
 
     def values_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """The shape of the values from which an output of this shape is made."""
@@ -45,24 +57,35 @@ class SampleConversion:
     def apply(self, values: Array) -> Array:
         """The output samples, rounded half to even and saturated if they are integers; NaN becomes 0 there."""
         x = values.astype(np.result_type(values.dtype, np.float32))
+        opacity: Array = np.ones(()) if self.opaque is None else x[..., -1:] / self.opaque
         if self.background is not None:
-            alpha = x[..., -1:] / self.opaque
-            x = x[..., :-1] * alpha + np.asarray(self.background, x.dtype) * (1 - alpha)
+            x = x[..., :-1] * opacity + np.asarray(self.background, x.dtype) * (1 - opacity)
         if (self.factor, self.offset) != (1.0, 0.0):
             x = x * self.factor + self.offset
+        if self.opaque is not None and self.background is None:
+            x[..., -1:] = opacity * full_range(self.dtype)[1]
         if self.dtype.kind in "iu":
             x = np.nan_to_num(x, nan=0.0, posinf=math.inf, neginf=-math.inf)
         out: Array = np.empty(x.shape, self.dtype)
         numeric_codec(self.dtype).store(x, out)
+        if self.missing is not None and self.background is None:
+            out[_is_missing(values, self.missing)] = self.stored_missing
         return out
 
 
-def make_conversion(request: Request, header: Header, measured: Range | None, copies: bool) -> SampleConversion | None:
+def _is_missing(values: Array, missing: float) -> Array:
+    return np.isnan(values) if math.isnan(missing) else np.asarray(values == values.dtype.type(missing))
+
+
+def make_conversion(
+    request: Request, header: Header, missing: float | None, measured: Range | None, copies: bool
+) -> SampleConversion | None:
     """The conversion that a request asks for; None if samples are stored as they are.
 
     Args:
         request: the options.
         header: of the input.
+        missing: the value of missing samples, or None.
         measured: smallest and largest sample, where `needs_measuring`.
         copies: whether every output sample is a copy of an input sample.
 
@@ -78,18 +101,19 @@ def make_conversion(request: Request, header: Header, measured: Range | None, co
     if dtype.itemsize > 1:
         dtype = dtype.newbyteorder(header.dtype.byteorder if header.dtype.byteorder in "<>" else "=")
     values_dtype = header.dtype if copies else numeric_codec(header.dtype).compute_dtype
-    conversion = SampleConversion(values_dtype.newbyteorder("="), dtype)
+    conversion = SampleConversion(values_dtype.newbyteorder("="), dtype, missing=missing)
     if request.rescale is not None:
         low, high = request.rescale if request.rescale != "full" else measured or full_range(header.dtype)
         out_low, out_high = full_range(dtype)
         factor = (out_high - out_low) / (high - low) if high > low else 1.0
         conversion = replace(conversion, factor=factor, offset=out_low - low * factor)
+    if header.alpha:
+        conversion = replace(conversion, opaque=full_range(header.dtype)[1])
     if request.background is not None and header.alpha:
-        low, opaque = full_range(header.dtype)
-        colour = [level * opaque for level in request.background]
+        colour = [level * full_range(header.dtype)[1] for level in request.background]
         channels = header.grid["s"].size - 1
         grey = 0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2]
-        conversion = replace(conversion, background=tuple(colour) if channels == 3 else (grey,), opaque=opaque)
+        conversion = replace(conversion, background=tuple(colour) if channels == 3 else (grey,))
     return conversion
 
 
@@ -105,14 +129,16 @@ def needs_measuring(request: Request, header: Header) -> bool:
     return request.rescale == "full" and header.dtype.kind == "f"
 
 
-def measure(source: Source) -> Range:
-    """The smallest and the largest finite sample of an array, which is read once."""
+def measure(source: Source, missing: float | None) -> Range:
+    """The smallest and the largest finite sample that is not missing, of an array, which is read once."""
     shape = source.header.grid.shape
     step = max(1, _CHUNK_SAMPLES // max(1, math.prod(shape[1:])))
     low, high = math.inf, -math.inf
     for start in range(0, shape[0], step):
         rows = source.read(0, start, min(start + step, shape[0]))
         finite = rows[np.isfinite(rows)]
+        if missing is not None:
+            finite = finite[finite != finite.dtype.type(missing)]
         if finite.size:
             low, high = min(low, float(finite.min())), max(high, float(finite.max()))
     return (low, high) if low <= high else (0.0, 1.0)
@@ -136,7 +162,8 @@ def converted_header(header: Header, conversion: SampleConversion) -> Header:
     if scaling is not None:
         slope = scaling[0] / conversion.factor
         scaling = (slope, scaling[1] - slope * conversion.offset)
-    header = header._replace(dtype=conversion.dtype, scaling=scaling)
+    nodata = header.nodata if header.nodata is None else conversion.stored_missing
+    header = header._replace(dtype=conversion.dtype, scaling=scaling, nodata=nodata)
     if conversion.background is not None:
         channels = len(conversion.background)
         axes = tuple(axis._replace(size=channels) if axis.name == "s" else axis for axis in header.grid.axes)

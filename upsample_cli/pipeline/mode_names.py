@@ -37,6 +37,10 @@ _ADVICE = {  # methods that do not exist here: what comes closest
     "hermite": "linear comes closest",
     "gaussian": "linear with --antialias comes closest",
     "majority": "label lets the largest share win",
+    "0": "a spline of order 0 is nearest",
+    "1": "a spline of order 1 is linear",
+    "3": "cubic comes closest",
+    "hamming": "lanczos with --antialias comes closest",
     "auto": "leave the option out for the default",
     "antialias": "--antialias is an option of its own",
 }

@@ -6,12 +6,11 @@ from pathlib import Path
 
 from .. import formats
 from ..formats.base import Source
+from ..formats.documents import Documented
 from .mode import read_options
 from .reorient import Reoriented
 from .request import Request
 from .targets import orientation_for
-
-_PICTURE_COLOURS = (None, "LA", "RGB", "RGBA", "CMYK")  # of headers whose samples pictures hold
 
 
 def open_input(path: Path, request: Request, output_path: Path | None = None) -> Source:
@@ -24,12 +23,12 @@ def open_input(path: Path, request: Request, output_path: Path | None = None) ->
         RequestError: the file cannot be put on the grid of its reference.
     """
     source = formats.open_source(path, read_options(request))
-    colours = source.header.colours
-    if output_path is not None and colours == "CMYK":
+    if output_path is not None and source.header.colours == "CMYK":
         from ..formats.as_rgb import for_output  # rarely needed
 
         source = for_output(source, output_path)
-    elif output_path is not None and colours not in _PICTURE_COLOURS and formats.family_of(output_path) == "picture":
+    is_picture = output_path is not None and formats.family_of(output_path) == "picture"
+    if is_picture and isinstance(source.header.metadata, Documented):
         from ..formats.tiff.as_picture import for_picture  # rarely needed
 
         source = for_picture(source)

@@ -14,10 +14,19 @@ if TYPE_CHECKING:
 
 Number: TypeAlias = "float | Fraction"  # a fraction where the user wrote one, or per cent
 
-_SEPARATOR = re.compile(r"\s*,\s*|\s+|(?<=\d)[xX×](?=[\d.])")
-_FACTOR = re.compile(r"(?P<percent>[^%/]+)%|(?P<times>[^%/]*\d\.?)[xX×]|(?P<above>[^%/]+)/(?P<below>[^%/]+)")
+_UNITS = r"[a-zA-Zµμ%]+(?=$|[\s,xX×*])"  # a word that is not the name of an axis
+_SEPARATOR = re.compile(rf"\s*,\s*|\s+(?!{_UNITS})|(?<=[\d%m])\s*[xX×*]\s*(?=[\d.])")
+_FACTOR = re.compile(
+    r"(?P<percent>[^%/]+)%|(?P<times>[^%/]*\d\.?)[xX×]|[xX×](?P<by>[^%/]+)|(?P<above>[^%/]+)/(?P<below>[^%/]+)"
+)
+_HINTS = {  # what other tools write behind a number
+    ">": "write --only-shrink for larger pictures only",
+    "<": "write --only-enlarge for smaller pictures only",
+    "^": "write --cover for a box that is covered",
+}
 _ONE_SIDE = re.compile(r"(?P<x>\d+)\s*[xX×]|[xX×]\s*(?P<y>\d+)")
 _WITH_UNIT = re.compile(r"(.*[\d.])\s*([a-zA-Zµμ]+)")
+_IN_SAMPLES = re.compile(r"(\d+)\s*(?:px|pixels?|!)", re.IGNORECASE)  # ! means: whatever the proportions
 
 
 class PerAxis(NamedTuple):
@@ -58,7 +67,7 @@ class PerAxis(NamedTuple):
         named: dict[str, Number] = {}
         positional: list[Number] = []
         units: set[str | None] = set()
-        for part in _SEPARATOR.split(text.strip()):
+        for part in _SEPARATOR.split(text.strip(" ()[]")):
             name, equals, number = part.rpartition("=")
             name = name.strip().lower()
             if equals and (len(name) != 1 or name in named):
@@ -135,13 +144,15 @@ def _number(number: str, text: str, option: str, whole: bool) -> tuple[Number, s
     if option.endswith("spacing") and (measured := _WITH_UNIT.fullmatch(number)):
         return positive_number(measured[1], text, option, whole), _unit(measured[2], text, option)
     if not whole and option.endswith(("scale", "size")) and (factor := _FACTOR.fullmatch(number)):
-        if factor["times"]:
-            return positive_number(factor["times"], text, option, whole), None
+        if times := factor["times"] or factor["by"]:
+            return positive_number(times, text, option, whole), None
         from fractions import Fraction  # rarely needed
 
         above, below = (factor["percent"], "100") if factor["percent"] else (factor["above"], factor["below"])
         terms = [positive_number(term.strip(), text, option, whole) for term in (above, below)]
         return Fraction(str(terms[0])) / Fraction(str(terms[1])), None
+    if whole and (samples := _IN_SAMPLES.fullmatch(number)):
+        number = samples[1]
     return positive_number(number, text, option, whole), None
 
 
@@ -168,7 +179,8 @@ def positive_number(number: str, text: str, option: str, whole: bool) -> float:
     try:
         value = float(number.replace("_", "?"))  # float() would accept 1_000
     except ValueError:
-        raise RequestError(f"{option} {text}: {number!r} is not a number") from None
+        hint = f"; {_HINTS[number[-1]]}" if number[-1:] in _HINTS else ""
+        raise RequestError(f"{option} {text}: {number!r} is not a number{hint}") from None
     if not (math.isfinite(value) and value > 0):
         raise RequestError(f"{option} {text}: {number} is not a positive finite number")
     if whole and value != int(value):

@@ -24,7 +24,12 @@ from .regions import RegionGrid
 from .request import Request
 from .targets import find_targets, implied_unit
 
-_LABEL_NAME = re.compile(r"[_-](a?seg|dseg|mask|labels?|parc|aparc|segmentation)$", re.IGNORECASE)
+_LABEL_NAME = re.compile(
+    r"(^|[^a-z])(a?seg|dseg|mask|labels?|(a|wm)?parc|segmentation|atlas|ribbon|roi)$", re.IGNORECASE
+)
+_PILLOW_FACTOR = 1.4  # an image of Pillow, which checks how a picture was read, in units of its samples
+_READ_BACK_FACTOR = 1.7  # an array that is read back, and its file
+_CHECK_BYTES = 10 << 20  # libraries that only the check needs
 _VISIBLE = 0.02  # samples by which content may move without a word
 
 
@@ -38,7 +43,9 @@ class Plan(NamedTuple):
         images: the plan for each image alone, one for each array of the input.
         sink: writes the output.
         threads: number of threads that compute; one more reads, and one more writes.
-        resident_bytes: memory of the process, and of inputs that must be decoded whole.
+        resident_bytes: memory of the process, and of inputs that are held whole.
+        decoding_bytes: memory that is needed besides until those inputs are decoded.
+        check_bytes: memory that is needed besides for ``--verify``, when the output is written.
         warnings: what the output will not contain, and other warnings.
         regions: for each array, how it is cut into boxes; empty for a file that is written row by row.
         draft: the factor by which the decoder shrinks the picture, see `pipeline.draft`; `arrays` has what is left.
@@ -52,6 +59,8 @@ class Plan(NamedTuple):
     sink: Sink
     threads: int
     resident_bytes: int
+    decoding_bytes: int
+    check_bytes: int
     warnings: tuple[str, ...]
     regions: tuple[RegionGrid, ...] = ()
     draft: int = 1
@@ -88,11 +97,11 @@ class Plan(NamedTuple):
     def memory(self) -> int:
         """The predicted peak of the working memory, in bytes."""
         if self.regions:
-            return self.resident_bytes + max(grid.memory(self.threads) for grid in self.regions)
+            return self.resident_bytes + max(self.check_bytes, *(grid.memory(self.threads) for grid in self.regions))
         resampling = max(array.memory(self.threads) for array in self.arrays)
         largest = max(array_bytes(image.after) for image in self.images)
-        buffered = _buffered_bytes(self.sink, self.arrays)
-        return self.resident_bytes + math.ceil(max(buffered + resampling, self.sink.memory_factor * largest))
+        working = max(_buffered_bytes(self.sink, self.arrays) + resampling, self.sink.memory_factor * largest)
+        return self.resident_bytes + math.ceil(max(working, self.decoding_bytes, self.check_bytes))
 
 
 def make_plan(request: Request, source: Source, source_path: Path, output_path: Path) -> Plan:
@@ -115,7 +124,8 @@ def make_plan(request: Request, source: Source, source_path: Path, output_path: 
         arrays, regions = [], ()
         for image in images:
             arrays += [image, *(plan_levels(image, request, source_path) if sink.pyramids else ())]
-    resident = baseline_bytes() + sum(part.memory_factor * array_bytes(part.header) for part in sources)
+    resident = baseline_bytes() + sum(_held_factor(part) * array_bytes(part.header) for part in sources)
+    decoding = max((part.memory_factor - _held_factor(part)) * array_bytes(part.header) for part in sources)
     available = limit - resident - _buffered_bytes(sink, images)
     plan = Plan(
         source_path=source_path,
@@ -126,6 +136,8 @@ def make_plan(request: Request, source: Source, source_path: Path, output_path: 
         sink=sink,
         threads=threads,
         resident_bytes=math.ceil(resident),
+        decoding_bytes=math.ceil(decoding),
+        check_bytes=math.ceil(_check_bytes(sources, images, sink)) if request.verify else 0,
         warnings=_warnings(request, sources, images, targets, sink, source_path),
         regions=regions,
     )
@@ -191,6 +203,21 @@ def _with_fewer_threads(plan: Plan, limit: float) -> Plan:
     return plan
 
 
+def _held_factor(source: Source) -> float:
+    """Memory that a source holds when its array is decoded, in units of the size of the array's samples."""
+    return float(getattr(source, "held_factor", source.memory_factor))
+
+
+def _check_bytes(sources: Sequence[Source], images: Sequence[ArrayPlan], sink: Sink) -> float:
+    """Bytes that ``--verify`` holds: inputs that are decoded whole once more, and outputs that are read back whole."""
+    inputs = sum(
+        max(part.memory_factor, 0.0 if part.streams else _held_factor(part) + _PILLOW_FACTOR) * array_bytes(part.header)
+        for part in sources
+    )
+    outputs = 0.0 if sink.streams else _READ_BACK_FACTOR * max(array_bytes(image.after) for image in images)
+    return inputs + outputs + _CHECK_BYTES
+
+
 def _buffered_bytes(sink: Sink, arrays: Sequence[ArrayPlan]) -> float:
     """Bytes that the sink buffers before it can encode, for arrays that come in several slabs."""
     factor = min(sink.memory_factor, 1.0)
@@ -216,7 +243,7 @@ def _warnings(
         units = {unit for image in images if (unit := implied_unit(image.before.grid)) is not None}
         warnings += [f"the axes have different units; --spacing is taken in {unit}, the unit of x" for unit in units]
     for image, wanted in zip(images, targets, strict=True):
-        warnings += [*_aliasing_warning(image), *_spacing_warnings(image, wanted)]
+        warnings += [*_channel_warning(image), *_aliasing_warning(image), *_spacing_warnings(image, wanted)]
     return tuple(dict.fromkeys(warnings))
 
 
@@ -265,6 +292,12 @@ def _conversion_warning(image: ArrayPlan, request: Request) -> list[str]:
     if image.before.dtype.kind in "biu" and out_low <= low and high <= out_high:
         return []
     return [f"values below {out_low:g} or above {out_high:g} are saturated; --rescale maps the full range"]
+
+
+def _channel_warning(image: ArrayPlan) -> list[str]:
+    if "c" not in image.changed_axes or image.mode.preserves_values:
+        return []
+    return ["axis c holds channels, and the new ones are blends of their neighbours"]
 
 
 def _aliasing_warning(image: ArrayPlan) -> list[str]:

@@ -80,12 +80,13 @@ def _conversion(
     request: Request, source: Source, mode: Mode, axes: Sequence[AxisPlan], path: Path
 ) -> SampleConversion | None:
     copies = _copies(mode, axes)
+    missing = nodata_of(request, source.header)
     measured = None
     if needs_measuring(request, source.header):
         with formats.open_source(path, read_options(request)) as again:  # sources can be read only once
-            measured = measure(again)
+            measured = measure(again, missing)
     try:
-        return make_conversion(request, source.header, measured, copies)
+        return make_conversion(request, source.header, missing, measured, copies)
     except RequestError as error:
         raise RequestError(str(error), path) from error
 

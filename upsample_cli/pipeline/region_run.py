@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import math
-import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -19,10 +17,9 @@ from .. import formats
 from .._version import __version__
 from ..core.resample import resample
 from ..core.threads import available_cores
-from ..errors import InputError
 from ..formats.base import Array, Box, BoxArray, BoxOutput, BoxSink, BoxSource, Source, SparseArray
 from ..runtime.signals import raise_if_signalled
-from ..runtime.urls import as_path, is_url
+from ..runtime.urls import as_path
 from ..runtime.workers import LocalThreads, Workers
 from .array_plan import array_bytes
 from .opening import open_input
@@ -31,9 +28,6 @@ from .regions import RegionGrid, is_constant_safe
 from .request import Request
 from .tap import SampleTap
 
-_RETRIES = 4  # of a region whose object store answers with an error
-_FIRST_WAIT_SECONDS = 0.5  # before the first of them; twice as long before the next
-_FINAL_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOENT, errno.ENOTDIR}
 _SHOWN_BYTES = 256 << 20  # of the largest array that is read once more for the report
 _TASK_BYTES = 32 << 20  # of output that a worker of a cluster makes before it reports
 
@@ -74,7 +68,6 @@ class RegionWork:
         """Work on the regions of `plan` with `threads` threads for each."""
         self._plan, self._sources, self._arrays = plan, [source, *source.others], arrays
         self._threads = threads
-        self._is_remote = is_url(str(plan.source_path)) or is_url(str(plan.output_path))
 
     def run(self, region: Region) -> None:
         """Make one region.
@@ -83,16 +76,6 @@ class RegionWork:
             InputError: the input cannot be read.
             OSError: the output cannot be written.
         """
-        for wait in [_FIRST_WAIT_SECONDS * 2**n for n in range(_RETRIES)] if self._is_remote else []:
-            try:
-                return self._make(region)
-            except OSError as error:
-                if error.errno in _FINAL_ERRORS or isinstance(error, (PermissionError, FileNotFoundError)):
-                    raise
-                time.sleep(wait)
-        return self._make(region)
-
-    def _make(self, region: Region) -> None:
         plan, grid = self._plan.arrays[region.array], self._plan.regions[region.array]
         reads = grid.reads(region.box)
         rows = self._read(region.array, reads) if region.rows is None else region.rows
@@ -108,14 +91,7 @@ class RegionWork:
         plan = self._plan.arrays[number]
         if plan.reads_output is not None:
             return self._arrays[plan.reads_output].read_box(reads)
-        try:
-            return cast(BoxSource, self._sources[plan.source_number]).read_box(reads)
-        except OSError as error:
-            if self._is_remote:
-                raise
-            raise InputError(f"cannot be read: {error.strerror or error}", self._plan.source_path) from error
-        except (ValueError, RuntimeError, TypeError) as error:  # of codecs, for damaged chunks
-            raise InputError(f"has a damaged chunk: {error}", self._plan.source_path) from error
+        return cast(BoxSource, self._sources[plan.source_number]).read_box(reads)
 
 
 def run_regions(
@@ -144,7 +120,7 @@ def run_regions(
         for number, grid in enumerate(plan.regions):
             regions = _pending(number, grid, source, output)
             if workers is not None and not grid.reads_rows:
-                made = _on_cluster(plan, output, regions, workers)
+                made = _on_cluster(plan, grid, output, regions, workers)
             else:
                 made = _on_threads(plan, source, output, regions, number)
             samples = math.prod(grid.plan.after.grid.shape) * grid.plan.after.dtype.itemsize
@@ -225,11 +201,13 @@ def _on_threads(
             yield region._replace(rows=None)
 
 
-def _on_cluster(plan: Plan, output: BoxOutput, regions: Iterator[Region], workers: Workers) -> Generator[Region]:
+def _on_cluster(
+    plan: Plan, grid: RegionGrid, output: BoxOutput, regions: Iterator[Region], workers: Workers
+) -> Generator[Region]:
     request = replace(plan.request, verify=False)
 
     def tasks() -> Iterator[ClusterTask]:
-        size = max(1, _TASK_BYTES // max(1, math.prod(plan.regions[0].shape_within)))
+        size = max(1, _TASK_BYTES // max(1, grid.region_bytes))
         while part := tuple(islice(regions, size)):
             yield ClusterTask(plan.source_path, plan.output_path, request, output.location, part)
 

@@ -141,16 +141,15 @@ class RegionGrid:
         """Predicted peak of the working memory in bytes, without what the source holds itself."""
         middle = self.box([count // 2 for count in self.counts])
         reads = math.prod(len(part) for part in self.reads(middle)) * self.plan.before.dtype.itemsize
-        writes = math.prod(self.shape_within) * self.plan.after.dtype.itemsize
         pairs = zip(self.plan.before.grid.shape, self.plan.after.grid.shape, self.plan.axes, strict=True)
         weights = sum(weight_bytes(self.plan.mode, n, m) for n, m, axis in pairs if axis.matrix is not None)
         waiting = reads if self.reads_rows else 0  # what is read of a file while threads compute
-        return weights + waiting + threads * (reads + _COPIES * writes + TILE_BYTES)
+        return weights + waiting + threads * (reads + _COPIES * self.region_bytes + TILE_BYTES)
 
     @property
-    def shape_within(self) -> tuple[int, ...]:
-        """The shape of a region that is not at the end of an axis, but at most that of the array."""
-        return tuple(min(step, size) for step, size in zip(self.shape, self.plan.after.grid.shape, strict=True))
+    def region_bytes(self) -> int:
+        """The output bytes of a region that is not at the end of an axis."""
+        return math.prod(map(min, self.shape, self.plan.after.grid.shape)) * self.plan.after.dtype.itemsize
 
     def _column(self) -> tuple[int, ...]:
         column = [1] * self.plan.slab_axis + list(self.counts[self.plan.slab_axis :])

@@ -115,8 +115,6 @@ class Request:
         self._check_modes()
         if self.dtype is not None and self.dtype not in DTYPES:
             raise RequestError(f"--dtype {self.dtype}: choose from {', '.join(DTYPES)}")
-        if self.verify and self.converts:
-            raise RequestError("--verify cannot check converted samples; leave out --dtype, --rescale and --background")
         if self.draft and (self.verify or not self.antialias):
             fault = "cannot be checked by --verify" if self.verify else "needs --antialias"
             raise RequestError(f"--draft {fault}: only decoding all samples gives the mode's exact result")
@@ -129,7 +127,7 @@ class Request:
         given = [f"--{name}" for name in TARGETS if getattr(self, name) is not None]
         if len(given) != 1:
             options = ", ".join(f"--{name}" for name in TARGETS)
-            got = " and ".join(given) or "none of them"
+            got = " and ".join(given) or "none of them; for twice the size write --scale 2"
             raise RequestError(f"give exactly one of {options}; got {got}")
         if self.recompute_scale_factor and self.scale is None:
             raise RequestError(f"--recompute-scale-factor needs --scale and has no effect with {given[0]}")

@@ -16,6 +16,7 @@ T = TypeVar("T")
 U = TypeVar("U")
 
 _ITEMS_PER_THREAD = 4  # submitted and not yet returned, at most
+_BYTES_IN_PROGRESS = 64 << 20  # at most, unless a single item is larger
 _JOIN_SECONDS = 1.0  # how long to wait for a thread whose next item is no longer needed
 _POLL_SECONDS = 0.05  # how often a waiting thread checks whether it should stop
 
@@ -70,22 +71,36 @@ def prefetch(items: Generator[T]) -> Generator[T]:
         thread.join(_JOIN_SECONDS)
 
 
-def map_threaded(function: Callable[[T], U], items: Iterable[T]) -> Iterator[U]:
-    """``map(function, items)`` on all cores, in order, with a bounded number of items in progress."""
+def map_threaded(function: Callable[[T], U], items: Iterable[T], item_bytes: int = 0) -> Iterator[U]:
+    """``map(function, items)`` on all cores, in order, with a bounded number of items in progress.
+
+    Args:
+        function: is called in several threads.
+        items: its arguments.
+        item_bytes: memory that a result takes; if they are large, fewer are in progress.
+    """
     items = iter(items)
     start = list(islice(items, 2))
     items = chain(start, items)
-    threads = available_cores()
-    if len(start) < 2 or threads == 1:
+    most = items_in_progress(item_bytes)
+    if len(start) < 2 or most == 1:
+        del start
         yield from map(function, items)
         return
     from concurrent.futures import Future, ThreadPoolExecutor  # slow to import, and small work does not need it
 
     waiting: deque[Future[U]] = deque()
-    with ThreadPoolExecutor(threads) as pool:
+    with ThreadPoolExecutor(min(available_cores(), most)) as pool:
         for item in items:
             waiting.append(pool.submit(function, item))
-            if len(waiting) >= threads * _ITEMS_PER_THREAD:
+            if len(waiting) >= most:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
+
+
+def items_in_progress(item_bytes: int) -> int:
+    """How many results of `map_threaded`, of as many bytes each, exist at a time; 1 if there are no threads."""
+    threads = available_cores()
+    most = threads if threads == 1 else threads * _ITEMS_PER_THREAD
+    return max(1, min(most, _BYTES_IN_PROGRESS // max(1, item_bytes)))

@@ -34,7 +34,7 @@ def interpolate(
 
     Args:
         input: tensor of shape (N, C, L), (N, C, H, W) or (N, C, D, H, W).
-        size: output size of every spatial axis, or one for all.
+        size: output size of every spatial axis, or one for all; numbers, or a tensor or array of integers.
         scale_factor: factor of every spatial axis, or one for all; the output size is ``floor(n · scale_factor)``.
         mode: ``nearest``, ``nearest-exact``, ``linear``, ``bilinear``, ``trilinear``, ``bicubic``, ``cubic``,
             ``lanczos`` or ``area``.
@@ -143,6 +143,8 @@ def _sizes(spatial: Sequence[int], size: Any, scale_factor: Any) -> tuple[list[A
 
 
 def _one_per_axis(name: str, value: Any, spatial: Sequence[int]) -> Sequence[Any]:
+    if isinstance(value, torch.Tensor | np.ndarray) and value.ndim:
+        value = value.tolist()
     if not isinstance(value, list | tuple):
         return [value] * len(spatial)
     if len(value) != len(spatial):
@@ -154,5 +156,5 @@ def _one_per_axis(name: str, value: Any, spatial: Sequence[int]) -> Sequence[Any
 
 
 def _is_integer(value: Any) -> bool:
-    is_index = isinstance(value, int | np.integer | torch.SymInt)
+    is_index = isinstance(value, int | np.integer | torch.SymInt) and not isinstance(value, bool)
     return is_index or (isinstance(value, torch.Tensor) and not value.is_floating_point())

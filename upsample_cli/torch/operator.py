@@ -34,12 +34,30 @@ def _apply(x: torch.Tensor, *how: Any) -> torch.Tensor:
 
     The dispatcher costs more than a small image, so that it is asked only where something intercepts operators.
     """
-    if torch.compiler.is_compiling() or torch.jit.is_tracing():
-        return operator(x, *how)
     transforms = torch._C._are_functorch_transforms_active()
+    if torch.compiler.is_compiling() or torch.jit.is_tracing():
+        return _by_matrices(x, *how) if transforms and x.is_floating_point() else operator(x, *how)
     if transforms or forward_ad._current_level >= 0 or (x.requires_grad and torch.is_grad_enabled()):
         return LinearMap.apply(x, *how)
     return _run(x, *how)
+
+
+def _by_matrices(x: torch.Tensor, sizes: list[int], factors: list[float], *how: Any) -> torch.Tensor:
+    """The map as a product with a dense matrix per axis, for transforms of `torch.func` that are compiled.
+
+    The compiler refuses the operator's derivatives there, or takes them for zero. A matrix is the resized identity.
+    """
+    out = x.to(torch.promote_types(x.dtype, torch.float32))
+    for axis, size in enumerate(sizes):
+        length = x.shape[2 + axis]
+        ones = [1] * len(sizes)
+        identity = torch.eye(length, dtype=out.dtype, device=x.device)
+        identity = identity.reshape(length, 1, *ones[:axis], length, *ones[axis + 1 :])
+        there = [*ones[:axis], size, *ones[axis + 1 :]]
+        steps = [factor if number == axis else 1.0 for number, factor in enumerate(factors)]
+        matrix = operator(identity, there, steps, *how).reshape(length, size)
+        out = (out.movedim(2 + axis, -1) @ matrix).movedim(-1, 2 + axis)
+    return out.to(x.dtype)
 
 
 def _run(x: torch.Tensor, *how: Any) -> torch.Tensor:

@@ -1,22 +1,28 @@
-"""Checks a TIFF file page by page against its input, from the tags as tifffile reads them."""
+"""Checks the pages of a TIFF input, and those of the output against them, from the tags as tifffile reads them."""
 
 from __future__ import annotations
 
 import math
+import re
 import struct
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import tifffile
 
+from .. import formats
+from ..formats.base import Header, Source
 from ..pipeline.array_plan import ArrayPlan
 from ..pipeline.plan import Plan
 from .readback.model import MismatchError
+from .tiff_input import check_reading
 
 _REDUCED, _PALETTE, _RGB = 1, 3, 2  # values of NewSubfileType and PhotometricInterpretation
-_ALPHA = (1, 2)  # values of ExtraSamples: premultiplied and straight
+_STRAIGHT, _RGBA_SAMPLES = 2, 4
+_ALPHA = (1, _STRAIGHT)  # values of ExtraSamples: premultiplied and straight
 _PER_INCH, _PER_UNKNOWN = 2, 1  # values of ResolutionUnit
 _DENSITY_ERROR = 1e-4
 _DIALECTS = frozenset(  # tifffile's names of kinds of files that define their pages
@@ -27,31 +33,75 @@ _DIALECTS = frozenset(  # tifffile's names of kinds of files that define their p
 )
 
 
-def check_pages(plan: Plan, path: Path) -> None:
-    """Compare the pages of the output at `path` with those of the input, where neither has a dialect.
+def check_pages(plan: Plan, path: Path, sources: Sequence[Source]) -> None:
+    """Compare the pages of a TIFF input with what was read of them, and with the pages of the output at `path`.
 
-    Every page of the input must be part of an image of the plan. Of pages that are images of their own, the palette,
-    the kind of the alpha channel, the orientation and the density must be those of the input.
+    Every page of the input must be part of an image of the plan, and was read as tifffile reads it. Of a TIFF output,
+    the palette, the kind of the alpha channel, the orientation and the density of the first page of each image must be
+    those of the input.
+
+    Args:
+        plan: what was carried out.
+        path: the output.
+        sources: the images of the input.
 
     Raises:
-        MismatchError: they are not.
+        MismatchError: it is not so.
     """
     with plan.source_path.open("rb") as file:
-        if file.read(2) not in (b"II", b"MM"):  # the name alone does not make a TIFF file
-            return
-    with tifffile.TiffFile(plan.source_path) as before, tifffile.TiffFile(path) as after:
-        if _has_dialect(before) or _has_dialect(after) or plan.request.series is not None:
+        if file.read(2) not in (b"II", b"MM") or plan.request.series is not None or plan.request.truncated:
+            return  # the name does not make a TIFF file
+    counts = [_page_count(image.before) for image in plan.images]
+    with tifffile.TiffFile(plan.source_path) as before:
+        if _has_dialect(before):
+            promised = _promised_planes(before)
+            if promised is not None and promised != sum(counts):
+                raise MismatchError(f"the input has {promised} planes, of which {sum(counts)} were resized")
             return
         old = list(_all_pages(before))
-        planned = sum(_page_count(image) * (1 + len(image.before.levels)) for image in plan.images)
-        if len(old) != planned:
-            raise MismatchError(f"the input has {len(old)} pages, of which {planned} were resized")
-        if any(_page_count(image) > 1 for image in plan.images):
+        planned = sum(count * (1 + len(image.before.levels)) for count, image in zip(counts, plan.images, strict=True))
+        found = sum(page.imagedepth for page in old)
+        if found != planned:
+            raise MismatchError(f"the input has {found} pages, of which {planned} were resized")
+        old = [page for page in old if not page.is_reduced] if planned > sum(counts) else old
+        if len(old) != sum(counts):
             return
-        old, new = ([page for page in pages if not page.is_reduced] for pages in (old, _all_pages(after)))
-        if len(old) == len(new) == len(plan.images):
-            for number, (image, *pair) in enumerate(zip(plan.images, old, new, strict=True)):
-                _check_page(number, image, *pair)
+        check_reading(old, sources, plan.source_path)
+        if formats.family_of(plan.output_path) == "tiff":
+            with tifffile.TiffFile(path) as after:
+                if not _has_dialect(after):
+                    _check_first_pages(plan, old, [page for page in _all_pages(after) if not page.is_reduced])
+
+
+def _check_first_pages(plan: Plan, old: Sequence[Any], new: Sequence[Any]) -> None:
+    if len(new) != sum(_page_count(image.after) for image in plan.images):
+        return  # the output also holds pages that are smaller versions of none
+    first_old = first_new = 0
+    for number, image in enumerate(plan.images):
+        _check_page(number, image, old[first_old], new[first_new])
+        first_old += _page_count(image.before)
+        first_new += _page_count(image.after)
+
+
+def _promised_planes(tiff: Any) -> int | None:
+    """How many planes the description of a file promises; None if it does not tell."""
+    description = tiff.pages[0].description
+    if tiff.is_ome:
+        return _planes_of_ome(description)
+    if tiff.is_imagej:
+        found = re.search(r"^images=(\d+)", description, re.MULTILINE)
+        return int(found[1]) if found else None
+    return None
+
+
+def _planes_of_ome(document: str) -> int | None:
+    """The planes of all images of an OME-XML document; None if it leaves them to another file."""
+    planes = 0
+    for pixels in ElementTree.fromstring(document).iterfind("./{*}Image/{*}Pixels"):
+        sizes = [int(pixels.get(f"Size{axis}", 1)) for axis in "ZCT"]
+        channel = pixels.find("./{*}Channel")
+        planes += math.prod(sizes) // int(1 if channel is None else channel.get("SamplesPerPixel", 1))
+    return planes or None
 
 
 def _has_dialect(tiff: Any) -> bool:
@@ -88,8 +138,8 @@ def _page_offsets(tiff: Any) -> list[int]:
     return offsets
 
 
-def _page_count(image: ArrayPlan) -> int:
-    grid = image.before.grid
+def _page_count(header: Header) -> int:
+    grid = header.grid
     return math.prod(grid.shape[: grid.names.index("y")])
 
 
@@ -99,6 +149,8 @@ def _check_page(number: int, image: ArrayPlan, old: Any, new: Any) -> None:
         if old.colormap is None or not np.array_equal(old.colormap[:, :entries], new.colormap[:, :entries]):
             raise MismatchError(f"the palette of page {number} is not that of the input")
     alphas = [[kind for kind in page.extrasamples if kind in _ALPHA] for page in (old, new)]
+    if old.samplesperpixel == _RGBA_SAMPLES and not old.extrasamples:  # which readers take as straight alpha
+        alphas[0] = [_STRAIGHT]
     if old.photometric == new.photometric == _RGB and alphas[0] != alphas[1]:
         raise MismatchError(f"the extra samples of page {number} are {new.extrasamples}, not {old.extrasamples}")
     orientations = [page.tags.valueof("Orientation", default=1) for page in (old, new)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,14 +10,20 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, ImageSequence
 
+from ..formats import xmp
 from ..formats.base import Array, Source
 from ..formats.picture.model import ALPHA, CHANNELS, INDEXED, PictureInfo
 from ..formats.picture.opening import without_size_limit
 from ..formats.picture.pixels import rgba_table
+from ..geometry import INCH, Grid
 from .readback.model import MismatchError
 
 _MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16", "F")  # the others are converted in several ways
 _SCALED = ("BMP", "PPM", "PAM")  # formats with samples of few bits, which Pillow scales in another way
+_READ_ORIENTATION = re.compile(rb'tiff:Orientation(="|>)[0-9]')
+_UNITS_OF_JFIF = (1, 2)  # inches and centimetres
+_DENSITY_ERROR = 0.01  # Pillow rounds some densities
+_BAND_PIXELS = 1 << 18  # compared at a time
 _ROUNDING = 2  # levels of 8 bits by which decoders differ that scale samples or blend frames
 
 
@@ -24,7 +31,7 @@ def check_reading(path: Path, source: Source) -> None:
     """Compare the picture that `source` read from `path` with Pillow's reading, if Pillow reads it.
 
     Raises:
-        MismatchError: the number of frames, the size or the pixels differ.
+        MismatchError: the number of frames, the size, the density or the pixels differ.
     """
     info = source.header.metadata
     if not isinstance(info, PictureInfo) or info.mode not in _MODES:
@@ -33,27 +40,46 @@ def check_reading(path: Path, source: Source) -> None:
     rows_per_frame = source.header.grid["y"].size
     count = source.header.grid["t"].size if axes[0] == "t" else 1
     number = -1
-    for number, theirs in enumerate(_frames(path, info, count)):
+    for number, theirs in enumerate(_frames(path, info, count, source.header.grid)):
         if number == count:
             raise MismatchError(f"Pillow finds more than {count} frames in the input")
-        ours = source.read(axes.index("y"), number * rows_per_frame, (number + 1) * rows_per_frame)
-        ours = _as_bytes(ours, info)
-        if info.format == "PNG" and count > 1 and theirs.shape == ours.shape and theirs.shape[2] in (2, 4):
-            ours = np.where((theirs[..., -1:] % 255 == 0), ours, theirs)  # Pillow blends partial alpha in another way
         exact = count == 1 and source.header.dtype.itemsize == 1 and info.format not in _SCALED
-        _compare(ours, theirs, number, exact)
+        rows = max(1, _BAND_PIXELS // theirs.width)
+        for top in range(0, rows_per_frame, rows):
+            stop = min(top + rows, rows_per_frame)
+            start = number * rows_per_frame
+            ours = _as_bytes(source.read(axes.index("y"), start + top, start + stop), info)
+            band = _samples(theirs, top, stop)
+            if info.format == "PNG" and count > 1 and band.shape == ours.shape and band.shape[2] in (2, 4):
+                ours = np.where((band[..., -1:] % 255 == 0), ours, band)  # Pillow blends partial alpha in another way
+            _compare(ours, band, number, exact)
     if 0 <= number < count - 1:
         raise MismatchError(f"Pillow finds {number + 1} frames in the input where {count} were read")
 
 
-def _frames(path: Path, info: PictureInfo, count: int) -> Iterator[Array]:
-    """Pillow's frames, upright, as colours of 8 bits; none if it does not read the file or reads another mode."""
+def _check_density(image: Image.Image, grid: Grid) -> None:
+    """Compare the densities that Pillow finds, in any order since sides may be swapped, with the spacings."""
+    told = image.format in ("PNG", "BMP") or image.info.get("jfif_unit") in _UNITS_OF_JFIF
+    spacing = [axis.spacing for axis in grid.axes if axis.name in "xy" and axis.unit == "mm"]
+    dpi = image.info.get("dpi", (0, 0))
+    if not told or min(dpi) <= 0 or len(spacing) < 2 or None in spacing:
+        return
+    found = sorted(INCH / step for step in spacing if step)
+    if not np.allclose(found, sorted(map(float, dpi)), rtol=_DENSITY_ERROR):
+        raise MismatchError(f"Pillow finds densities of {dpi} dpi in the input where {found} were read")
+
+
+def _frames(path: Path, info: PictureInfo, count: int, grid: Grid) -> Iterator[Image.Image]:
+    """Pillow's frames, upright; none if it does not read the file or reads another mode."""
     try:
         with without_size_limit(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with Image.open(path) as image:
                 if image.mode not in _MODES or (image.mode == "1" and "transparency" in image.info):
                     return
+                if has_unread_orientation(image):
+                    return
+                _check_density(image, grid)
                 skipped = 1 if image.info.get("default_image") else 0
                 for number, frame in enumerate(ImageSequence.Iterator(image)):
                     if skipped <= number and (count > 1 or number == 0):
@@ -62,15 +88,29 @@ def _frames(path: Path, info: PictureInfo, count: int) -> Iterator[Array]:
         return
 
 
-def _upright(frame: Image.Image, info: PictureInfo) -> Array:
+def has_unread_orientation(image: Image.Image) -> bool:
+    """Whether XMP tells an orientation in a form that Pillow does not read."""
+    documents = [image.info.get(name, b"") for name in ("xmp", "XML:com.adobe.xmp")]
+    stored = [text.encode() if isinstance(text, str) else bytes(text) for text in documents]
+    return any(xmp.orientation(text) != 1 and not _READ_ORIENTATION.search(text) for text in stored)
+
+
+def _upright(frame: Image.Image, info: PictureInfo) -> Image.Image:
     turned = ImageOps.exif_transpose(frame)
     if turned.mode in ("I;16", "I"):
-        return (np.asarray(turned).astype(np.int64) >> 8).astype(np.int16)[..., None]
+        return turned
     mode = {"1": "L", INDEXED: "RGBA", "I;16": "L"}.get(info.mode, info.mode)
     if info.mode in ALPHA and not turned.has_transparency_data:  # alpha that Pillow does not read, as in some BMP
         mode = info.mode.removesuffix("A")
-    array = np.asarray(turned.convert(mode))
-    return (array if array.ndim == 3 else array[..., None]).astype(np.float64 if mode == "F" else np.int16)
+    return turned if turned.mode == mode else turned.convert(mode)
+
+
+def _samples(image: Image.Image, top: int, stop: int) -> Array:
+    """Rows of an image, as samples of 8 bits or floats."""
+    array = np.asarray(image.crop((0, top, image.width, min(stop, image.height))))
+    if image.mode in ("I;16", "I"):
+        return (array.astype(np.int64) >> 8).astype(np.int16)[..., None]
+    return (array if array.ndim == 3 else array[..., None]).astype(np.float64 if image.mode == "F" else np.int16)
 
 
 def _as_bytes(rows: Array, info: PictureInfo) -> Array:

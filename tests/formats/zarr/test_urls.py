@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +17,10 @@ from upsample_cli.runtime.urls import UrlPath, as_path, is_url
 pytest.importorskip("zarr")
 pytest.importorskip("fsspec")
 
+from tests.cli_helpers import run
 from tests.pipeline_helpers import upsampled
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # of sockets and event loops
 
 SERVER = """
 import sys
@@ -49,7 +53,6 @@ def test_file_urls_are_local_paths(tmp_path: Path) -> None:
     assert not is_url("s3:x")
 
 
-@pytest.mark.filterwarnings("ignore")
 def test_memory_is_a_store(tmp_path: Path) -> None:
     array = np.random.default_rng(0).integers(0, 255, (20, 30, 40)).astype("u1")
     np.save(tmp_path / "in.npy", array)
@@ -60,55 +63,41 @@ def test_memory_is_a_store(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def environment() -> Iterator[dict[str, str]]:
-    """The environment of a command that finds an S3 server on this machine."""
+def bucket() -> Iterator[str]:
+    """The URL of a bucket of an S3 server on this machine, which fsspec finds by the environment."""
     for library in ("moto", "boto3", "s3fs", "flask"):
         pytest.importorskip(library)
-    values = {
-        "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_EC2_METADATA_DISABLED": "true",
-    }  # fmt: skip
-    variables = {**os.environ, **values}
-    with subprocess.Popen(
-        [sys.executable, "-c", SERVER],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=variables, text=True,
-    ) as server:  # fmt: skip
-        assert server.stdout is not None
-        port = server.stdout.readline().strip()
-        yield {**variables, "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}"}
-        server.terminate()
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            patch.setenv(name, "x")
+        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+        with subprocess.Popen([sys.executable, "-c", SERVER], text=True, **pipes) as server:
+            assert server.stdout is not None
+            patch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.stdout.readline().strip()}")
+            yield "s3://bucket"
+            server.terminate()
 
 
-def run(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "upsample_cli", *arguments]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-
-
-def test_an_object_store_on_both_sides(tmp_path: Path, environment: dict[str, str]) -> None:
-    array = np.random.default_rng(0).integers(0, 4000, (70, 80, 90)).astype("u2")
+def test_an_object_store_on_both_sides(tmp_path: Path, bucket: str) -> None:
+    array = np.random.default_rng(0).integers(0, 4000, (70, 40, 50)).astype("u2")
     np.save(tmp_path / "in.npy", array)
     upsampled(tmp_path / "in.npy", tmp_path / "expected.npy", scale=1.3)
-    there, out = "s3://bucket/data/in.ome.zarr", "s3://bucket/out.ome.zarr"
-    for source, target, scale in (
-        (str(tmp_path / "in.npy"), there, "1"), (there, out, "1.3"), (out, str(tmp_path / "out.npy"), "1"),
-    ):  # fmt: skip
-        made = run(environment, source, "--scale", scale, "-o", target)
-        assert made.returncode == 0, made.stderr
+    there, out = f"{bucket}/data/in.ome.zarr", f"{bucket}/out.ome.zarr"
+    run(tmp_path / "in.npy", "--scale", "1", "-o", there)
+    run(there, "--scale", "1.3", "-o", out)
+    run(out, "--scale", "1", "-o", tmp_path / "out.npy")
     np.testing.assert_array_equal(np.load(tmp_path / "out.npy"), np.load(tmp_path / "expected.npy"))
-    again = run(environment, there, "--scale", "1.3", "-o", out)
-    assert again.returncode == 4
-    assert "exists" in again.stderr
-    assert run(environment, there, "--scale", "1.3", "-o", out, "--skip-existing").stderr.endswith("skipped\n")
-    assert run(environment, there, "--scale", "1.3", "-o", out, "--overwrite").returncode == 0
+    assert "exists" in run(there, "--scale", "1.3", "-o", out, code=4).stderr
+    assert run(there, "--scale", "1.3", "-o", out, "--skip-existing").stderr.endswith("skipped\n")
+    run(there, "--scale", "1.3", "-o", out, "--overwrite")
 
 
-def test_a_store_that_says_no(tmp_path: Path, environment: dict[str, str]) -> None:
-    missing = run(environment, "s3://bucket/none.zarr", "--scale", "2", "-o", str(tmp_path / "x.npy"))
-    assert missing.returncode == 3
+def test_a_store_that_says_no(tmp_path: Path, bucket: str) -> None:
+    missing = run(f"{bucket}/none.zarr", "--scale", "2", "-o", tmp_path / "x.npy", code=3)
     assert "holds no Zarr group or array" in missing.stderr
     np.save(tmp_path / "in.npy", np.zeros((20, 20), "u1"))
-    refused = run(environment, str(tmp_path / "in.npy"), "--scale", "2", "-o", "s3://no-such-bucket/x.ome.zarr")
-    assert refused.returncode == 4, refused.stderr
-    tif = run(environment, str(tmp_path / "in.npy"), "--scale", "2", "-o", "s3://bucket/x.tif")
-    assert tif.returncode == 4
+    run(tmp_path / "in.npy", "--scale", "2", "-o", "s3://no-such-bucket/x.ome.zarr", code=4)
+    tif = run(tmp_path / "in.npy", "--scale", "2", "-o", f"{bucket}/x.tif", code=4)
     assert "only Zarr is written to a URL" in tif.stderr

@@ -152,6 +152,7 @@ public:
         }
         for (int axis = 0; axis < problem_.slow_axes; ++axis) rows *= problem_.slow[axis].out_size;
         require(0 <= start && start <= stop && stop <= rows, "the row range exceeds the output");
+        if (start == stop) return;  // of a batch axis of size 0 there is no first row
         const Rows in = checked_rows(x, batch.axes, &Axis::in_size);
         const Rows to = checked_rows(out, batch.axes, &Axis::out_size);
         nb::gil_scoped_release release;

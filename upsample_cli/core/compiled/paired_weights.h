@@ -8,7 +8,7 @@ public:
         pairs_of_row_ = (axis.width + 1) / 2;
         pairs_ = Buffer<std::int32_t>(axis.out_size * pairs_of_row_);
         scale_ = Buffer<float>(axis.out_size);
-        Buffer<long> rounded(axis.width + 1);
+        Buffer<long long> rounded(axis.width + 1);
         for (std::int64_t o = 0; o < axis.out_size; ++o) {
             const double scale = round_weights(axis.taps + o * axis.width, axis.count[o], rounded.data());
             if (scale == 0) continue;
@@ -29,7 +29,7 @@ private:
     static constexpr double max_error = 1.0 / 64;  // of a level; the contract allows 1/32 in all
 
     // Scale the weights by a power of two, which is returned, and round them so that their sum is preserved.
-    static double round_weights(const double* taps, std::int64_t count, long* rounded) {
+    static double round_weights(const double* taps, std::int64_t count, long long* rounded) {
         double greatest = 0, total = 0;
         std::int64_t heaviest = 0;
         for (std::int64_t j = 0; j < count; ++j) {
@@ -38,11 +38,11 @@ private:
             greatest = std::fabs(taps[j]);
             heaviest = j;
         }
-        if (count < 3 || !(greatest > 0 && greatest < 2)) return 0;
+        if (count < 3 || !(greatest > 0 && greatest < 2) || std::isnan(total)) return 0;
         double scale = 1 << 14;
         while (2 * scale * greatest <= 32000 && scale < (1 << 21)) scale *= 2;
-        long left = std::lround(total * scale);
-        for (std::int64_t j = 0; j < count; ++j) left -= rounded[j] = std::lround(taps[j] * scale);
+        long long left = std::llround(total * scale);
+        for (std::int64_t j = 0; j < count; ++j) left -= rounded[j] = std::llround(taps[j] * scale);
         rounded[heaviest] += left;
         double error = 0, bias = 0, sum = 0;
         for (std::int64_t j = 0; j < count; ++j) {
@@ -51,7 +51,7 @@ private:
             bias += off;
             sum += std::fabs(static_cast<double>(rounded[j]));
         }
-        const bool fits = std::labs(rounded[heaviest]) < 32768 && sum * 255 < 2147483647.0;
+        const bool fits = std::llabs(rounded[heaviest]) < 32768 && sum * 255 < 2147483647.0;
         return fits && 127.5 * (error + std::fabs(bias)) <= max_error ? scale : 0;
     }
 

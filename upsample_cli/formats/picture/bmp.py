@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from functools import partial
 from typing import BinaryIO, NamedTuple
 
@@ -18,7 +19,8 @@ _MASKS = {  # of red, green, blue and alpha where the file has none
     16: (0x7C00, 0x3E0, 0x1F, 0),
     32: (0xFF0000, 0xFF00, 0xFF, 0),
 }
-_FILE_HEADER, _INFO_HEADER, _V4_HEADER = 14, 40, 108
+_FILE_HEADER, _CORE_HEADER, _INFO_HEADER, _V4_HEADER = 14, 12, 40, 108
+_KNOWN_HEADERS = (40, 52, 56, 64, 108, 124)  # to Pillow
 _SRGB = b"BGRs"  # colour space "sRGB", stored in little-endian order
 _MAX_SIDE = 2**31 - 1
 
@@ -53,6 +55,11 @@ def read(file: BinaryIO) -> Picture | None:
         return None
     (offset,) = struct.unpack_from("<I", head, 10)
     length, width, height, _, bits, compression, _, x, y = struct.unpack_from("<IiiHHIIii", head, _FILE_HEADER)
+    if length > _CORE_HEADER and length not in _KNOWN_HEADERS:  # such as OS/2 2.x, cut before fields that are zero
+        import imagecodecs  # slow import, rarely needed
+
+        kind = PixelKind("BMP", "RGB", (width, abs(height)), False)
+        return Picture(kind, PictureMetadata(lossless=True), lambda file: _whole(imagecodecs.bmp_decode, file))
     if length < _INFO_HEADER or bits not in (16, 32, 64) or compression not in (_RGB, _BITFIELDS, _ALPHA_BITFIELDS):
         return None
     if length == 64:  # OS/2 2.x, whose methods have other numbers
@@ -75,6 +82,12 @@ def _masks(head: bytes, length: int, bits: int, compression: int) -> tuple[int, 
     has_alpha = length >= 56 or compression == _ALPHA_BITFIELDS
     masks: tuple[int, ...] = struct.unpack_from("<4I" if has_alpha else "<3I", head, _FILE_HEADER + _INFO_HEADER)
     return (*masks, 0)[:4]
+
+
+def _whole(decode: Callable[..., Array], file: BinaryIO) -> Array:
+    file.seek(0)
+    rows = np.asarray(decode(file.read()))
+    return rows if rows.ndim == 3 else rows[..., None].repeat(3, -1)
 
 
 def _decode(layout: _Layout, file: BinaryIO) -> Array:
@@ -131,4 +144,5 @@ def write(file: BinaryIO, frames: Array, spec: EncodeSpec) -> None:
     info = struct.pack("<IiiHHIIiiII", _V4_HEADER, width, height, 1, 32, _BITFIELDS, rows.nbytes, x, y, 0, 0)
     info += struct.pack("<4I", *_MASKS[32][:3], 0xFF000000) + _SRGB
     file.write(MAGIC + struct.pack("<IHHI", offset + rows.nbytes, 0, 0, offset))
-    file.write(info.ljust(_V4_HEADER, b"\0") + rows.tobytes())
+    file.write(info.ljust(_V4_HEADER, b"\0"))
+    file.write(rows.data)

@@ -10,6 +10,7 @@ import numpy as np
 
 from ...errors import InputError
 from ..base import Array
+from ..dropped import Dropped, Loss
 from .model import Picture, PictureMetadata, PixelKind
 
 MAGIC = b"\x76\x2f\x31\x01"
@@ -37,9 +38,9 @@ def read(file: BinaryIO, path: Path) -> Picture:
     (left, top), (right, bottom) = header["dataWindow"]
     size = (int(right - left) + 1, int(bottom - top) + 1)
     dropped = sorted(names - set(wanted))
-    warnings = [f"its channels {', '.join(dropped)} are dropped"] if dropped else []
+    warnings = [Dropped(f"its channels {', '.join(dropped)} are dropped", Loss.OTHER)] if dropped else []
     if len(opened.parts) > 1:
-        warnings.append(f"only the first of its {len(opened.parts)} parts is resized")
+        warnings.append(Dropped(f"only the first of its {len(opened.parts)} parts is resized", Loss.OTHER))
     kind = PixelKind("EXR", _MODES[wanted], size, False, "float32")
     return Picture(kind, PictureMetadata(warnings=tuple(warnings)), partial(_decode, OpenEXR, path, wanted))
 

@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image
 
 from ..base import Array
+from ..dropped import Dropped, Loss
 from .model import ALPHA, Animation, EncodeSpec, Palette, PictureMetadata, PixelKind
 
 _EXTENSION, _COMMENT, _APPLICATION, _CONTROL, _PLAIN_TEXT = 0x21, 0xFE, 0xFF, 0xF9, 0x01
@@ -98,7 +99,7 @@ def read(file: BinaryIO, truncated: bool = False) -> tuple[Layout, PictureMetada
     frames: list[Frame] = []
     comments: list[bytes] = []
     applications: list[tuple[bytes, bytes]] = []
-    plain_text = False
+    plain_text = stray = False
     control = b""
     while (block_type := file.read(1)) and block_type[0] != _TRAILER:
         if block_type[0] == _IMAGE:
@@ -115,9 +116,13 @@ def read(file: BinaryIO, truncated: bool = False) -> tuple[Layout, PictureMetada
             else:
                 plain_text = plain_text or label == _PLAIN_TEXT
                 _skip_blocks(file)
-        elif not (truncated and frames):
-            raise ValueError("unknown data between blocks")
-    warnings = ["its plain text extensions are dropped"] if plain_text else []
+        elif truncated and frames:
+            break
+        else:
+            stray = True
+    warnings: list[str] = [Dropped("its plain text extensions are dropped", Loss.COMMENT)] if plain_text else []
+    if stray:
+        warnings.append("unknown bytes between its blocks are skipped")
     layout = _layout(screen, palette, frames, warnings)
     return layout, _metadata(screen, frames, comments, applications, warnings)
 

@@ -10,8 +10,10 @@ import numpy as np
 
 from ...errors import InputError, OutputError
 from ..base import Array
+from ..dropped import Dropped, Loss
 from . import exif
 from .model import EXIF_PREFIX, EncodeSpec, Picture, PictureMetadata, PixelKind
+from .pixels import unpremultiplied
 
 _BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 _AVIF_BRANDS = (b"avif", b"avis")  # which Pillow reads
@@ -46,9 +48,11 @@ def read(file: BinaryIO, path: Path) -> Picture:
     premultiplied = mode == "RGBa"
     mode = "I;16" if deep and mode in ("I", "L") else mode.upper()
     info: dict[str, Any] = dict(image.info)
-    warnings = [f"only the first of its {len(opened)} pictures is resized"] if len(opened) > 1 else []
+    warnings = (
+        [Dropped(f"only the first of its {len(opened)} pictures is resized", Loss.OTHER)] if len(opened) > 1 else []
+    )
     if info.get("depth_images"):
-        warnings.append("its depth map is dropped")
+        warnings.append(Dropped("its depth map is dropped", Loss.OTHER))
     metadata = PictureMetadata(
         exif=exif.upright((info.get("exif") or b"").removeprefix(EXIF_PREFIX)),
         xmp=info.get("xmp") or b"",
@@ -61,12 +65,7 @@ def read(file: BinaryIO, path: Path) -> Picture:
 
 def _decode(image: Any, premultiplied: bool, file: BinaryIO) -> Array:
     samples = np.asarray(image)
-    if not premultiplied:
-        return samples
-    highest = np.iinfo(samples.dtype).max
-    alpha = samples[..., 3:].astype(np.float64)
-    colours = samples[..., :3] * (highest / np.where(alpha > 0, alpha, highest))
-    return np.concatenate([np.rint(colours.clip(0, highest)).astype(samples.dtype), samples[..., 3:]], -1)
+    return unpremultiplied(samples) if premultiplied else samples
 
 
 def write(file: BinaryIO, frames: Array, spec: EncodeSpec) -> None:

@@ -9,13 +9,14 @@ import io
 import struct
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, BinaryIO
 
 from PIL import ImageFile, JpegImagePlugin
 
 from ...geometry import INCH
 from ..base import Array
+from ..dropped import Dropped, Loss
 from . import photoshop
 from .model import EXIF_PREFIX, EncodeSpec, PictureMetadata
 from .pixels import to_image
@@ -52,6 +53,10 @@ class NativeData:
     encoder_options: dict[str, Any]
     density_unit: int
 
+    def stripped(self) -> NativeData:
+        """See `NativeSettings`."""
+        return replace(self, segments=(), photoshop=b"")
+
 
 def read(image: JpegImagePlugin.JpegImageFile, file: BinaryIO) -> PictureMetadata:
     """Read the metadata of a JPEG file."""
@@ -65,16 +70,27 @@ def read(image: JpegImagePlugin.JpegImageFile, file: BinaryIO) -> PictureMetadat
     warnings = []
     unknown = [data for marker, data in segments if marker == _APP0 and not data.startswith(_REWRITTEN)]
     if unknown:
-        warnings.append(f"its APP0 segments {', '.join(sorted(set(map(_name, unknown))))} are dropped")
+        warnings.append(
+            Dropped(f"its APP0 segments {', '.join(sorted(set(map(_name, unknown))))} are dropped", Loss.HEADER_FIELD)
+        )
     if any(marker == _APP11 for marker, _ in segments):
         warnings.append(
-            "its APP11 segments (such as content credentials, valid only for the original samples) are dropped"
+            Dropped(
+                "its APP11 segments (such as content credentials, valid only for the original samples) are dropped",
+                Loss.HEADER_FIELD,
+            )
         )
     if photoshop.has_positions(resources):
-        warnings.append("Photoshop's guides and slices are dropped, because they are positions in pixels")
+        warnings.append(
+            Dropped("Photoshop's guides and slices are dropped, because they are positions in pixels", Loss.OTHER)
+        )
     views = getattr(image, "n_frames", 1) > 1  # `PictureSource` warns about these
     if not views and (any(data.startswith(_MPF) for _, data in segments) or _has_trailer(file)):
-        warnings.append("data after the picture (such as a gain map, a depth map or a video) is dropped")
+        warnings.append(
+            Dropped(
+                "data after the picture (such as a gain map, a depth map or a video) is dropped", Loss.TRAILING_DATA
+            )
+        )
     return PictureMetadata(
         exif=_join_payloads(segments, _APP1, EXIF_PREFIX),
         xmp=next((data[len(_XMP) :] for marker, data in segments if marker == _APP1 and data.startswith(_XMP)), b""),
@@ -174,6 +190,11 @@ def _encoder_options(image: JpegImagePlugin.JpegImageFile) -> dict[str, Any]:
     return encoder_options
 
 
+def with_resources(resources: bytes) -> NativeData:
+    """The data of a JPEG file with Photoshop's resources from a file of another family."""
+    return NativeData((), resources, {"quality": _DEFAULT_QUALITY}, _PER_INCH)
+
+
 def jfif_holds_resolution(spec: EncodeSpec) -> bool:
     """Whether JFIF can store the resolution: it holds integers, and only exists for YCbCr and grey."""
     native = spec.metadata.native
@@ -192,6 +213,11 @@ def _density(spec: EncodeSpec) -> tuple[int, int, int] | None:
         if all(1 <= round(v) <= 65_535 and abs(v - round(v)) <= _MAX_RELATIVE_ERROR * v for v in values):
             return unit, round(values[0]), round(values[1])
     return None
+
+
+def exceeds_segments(profile: bytes | None) -> bool:
+    """Whether an ICC profile does not fit into the 255 segments that it may have."""
+    return len(profile or b"") > 255 * (MAX_SEGMENT_BYTES - len(_ICC) - 2)
 
 
 def exceeds_segment(document: bytes) -> bool:
@@ -220,6 +246,11 @@ def write(file: BinaryIO, frames: Array, spec: EncodeSpec) -> None:
     for marker, content in _metadata_segments(spec):
         file.write(struct.pack(">BBH", 0xFF, marker, len(content) + 2) + content)
     file.write(data[start:])
+
+
+def is_progressive(spec: EncodeSpec) -> bool:
+    """Whether the file will be progressive, as the input is."""
+    return bool(_save_options(spec).get("progressive"))
 
 
 def _save_options(spec: EncodeSpec) -> dict[str, Any]:

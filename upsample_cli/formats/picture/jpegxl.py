@@ -7,15 +7,20 @@ from __future__ import annotations
 
 import io
 import struct
+from bisect import bisect_left
 from functools import partial
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
+from ...runtime.library_messages import silence
+from .. import bounded
 from ..base import Array
+from ..dropped import Dropped, Loss
 from . import exif
 from .jpeg2000 import boxes
-from .model import EncodeSpec, Picture, PictureMetadata, PixelKind
+from .model import Animation, EncodeSpec, Picture, PictureMetadata, PixelKind
+from .pixels import unpremultiplied
 
 CODESTREAM, CONTAINER = b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n"
 MAGIC = (CODESTREAM, CONTAINER)
@@ -29,6 +34,8 @@ _SIDES_SWAPPED = (5, 6, 7, 8)  # orientations, which the decoder applies
 _MODES = {(True, False): "L", (True, True): "LA", (False, False): "RGB", (False, True): "RGBA"}  # grey, alpha
 _DEFAULT_QUALITY = 95
 _BEST_EFFORT = 9
+_FRAME_MS = 100.0  # duration of a frame; imagecodecs neither reads nor writes it
+_MAX_FRAMES = 1 << 16
 
 
 class _ImageHeader(NamedTuple):
@@ -78,17 +85,44 @@ def read(file: BinaryIO) -> Picture:
     if not codestream.startswith(CODESTREAM):
         raise ValueError("it has no codestream")
     header = _image_header(_Bits(codestream[2:1026]))
-    if header.premultiplied:
-        raise ValueError("its colours are premultiplied by alpha, which is not supported")
-    warnings = [f"these metadata entries are dropped: {', '.join(sorted(dropped))}"] if dropped else []
-    warnings += ["only the first frame of its animation is resized"] if header.animated else []
-    warnings += ["its ICC profile is dropped"] if header.icc else []
+    warnings = (
+        [Dropped(f"these metadata entries are dropped: {', '.join(sorted(dropped))}", Loss.HEADER_FIELD)]
+        if dropped
+        else []
+    )
     mode, dtype = _MODES[header.grey, header.alpha], _dtype(header)
+    frames = _frame_count(file, header, np.dtype(dtype or "u1")) if header.animated else 1
+    animation = Animation((_FRAME_MS,) * frames) if frames > 1 else None
+    if animation is not None:
+        text = f"the times of its frames are not read: each is shown for {_FRAME_MS / 1000:g} s"
+        warnings.append(Dropped(text, Loss.ANIMATION))
+    warnings += [Dropped("its ICC profile is dropped", Loss.ICC_PROFILE)] if header.icc else []
     if mode == "L" and dtype:
         mode = "F" if header.is_float else "I;16"
     kind = PixelKind("JPEG XL", mode, header.size, False, dtype)
-    metadata = PictureMetadata(exif=exif.upright(exif_data), xmp=xmp, warnings=tuple(warnings))
-    return Picture(kind, metadata, partial(_decode, header.animated), upright=True)
+    metadata = PictureMetadata(exif=exif.upright(exif_data), xmp=xmp, animation=animation, warnings=tuple(warnings))
+    return Picture(kind, metadata, partial(_decode, 0 if frames == 1 else None, header.premultiplied), upright=True)
+
+
+def _frame_count(file: BinaryIO, header: _ImageHeader, dtype: np.dtype[Any]) -> int:
+    """The number of frames, found by decoding few of them: the decoder leaves its buffer alone beyond the last one."""
+    import imagecodecs  # slow import
+
+    file.seek(0)
+    data = file.read()
+    width, height = header.size
+    shape = (height, width, len(_MODES[header.grey, header.alpha].replace("L", "G")))
+
+    def exists(number: int) -> bool:
+        buffers = [np.full(shape[:2] if shape[2] == 1 else shape, fill, dtype) for fill in (0, 1)]
+        for buffer in buffers:
+            imagecodecs.jpegxl_decode(data, index=number, out=buffer)
+        return np.array_equal(buffers[0], buffers[1])
+
+    above = 1
+    while above < _MAX_FRAMES and exists(above):
+        above *= 2
+    return above // 2 + bisect_left(range(above // 2, above), True, key=lambda number: not exists(number))
 
 
 def _contents(file: BinaryIO) -> tuple[bytes, bytes, bytes, set[str]]:
@@ -105,10 +139,10 @@ def _contents(file: BinaryIO) -> tuple[bytes, bytes, bytes, set[str]]:
             data = file.read(min(size, _HEADER_BYTES))
             codestream += data[4:] if name == b"jxlp" else data
         elif name == b"Exif":
-            data = file.read(size)
+            data = bounded.read(file, size)
             exif_data = data[4 + int.from_bytes(data[:4], "big") :]
         elif name == b"xml ":
-            xmp = file.read(size)
+            xmp = bounded.read(file, size)
         elif name in _DROPPED:
             dropped.add(_DROPPED[name])
     return codestream, exif_data, xmp, dropped
@@ -200,19 +234,24 @@ def _extra_channel(bits: _Bits) -> tuple[bool, bool]:
     return False, False
 
 
-def _decode(animated: bool, file: BinaryIO) -> Array:
+def _decode(index: int | None, premultiplied: bool, file: BinaryIO) -> Array:
+    """One frame, or all of them along a leading axis."""
     import imagecodecs  # slow import
 
+    silence("imagecodecs")
     file.seek(0)
-    array = np.asarray(imagecodecs.jpegxl_decode(file.read(), index=0 if animated else None))
-    return array[..., 0] if array.ndim == 3 and array.shape[-1] == 1 else array
+    array = np.asarray(imagecodecs.jpegxl_decode(file.read(), index=index))
+    if premultiplied:
+        return unpremultiplied(array)
+    return array[..., 0] if array.shape[-1] == 1 and array.ndim == (3 if index == 0 else 4) else array
 
 
 def write(file: BinaryIO, frames: Array, spec: EncodeSpec) -> None:
     """Write a picture in a container with its metadata; the arguments are those of `png.writer.write`."""
     import imagecodecs
 
-    native = np.ascontiguousarray(frames[0], frames.dtype.newbyteorder("="))
+    frames = frames if spec.metadata.animation is not None else frames[0]
+    native = np.ascontiguousarray(frames, frames.dtype.newbyteorder("="))
     stream = io.BytesIO(imagecodecs.jpegxl_encode(native, usecontainer=True, **_options(spec)))
     metadata = spec.metadata
     extra = [(b"Exif", bytes(4) + metadata.exif)] if metadata.exif else []

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from ...geometry import Axis
 from .. import xmp
 from ..base import Header
-from ..dropped import Loss, dropped_warning, named
+from ..documents import Documented
+from ..dropped import Dropped, Loss, dropped_warning, named
 from .model import Animation, EncodeSpec, PictureInfo, PictureMetadata
 
 _ALL = frozenset(["EXIF", "XMP", "the ICC profile", "comments", "the resolution"])
@@ -16,9 +17,10 @@ _SUPPORTED = {
     **dict.fromkeys(("WEBP", "AVIF"), _ALL - {"comments"}),
     **dict.fromkeys(("BMP", "DIB"), frozenset(["the resolution"])),
     "GIF": frozenset(["XMP", "the ICC profile", "comments"]),
-    "JPEG2000": frozenset(["comments"]),
-    "JPEG XL": frozenset(["EXIF", "XMP"]),
-    "HEIF": frozenset(["EXIF", "XMP", "the ICC profile"]),
+    "JPEG2000": frozenset(["comments", "the ICC profile", "the resolution"]),
+    "JPEG2000 codestream": frozenset(["comments"]),
+    "JPEG XL": frozenset(["EXIF", "XMP", "the resolution"]),
+    "HEIF": _ALL - {"comments"},
 }
 _NO_GREYSCALE = ("WEBP",)
 _DEFAULT_DURATION_MS = 100.0  # for frames of unknown duration
@@ -62,12 +64,34 @@ def from_header(header: Header, axes: Mapping[str, Axis], format_name: str) -> C
     spaced = [axis.name for axis in header.grid.axes if axis.spacing is not None]
     in_plane = "the resolution" in supported and all(axes[name].in_unit("mm").unit == "mm" for name in "yx")
     lost_spacing = [name for name in spaced if not (name in "yx" and in_plane) and not (name == "t" and "t" in axes)]
+    header, metadata = _with_documents(header, PictureMetadata(icc=header.icc), format_name)
     missing = named(
         (Loss.ICC_PROFILE, "the ICC profile", lost_profile),
         (Loss.SPACING, f"the spacing along {', '.join(lost_spacing)}", lost_spacing),
         (Loss.AFFINE, "the orientation (affine)", header.grid.frames),
     )
-    return PictureMetadata(icc=header.icc), dropped_warning(header, format_name, *missing)
+    return metadata, dropped_warning(header, format_name, *missing)
+
+
+def _with_documents(header: Header, metadata: PictureMetadata, format_name: str) -> tuple[Header, PictureMetadata]:
+    """Add the documents of a file of another family that the format holds; the header no longer lists these."""
+    if not isinstance(header.metadata, Documented):
+        return header, metadata
+    documents, supported = header.metadata.documents(), supported_metadata(format_name)
+    held: set[str] = set()
+    if "EXIF" in supported:
+        metadata = metadata._replace(exif=documents.exif)
+        held |= documents.items["EXIF"]
+    if "XMP" in supported:
+        metadata = metadata._replace(xmp=documents.xmp)
+        held |= documents.items["XMP"]
+    if format_name == "JPEG" and documents.photoshop:
+        from . import jpeg
+
+        metadata = metadata._replace(native=jpeg.with_resources(documents.photoshop))
+        held |= documents.items["Photoshop's resources"]
+    items = tuple(item for item in header.foreign_items if item not in held)
+    return header._replace(foreign_items=items), metadata
 
 
 def update_for_output(spec: EncodeSpec, axes: Mapping[str, Axis], format_name: str) -> Carried:
@@ -81,10 +105,15 @@ def update_for_output(spec: EncodeSpec, axes: Mapping[str, Axis], format_name: s
         from . import jpeg
 
         if jpeg.exceeds_segment(metadata.xmp):
-            warnings.append("its XMP is dropped: too long for JPEG")
+            warnings.append(Dropped("its XMP is dropped: too long for JPEG", Loss.XMP))
             metadata = metadata._replace(xmp=b"")
+        if jpeg.exceeds_segments(metadata.icc):
+            warnings.append("its ICC profile is dropped: too long for JPEG")
+            metadata = metadata._replace(icc=None)
     if metadata.icc is not None and metadata.icc[16:20] == b"GRAY" and format_name in _NO_GREYSCALE:
-        warnings.append(f"the grey ICC profile is dropped, because {format_name} stores grey as RGB")
+        warnings.append(
+            Dropped(f"the grey ICC profile is dropped, because {format_name} stores grey as RGB", Loss.ICC_PROFILE)
+        )
         metadata = metadata._replace(icc=None)
     return metadata, warnings
 
@@ -118,7 +147,9 @@ def _animation(animation: Animation | None, axes: Mapping[str, Axis]) -> tuple[A
     axis = axes["t"].in_unit("s")
     if animation is not None:
         varied = axis.size != len(animation.durations) and len(set(animation.durations)) > 1
-        averaged = "frame durations varied; each output frame gets an equal share of the total duration"
+        averaged = Dropped(
+            "frame durations varied; each output frame gets an equal share of the total duration", Loss.ANIMATION
+        )
         return animation.resampled(axis.size), [averaged] if varied else []
     if axis.spacing is not None and axis.unit == "s":
         return Animation((1000 * axis.spacing,) * axis.size), []

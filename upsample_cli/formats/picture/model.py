@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple, Protocol, runtime_checkable
 
 from ...geometry import INCH, Grid
 from ..base import Array, Header, WriteOptions
@@ -12,6 +12,7 @@ CHANNELS = {"LA": 2, "RGB": 3, "RGBA": 4, "CMYK": 4}
 ALPHA = ("LA", "RGBA")
 INDEXED = "P"
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_COLOUR_CHUNKS = (b"IHDR", b"iCCP", b"gAMA", b"cHRM", b"sRGB", b"cICP", b"mDCV", b"cLLI", b"sBIT")  # of PNG
 EXIF_PREFIX = b"Exif\0\0"  # required in JPEG; some encoders write it in other formats too
 
 
@@ -136,10 +137,27 @@ class PictureInfo(NamedTuple):
             spacing=self.metadata.spacing,
             unit=self.metadata.unit,
             animation=self.metadata.animation,
+            native=_stripped(self.metadata.native),
             lossless=self.metadata.lossless,
             at_most_256_colours=self.metadata.at_most_256_colours,
         )
         return self._replace(metadata=kept)
+
+
+@runtime_checkable
+class NativeSettings(Protocol):
+    """Format-specific data that is partly about the encoding."""
+
+    def stripped(self) -> object:
+        """What is about the encoding."""
+        ...
+
+
+def _stripped(native: object) -> object:
+    """What encoding and colours need of format-specific data: settings, or chunks whose first item is their name."""
+    if isinstance(native, NativeSettings):
+        return native.stripped()
+    return tuple(chunk for chunk in native if chunk[0] in _COLOUR_CHUNKS) if isinstance(native, tuple) else None
 
 
 class Picture(NamedTuple):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..dropped import Dropped, Loss
 from .model import ALPHA, CHANNELS, INDEXED, PixelKind
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def choose_mode(
     mode = kind.mode
     if structure is not None and structure.depth == 16:
         mode = _MODES_16_BIT[structure.colour_type]
-    if animated:
+    if animated and kind.format != "JPEG XL":  # which is decoded as it is
         grey = structure is not None and structure.colour_type in (0, 4)
         indexed = mode == INDEXED and not keep_indices
         mode = {"LA": "LA", "I;16": "I;16", "1": "L"}.get(mode, "L") if grey else "RGB"
@@ -67,7 +68,9 @@ def choose_mode(
             return INDEXED, []
         mode = "RGBA" if mode == "PA" or kind.transparent else "RGB"
         return mode, [_palette_warning(mode)]
-    warnings = [f"its {mode} colours are converted to RGB"] if mode in ("LAB", "HSV") else []
+    warnings: list[str] = (
+        [Dropped(f"its {mode} colours are converted to RGB", Loss.COLOUR_SPACE)] if mode in ("LAB", "HSV") else []
+    )
     mode = _DECODED_AS.get(mode, mode)
     mode = _WITH_ALPHA.get(mode, mode) if kind.transparent else mode
     return (mode if mode in _RESIZED_MODES else None), warnings
@@ -83,7 +86,10 @@ def bits_per_sample(mode: str, structure: Structure | None, keep_indices: bool) 
 
 
 def _palette_warning(mode: str) -> str:
-    return f"palette picture is written as {mode}, because blending needs new colours; --mode nearest keeps the palette"
+    return Dropped(
+        f"palette picture is written as {mode}, because blending needs new colours; --mode nearest keeps the palette",
+        Loss.PALETTE,
+    )
 
 
 def can_store(format_name: str, mode: str, dtype: np.dtype[Any]) -> bool:

@@ -156,7 +156,7 @@ def _scaled(samples: Array, highest: int) -> Array:
     """Samples from 0 to `highest`, scaled to the range of 8 or 16 bits."""
     full = 255 if highest <= 255 else _MAX_VALUE
     dtype = np.uint8 if full == 255 else np.uint16
-    if highest in (1, full):
+    if highest == full:
         return samples.astype(dtype, copy=False)
     table = np.minimum(np.arange(full + 1) * (full / highest) + 0.5, full).astype(dtype)
     return np.asarray(table[np.minimum(samples, highest)])

@@ -1,8 +1,12 @@
-"""A truncated file that reads as if zeros followed."""
+"""Files that read in another way: a truncated one as if zeros followed, and one of which little may be read."""
 
 from __future__ import annotations
 
 from typing import BinaryIO
+
+from ...text import format_bytes
+
+_MAX_METADATA_BYTES = 64 << 20
 
 
 class Padded:
@@ -19,3 +23,31 @@ class Padded:
         """Read `size` bytes, or all that are left."""
         data = self._file.read(size)
         return data if size < 0 else data.ljust(size, b"\0")
+
+
+class Frugal:
+    """Wraps a file opened for reading, and refuses to read more of it than metadata take."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._left = _MAX_METADATA_BYTES
+
+    def seek(self, position: int, whence: int = 0) -> int:
+        """Move the position; see `BinaryIO`."""
+        return self._file.seek(position, whence)
+
+    def tell(self) -> int:
+        """The position."""
+        return self._file.tell()
+
+    def read(self, size: int = -1) -> bytes:
+        """Read `size` bytes, or all that are left.
+
+        Raises:
+            ValueError: they are too many.
+        """
+        data = self._file.read(self._left + 1 if size < 0 else min(size, self._left + 1))
+        self._left -= len(data)
+        if self._left < 0:
+            raise ValueError(f"its metadata take more than {format_bytes(_MAX_METADATA_BYTES)}")
+        return data

@@ -51,6 +51,11 @@ def resource(resources: bytes, wanted: int) -> bytes:
     return next((data for resource_id, _, data in _iter_resources(resources) if resource_id == wanted), b"")
 
 
+def packed(resource_id: int, data: bytes) -> bytes:
+    """A resource without a name."""
+    return b"8BIM" + struct.pack(">HHI", resource_id, 0, len(data)) + data + bytes(len(data) % 2)
+
+
 def _iter_resources(data: bytes) -> Iterator[tuple[int, bytes, bytes]]:
     """Identifier, padded name and content of each resource."""
     position = 0

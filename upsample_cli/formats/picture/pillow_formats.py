@@ -8,6 +8,7 @@ from PIL import Image
 
 from ...geometry import INCH
 from ..base import Array
+from ..dropped import Dropped, Loss
 from . import avif, jpeg2000
 from .metadata import supported_metadata
 from .model import EXIF_PREFIX, Animation, EncodeSpec, PictureMetadata
@@ -57,7 +58,9 @@ def read(image: Image.Image, file: BinaryIO) -> PictureMetadata:
         spacing=(INCH / float(dpi[0]), INCH / float(dpi[1])) if min(dpi) > 0 else None,
         unit="mm" if min(dpi) > 0 else None,
         animation=Animation(avif.durations(file, frames)) if frames > 1 else None,
-        warnings=(f"these metadata entries are dropped: {', '.join(dropped)}",) if dropped else (),
+        warnings=(Dropped(f"these metadata entries are dropped: {', '.join(dropped)}", Loss.HEADER_FIELD),)
+        if dropped
+        else (),
     )
 
 

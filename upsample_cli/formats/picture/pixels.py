@@ -12,6 +12,8 @@ from .model import EncodeSpec, Palette
 if TYPE_CHECKING:
     from PIL import Image
 
+_BAND_PIXELS = 1 << 17  # copied at a time from Pillow
+
 
 def to_image(frame: Array, spec: EncodeSpec) -> Image.Image:
     """Convert a frame of shape (height, width) or (height, width, samples) to a Pillow image."""
@@ -25,6 +27,24 @@ def to_image(frame: Array, spec: EncodeSpec) -> Image.Image:
     if spec.palette is not None:
         image.putpalette(spec.palette.colours, "RGB")
     return image
+
+
+def from_image(image: Image.Image) -> Array:
+    """The pixels of a Pillow image as an array.
+
+    They are copied band by band: `numpy.asarray` holds all of them twice more.
+    """
+    rows = max(1, _BAND_PIXELS // image.width)
+    if rows >= image.height:
+        return np.asarray(image)
+    array: Array | None = None
+    for top in range(0, image.height, rows):
+        band = np.asarray(image.crop((0, top, image.width, min(top + rows, image.height))))
+        if array is None:
+            array = np.empty((image.height, *band.shape[1:]), band.dtype)
+        array[top : top + len(band)] = band
+    assert array is not None, "an image has rows"
+    return array
 
 
 def expanded(indices: Array, spec: EncodeSpec) -> Array:
@@ -43,3 +63,13 @@ def rgba_table(palette: Palette | None) -> Array:
         table[: len(entries), :3] = entries
         table[: len(alpha), 3] = alpha
     return table
+
+
+def unpremultiplied(samples: Array) -> Array:
+    """Colours divided by alpha, which is the last of the samples of a pixel."""
+    whole = np.issubdtype(samples.dtype, np.integer)
+    highest = float(np.iinfo(samples.dtype).max) if whole else 1.0
+    alpha = samples[..., -1:].astype(np.float64)
+    colours = samples[..., :-1] * (highest / np.where(alpha > 0, alpha, highest))
+    colours = np.rint(colours.clip(0, highest)) if whole else colours
+    return np.concatenate([colours.astype(samples.dtype), samples[..., -1:]], -1)

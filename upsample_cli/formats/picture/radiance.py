@@ -7,7 +7,9 @@ from typing import BinaryIO
 
 import numpy as np
 
+from ...runtime.library_messages import silence
 from ..base import Array
+from ..dropped import Dropped, Loss
 from .model import EncodeSpec, Picture, PictureMetadata, PixelKind
 
 MAGIC = (b"#?RADIANCE", b"#?RGBE")
@@ -33,7 +35,9 @@ def read(file: BinaryIO) -> Picture:
         raise ValueError(f"its header is invalid: {width}×{height} pixels")
     dropped = [line.split(b"=")[0].decode("latin-1") for line in head[: match.start()].split(b"\n") if b"=" in line]
     dropped = sorted({name for name in dropped if name != "FORMAT"})
-    warnings = (f"these metadata entries are dropped: {', '.join(dropped)}",) if dropped else ()
+    warnings = (
+        (Dropped(f"these metadata entries are dropped: {', '.join(dropped)}", Loss.HEADER_FIELD),) if dropped else ()
+    )
     kind = PixelKind("HDR", "RGB", (width, height), False, "float32")
     return Picture(kind, PictureMetadata(warnings=warnings), _decode)
 
@@ -41,6 +45,7 @@ def read(file: BinaryIO) -> Picture:
 def _decode(file: BinaryIO) -> Array:
     import imagecodecs  # slow import
 
+    silence("imagecodecs")
     file.seek(0)
     return np.asarray(imagecodecs.rgbe_decode(file.read()))
 

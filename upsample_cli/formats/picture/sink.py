@@ -12,6 +12,7 @@ import numpy as np
 from ...errors import OutputError
 from ...geometry import Axis
 from ..base import Array, Header, WriteOptions, single_header
+from ..dropped import Dropped, Loss
 from .metadata import carry_over, from_header, update_for_output
 from .model import ALPHA, CHANNELS, INDEXED, EncodeSpec, PictureInfo
 from .modes import can_store
@@ -30,12 +31,14 @@ _WRITERS = {  # modules by format; `pillow_formats` writes others
     "JPEG XL": "jpegxl",
     "HEIF": "heif",
     "ICNS": "icns",
+    "JPEG2000": "jpeg2000",
 }
 _COMMON_SUFFIXES = {
     **{".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".gif": "GIF"},
+    ".mpo": "JPEG",  # of a single picture
     **{".jxl": "JPEG XL", ".heic": "HEIF", ".heif": "HEIF", ".pam": "PAM", ".rgbe": "HDR"},  # not Pillow's
 }
-_ANIMATED = ("PNG", "WEBP", "GIF", "AVIF")
+_ANIMATED = ("PNG", "WEBP", "GIF", "AVIF", "JPEG XL")
 _MAX_SIDE_PIXELS = {"JPEG": 65_500, "WEBP": 16_383, "GIF": 65_535, "ICO": 256}
 _LOSSY = ("JPEG", "WEBP", "AVIF", "JPEG XL", "HEIF")
 _WITH_QUALITY = (*_LOSSY, "MPO")
@@ -47,17 +50,19 @@ _GREY_MODES = {
     np.dtype("i4"): "I",
     np.dtype("f4"): "F",
 }
-_ENCODER_BYTES_PER_PIXEL = {
-    "WEBP": 17.0,
-    "AVIF": 36.0,
-    "GIF": 6.0,
-    "JPEG XL": 28.0,
-    "HEIF": 30.0,
-}  # peak memory, measured
-_QUANTISER_BYTES_PER_PIXEL = 15.0
-_ENCODER_BYTES_PER_BYTE = {"PNG": 1.6}  # per byte of samples: the encoded file and an image of Pillow
+# Peak memory of encoders without the array itself, measured for photographs: of each pixel, sample or byte.
+_BYTES_PER_PIXEL = {"WEBP": 20.0, "AVIF": 27.0, "GIF": 3.0, "JPEG XL": 44.0, "HEIF": 30.0}
+_BYTES_PER_SAMPLE = {"JPEG2000": 14.0}
+_BYTES_PER_BYTE = {"PPM": 1.0, "PAM": 1.0, "SGI": 2.0, "HDR": 1.5}
+_ALPHA_BYTES_PER_PIXEL = {"WEBP": 14.0, "JPEG XL": 16.0}  # besides
+_LOSSLESS_WEBP_BYTES_PER_PIXEL = 43.0
+_QUANTISER_BYTES_PER_PIXEL = 17.0
+_REORDERED_BYTES_PER_BYTE = 2.0  # of BMP with alpha
 _PACKING_BYTES_PER_PIXEL = 5.0  # of indices and bits in PNG
-_PILLOW_BYTES_PER_BYTE = 1.8  # per byte of samples: the encoded file and Pillow's image
+_PILLOW_BYTES_PER_PIXEL = {"RGB": 4.0, "LA": 4.0}  # of Pillow's image; it shares the array's memory in other modes
+_JPEG_BYTES_PER_BYTE = 0.25  # of the encoded file
+_PROGRESSIVE_BYTES_PER_PIXEL = 3.0  # of coefficients
+_LIBRARY_BYTES = {"PNG": 8 << 20, "AVIF": 14 << 20, "JPEG XL": 8 << 20, "GIF": 8 << 20}
 
 
 class PictureSink:
@@ -96,7 +101,9 @@ class PictureSink:
         spec = self._spec_of_samples(options)
         if spec.palette is None or can_store(self._format, INDEXED, self._header.dtype):
             return spec
-        self.warnings.append(f"{self._format} holds no palette: the same colours are written as RGB")
+        self.warnings.append(
+            Dropped(f"{self._format} holds no palette: the same colours are written as RGB", Loss.PALETTE)
+        )
         return spec._replace(mode="RGBA" if spec.palette.alpha else "RGB", expands_palette=True)
 
     def _spec_of_samples(self, options: WriteOptions) -> EncodeSpec:
@@ -104,15 +111,21 @@ class PictureSink:
         size = (self._axes["x"].size, self._axes["y"].size)
         if isinstance(header.metadata, PictureInfo):
             info = header.metadata
-            metadata, dropped = carry_over(header, info, self._format)
+            metadata, dropped = carry_over(header, info, self._container)
             spec = EncodeSpec(size, info.mode, metadata, info.palette, False, info.bits, header.history, options)
         else:
             mode = self._mode_of_array()
-            metadata, dropped = from_header(header, self._axes, self._format)
+            metadata, dropped = from_header(header, self._axes, self._container)
             spec = EncodeSpec(size, mode, metadata, None, False, 1 if mode == "1" else 8, header.history, options)
         metadata, changed = update_for_output(spec, self._axes, self._format)
         self.warnings += dropped + changed
         return spec._replace(metadata=metadata)
+
+    @property
+    def _container(self) -> str:
+        """The format as `metadata` knows it: a codestream of JPEG 2000 holds less than a file."""
+        is_raw = self._format == "JPEG2000" and self._path.suffix.lower() in (".j2k", ".j2c", ".jpc")
+        return "JPEG2000 codestream" if is_raw else self._format
 
     def _mode_of_array(self) -> str:
         header = self._header
@@ -165,6 +178,8 @@ class PictureSink:
     def _add_encoder_warnings(self) -> None:
         if self._format == "GIF":
             self._add_gif_warnings()
+        if self._format == "JPEG XL" and self._spec.metadata.animation is not None:
+            self.warnings.append(Dropped("the times of frames are not written to JPEG XL", Loss.ANIMATION))
         if self._spec.options.quality is not None and self._format not in _WITH_QUALITY:
             self.warnings.append(f"--quality has no effect on {self._format}, which keeps all values")
         if self._header.labels and self._format in _LOSSY and not self._is_lossless():
@@ -177,6 +192,11 @@ class PictureSink:
 
         return webp.is_lossless(self._spec)
 
+    def _is_progressive(self) -> bool:
+        from . import jpeg
+
+        return jpeg.is_progressive(self._spec)
+
     def _add_gif_warnings(self) -> None:
         mode, info = self._spec.mode, self._header.metadata
         picked = isinstance(info, PictureInfo) and info.copies_samples  # then its colours are those of the input
@@ -184,12 +204,17 @@ class PictureSink:
         clear_or_opaque = isinstance(info, PictureInfo) and picked and info.format == "GIF"
         durations = () if self._spec.metadata.animation is None else self._spec.metadata.animation.durations
         if any(round(duration, 3) % 10 for duration in durations):
-            self.warnings.append("GIF stores durations in hundredths of a second: frame durations are rounded")
+            self.warnings.append(
+                Dropped("GIF stores durations in hundredths of a second: frame durations are rounded", Loss.ANIMATION)
+            )
         if mode in CHANNELS and not at_most_256_colours:
             self.warnings.append("GIF allows 256 colours per frame: frames with more are reduced to 256")
         if mode in ALPHA and not clear_or_opaque:
             self.warnings.append(
-                "GIF has no partial transparency: pixels become opaque, or clear if their alpha is below one half"
+                Dropped(
+                    "GIF has no partial transparency: pixels become opaque, or clear if their alpha is below one half",
+                    Loss.ALPHA,
+                )
             )
 
     def _estimate_memory(self) -> float:
@@ -197,14 +222,34 @@ class PictureSink:
         header = self._header
         frames = self._axes["t"].size if "t" in self._axes and self._format in _WRITERS else 1
         pixel = header.dtype.itemsize * (self._axes["s"].size if "s" in self._axes else 1)
-        encoder_bytes = _ENCODER_BYTES_PER_PIXEL.get(
-            self._format, _ENCODER_BYTES_PER_BYTE.get(self._format, _PILLOW_BYTES_PER_BYTE) * pixel
-        )
-        if self._format == "PNG" and (self._spec.mode == INDEXED or self._spec.bits < 8):
-            encoder_bytes = _PACKING_BYTES_PER_PIXEL
-        if self._format == "GIF" and "s" in self._axes:
-            encoder_bytes = _QUANTISER_BYTES_PER_PIXEL
-        return 1 + encoder_bytes / (pixel * frames)
+        pixels = math.prod(self._spec.size)
+        encoder = self._encoder_bytes_per_pixel(pixel) * pixels + _LIBRARY_BYTES.get(self._format, 0)
+        return 1 + encoder / (pixel * pixels * frames)
+
+    def _encoder_bytes_per_pixel(self, pixel: int) -> float:
+        """Peak memory of the encoder for each pixel of a frame, where a pixel has `pixel` bytes."""
+        spec, name = self._spec, self._format
+        if name == "PNG":
+            packs = spec.mode == INDEXED or spec.bits < 8
+            encoded = pixel if spec.metadata.animation is not None else 0  # a still picture is encoded in bands
+            return _PACKING_BYTES_PER_PIXEL if packs else encoded
+        if name == "GIF" and "s" in self._axes:
+            return _QUANTISER_BYTES_PER_PIXEL
+        if name == "WEBP" and self._is_lossless():
+            return _LOSSLESS_WEBP_BYTES_PER_PIXEL
+        if name in _BYTES_PER_PIXEL:
+            alpha = _ALPHA_BYTES_PER_PIXEL.get(name, 0.0) if spec.mode in ALPHA else 0.0
+            return _BYTES_PER_PIXEL[name] + alpha
+        if name in _BYTES_PER_SAMPLE:
+            return _BYTES_PER_SAMPLE[name] * pixel / self._header.dtype.itemsize
+        if name in _BYTES_PER_BYTE:
+            return _BYTES_PER_BYTE[name] * pixel
+        if name == "BMP" and spec.mode == "RGBA":
+            return _REORDERED_BYTES_PER_BYTE * pixel
+        compressed = _JPEG_BYTES_PER_BYTE * pixel
+        if name == "JPEG" and self._is_progressive():
+            compressed += _PROGRESSIVE_BYTES_PER_PIXEL
+        return _PILLOW_BYTES_PER_PIXEL.get(spec.mode, 0.0) + compressed
 
     def write(self, paths: Sequence[Path], arrays: Iterable[Iterable[Array]]) -> None:
         """Encode the picture; see `Sink`."""

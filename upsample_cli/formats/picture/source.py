@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -12,10 +13,10 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Self, cast
 
 import numpy as np
 
-from ...errors import InputError
+from ...errors import InputError, reason
 from ...geometry import INCH, Axis, Grid
 from ..base import Array, Header, InMemory, ReadOptions
-from ..dropped import Loss, named
+from ..dropped import Dropped, Loss, named
 from .model import (
     ALPHA,
     CHANNELS,
@@ -29,6 +30,7 @@ from .model import (
     PixelKind,
 )
 from .modes import bits_per_sample, choose_mode
+from .pixels import from_image
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -48,8 +50,15 @@ _ORIENT: dict[int, Callable[[Array], Array]] = {  # by EXIF orientation: functio
 }
 _JPEG_FORMATS = ("JPEG", "MPO")  # Pillow calls JPEG files with several pictures MPO
 _PLAUSIBLE_SPACING_MM = (1e-7, 1e6)  # from a tenth of a nanometre to a kilometre
+# Memory while a file is decoded, measured, in units of its samples; of animations, in RGBA images of the whole canvas.
+_WHOLE_FILES = ("JPEG XL", "HEIF", "HDR")  # formats whose files are read whole
+_DECODER_FACTORS = {
+    **{"WEBP": 5.8, "JPEG2000": 6.4, "AVIF": 3.2, "JPEG XL": 1.5, "PPM": 1.2, "PAM": 1.2, "SGI": 2.4, "HDR": 1.6},
+    **{"BMP": 4.8, "HEIF": 3.5, "EXR": 3.2},
+}
+_PILLOW_FACTOR = 2.4  # Pillow's image, and the array
+_CANVASES, _MOST_CANVASES = {"GIF": 3.7, "PNG": 5.5}, 6.0
 _JPEG_FACTORS = (8, 4, 2)
-_FULL_CANVASES = 4  # RGBA images of the size of the canvas that Pillow holds while it shows an animation
 _SIDES_SWAPPED = (5, 6, 7, 8)  # orientations that swap width and height
 
 
@@ -60,33 +69,40 @@ class PictureSource(InMemory):
         super().__init__()
         self._path = path
         self._truncated = options.truncated
+        self._tolerant = False  # whether what is missing is left as the decoder fills it
         self.warnings: list[str] = []
         self._png: reader.Structure | None = None
         self._gif: gif.Layout | None = None
         self._own: Picture | None = None
         try:
             self.header = self._read_header(options)
-        except InputError:
+        except (InputError, MemoryError):
             self._close()
             raise
         except Exception as error:  # decoders raise various exceptions for damaged files
             self._close()
-            raise InputError(f"is not a readable picture: {error}", path) from error
+            raise InputError(f"is not a readable picture: {reason(error)}", path) from error
 
     @cached_property
     def _image(self) -> Image.Image:
         """The picture opened by Pillow; not needed for formats that modules of this package decode."""
-        from .opening import open_image
+        from . import opening
 
-        return open_image(self._path)
+        if self._tolerant and self._pixel_kind.format == "WEBP":  # libwebp refuses truncated files
+            from . import webp
+
+            return opening.Image.open(io.BytesIO(webp.completed(self._path.read_bytes())))
+        return opening.open_image(self._path)
 
     def _close(self) -> None:
-        if "_image" in self.__dict__:
-            self._image.close()
+        image: Image.Image | None = self.__dict__.pop("_image", None)
+        if image is not None:
+            image.close()
 
     def _read_header(self, options: ReadOptions) -> Header:
         self._pixel_kind, metadata, opaque = self._identify()
-        metadata, self._orientation = _apply_orientation_tags(metadata, self._own is not None and self._own.upright)
+        is_upright = self._own is not None and self._own.upright
+        metadata, self._orientation = _apply_orientation_tags(_intact(metadata), is_upright)
         self._frames = len(metadata.animation.durations) if metadata.animation is not None else 1
         mode, conversions = choose_mode(self._pixel_kind, self._png, options.keep_indices, self._frames > 1, opaque)
         if mode is None:
@@ -119,16 +135,24 @@ class PictureSource(InMemory):
 
     def _estimate_memory(self, header: Header) -> float:
         """See `Source.memory_factor`."""
-        factor = 2.4 if self._png is None or self._png.interlaced else 1.5  # the file or Pillow's image, and the array
-        if self._frames > 1 or self._pixel_kind.format == "WEBP":  # Pillow reads any WebP file as an animation
-            frame_bytes = math.prod(header.grid.shape) * header.dtype.itemsize / self._frames
+        size = math.prod(header.grid.shape) * header.dtype.itemsize
+        if self._frames > 1 and self._own is None:
             canvas_bytes = 4 * header.dtype.itemsize * math.prod(self._pixel_kind.size)
-            factor = 1.0 + _FULL_CANVASES * canvas_bytes / (frame_bytes * self._frames)
+            return 1.0 + _CANVASES.get(self._pixel_kind.format, _MOST_CANVASES) * canvas_bytes / size
+        factor = _DECODER_FACTORS.get(self._pixel_kind.format, _PILLOW_FACTOR)
+        if self._png is not None and not self._png.interlaced and self._png.depth >= 8 and self._mode != INDEXED:
+            compressed = sum(length for _, length in self._png.pixels) / size
+            factor = max(1 + compressed, 2 * compressed)
+        if self._pixel_kind.format in _WHOLE_FILES:
+            factor += self._path.stat().st_size / size
         return factor + (1.0 if self._orientation in _ORIENT else 0.0)
 
     def _identify(self) -> tuple[PixelKind, PictureMetadata, bool]:
         """Format and pixel type, metadata, and whether all pixels of an animation are known to be opaque."""
-        with self._path.open("rb") as file:  # import only the module of this format
+        from .padding import Frugal
+
+        with self._path.open("rb") as opened:  # import only the module of this format
+            file = cast(BinaryIO, Frugal(opened))
             start = file.read(12)
             if start.startswith(PNG_SIGNATURE):
                 from .png import reader
@@ -143,7 +167,7 @@ class PictureSource(InMemory):
             if start[8:] == b"WEBP":
                 from . import webp
 
-                kind, metadata = webp.read(file)
+                kind, metadata = webp.read(file, self._truncated)
                 return kind, metadata, kind.mode not in ALPHA
             from . import decoders, icons
 
@@ -172,7 +196,10 @@ class PictureSource(InMemory):
         frames_left = getattr(image, "n_frames", 1) if metadata.animation is None else 1
         if frames_left > 1:
             metadata = metadata._replace(
-                warnings=(*metadata.warnings, f"only the first of {frames_left} frames is resized")
+                warnings=(
+                    *metadata.warnings,
+                    Dropped(f"only the first of {frames_left} frames is resized", Loss.ANIMATION),
+                )
             )
         return kind, metadata, image.mode not in ALPHA
 
@@ -242,19 +269,33 @@ class PictureSource(InMemory):
 
                 stack.enter_context(without_size_limit())
                 if tolerant:
+                    self._close()  # what Pillow has decoded so far is incomplete
+                    self.__dict__.pop("_image", None)
+                    self._tolerant = True
                     stack.enter_context(tolerating_truncation())
             try:
                 if self._frames == 1:
                     return self._apply_orientation(self._decode(tolerant))
-                array = np.zeros(self.header.grid.shape, self.header.dtype)
-                for number, frame in enumerate(self._composited_frames(tolerant)):
-                    rows = self._apply_orientation(frame)
-                    array[number, : len(rows), : rows.shape[1]] = rows
-                return array
+                return self._load_frames(tolerant)
             except MemoryError:
                 raise
             except Exception as error:
-                raise InputError(f"cannot be read to its end: {error}", self._path) from error
+                raise InputError(f"cannot be read to its end: {reason(error)}", self._path) from error
+
+    def _load_frames(self, tolerant: bool) -> Array:
+        """All frames; where `tolerant`, the last one that can be decoded is repeated in place of those after it."""
+        array = np.zeros(self.header.grid.shape, self.header.dtype)
+        done = 0
+        try:
+            for frame in self._composited_frames(tolerant):
+                rows = self._apply_orientation(frame)
+                array[done, : len(rows), : rows.shape[1]] = rows
+                done += 1
+        except Exception as error:  # decoders raise various exceptions for damaged files
+            if not tolerant or not done or isinstance(error, MemoryError):
+                raise
+            array[done:] = array[done - 1]
+        return array
 
     def _apply_orientation(self, rows: Array) -> Array:
         rows = rows.astype(self.header.dtype, copy=False)
@@ -273,10 +314,9 @@ class PictureSource(InMemory):
             with self._path.open("rb") as file:
                 rows = self._own.decode(cast(BinaryIO, Padded(file)) if tolerant else file)
             return rows * np.uint8(255) if rows.dtype == bool and self._mode == "L" else rows
-        if tolerant:  # what Pillow has decoded so far is incomplete
-            self._close()
-            self.__dict__.pop("_image", None)
-        return self._padded(self._convert())
+        rows = self._padded(self._convert())
+        self._close()  # its pixels take as much memory as the array
+        return rows
 
     def _padded(self, rows: Array) -> Array:
         """The frame of a GIF file on the whole canvas, which a later frame may have enlarged."""
@@ -298,7 +338,7 @@ class PictureSource(InMemory):
             image = ImageCms.applyTransform(image, ImageCms.buildTransform(lab, rgb, "LAB", "RGB")) or image
         if image.mode != self._mode and image.mode not in ("I", "I;16B"):
             image = image.convert(self._mode)
-        array = np.asarray(image)
+        array = from_image(image)
         return array.view(np.uint8) != 0 if self._mode == "1" else array
 
     def _composited_frames(self, tolerant: bool) -> Iterator[Array]:
@@ -308,6 +348,9 @@ class PictureSource(InMemory):
 
             with self._path.open("rb") as file:
                 yield from apng.frames(file, self._png, self._mode, tolerant)
+            return
+        if self._own is not None:
+            yield from self._decode(tolerant)
             return
         for number in range(self._frames):
             self._image.seek(number)
@@ -338,6 +381,23 @@ def foreign_items(info: PictureInfo) -> tuple[str, ...]:
     return (*items, *metadata.foreign_items)
 
 
+def _intact(metadata: PictureMetadata) -> PictureMetadata:
+    """The metadata without a profile or an XMP document that other readers refuse."""
+    if metadata.icc is not None:
+        from .. import icc  # needed for files with a profile only
+
+        if not icc.is_profile(metadata.icc):
+            said = "its ICC profile is damaged and is dropped"
+            metadata = metadata._replace(icc=None, warnings=(*metadata.warnings, said))
+    if metadata.xmp:
+        from .. import xmp
+
+        if not xmp.is_well_formed(metadata.xmp):
+            said = "its XMP is damaged and is dropped"
+            metadata = metadata._replace(xmp=b"", warnings=(*metadata.warnings, said))
+    return metadata
+
+
 def _apply_orientation_tags(metadata: PictureMetadata, is_upright: bool) -> tuple[PictureMetadata, int]:
     """The metadata with upright and plausible spacing, from EXIF if not stored elsewhere, and the orientation.
 
@@ -355,11 +415,11 @@ def _apply_orientation_tags(metadata: PictureMetadata, is_upright: bool) -> tupl
             exif_info = exif.read(metadata.exif)
             spacing, orientation = exif_info.spacing, exif_info.orientation
             if exif.has_subject_position(metadata.exif):
-                warnings.append("the subject position in its EXIF, in pixels, is dropped")
+                warnings.append(Dropped("the subject position in its EXIF, in pixels, is dropped", Loss.EXIF))
             if broken := exif.broken_entries(metadata.exif):
-                warnings.append(f"{broken} damaged entries of its EXIF are dropped")
+                warnings.append(Dropped(f"{broken} damaged entries of its EXIF are dropped", Loss.EXIF))
         except ValueError as error:
-            warnings.append(f"its EXIF is damaged and is dropped: {error}")
+            warnings.append(Dropped(f"its EXIF is damaged and is dropped: {error}", Loss.EXIF))
             metadata = metadata._replace(exif=b"")
     if orientation is None and metadata.xmp:
         from .. import xmp
@@ -369,7 +429,11 @@ def _apply_orientation_tags(metadata: PictureMetadata, is_upright: bool) -> tupl
     if metadata.spacing is None and spacing is not None:
         metadata = metadata._replace(spacing=spacing, unit="mm")
     if metadata.spacing is not None and metadata.unit == "mm" and not _is_plausible(metadata.spacing):
-        warnings.append(f"its resolution is not plausible and is dropped: {INCH / metadata.spacing[0]:.3g} dpi")
+        warnings.append(
+            Dropped(
+                f"its resolution is not plausible and is dropped: {INCH / metadata.spacing[0]:.3g} dpi", Loss.SPACING
+            )
+        )
         metadata = metadata._replace(spacing=None, unit=None)
     if metadata.spacing is not None and orientation in _SIDES_SWAPPED:
         metadata = metadata._replace(spacing=(metadata.spacing[1], metadata.spacing[0]))

@@ -10,6 +10,7 @@ import struct
 from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO
 
+from .. import bounded
 from ..base import Array
 from .model import ALPHA, EXIF_PREFIX, INDEXED, Animation, EncodeSpec, PictureMetadata, PixelKind
 from .pixels import to_image
@@ -19,18 +20,22 @@ _ICC_FLAG, _ALPHA_FLAG, _EXIF_FLAG, _XMP_FLAG, _ANIMATION_FLAG = 0x20, 0x10, 0x0
 _KNOWN_CHUNKS = (b"VP8 ", b"VP8L", b"VP8X", b"ALPH", b"ANIM", b"ANMF", b"ICCP", b"EXIF", b"XMP ")
 _BITSTREAM_CHUNKS = (b"ALPH", b"VP8 ", b"VP8L")
 _NO_BLENDING = 0x02
+_FRAME_HEADER_BYTES = 24  # of a frame and of the first chunk in it
+_MAX_PIXEL_BYTES = 8  # more than any encoder needs for a pixel
 _MAX_DURATION_MS = 2**24 - 1
 
 Chunk = tuple[bytes, bytes]
 
 
-def read(file: BinaryIO) -> tuple[PixelKind, PictureMetadata]:
+def read(file: BinaryIO, truncated: bool = False) -> tuple[PixelKind, PictureMetadata]:
     """Read the pixel type and the metadata of a WebP file.
 
     Raises:
-        ValueError: the file is damaged.
+        ValueError: the file is damaged, and not `truncated` in its last frame.
     """
     chunks = list(_chunks(file))
+    if truncated and chunks and _is_cut_frame(*chunks[-1]):
+        del chunks[-1]
     first = dict(reversed(chunks))
     native = tuple((name, data) for name, data in chunks if name not in _KNOWN_CHUNKS)
     data = first.get(b"EXIF", b"")
@@ -78,9 +83,33 @@ def _chunks(file: BinaryIO) -> Iterator[Chunk]:
         raise ValueError("not a WebP file")
     while len(head := file.read(8)) == 8:
         name, size = struct.unpack("<4sI", head)
-        wanted = min(size, {b"VP8 ": 10, b"VP8L": 5, b"ALPH": 0, b"ANMF": 24}.get(name, size))
-        yield name, file.read(wanted)
+        wanted = min(size, {b"VP8 ": 10, b"VP8L": 5, b"ALPH": 0, b"ANMF": _FRAME_HEADER_BYTES}.get(name, size))
+        yield name, bounded.read(file, wanted)
         file.seek(size - wanted + size % 2, io.SEEK_CUR)
+
+
+def _is_cut_frame(name: bytes, data: bytes) -> bool:
+    return name == b"ANMF" and len(data) < _FRAME_HEADER_BYTES
+
+
+def completed(data: bytes) -> bytes:
+    """A truncated file with zeros for what is missing of its last chunk, as many as its pixels can need."""
+    chunks: list[Chunk] = []
+    position = 12
+    while position + 8 <= len(data):
+        name, size = struct.unpack_from("<4sI", data, position)
+        content = data[position + 8 : position + 8 + size]
+        chunks.append((name, content))
+        position += 8 + size + size % 2
+        if len(content) < size:
+            del chunks[-1]
+            if not _is_cut_frame(name, content):
+                width, height = _canvas([*chunks, (name, content)])[0]
+                wanted = len(content) + _MAX_PIXEL_BYTES * width * height
+                chunks.append((name, content.ljust(min(size, wanted), b"\0")))
+    stream = io.BytesIO()
+    _write_chunks(stream, chunks)
+    return stream.getvalue()
 
 
 def _bitstream_chunks(chunks: Iterable[Chunk]) -> Iterator[Chunk]:

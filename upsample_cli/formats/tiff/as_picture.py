@@ -11,6 +11,8 @@ from tifffile import PHOTOMETRIC
 
 from ...geometry import Axis, Grid
 from ..base import Array, Header, Source
+from ..dropped import Dropped, Loss
+from . import turned
 from .colours import palette_from_colormap
 from .metadata import Metadata
 
@@ -23,9 +25,11 @@ _FROM_YCBCR = np.array([[1.0, 0.0, 1.402], [1.0, -0.344136, -0.714136], [1.0, 1.
 
 
 def for_picture(source: Source) -> Source:
-    """The source, with its samples converted if it is a TIFF image that no picture format holds as it is."""
+    """The source, turned upright and converted if it is a TIFF image that no picture format holds as it is."""
     if not isinstance(source.header.metadata, Metadata):
         return source
+    if turned.orientation_of(source.header.metadata) != 1:
+        source = turned.Upright(source)
     return _Converted(source) if _conversion(source.header) is not None else source
 
 
@@ -88,7 +92,11 @@ def _conversion(header: Header) -> _Conversion | None:
     }.get(PHOTOMETRIC(photometric))
     if to_rgb is None:
         return None
-    return to_rgb, {"colours": "RGB", "icc": None}, [f"its {header.colours} colours are converted to sRGB"]
+    return (
+        to_rgb,
+        {"colours": "RGB", "icc": None},
+        [Dropped(f"its {header.colours} colours are converted to sRGB", Loss.COLOUR_SPACE)],
+    )
 
 
 def _highest_level(metadata: Metadata, dtype: np.dtype[Any]) -> int:

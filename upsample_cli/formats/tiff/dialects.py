@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ...errors import OutputError
 from ..base import Header
+from ..dropped import Dropped, Loss
 from . import imagej, ome
 from .metadata import Metadata
 
@@ -38,7 +39,9 @@ def choose(path: Path, parts: Sequence[Part]) -> tuple[str, list[str]]:
         dialect = ("imagej" if fits_imagej else other) if is_stack else "plain"
     spaced = [axis.name for axis in header.grid.axes if axis.spacing is not None and axis.name not in "yx"]
     if dialect in ("shaped", "plain") and spaced:
-        warnings.append("the spacing of axes other than x and y is dropped: this TIFF dialect cannot hold it")
+        warnings.append(
+            Dropped("the spacing of axes other than x and y is dropped: this TIFF dialect cannot hold it", Loss.SPACING)
+        )
     return dialect, warnings
 
 
@@ -58,8 +61,10 @@ def dropped_warnings(dialect: str, parts: Sequence[Part]) -> list[str]:
         if dialect == "imagej" and header.levels:
             items.append("the lower levels of the pyramid")
         if dialect == "imagej" and imagej.drops_labels(header.grid, metadata.imagej):
-            warnings.append("ImageJ's Labels are dropped: the number of planes has changed")
+            warnings.append(Dropped("ImageJ's Labels are dropped: the number of planes has changed", Loss.HEADER_FIELD))
     if items:
         names = "; ".join(dict.fromkeys(items))
-        warnings.append(f"{dialect.upper()} TIFF cannot hold these, which are dropped: {names}")
+        warnings.append(
+            Dropped(f"{dialect.upper()} TIFF cannot hold these, which are dropped: {names}", Loss.HEADER_FIELD)
+        )
     return warnings

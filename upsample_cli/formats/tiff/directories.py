@@ -5,6 +5,7 @@ tifffile assumes that the pages of a file are alike if some of them are, and can
 
 from __future__ import annotations
 
+import io
 import os
 import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,7 +16,13 @@ SUB_IFDS = 330
 _INTEGERS = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
 _MAX_ENTRIES = 4096  # more are a sign of damage
 _LONG, _LONG8 = 4, 16
+_MAX_VALUE_BYTES = 256 << 20  # of one entry
+_LAYERS = 37724  # Photoshop's, which are not read
 _MAX_OFFSET = 2**62  # beyond it, seeking raises OverflowError
+
+
+class OversizedTagError(ValueError):
+    """An entry whose values would fill the memory."""
 
 
 class Layout(NamedTuple):
@@ -121,15 +128,33 @@ def read_chain(file: BinaryIO, link: int | None = None) -> Chain:
         link = offset + layout.entry_count.size + layout.entry.size * len_of_directory(file, offset, layout)
 
 
+def check_first(file: BinaryIO) -> None:
+    """Refuse a file whose first directory must not be read whole.
+
+    Raises:
+        OversizedTagError: the values of an entry are too large.
+    """
+    layout = Layout.of(file)
+    link = 8 if layout.big else 4
+    read_directory(file, _offset_at(file, link, layout), link, layout)
+
+
 def read_directory(file: BinaryIO, offset: int, link: int, layout: Layout) -> Directory | None:
-    """The directory at `offset`; None if there is none."""
+    """The directory at `offset`; None if there is none.
+
+    Raises:
+        OversizedTagError: the values of an entry are too large to be read.
+    """
     count = len_of_directory(file, offset, layout)
     data = file.read(count * layout.entry.size) if 0 < count <= _MAX_ENTRIES else b""
     if not data or len(data) < count * layout.entry.size:
         return None
     entries: dict[int, Entry] = {}
     for fields in layout.entry.iter_unpack(data):
-        entries.setdefault(fields[0], Entry(*fields))
+        entry = entries.setdefault(fields[0], Entry(*fields))
+        size = entry.length * TYPE_BYTES.get(entry.dtype, 0)
+        if size > _MAX_VALUE_BYTES and entry.code != _LAYERS:
+            raise OversizedTagError(f"its tag {entry.code} claims {size:,} bytes")
     return Directory(offset, link, entries)
 
 
@@ -223,6 +248,16 @@ def append_trees(file: BinaryIO, trees: Iterable[tuple[int, Mapping[int, Tree]]]
         )
         file.seek(page.link)
         file.write(layout.offset.pack(offset))
+
+
+def packed(tree: Tree) -> bytes:
+    """A TIFF structure with 32-bit offsets whose only directory is `tree`."""
+    file, layout = io.BytesIO(), Layout("<" if tree.little_endian else ">", big=False)
+    file.write((b"II*\0" if tree.little_endian else b"MM\0*") + bytes(layout.offset.size))
+    offset = _append_tree(file, tree, layout)
+    file.seek(4)
+    file.write(layout.offset.pack(offset))
+    return file.getvalue()
 
 
 def _append_tree(file: BinaryIO, tree: Tree, layout: Layout) -> int:

@@ -23,7 +23,11 @@ def dropped_warnings(tiff: tifffile.TiffFile, series: tifffile.TiffPageSeries, m
         text = "the image description is dropped: it would make readers misidentify the output"
         warnings.append(Dropped(text, Loss.DESCRIPTION))
     if page.software and is_vendor:
-        warnings.append(f"the software tag is dropped: readers would take the output for a {series.kind.upper()} file")
+        warnings.append(
+            Dropped(
+                f"the software tag is dropped: readers would take the output for a {series.kind.upper()} file", Loss.TAG
+            )
+        )
     if lost := tags.dropped_names(page, is_vendor, metadata.directories):
         warnings.append(Dropped(f"these tags are dropped: {', '.join(lost)}", Loss.TAG))
     if metadata.dialect == "plain" and _second_page_adds_tags(tiff, series):
@@ -33,6 +37,10 @@ def dropped_warnings(tiff: tifffile.TiffFile, series: tifffile.TiffPageSeries, m
         warnings.append(Dropped(f"ImageJ's {', '.join(lost)} are dropped", Loss.HEADER_FIELD))
     if metadata.dialect == "ome" and any(part is None for part in series):
         warnings.append("planes that the OME-XML lists but no file holds are read as zeros")
+    if tags.has_subject_position(metadata.directories):
+        warnings.append(Dropped("the subject position in its EXIF, in pixels, is dropped", Loss.EXIF))
+    if series.kind == "bif" and series.name == "Baseline":
+        warnings.append("its tiles, which may overlap, are not stitched")
     if EXTRASAMPLE.UNASSALPHA in page.extrasamples and len(page.extrasamples) > 1:
         warnings.append("its alpha is one of several extra samples: colours are interpolated without alpha weighting")
     return warnings

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,8 +14,12 @@ from tifffile import COMPRESSION
 from ..base import Array
 from .metadata import Layout
 
-_BYTE_CODECS = (COMPRESSION.ADOBE_DEFLATE, COMPRESSION.DEFLATE, COMPRESSION.LZW, COMPRESSION.ZSTD, COMPRESSION.LZMA)
-_STRIP_BYTES = 1 << 18  # if the input does not specify it
+_BYTE_CODECS = (
+    *(COMPRESSION.ADOBE_DEFLATE, COMPRESSION.DEFLATE, COMPRESSION.LZW, COMPRESSION.ZSTD, COMPRESSION.LZMA),
+    COMPRESSION.PACKBITS,
+)
+_PIECE_BYTES = 4096  # of a row in PackBits: the time that the codec takes grows with the square of a run
+_STRIP_BYTES, _LARGEST_STRIP_BYTES = 1 << 18, 2 << 20  # by default, and at most
 
 
 def can_encode_strips(layout: Layout, dtype: np.dtype[Any]) -> bool:
@@ -21,15 +27,19 @@ def can_encode_strips(layout: Layout, dtype: np.dtype[Any]) -> bool:
     return layout.compression in _BYTE_CODECS and layout.tile is None and dtype.kind != "b"
 
 
-def rows_per_strip(shape: tuple[int, ...], itemsize: int) -> int:
-    """Rows in a strip of about `_STRIP_BYTES`, for pages of `shape`."""
-    row = int(np.prod(shape[1:], dtype=np.int64)) * itemsize
-    return max(1, min(shape[0], _STRIP_BYTES // max(1, row)))
+def rows_per_strip(shape: tuple[int, ...], itemsize: int, wanted: int | None = None) -> int:
+    """Rows in a strip of a page of `shape`: as many as are `wanted`, unless they are too large to hold several."""
+    row = max(1, math.prod(shape[1:]) * itemsize)
+    if wanted is not None and wanted * row <= _LARGEST_STRIP_BYTES:
+        return wanted
+    return max(1, min(shape[0], _STRIP_BYTES // row))
 
 
 def strip_encoder(layout: Layout, dtype: np.dtype[Any]) -> Callable[[Array], bytes]:
     """Make a function that encodes a strip, shape (rows, width) or (rows, width, samples)."""
     codec = tifffile.TIFF.COMPRESSORS[layout.compression or COMPRESSION.NONE]
+    if layout.compression == COMPRESSION.PACKBITS:
+        codec = partial(_packbits, codec)
     arguments = layout.compressionargs or {}
     predict = tifffile.TIFF.PREDICTORS[layout.predictor] if layout.predictor is not None else None
 
@@ -38,3 +48,12 @@ def strip_encoder(layout: Layout, dtype: np.dtype[Any]) -> Callable[[Array], byt
         return bytes(codec(predict(strip, axis=-2) if predict is not None else strip, **arguments))
 
     return encode
+
+
+def _packbits(codec: Callable[[Array], bytes], strip: Array, **options: object) -> bytes:
+    """PackBits of a strip in linear time; runs never span rows."""
+    rows = strip.reshape(len(strip), -1).view(np.uint8)
+    if rows.shape[1] <= _PIECE_BYTES:
+        return codec(rows)
+    starts = range(0, rows.shape[1], _PIECE_BYTES)
+    return b"".join(codec(row[start : start + _PIECE_BYTES]) for row in rows for start in starts)

@@ -12,6 +12,7 @@ from tifffile import EXTRASAMPLE, PHOTOMETRIC, RESUNIT
 from ...geometry import Axis, Grid
 from ..base import Array, Header
 from . import directories, tags
+from .documents import DOCUMENT_TAGS
 from .metadata import Metadata, Tag
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def _with_exif(exif: bytes, header: Header, metadata: Metadata) -> Metadata:
     copied = [
         Tag(code, dtype, count, tags.written_value(data, dtype, layout.byteorder), True)
         for code, dtype, count, data in tree.entries
-        if tags.is_document_tag(code)
+        if code in DOCUMENT_TAGS
     ]
     return replace(
         metadata,

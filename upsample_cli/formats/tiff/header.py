@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -14,17 +15,19 @@ from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC, PLANARCONFIG, PREDIC
 
 from ...errors import InputError, RequestError
 from ...geometry import RASTER, Axis, Grid
+from .. import icc, xmp
 from ..base import Header, ReadOptions
+from ..dropped import Dropped, Loss
 from . import colours, compression, geotiff, imagej, libtiff, ome, slides, tags
 from .chunked_page import open_file
 from .dropped import dropped_warnings, foreign_items
-from .metadata import Layout, Metadata, resolution_unit, with_tagged_spacing
+from .metadata import Layout, Metadata, Tag, resolution_unit, with_tagged_spacing
 from .samples import Conversion, Convert, conversion_of, significant_bits
 from .series import Image
 
 _DIALECTS = {"imagej": "imagej", "ome": "ome", "shaped": "shaped", "generic": "plain", "uniform": "plain"}
 _UNKNOWN_AXES = "IQ"  # tifffile's names of axes that the file does not name
-_ICC, _GDAL_NODATA = 34675, 42113
+_ICC, _GDAL_NODATA, _XMP = 34675, 42113, 700
 _YCBCR_TAGS = (529, 530, 531, 532)
 _LOG_COLOURS = (PHOTOMETRIC.LOGL, PHOTOMETRIC.LOGLUV)
 _EXTRASAMPLES = tuple(EXTRASAMPLE)
@@ -82,9 +85,11 @@ def _read_series_info(
     header = Header(
         grid=Grid(axes, {RASTER: np.eye(4)}),
         dtype=conversion.dtype.newbyteorder("="),
-        alpha=axes[-1].name == "s" and tuple(page.extrasamples) == (EXTRASAMPLE.UNASSALPHA,),
+        alpha=axes[-1].name == "s"
+        and _extrasamples(page) == (EXTRASAMPLE.UNASSALPHA,)
+        and conversion.dtype.kind in "uf",
         colours=colours.colour_space(page, metadata.layout.photometric),
-        icc=profile if isinstance(profile := page.tags.valueof(_ICC), bytes) else None,
+        icc=_profile(page, warnings),
         nodata=_nodata(page, conversion, warnings),
         levels=tuple(_converted_shape(level, page, conversion) for level in levels),
         metadata=metadata,
@@ -101,16 +106,17 @@ def _converted_layout(
         return replace(layout, colormap=conversion.colormap)
     if conversion.by_libtiff:
         if page.photometric in _LOG_COLOURS:
-            warnings.append("its LogLuv samples are converted to RGB of 8 bits")
+            warnings.append(Dropped("its LogLuv samples are converted to RGB of 8 bits", Loss.COLOUR_SPACE))
         return Layout(PHOTOMETRIC.RGB, compression=layout.compression)
     if conversion.channels is not None:
         reason = "TIFF files with both are not written" if options.keep_indices else "blending needs colours in between"
         what = "palette and alpha are" if conversion.channels == 4 else "palette is"
-        warnings.append(f"its {what} replaced by {'RGBA'[: conversion.channels]} colours, because {reason}")
+        text = f"its {what} replaced by {'RGBA'[: conversion.channels]} colours, because {reason}"
+        warnings.append(Dropped(text, Loss.PALETTE))
         extrasamples = layout.extrasamples if conversion.channels == 4 else None
         return replace(layout, photometric=PHOTOMETRIC.RGB, extrasamples=extrasamples, predictor=None)
     if conversion.bits is not None:
-        if options.keep_indices and layout.compression is None and layout.tile is None:
+        if options.keep_indices and conversion.bits > 1:
             return replace(layout, bitspersample=conversion.bits)
         warnings.append(f"its {conversion.bits}-bit samples are scaled to {8 * conversion.dtype.itemsize} bits")
     elif page.bitspersample not in (1, 8 * conversion.dtype.itemsize) and layout.compression != COMPRESSION.JPEG:
@@ -125,16 +131,37 @@ def _converted_shape(shape: tuple[int, ...], page: tifffile.TiffPage, conversion
     return (*(shape[:-1] if page.samplesperpixel > 1 else shape), conversion.channels)
 
 
+def _profile(page: tifffile.TiffPage, warnings: list[str]) -> bytes | None:
+    """The ICC profile, unless it is damaged."""
+    if _ICC not in page.tags:
+        return None
+    profile = page.tags.valueof(_ICC)
+    if isinstance(profile, bytes) and icc.is_profile(profile):
+        return profile
+    warnings.append("its ICC profile is damaged and is dropped")
+    return None
+
+
+def _intact(copied: Iterable[Tag], warnings: list[str]) -> Iterator[Tag]:
+    """The tags without an XMP document that other readers refuse."""
+    for tag in copied:
+        if tag.code == _XMP and not (isinstance(tag.value, bytes) and xmp.is_well_formed(tag.value)):
+            warnings.append("its XMP is damaged and is dropped")
+        else:
+            yield tag
+
+
 def _nodata(page: tifffile.TiffPage, conversion: Conversion, warnings: list[str]) -> float | None:
     """The value of missing samples according to GDAL, if converted samples can have it."""
     if _GDAL_NODATA not in page.tags or conversion.channels is not None or conversion.bits is not None:
         return None
     dtype = conversion.dtype
-    text = str(page.tags.valueof(_GDAL_NODATA)).strip(" \0")
+    text = page.tags.valueof(_GDAL_NODATA)
     try:
-        value = float(text)
-    except ValueError:
-        warnings.append(f"its tag GDAL_NODATA is no number and is ignored: {text[:20]}")
+        value = float(text.strip(" \0"))
+    except (ValueError, AttributeError):  # no number, or no text
+        said = f": {text[:20]}" if isinstance(text, str) else ""
+        warnings.append(f"its tag GDAL_NODATA is no number and is ignored{said}")
         return None
     if dtype.kind in "iu":
         limits = np.iinfo(dtype)
@@ -152,7 +179,7 @@ def _unsupported(series: tifffile.TiffPageSeries) -> str | None:
     if page.compression not in tifffile.TIFF.DECOMPRESSORS:
         return f"samples in {COMPRESSION(page.compression).name} compression, which is not supported"
     if page.planarconfig not in tuple(PLANARCONFIG):
-        return f"samples in the planar configuration {page.planarconfig}, which does not exist"
+        return "samples in a planar configuration that does not exist"
     formats = page.tags.valueof("SampleFormat")
     if isinstance(formats, tuple) and len(set(formats)) > 1:
         return "samples of several types in a pixel, which are not supported"
@@ -181,7 +208,7 @@ def _metadata(tiff: tifffile.TiffFile, image: Image, warnings: list[str]) -> Met
     dialect = _DIALECTS.get(series.kind, "vendor")
     return Metadata(
         dialect=dialect,
-        layout=_layout(page, warnings),
+        layout=_layout(page),
         byteorder=tiff.byteorder,
         bigtiff=tiff.is_bigtiff,
         resolution_unit=RESUNIT.CENTIMETER if slides.is_scan(series) else resolution_unit(page),
@@ -191,7 +218,7 @@ def _metadata(tiff: tifffile.TiffFile, image: Image, warnings: list[str]) -> Met
         software=tags.text(page, 305) if dialect != "vendor" else None,
         description=_description(page) if dialect in ("plain", "shaped") else None,
         tags=(
-            *tags.copied_tags(page, dialect == "vendor", is_single=len(series) == 1),
+            *_intact(tags.copied_tags(page, dialect == "vendor", is_single=len(series) == 1), warnings),
             *tags.highest_value(page, significant_bits(page, series.dtype)),
         ),
         slide=tags.text(page, 270) if series.kind == "svs" else None,
@@ -257,24 +284,31 @@ def _axis_names(path: Path, axes: str, given: str | None) -> str:
     return axes.lower()
 
 
-def _layout(page: tifffile.TiffPage, warnings: list[str]) -> Layout:
+def _layout(page: tifffile.TiffPage) -> Layout:
     codec = COMPRESSION(page.compression)
-    if codec not in tifffile.TIFF.COMPRESSORS:
-        warnings.append(f"{codec.name} compression cannot be written; Deflate is used instead")
-        codec = COMPRESSION.ADOBE_DEFLATE
     jpeg = codec == COMPRESSION.JPEG
     decoded_to_rgb = page.photometric == PHOTOMETRIC.YCBCR and colours.is_interleaved_jpeg(page)
     strips = not page.is_tiled and page.rowsperstrip < page.imagelength
     return Layout(
         photometric=PHOTOMETRIC.RGB if decoded_to_rgb else page.photometric,
         planarconfig=page.planarconfig if page.samplesperpixel > 1 else None,
-        extrasamples=tuple(e if e in _EXTRASAMPLES else EXTRASAMPLE.UNSPECIFIED for e in page.extrasamples) or None,
+        extrasamples=_extrasamples(page),
         compression=None if codec == COMPRESSION.NONE else codec,
         predictor=None if page.predictor == PREDICTOR.NONE else page.predictor,
         subsampling=compression.subsampling(page) if jpeg and decoded_to_rgb else None,
         tile=(page.tile[0], page.tile[1]) if page.tile and len(page.tile) == 2 else None,
         rowsperstrip=page.rowsperstrip if strips else None,
     )
+
+
+def _extrasamples(page: tifffile.TiffPage) -> tuple[int, ...] | None:
+    """The kinds of the samples beyond the colours. Of RGB, all readers take a fourth one without a tag as alpha."""
+    known = tuple(e if e in _EXTRASAMPLES else EXTRASAMPLE.UNSPECIFIED for e in page.extrasamples)
+    colours_of = {PHOTOMETRIC.RGB: 3, PHOTOMETRIC.MINISBLACK: 1, PHOTOMETRIC.MINISWHITE: 1}
+    untold = page.samplesperpixel - len(known) - colours_of.get(PHOTOMETRIC(page.photometric), page.samplesperpixel)
+    if page.photometric == PHOTOMETRIC.RGB and untold == 1 and not known:
+        return (EXTRASAMPLE.UNASSALPHA,)
+    return (*known, *[EXTRASAMPLE.UNSPECIFIED] * untold) or None
 
 
 def _levels(image: Image, warnings: list[str]) -> tuple[tuple[int, ...], ...]:
@@ -285,5 +319,7 @@ def _levels(image: Image, warnings: list[str]) -> tuple[tuple[int, ...], ...]:
         if names == axes and all(name in "XY" or a == b for name, a, b in zip(axes, level, shape, strict=True)):
             kept.append(level)
     if len(kept) < len(image.levels):
-        warnings.append("levels of the pyramid that are smaller along other axes than x and y are dropped")
+        warnings.append(
+            Dropped("levels of the pyramid that are smaller along other axes than x and y are dropped", Loss.PYRAMID)
+        )
     return tuple(kept)

@@ -32,11 +32,16 @@ def with_spacing(axis: Axis, page: tifffile.TiffPage, entries: dict[str, Any]) -
     """The axis with the spacing given by the entries or the resolution tags."""
     unit = entries.get(f"{axis.name}unit", entries.get("unit"))
     unit = None if unit in (None, "pixel", "pixels") else UNIT_ALIASES.get(unit, unit)
-    if axis.name == "z" and entries.get("spacing"):
-        return Axis(axis.name, axis.size, abs(float(entries["spacing"])), unit)
-    if axis.name == "t" and entries.get("finterval"):
-        return Axis(axis.name, axis.size, float(entries["finterval"]), "s")
+    if axis.name == "z" and (spacing := _magnitude(entries.get("spacing"))):
+        return Axis(axis.name, axis.size, spacing, unit)
+    if axis.name == "t" and (interval := _magnitude(entries.get("finterval"))):
+        return Axis(axis.name, axis.size, interval, "s")
     return with_tagged_spacing(axis, page, unit)
+
+
+def _magnitude(value: Any) -> float:
+    """The magnitude of a number; 0 for what is none."""
+    return abs(float(value)) if isinstance(value, int | float) and math.isfinite(value) else 0.0
 
 
 def extra_entries(entries: dict[str, Any]) -> list[str]:

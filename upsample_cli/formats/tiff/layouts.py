@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +16,12 @@ from ...geometry import Grid
 from ..base import Header, WriteOptions
 from . import colours, compression, imagej
 from .dialects import Part
-from .metadata import Layout
+from .metadata import Layout, Metadata
+
+_DEFLATE = COMPRESSION.ADOBE_DEFLATE
+
+_TRIAL_SIDE, _TRIAL_SAMPLES = 32, 1 << 20  # of a page with which a layout is tested
+_TILE_STEP = 16  # sides of tiles are multiples of it
 
 
 def check_axes(header: Header, path: Path) -> None:
@@ -53,31 +59,47 @@ def fit_layout(part: Part, dialect: str, options: WriteOptions, path: Path) -> t
         OutputError: the output cannot be stored in any such layout.
     """
     header, metadata = part
-    layout = metadata.layout
-    if dialect == "imagej":
-        layout = replace(layout, tile=None, rowsperstrip=None, planarconfig=None)
-    if dialect not in ("plain", "shaped"):
-        layout = replace(layout, bitspersample=None)
+    layout, warnings = _encodable(metadata, _within_page(metadata.layout, header), dialect)
     codec = layout.compression
     if codec is None:
-        return _writable(layout, header, path)
+        layout, more = _writable(layout, header, path)
+        return layout, warnings + more
     name = COMPRESSION(codec).name
     arguments = compression.arguments(codec, options, metadata.quality)
     if codec == COMPRESSION.JPEG and layout.photometric == PHOTOMETRIC.RGB and layout.subsampling is None:
         arguments["outcolorspace"] = "RGB"  # tifffile's default is YCbCr
     layout = replace(layout, compressionargs=arguments)
     if dialect == "imagej" and codec not in imagej.CODECS:
-        layout, warnings = _writable(_uncompressed(layout), header, path)
-        return layout, [f"ImageJ stacks are written without {name} compression", *warnings]
+        layout, more = _writable(_uncompressed(layout), header, path)
+        return layout, [*warnings, f"ImageJ stacks are written without {name} compression", *more]
     if not _is_writable(layout, header):
         without_predictor = replace(layout, predictor=None)
         if layout.predictor is not None and _is_writable(without_predictor, header):
-            return without_predictor, []
-        layout, warnings = _writable(
-            replace(_uncompressed(layout), compression=COMPRESSION.ADOBE_DEFLATE), header, path
-        )
-        return layout, [f"{name} compression cannot hold the output: Deflate is used instead", *warnings]
-    return layout, []
+            return without_predictor, warnings
+        layout, more = _writable(replace(_uncompressed(layout), compression=_DEFLATE), header, path)
+        return layout, [*warnings, f"{name} compression cannot hold the output: Deflate is used instead", *more]
+    return layout, warnings
+
+
+def _encodable(metadata: Metadata, layout: Layout, dialect: str) -> tuple[Layout, list[str]]:
+    """The layout without what tifffile does not encode, and warnings."""
+    bits: int | None = layout.bitspersample
+    warnings: list[str] = []
+    if dialect == "imagej":
+        layout = replace(layout, tile=None, rowsperstrip=None, planarconfig=None)
+    swapped = bits is not None and bits > 8 and metadata.byteorder == ">"  # which tifffile packs in a wrong order
+    if bits is not None and (swapped or dialect not in ("plain", "shaped")):
+        layout, bits = replace(layout, bitspersample=None), None
+        warnings = [f"its samples of {metadata.layout.bitspersample} bits are scaled to whole bytes"]
+    codec = layout.compression
+    if bits is not None and (codec is not None or layout.tile is not None):
+        what = " and ".join(["compression"] * (codec is not None) + ["tiles"] * (layout.tile is not None))
+        kept = f"so that samples of {bits} bits keep their values"
+        return replace(_uncompressed(layout), tile=None), [f"it is written without {what}, {kept}"]
+    if codec is not None and COMPRESSION(codec) not in tifffile.TIFF.COMPRESSORS:
+        warning = f"{COMPRESSION(codec).name} compression cannot be written; Deflate is used instead"
+        return replace(layout, compression=_DEFLATE), [*warnings, warning]
+    return layout, warnings
 
 
 def is_planar(grid: Grid, layout: Layout) -> bool:
@@ -117,12 +139,26 @@ def _writable(layout: Layout, header: Header, path: Path) -> tuple[Layout, list[
 def _is_writable(layout: Layout, header: Header) -> bool:
     """Whether tifffile and the codec accept the layout, tested on a small page."""
     grid = header.grid
+    samples = grid["s"].size if grid.names[-1] == "s" else 1
+    sides = layout.tile or (_TRIAL_SIDE, _TRIAL_SIDE)
+    if math.prod(sides) * samples > _TRIAL_SAMPLES:  # a size that a file states must not become an allocation
+        sides = (_TRIAL_SIDE, _TRIAL_SIDE) if samples <= _TRIAL_SAMPLES // _TRIAL_SIDE**2 else (1, 1)
+        layout = replace(layout, tile=sides if layout.tile and sides[0] > 1 else None)
+    page = np.zeros((*sides, samples) if grid.names[-1] == "s" else sides, header.dtype)
+    if is_planar(grid, layout):
+        page = colours.interleaved_to_planar(page)
     try:
-        sides = layout.tile or (16, 16)
-        page = np.zeros((*sides, grid["s"].size) if grid.names[-1] == "s" else sides, header.dtype)
-        if is_planar(grid, layout):
-            page = colours.interleaved_to_planar(page)
         tifffile.imwrite(io.BytesIO(), page, **layout.arguments(), metadata=None)
+    except MemoryError:
+        raise
     except Exception:  # each codec raises its own exceptions
         return False
     return True
+
+
+def _within_page(layout: Layout, header: Header) -> Layout:
+    """The layout with tiles that are no larger than they have to be, if they are large and exceed the page."""
+    if layout.tile is None or math.prod(layout.tile) <= _TRIAL_SAMPLES:
+        return layout
+    height, width = (-(-header.grid[name].size // _TILE_STEP) * _TILE_STEP for name in "yx")
+    return replace(layout, tile=(min(layout.tile[0], height), min(layout.tile[1], width)))

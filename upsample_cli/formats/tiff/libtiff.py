@@ -1,16 +1,20 @@
-"""Pages that tifffile cannot decode and libtiff can: old-style JPEG, SGI LogLuv, and YCbCr with subsampled chroma."""
+"""Pages that libtiff decodes and tifffile does not: LogLuv, old-style JPEG and other old codecs, subsampled YCbCr."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import tifffile
 from tifffile import COMPRESSION
 
 from ..base import Array
 from . import colours
 
-_COMPRESSIONS = (COMPRESSION.OJPEG, COMPRESSION.SGILOG, COMPRESSION.SGILOG24)
+_COMPRESSIONS = (  # some of old programs among them
+    *(COMPRESSION.OJPEG, COMPRESSION.SGILOG, COMPRESSION.SGILOG24),
+    *(COMPRESSION.NEXT, COMPRESSION.THUNDERSCAN, COMPRESSION.PIXARLOG),
+)
 _UPRIGHT = 1
 
 
@@ -26,14 +30,25 @@ def decode(path: Path, page: tifffile.TiffPage) -> Array:
     Raises:
         ValueError: libtiff cannot decode it.
     """
+    return _decode(path, page, as_rgb=True)[..., :3]
+
+
+def decode_stored(path: Path, page: tifffile.TiffPage) -> Array:
+    """The samples of a page as they are stored, without conversion.
+
+    Raises:
+        ValueError: libtiff cannot decode it.
+    """
+    return _decode(path, page, as_rgb=False)
+
+
+def _decode(path: Path, page: tifffile.TiffPage, as_rgb: bool) -> Array:
     import imagecodecs  # slow import
 
     index = page.index[0] if isinstance(page.index, tuple) else page.index
     try:
-        pixels = imagecodecs.tiff_decode(path.read_bytes(), index=index, asrgb=True)
+        return np.asarray(imagecodecs.tiff_decode(path.read_bytes(), index=index, asrgb=as_rgb))
     except imagecodecs.TiffError as error:
         raise ValueError(str(error)) from error
     except (IndexError, TypeError) as error:
         raise ValueError("it finds no such page") from error
-    rgb: Array = pixels[..., :3]
-    return rgb

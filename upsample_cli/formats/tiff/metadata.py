@@ -12,13 +12,33 @@ from tifffile import EXTRASAMPLE, PHOTOMETRIC, RESUNIT
 
 from ...geometry import INCH, Axis, Grid
 from ..base import Array, Header
+from ..documents import Documents
+from . import documents
 
 if TYPE_CHECKING:
     from .directories import Tree
     from .ome import OmeImage
 
-_ICC = 34675  # tag
+_DESCRIPTION, _SOFTWARE = 270, 305  # tags
 _SAMPLE_RANGE = (280, 281)  # tags: MinSampleValue, MaxSampleValue
+_NEEDED_TAGS = frozenset(  # orientation, meaning and range of samples, profile
+    (274, 280, 281, 301, 318, 319, 332, 334, 336, 340, 341, 529, 531, 532, 34675, 42113)
+)
+_IMAGEJ_DISPLAY = (
+    "mode",
+    "loop",
+    "unit",
+    "yunit",
+    "zunit",
+    "spacing",
+    "finterval",
+    "fps",
+    "min",
+    "max",
+    "LUTs",
+    "Ranges",
+)
+_GDAL_NODATA, _ASCII = 42113, 2  # a tag, and the data type of its value
 _MILLIMETRES = {RESUNIT.INCH: INCH, RESUNIT.CENTIMETER: 10.0, RESUNIT.MILLIMETER: 1.0, RESUNIT.MICROMETER: 1e-3}
 _LARGEST_DENSITY = 1e7  # samples per millimetre: fractions of 32 bits hold it in every unit, with some digits
 
@@ -124,20 +144,35 @@ class Metadata:
             predictor=None,
             bitspersample=None,
         )
-        return replace(self, layout=layout, tags=tuple(tag for tag in self.tags if tag.code not in _SAMPLE_RANGE))
+        tags = (_with_nodata(tag, header.nodata) for tag in self.tags if tag.code not in _SAMPLE_RANGE)
+        return replace(self, layout=layout, tags=tuple(tags))
+
+    def documents(self) -> Documents:
+        """See `Documented`."""
+        texts = {_DESCRIPTION: self.description or self.slide, _SOFTWARE: self.software}
+        return documents.documents(self.tags, self.directories, texts, self.byteorder)
 
     def stripped(self) -> Metadata:
         """See `AdaptableMetadata`; tags that the samples need, such as the profile, are kept."""
-        kept = tuple(tag for tag in self.tags if tag.code == _ICC)
-        imagej = {name: value for name, value in self.imagej.items() if name not in ("Info", "Labels")}
+        kept = tuple(tag for tag in self.tags if tag.code in _NEEDED_TAGS)
+        imagej = {name: value for name, value in self.imagej.items() if name in _IMAGEJ_DISPLAY}
         empty: dict[str, Any] = {
             "software": None,
             "description": None,
             "slide": None,
             "geo_tags": (),
             "directories": {},
+            "ome": None if self.ome is None else self.ome.stripped(),
         }
         return replace(self, tags=kept, imagej=imagej, shaped={}, **empty)
+
+
+def _with_nodata(tag: Tag, nodata: float | None) -> Tag:
+    """The tag, which states the value of missing samples if it is GDAL's."""
+    if tag.code != _GDAL_NODATA or nodata is None:
+        return tag
+    text = f"{nodata:.17g}".encode() + b"\0"
+    return Tag(tag.code, _ASCII, len(text), text, tag.writeonce)
 
 
 def with_tagged_spacing(axis: Axis, page: tifffile.TiffPage, unit: str | None = None) -> Axis:

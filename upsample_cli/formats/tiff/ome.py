@@ -6,6 +6,8 @@ Own code, because ome-types is slow to import and rewrites the whole document.
 from __future__ import annotations
 
 import io
+import math
+import re
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +19,7 @@ import tifffile
 
 from ...geometry import UNIT_ALIASES, Axis
 from ..base import Header
+from ..dropped import Dropped, Loss
 from . import ome_rois
 from .pages import page_count
 
@@ -27,6 +30,10 @@ _TYPES = {
     **{"float32": "float", "float64": "double", "complex64": "complex", "complex128": "double-complex"},
 }
 _NAMESPACE = "http://www.openmicroscopy.org/Schemas/OME/2016-06"
+_PIXELS = re.compile(r"<(?:\w+:)?Pixels\b[^>]*")
+_SIZES = re.compile(r"""\bSize([ZCT])\s*=\s*["']\s*(\d{1,18})""")
+_FEW_PLANES, _PLANES_PER_PAGE = 1 << 16, 1000
+_SHOWN = ("ID", "SamplesPerPixel", "Color")  # attributes of a channel that its display needs
 _SUFFIXES = (".ome.tif", ".ome.tiff", ".ome.btf")
 
 
@@ -49,6 +56,25 @@ class OmeImage:
         """The attributes of the element that describes the samples."""
         return _all_pixels(self.xml)[self.number].attrib
 
+    def stripped(self) -> OmeImage:
+        """The image without names, descriptions, dates and people: geometry and colours of channels are left."""
+        root, prefixes = _parse(self.xml)
+        for parent, kept in ((root, ("Image",)), *((image, ("Pixels",)) for image in root.findall("./{*}Image"))):
+            _keep_only(parent, kept)
+            parent.attrib = {name: value for name, value in parent.attrib.items() if name == "ID"}
+        for pixels in root.iterfind("./{*}Image/{*}Pixels"):
+            _keep_only(pixels, ("Channel", "BinData", "TiffData", "MetadataOnly"))
+            for channel in pixels.findall("./{*}Channel"):
+                _keep_only(channel, ())
+                channel.attrib = {name: channel.attrib[name] for name in _SHOWN if name in channel.attrib}
+        return OmeImage(_serialize(root, prefixes).decode(), self.number, self.sizes)
+
+
+def _keep_only(parent: Element, names: Sequence[str]) -> None:
+    for child in list(parent):
+        if child.tag.rpartition("}")[2] not in names:
+            parent.remove(child)
+
 
 def is_ome_name(name: str) -> bool:
     """Whether the name requires OME-TIFF."""
@@ -63,6 +89,28 @@ def unsupported(header: Header, described: bool) -> str | None:
     samples = grid["s"].size if "s" in grid.names else 1
     fits = described or (samples in (1, 3, 4) and set(grid.names) <= set("tzcyxs"))
     return None if fits else f"{samples} samples in a pixel along the axes {''.join(grid.names)}"
+
+
+class OversizedError(ValueError):
+    """An XML that promises many more planes than a file holds."""
+
+
+def check_size(xml: str, pages: int) -> None:
+    """Refuse an XML by whose sizes tifffile would fill the memory with planes that are absent.
+
+    Args:
+        xml: the document.
+        pages: of the file; other files may hold the rest.
+
+    Raises:
+        OversizedError: it promises too many planes.
+    """
+    planes = 0
+    for pixels in _PIXELS.finditer(xml):
+        sizes = {name: int(size) for name, size in _SIZES.findall(pixels[0])}
+        planes += math.prod(sizes.values())
+    if planes > max(_FEW_PLANES, _PLANES_PER_PAGE * pages):
+        raise OversizedError(f"its OME-XML promises {planes:,} planes, and it has {pages:,} pages")
 
 
 def find_image(tiff: tifffile.TiffFile, number: int) -> OmeImage:
@@ -80,7 +128,7 @@ def with_spacing(axis: Axis, image: OmeImage) -> Axis:
     """The axis with the spacing given in the XML."""
     name, pixels = _spacing_attribute(axis.name), image.pixels
     spacing = pixels.get(name)
-    if spacing is None or float(spacing) <= 0:
+    if spacing is None or not 0 < float(spacing) < math.inf:
         return axis
     unit = pixels.get(f"{name}Unit", "s" if axis.name == "t" else "µm")  # the schema's defaults
     return Axis(axis.name, axis.size, float(spacing), None if unit == _UNITLESS else UNIT_ALIASES.get(unit, unit))
@@ -164,7 +212,7 @@ def _remove_others(root: Element, others: Sequence[Element]) -> list[str]:
         for reference in parent.findall("./{*}ImageRef"):
             if reference.get("ID") in identities:
                 parent.remove(reference)
-    return ["images that are not resized are dropped from the OME-XML"] if others else []
+    return [Dropped("images that are not resized are dropped from the OME-XML", Loss.DESCRIPTION)] if others else []
 
 
 def _update(pixels: Element, image: OmeImage, header: Header) -> list[str]:
@@ -182,14 +230,20 @@ def _update(pixels: Element, image: OmeImage, header: Header) -> list[str]:
                 pixels.set(f"{_spacing_attribute(axis.name)}Unit", axis.unit or _UNITLESS)
     _repeat_samples(pixels, sizes.get("s", 1), image.sizes.get("s", 1))
     changed = [name for name in "zct" if sizes.get(name) != image.sizes.get(name)]
-    warnings = []
+    warnings: list[str] = []
     if changed and _remove(pixels, "Plane"):
         warnings.append(
-            "the descriptions of planes in the OME-XML (Plane) are dropped, because the planes have changed"
+            Dropped(
+                "the descriptions of planes in the OME-XML (Plane) are dropped, because the planes have changed",
+                Loss.DESCRIPTION,
+            )
         )
     if "c" in changed and _remove(pixels, "Channel"):
         warnings.append(
-            "the descriptions of channels in the OME-XML (Channel) are dropped, because the channels have changed"
+            Dropped(
+                "the descriptions of channels in the OME-XML (Channel) are dropped, because the channels have changed",
+                Loss.DESCRIPTION,
+            )
         )
     return warnings
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from ...core.arrays import FloatArray
 from ...geometry import RASTER, Grid
+from ..dropped import Dropped, Loss
 
 _SHAPES = ("Rectangle", "Ellipse", "Point", "Line", "Polyline", "Polygon", "Label", "Mask")
 
@@ -34,12 +35,12 @@ def transform_rois(root: Element, image: Element, grid: Grid, sizes: Mapping[str
     after = {axis.name: axis.size for axis in grid.axes}
     to_output = _corner_affine(grid)
     changed = [name for name in "zt" if name in after and after[name] != sizes[name]]
-    warnings = []
+    warnings: list[str] = []
     for union in (union for roi in regions for union in roi.findall("./{*}Union")):
         for shape in list(union):
             if shape.tag.rpartition("}")[2] not in _SHAPES:
                 union.remove(shape)
-                warnings.append("regions in an old version of OME-XML are dropped")
+                warnings.append(Dropped("regions in an old version of OME-XML are dropped", Loss.OTHER))
                 continue
             if not np.array_equal(to_output, np.eye(3)):
                 _transform(shape, to_output)

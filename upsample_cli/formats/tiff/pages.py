@@ -24,19 +24,25 @@ def page_count(grid: Grid) -> int:
 def bands(slabs: Iterable[Array], shape: Sequence[int], height: int) -> Iterator[Array]:
     """Divide slabs in C order into bands of `height` rows of pages of `shape`; the last band of a page may be lower."""
     row = math.prod(shape[1:])
-    pieces: list[Array] = []
-    top, missing = 0, min(height, shape[0]) * row
+    top = filled = 0
+    band: Array | None = None  # one that is not complete
     for slab in slabs:
         samples = slab.reshape(-1)
-        while samples.size >= missing:
-            pieces.append(samples[:missing])
-            samples = samples[missing:]
-            yield (pieces[0] if len(pieces) == 1 else np.concatenate(pieces)).reshape(-1, *shape[1:])
-            top = top + height if top + height < shape[0] else 0
-            pieces, missing = [], min(height, shape[0] - top) * row
-        if samples.size:
-            pieces.append(samples)
-            missing -= samples.size
+        while samples.size:
+            size = min(height, shape[0] - top) * row
+            if band is None and samples.size < size:
+                band = np.empty(size, samples.dtype)
+            if band is None:
+                complete = samples[:size]
+            else:
+                band[filled : filled + samples.size] = samples[: size - filled]
+                complete = band[: filled + samples[: size - filled].size]
+            samples = samples[size - filled :]
+            filled = complete.size % size
+            if not filled:
+                top = top + height if top + height < shape[0] else 0
+                band = None
+                yield complete.reshape(-1, *shape[1:])
 
 
 def tiles(page: Array, tile: tuple[int, int], planar: bool) -> Iterator[Array]:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import tifffile
-from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC
+from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC, SAMPLEFORMAT
 
 from ..base import Array
 from . import colours, libtiff
@@ -45,22 +45,35 @@ def conversion_of(page: tifffile.TiffPage, dtype: np.dtype[Any], keep_indices: b
         index_dtype = np.dtype(np.uint8) if dtype.kind == "b" else dtype
         colormap = colours.full_colormap(page.colormap, index_dtype)
         return _palette_conversion(page, index_dtype, colormap, keep_indices)
+    if dtype.kind == "b" and page.samplesperpixel > 1:
+        return Conversion(np.dtype(np.uint8), apply=lambda rows: rows.astype(np.uint8) * 255, bits=1)
     bits = _bits_to_scale(page, dtype)
+    swap = is_swapped(page)
     if bits is None:
-        return Conversion(dtype)
-    return Conversion(dtype, apply=lambda rows: to_full_range(rows, bits), bits=bits)
+        return Conversion(dtype, apply=np.ndarray.byteswap if swap else None)
+    return Conversion(dtype, apply=lambda rows: to_full_range(rows.byteswap() if swap else rows, bits), bits=bits)
+
+
+def is_swapped(page: tifffile.TiffPage) -> bool:
+    """Whether imagecodecs unpacks samples with their bytes in reverse order: those of 24 bits if it is big-endian."""
+    return bool(page.bitspersample == 24 and page.parent.byteorder == ">" and page.sampleformat == SAMPLEFORMAT.UINT)
 
 
 def to_full_range(samples: Array, bits: int) -> Array:
     """Scale unsigned samples of so many bits to the range of their type, rounded to the nearest integer."""
     highest, full = (1 << bits) - 1, int(np.iinfo(samples.dtype).max)
-    return ((samples.astype(np.uint32) * full + highest // 2) // highest).astype(samples.dtype)
+    return ((samples.astype(_wide(samples)) * full + highest // 2) // highest).astype(samples.dtype)
 
 
 def from_full_range(samples: Array, bits: int) -> Array:
     """Invert `to_full_range`."""
     highest, full = (1 << bits) - 1, int(np.iinfo(samples.dtype).max)
-    return ((samples.astype(np.uint32) * highest + full // 2) // full).astype(samples.dtype)
+    return ((samples.astype(_wide(samples)) * highest + full // 2) // full).astype(samples.dtype)
+
+
+def _wide(samples: Array) -> type[np.uint32 | np.uint64]:
+    """A type for products of two samples."""
+    return np.uint32 if samples.dtype.itemsize <= 2 else np.uint64
 
 
 def significant_bits(page: tifffile.TiffPage, dtype: np.dtype[Any]) -> int | None:

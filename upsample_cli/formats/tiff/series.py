@@ -13,7 +13,7 @@ import tifffile
 from tifffile import PHOTOMETRIC, TiffFrame, TiffPage, TiffPageSeries
 
 from ...errors import InputError
-from . import directories
+from . import directories, ome
 from .directories import Chain, Directory
 
 _DIALECTS = (  # of tifffile, in which the file says what its pages are
@@ -54,7 +54,9 @@ class Image:
     levels: tuple[TiffPageSeries, ...] = ()
 
 
-def images_of(path: Path, tiff: tifffile.TiffFile, axes: str | None) -> tuple[list[Image], list[str]]:
+def images_of(
+    path: Path, tiff: tifffile.TiffFile, axes: str | None, tolerant: bool = False
+) -> tuple[list[Image], list[str]]:
     """The images of a file, and warnings.
 
     In a file without a dialect, grey pages of one size and several bits are a stack. Other pages are images of their
@@ -65,15 +67,21 @@ def images_of(path: Path, tiff: tifffile.TiffFile, axes: str | None) -> tuple[li
         path: the file.
         tiff: the same file, open.
         axes: names of the axes, or None.
+        tolerant: whether to read the pages before the end of a truncated file.
 
     Raises:
         InputError: the file ends before its last page.
     """
     with path.open("rb") as file:
         chain = directories.read_chain(file)
-        if chain.truncated and not tiff.is_ndpi:  # which has offsets of its own
+        truncated = chain.truncated and not tiff.is_ndpi  # which has offsets of its own
+        if truncated and not (tolerant and chain.directories):
             raise InputError("is truncated: parts of it lie beyond its end", path)
+        if tiff.is_ome:
+            ome.check_size(tiff.ome_metadata or "", len(chain.directories))
         if any(getattr(tiff, f"is_{name}", False) for name in _DIALECTS):
+            if chain.loops:
+                len(tiff.pages)  # tifffile notices a loop when it counts the pages, not when it iterates over them
             series = tiff.series
             if series and series[0].kind not in _PLAIN:
                 return _renumbered(_images_of_dialect(series)), []
@@ -125,6 +133,8 @@ def _plain_images(
     tiff: tifffile.TiffFile, file: BinaryIO, chain: Chain, axes: str | None
 ) -> tuple[list[Image], list[str]]:
     warnings = []
+    if chain.truncated:
+        warnings.append(f"is truncated: the {len(chain.directories)} pages before its end are read")
     if chain.loops:
         warnings.append(f"its chain of pages loops: the {len(chain.directories)} pages before the loop are read")
     reader = _PageReader(tiff, file, chain)

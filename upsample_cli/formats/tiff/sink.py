@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import tifffile
-from tifffile import RESUNIT
+from tifffile import COMPRESSION, PHOTOMETRIC, RESUNIT
 
 from ...core.threads import available_cores
-from ...errors import OutputError
+from ...errors import OutputError, reason
 from ...geometry import INCH, RASTER, Grid
-from ...runtime.prefetch import map_threaded
+from ...runtime.prefetch import items_in_progress, map_threaded
 from .. import xmp
 from ..base import Array, Header, WriteOptions
-from ..dropped import Loss, dropped_warning, named
+from ..dropped import Dropped, Loss, dropped_warning, named
 from . import colours, dialects, foreign, geotiff, imagej, layouts, ome, slides, tags
 from .dialects import Part
 from .directories import append_trees
@@ -32,9 +32,10 @@ if TYPE_CHECKING:
 _MAX_CLASSIC_BYTES = imagej.MAX_BYTES  # of samples in a file with 32-bit offsets
 _GEO_KEYS = 34735
 _XMP, _PHOTOSHOP = 700, 34377
-_ENCODER_BYTES = 40 << 20  # memory of encoders and their threads, measured
-_BUFFER_BYTES = 4 << 20  # of samples that are copied or wait to be encoded
-_REDUCED, _MASK = 1, 4  # bits of NewSubfileType
+_ENCODER_BYTES = 6 << 20  # memory of encoders, measured
+_BUFFER_BYTES, _RAW_BYTES = 4 << 20, 1 << 20  # of samples that wait to be encoded, or are copied
+_REDUCED, _MASK, _SUBFILE_BITS = 1, 4, 7  # bits of NewSubfileType, and all that TIFF knows
+_GREY = (PHOTOMETRIC.MINISWHITE, PHOTOMETRIC.MINISBLACK)
 
 
 class TiffSink:
@@ -60,7 +61,7 @@ class TiffSink:
             return header, header.metadata
         metadata = Metadata("foreign", layouts.foreign_layout(header, path))
         if not has_storable_density(header.grid):
-            self.warnings.append("its density is dropped: TIFF cannot hold numbers of this size")
+            self.warnings.append(Dropped("its density is dropped: TIFF cannot hold numbers of this size", Loss.SPACING))
         if isinstance(getattr(header.metadata, "metadata", None), tuple):  # of a picture
             header, metadata = foreign.with_picture_metadata(header, cast("PictureInfo", header.metadata), metadata)
         self.warnings += dropped_warning(
@@ -73,7 +74,7 @@ class TiffSink:
         layout, warnings = layouts.fit_layout(part, self._dialect, options, path)
         self.warnings += warnings
         if can_encode_strips(layout, header.dtype) and not layouts.is_planar(header.grid, layout):
-            rows = layout.rowsperstrip or rows_per_strip(page_shape(header.grid), header.dtype.itemsize)
+            rows = rows_per_strip(page_shape(header.grid), header.dtype.itemsize, layout.rowsperstrip)
             layout = replace(layout, rowsperstrip=rows)
         return header, replace(metadata, layout=layout)
 
@@ -81,8 +82,8 @@ class TiffSink:
         headers, images = [header for header, _ in self._parts], [metadata.ome for _, metadata in self._parts]
         try:
             xml, warnings = ome.build_xml(headers, images, self._byteorder, path.name)
-        except ValueError as error:  # an attribute is not a number
-            what = f"the OME-XML of the input is damaged ({error})"
+        except (ValueError, RecursionError) as error:  # an attribute is not a number, or elements are nested too deeply
+            what = f"the OME-XML of the input is damaged ({reason(error)})"
             raise OutputError(f"cannot be written: {what}; write .npy", path) from error
         self.warnings += warnings
         return xml
@@ -158,7 +159,7 @@ class TiffSink:
         if self._dialect == "ome" and number == 0:
             description = self._xml
         return {
-            "subfiletype": metadata.subfile_type or None,
+            "subfiletype": _subfile_type(self._parts[number]) or None,
             "software": software or False,
             "description": description,
             "iccprofile": header.icc,
@@ -177,7 +178,14 @@ class TiffSink:
 
 def _level(part: Part) -> dict[str, Any]:
     """The arguments of `TiffWriter.write` for a smaller version."""
-    return {"subfiletype": _REDUCED | (part[1].subfile_type & _MASK), "software": False}
+    return {"subfiletype": _REDUCED | (_subfile_type(part) & _MASK), "software": False}
+
+
+def _subfile_type(part: Part) -> int:
+    """The bits of NewSubfileType; only pages of bits are masks."""
+    header, metadata = part
+    is_mask = header.dtype == bool and metadata.layout.photometric in (*_GREY, PHOTOMETRIC.MASK)
+    return metadata.subfile_type & _SUBFILE_BITS & (~0 if is_mask else ~_MASK)
 
 
 def _updated_tags(grid: Grid, metadata: Metadata) -> Iterator[Tag]:
@@ -218,11 +226,13 @@ def _stored_chunks(slabs: Iterable[Array], part: Part, grid: Grid, planar: bool)
             yield from tiles(planes, layout.tile, planar) if layout.tile else [planes]
     elif layout.tile:
         for band in bands(slabs, shape, layout.tile[0]):
-            yield from tiles(band, layout.tile, planar)
+            encode = strip_encoder(layout, dtype) if layout.compression == COMPRESSION.PACKBITS else None
+            for tile in tiles(band, layout.tile, planar):
+                yield tile if encode is None else encode(tile)
     elif _is_raw(part):
         for slab in slabs:
             samples = slab.reshape(-1)
-            step = _BUFFER_BYTES // samples.itemsize
+            step = _RAW_BYTES // samples.itemsize
             yield from (samples[n : n + step].astype(dtype).tobytes() for n in range(0, samples.size, step))
     elif layout.rowsperstrip and can_encode_strips(layout, header.dtype):
         yield from map_threaded(strip_encoder(layout, dtype), bands(slabs, shape, layout.rowsperstrip))
@@ -254,13 +264,20 @@ def _is_raw(part: Part) -> bool:
 def _memory_factor(part: Part) -> float:
     """Memory held while pages or rows of tiles are encoded, in units of the size of the array."""
     header, metadata = part
-    shape = page_shape(header.grid)
-    rows, copies = shape[0], 3  # the page, its planes and the encoded data
-    if not layouts.is_planar(header.grid, metadata.layout):
-        if _is_raw(part):
-            return 0.0
-        layout = metadata.layout
-        rows, copies = layout.tile[0] if layout.tile else layout.rowsperstrip or rows, 2
-    held = copies * min(rows, shape[0]) * math.prod(shape[1:]) * header.dtype.itemsize
+    layout, shape = metadata.layout, page_shape(header.grid)
+    row = math.prod(shape[1:]) * header.dtype.itemsize
+    if layouts.is_planar(header.grid, layout):  # the page, its planes and, if they are stored as they are, their bytes
+        held = (2 if layout.compression or layout.tile else 3) * shape[0] * row
+    elif _is_raw(part):
+        return 0.0
+    elif layout.tile:  # rows of pixels and the padded tiles, of which only some exist at a time
+        across = -(-header.grid["x"].size // layout.tile[1])
+        tile = math.prod(layout.tile) * row // header.grid["x"].size
+        held = min(layout.tile[0], shape[0]) * row + min(across * tile, 2 * available_cores() * tile + _BUFFER_BYTES)
+    elif can_encode_strips(layout, header.dtype):
+        strip = (layout.rowsperstrip or shape[0]) * row
+        held = min(2 * items_in_progress(strip) * strip, 2 * shape[0] * row)
+    else:
+        held = 2 * shape[0] * row
     whole = math.prod(header.grid.shape) * header.dtype.itemsize
     return (held + min(_ENCODER_BYTES, whole)) / whole

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from xml.etree import ElementTree
 
@@ -11,7 +12,7 @@ from ...geometry import RASTER, Axis, Grid
 
 _MPP, _MAGNIFICATION = b"MPP", b"AppMag"
 _STALE = (b"StripeWidth", b"OriginalWidth", b"OriginalHeight", b"Originalheight")  # of the scan
-_SIZE = re.compile(rb"\d+x\d+.*", re.DOTALL)
+_SIZE = re.compile(rb"(?<!\d)\d++x\d.*", re.DOTALL)  # reads no digit twice
 _XMP = 700
 
 
@@ -20,7 +21,7 @@ def with_scanned_spacing(axis: Axis, series: tifffile.TiffPageSeries) -> Axis:
     if axis.name not in "xy" or not is_scan(series):
         return axis
     spacing = _microns_per_pixel(series)
-    return axis._replace(spacing=spacing, unit="µm") if spacing else axis
+    return axis._replace(spacing=spacing, unit="µm") if spacing and 0 < spacing < math.inf else axis
 
 
 def is_scan(series: tifffile.TiffPageSeries) -> bool:
@@ -36,7 +37,8 @@ def _microns_per_pixel(series: tifffile.TiffPageSeries) -> float | None:
         if series.kind == "philips":
             text = ElementTree.fromstring(page.description).findtext(".//*[@Name='DICOM_PIXEL_SPACING']") or ""
             return 1000 * float(re.findall(r"[\d.eE+-]+", text)[0])
-        found = re.search(rb'ScanRes="([\d.]+)"', bytes(page.tags.valueof(_XMP) or b""))
+        xmp = page.tags.valueof(_XMP)
+        found = re.search(rb'ScanRes="([\d.]+)"', xmp) if isinstance(xmp, bytes) else None
         return float(found[1]) if found else None
     except (KeyError, ValueError, IndexError, TypeError, ElementTree.ParseError):
         return None

@@ -10,39 +10,45 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import tifffile
 
-from ...errors import InputError, RequestError
+from ...errors import InputError, RequestError, reason
 from ...runtime.library_messages import silence
 from ..base import Array, ReadOptions, Source, merge_leading_axes
+from ..dropped import Dropped, Loss
 from ..mapped_array import Mapped
-from . import colours, geotiff, libtiff
-from .chunked_page import ChunkedPage, buffered_samples, open_file
+from . import colours, directories, geotiff, libtiff, ome
+from .chunked_page import ChunkedPage, open_file, page_memory
 from .header import SeriesInfo, read_series_info
 from .series import Image, images_of
 
 _LAB_SAMPLES = 3
-_ABOUT_PYTHON = (LookupError, TypeError, AttributeError, AssertionError)  # whose texts tell users nothing
-_LIBTIFF_MEMORY = 2.4  # the pixels with alpha, the file, and the pixels without it
+_MAX_RETRIED_BYTES = 1 << 26  # of files that are held in memory to be read in another way
+_INCOMPLETE = "is damaged or truncated: strips or tiles that cannot be read are left empty"
+_LIBTIFF_MEMORY = 2.4  # the pixels with alpha and without it, besides the file
 _ESSENTIAL_TAGS = frozenset(  # of the samples, and the description that tells of their axes
     (256, 257, 258, 259, 262, 270, 273, 277, 278, 279, 320, 322, 323, 324, 325, 330, 338, 339, 347)
 )
 _LOGGER = logging.getLogger("tifffile")
 silence("tifffile")
+silence("imagecodecs")
 
 
 class TiffSource:
     """`Source` of an image of a TIFF file, mapped if its samples are contiguous, otherwise decoded in parts."""
 
-    def __init__(self, path: Path, tiff: tifffile.TiffFile, image: Image, info: SeriesInfo) -> None:
+    def __init__(
+        self, path: Path, tiff: tifffile.TiffFile, image: Image, info: SeriesInfo, tolerant: bool = False
+    ) -> None:
         self.others: Sequence[Source] = ()
         self.header = info.header
         self.warnings = info.warnings
         self._path = path
         self._tiff = tiff
+        self._tolerant = False
         self._series = image.series
         self._page = self._series.keyframe
         self._convert = info.convert
@@ -51,16 +57,22 @@ class TiffSource:
         self._signed = is_colour and colours.has_signed_ab(self._page.photometric, self._series.dtype)
         self._chunked_page: ChunkedPage | None = None
         self._decoded_page: Array | None = None
+        self._retried_page: tuple[int, Array] | None = None  # its number and samples
         self._by_libtiff = info.by_libtiff
         if self._by_libtiff:
-            self.memory_factor, self.streams, self._mapped = _LIBTIFF_MEMORY, False, None
+            self.held_factor, self.streams, self._mapped = 1.0, False, None
+            self.memory_factor = _LIBTIFF_MEMORY + path.stat().st_size / math.prod(self.header.grid.shape)
             return
-        self._mapped = self._map_file()
-        held = 0 if self._mapped is not None else buffered_samples(self._page, self._planar)
-        self.memory_factor = held / math.prod(self._series.shape)
-        self.streams = self.memory_factor < 1
+        self._mapped = self._map_file(tolerant)
+        self._tolerant = tolerant and self._mapped is None
+        decoding, decoded = (0, 0) if self._mapped is not None else page_memory(self._page, self._planar)
+        size = math.prod(self._series.shape) * self.header.dtype.itemsize
+        self.memory_factor = decoding / size
+        is_one_band = decoded >= math.prod(self._series.shape) * np.dtype(self._page.dtype).itemsize
+        self.held_factor = decoded / size if is_one_band else self.memory_factor  # else the next is decoded meanwhile
+        self.streams = not is_one_band
 
-    def _map_file(self) -> Mapped | None:
+    def _map_file(self, tolerant: bool) -> Mapped | None:
         """All samples as a memory-mapped array of pages, if they are contiguous in the file."""
         series, tiff = self._series, self._page.parent  # of a set of files, the one that holds the samples
         if series.dataoffset is None or series.dtype is None or any(p is None or p.parent != tiff for p in series):
@@ -68,6 +80,8 @@ class TiffSource:
         file = tiff.filehandle
         dtype = series.dtype.newbyteorder(tiff.byteorder)
         needed = series.dataoffset + math.prod(series.shape) * dtype.itemsize
+        if file.size < needed and tolerant:
+            return None
         if file.size < needed:
             raise InputError(f"is truncated: it has {file.size:,} of {needed:,} bytes", self._path)
         pages = (math.prod(series.shape) // math.prod(self._page.shape), *self._page.shape)
@@ -90,7 +104,8 @@ class TiffSource:
             try:
                 self._decoded_page = libtiff.decode(self._path, self._page)
             except ValueError as error:
-                raise InputError(f"is damaged, or of a kind that libtiff cannot read: {error}", self._path) from error
+                said = f"is damaged, or of a kind that libtiff cannot read: {reason(error)}"
+                raise InputError(said, self._path) from error
             if self._decoded_page.shape != self.header.grid.shape:
                 raise InputError("is damaged: its size contradicts its tags", self._path)
         return self._decoded_page
@@ -130,8 +145,28 @@ class TiffSource:
         except MemoryError:
             raise
         except Exception as error:  # codecs raise various exceptions for damaged data
-            reason = "" if isinstance(error, _ABOUT_PYTHON) else f": {error}"
-            raise InputError(f"is truncated or damaged{reason}", self._path) from error
+            page = self._retried(number)
+            if page is not None:
+                return page[start:stop]
+            raise InputError(f"is truncated or damaged: {reason(error)}", self._path) from error
+
+    def _retried(self, number: int) -> Array | None:
+        """A page by libtiff, which is more tolerant than tifffile; None if it does not read the page either."""
+        page: Any = self._series[number]
+        if (
+            self._planar
+            or page is None
+            or not isinstance(page.index, int)
+            or page.parent.filehandle.size > _MAX_RETRIED_BYTES
+        ):
+            return None
+        if self._retried_page is None or self._retried_page[0] != number:
+            try:
+                self._retried_page = number, libtiff.decode_stored(Path(page.parent.filehandle.path), page)
+            except ValueError:
+                return None
+        array = self._retried_page[1]
+        return array if (array.shape, array.dtype) == (page.shape, page.dtype) else None
 
     def _decoded(self, number: int, start: int, stop: int) -> Array:
         if self._chunked_page is None or self._chunked_page.number != number:
@@ -139,8 +174,11 @@ class TiffSource:
             if page is None:  # a plane that OME-XML lists but no file holds
                 return np.zeros((stop - start, *self._pixels_shape[1:]), self._page.dtype)
             with open_file(page):
-                self._chunked_page = ChunkedPage(number, page, self._planar)
-        return self._chunked_page.read_rows(start, stop)
+                self._chunked_page = ChunkedPage(number, page, self._planar, self._tolerant)
+        rows = self._chunked_page.read_rows(start, stop)
+        if self._chunked_page.incomplete and _INCOMPLETE not in self.warnings:
+            self.warnings.append(_INCOMPLETE)
+        return rows
 
     def __enter__(self) -> Self:
         return self
@@ -150,7 +188,7 @@ class TiffSource:
     ) -> None:
         for other in self.others:
             other.__exit__(kind, error, traceback)
-        self._mapped = self._chunked_page = self._decoded_page = None
+        self._mapped = self._chunked_page = self._decoded_page = self._retried_page = None
         self._tiff.close()
 
 
@@ -162,21 +200,25 @@ def open_source(path: Path, options: ReadOptions) -> TiffSource:
         RequestError: it has no image of the number that the options give.
     """
     try:
+        with path.open("rb") as file:
+            directories.check_first(file)
         with _captured_log() as messages:
             tiff = tifffile.TiffFile(path)
+    except MemoryError:
+        raise
     except Exception as error:  # tifffile raises various exceptions for damaged files
         raise _unreadable(path, error) from error
     try:
         with _captured_log() as more_messages:
-            images, warnings = images_of(path, tiff, options.axes)
-        warnings += _check_messages(messages + more_messages, path)
+            images, warnings = images_of(path, tiff, options.axes, options.truncated)
+        warnings += _check_messages(messages + more_messages, path, options.truncated)
         several = len(images) > 1
         first, *others = [
-            TiffSource(path, tiff, image, read_series_info(path, tiff, image, options, several))
+            TiffSource(path, tiff, image, read_series_info(path, tiff, image, options, several), options.truncated)
             for image in _selected(images, options, path)
         ]
         first.warnings[:0] = warnings
-    except (InputError, RequestError):
+    except (InputError, RequestError, MemoryError):
         tiff.close()
         raise
     except Exception as error:
@@ -186,7 +228,7 @@ def open_source(path: Path, options: ReadOptions) -> TiffSource:
     return first
 
 
-def _check_messages(messages: Sequence[str], path: Path) -> list[str]:
+def _check_messages(messages: Sequence[str], path: Path, tolerant: bool) -> list[str]:
     """Warnings about tags whose values lie beyond the end of the file, of which tifffile only logs messages.
 
     Raises:
@@ -195,12 +237,12 @@ def _check_messages(messages: Sequence[str], path: Path) -> list[str]:
     beyond = [m for m in messages if "invalid" in m and "offset" in m and "circular" not in m]
     tags = [re.search(r"TiffTag (\d+)", message) for message in beyond]
     codes = {int(tag[1]) for tag in tags if tag is not None}
-    if None in tags or codes & _ESSENTIAL_TAGS:
+    if (None in tags and not tolerant) or codes & _ESSENTIAL_TAGS:
         raise InputError("is truncated: parts of it lie beyond its end", path)
     if not codes:
         return []
     names = ", ".join(tifffile.TIFF.TAGS.get(code, str(code)) for code in sorted(codes))
-    return [f"these tags lie beyond the end of the file and are dropped: {names}"]
+    return [Dropped(f"these tags lie beyond the end of the file and are dropped: {names}", Loss.TAG)]
 
 
 def _selected(images: list[Image], options: ReadOptions, path: Path) -> list[Image]:
@@ -213,9 +255,10 @@ def _selected(images: list[Image], options: ReadOptions, path: Path) -> list[Ima
 
 
 def _unreadable(path: Path, error: Exception) -> InputError:
-    is_about_file = isinstance(error, (tifffile.TiffFileError, geotiff.DamagedTagsError))
-    reason = f" ({error})" if is_about_file else ""  # other texts are about Python objects
-    return InputError(f"is not a readable TIFF file, or is truncated{reason}", path)
+    ours = (geotiff.DamagedTagsError, directories.OversizedTagError, ome.OversizedError)
+    is_about_file = isinstance(error, (tifffile.TiffFileError, *ours))
+    words = f" ({reason(error)})" if is_about_file else ""  # other texts are about Python objects
+    return InputError(f"is not a readable TIFF file, or is truncated{words}", path)
 
 
 @contextmanager

@@ -10,12 +10,10 @@ import tifffile
 
 from .directories import Layout as FileLayout
 from .directories import Tree, read_tree
+from .documents import DOCUMENT_TAGS
 from .metadata import Tag
 
-_DOCUMENT = frozenset(  # documents, cameras, authors, ratings, and the texts of Windows
-    (269, 271, 272, 274, 285, 306, 315, 316, 33432, 33723, 18246, 18249, 40091, 40092, 40093, 40094, 40095)
-)
-_COPIED = _DOCUMENT | {
+_COPIED = DOCUMENT_TAGS | {
     *(280, 281, 286, 287, 301, 318, 319, 321),  # ranges, positions, colours
     *(332, 333, 334, 336, 337, 340, 341, 529, 531, 532),  # inks, ranges and YCbCr
     *(700, 34377),  # XMP, Photoshop's resources
@@ -35,6 +33,7 @@ _STRUCTURE = frozenset(  # written anew, or about the storage of samples
     (
         *(254, 255, 256, 257, 258, 259, 262, 266, 270, 273, 277, 278, 279, 282, 283, 284, 288, 289, 292, 293, 296, 297),
         *(305, 317, 320, 322, 323, 324, 325, 330, 338, 339, 347, 512, 513, 514, 515, 519, 520, 521, 530),
+        *(32995, 32996, 32997, 32998, 59932),  # of alpha, types and depths before TIFF 6, and empty space
         *(33550, 33922, 34264, 34675, 50674, 50838, 50839),
     )
 )
@@ -56,22 +55,19 @@ def copied_tags(page: tifffile.TiffPage, is_vendor: bool, is_single: bool = True
 def highest_value(page: tifffile.TiffPage, bits: int | None) -> Iterator[Tag]:
     """The tag MaxSampleValue for grey samples with fewer `bits` than their type, unless the page has it already."""
     if bits is not None and bits > 8 and page.samplesperpixel == 1 and _MAX_SAMPLE_VALUE not in page.tags:
-        value = struct.pack(f"{page.parent.byteorder}H", (1 << bits) - 1)
-        yield Tag(_MAX_SAMPLE_VALUE, _SHORT, 1, value, True)
+        dtype, code = (_SHORT, "H") if bits <= 16 else (_LONG, "I")
+        value = struct.pack(f"{page.parent.byteorder}{code}", (1 << bits) - 1)
+        yield Tag(_MAX_SAMPLE_VALUE, dtype, 1, value, True)
 
 
 def dropped_names(page: tifffile.TiffPage, is_vendor: bool, kept: Container[int] = ()) -> list[str]:
     """The names of the tags that are dropped, without those of directories that are `kept`."""
-    return [
+    dropped = [
         tag.name
         for tag in page.tags
         if not _is_copied(tag, is_vendor) and tag.code not in _STRUCTURE and tag.code not in kept
     ]
-
-
-def is_document_tag(code: int) -> bool:
-    """Whether a tag of EXIF is true of the output as well."""
-    return code in _DOCUMENT
+    return list(dict.fromkeys(dropped))
 
 
 def written_value(data: bytes, dtype: int, byteorder: str) -> bytes | tuple[int, ...]:
@@ -104,6 +100,13 @@ def updated_directories(trees: Mapping[int, Tree], size: tuple[int, int]) -> dic
                 entries.append((code, dtype, count, data))
         updated[name] = Tree(tuple(entries), updated_directories(tree.children, size), tree.little_endian)
     return updated
+
+
+def has_subject_position(trees: Mapping[int, Tree]) -> bool:
+    """Whether directories have positions in pixels, which `updated_directories` drops."""
+    return any(
+        (code in _SUBJECT_POSITIONS and name != _GPS) for name, tree in trees.items() for code, *_ in tree.entries
+    )
 
 
 def raw_value(tag: tifffile.TiffTag) -> bytes:

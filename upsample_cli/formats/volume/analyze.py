@@ -16,12 +16,12 @@ import nibabel as nib
 import numpy as np
 from nibabel.spatialimages import HeaderDataError
 
-from ...errors import InputError, OutputError
+from ...errors import InputError, OutputError, reason
 from ...geometry import Axis, Grid
 from .. import split_name
 from ..base import Array, Header
 from ..dropped import Dropped, Loss
-from .block import READ_ERRORS, Block, VolumeSource, open_plain, reject_impossible_size
+from .block import MAX_REST_BYTES, READ_ERRORS, Block, VolumeSource, open_plain, reject_impossible_size, skip
 from .conversion import DESCRIP, LARGEST, NAMES
 from .sink import Encoded
 
@@ -71,14 +71,15 @@ def open_source(path: Path, samples: Path, header: Path) -> VolumeSource:
     try:
         with open_plain(header) as file:
             raw = cast(Any, nib.Spm99AnalyzeHeader)(file.read(_SIZE), check=False)
-            rest = file.read()
+            rest = file.read(MAX_REST_BYTES)
+            unread = skip(file)
         if not 1 <= raw["dim"][0] <= 7:
             raise HeaderDataError(f"it has {raw['dim'][0]} dimensions")
         shape, offset = raw.get_data_shape(), float(raw["vox_offset"])
         if not np.isfinite(offset) or offset < 0:
             raise HeaderDataError(f"its samples begin at byte {offset:g}")
     except (HeaderDataError, ValueError, *READ_ERRORS) as error:
-        raise InputError(f"is not a readable Analyze file: {error}", path) from error
+        raise InputError(f"is not a readable Analyze file: {reason(error)}", path) from error
     code = int(raw["datatype"])
     if code not in _TYPES:
         raise InputError(f"holds samples of Analyze's type {code}, which is not supported; plain numbers are", path)
@@ -89,7 +90,10 @@ def open_source(path: Path, samples: Path, header: Path) -> VolumeSource:
     result = Header(grid, dtype, scaling=_scaling(raw), metadata=Metadata(raw, rest), foreign_items=_foreign_items(raw))
     matrix = samples.with_name(split_name(samples)[0] + ".mat")
     ignored = f"SPM's matrix in {matrix.name} is neither used nor written: the header alone says where samples lie"
-    return VolumeSource(path, result, block, [ignored] if matrix.exists() else [])
+    warnings = [ignored] if matrix.exists() else []
+    if unread:
+        warnings.append(Dropped(f"{unread:,} bytes at the end of its header file are dropped", Loss.TRAILING_DATA))
+    return VolumeSource(path, result, block, warnings)
 
 
 def encode(header: Header, path: Path) -> Encoded:

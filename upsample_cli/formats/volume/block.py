@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import math
+import os
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,12 +14,13 @@ from typing import Any, BinaryIO, Self, cast
 
 import numpy as np
 
-from ...errors import InputError
+from ...errors import InputError, reason
 from ...geometry import Grid
 from ..base import Array, Header, Source
 from ..mapped_array import Mapped
 from ..registry import GZIP_MAGIC, HEADER_BYTES
 
+MAX_REST_BYTES = 32 << 20  # of what a file holds besides its header and its samples
 READ_ERRORS = (OSError, EOFError, zlib.error)
 _CHUNK_BYTES = 1 << 20
 _MAX_POSITION = 1e30
@@ -138,8 +140,10 @@ class _Stream:
     def _read_into(self, target: memoryview) -> int:
         try:
             return int(self._file.readinto(target))  # type: ignore[attr-defined]
+        except MemoryError:
+            raise
         except Exception as error:  # ISA-L has its own exception types
-            raise InputError(f"cannot be read to its end: {error}", self._path) from error
+            raise InputError(f"cannot be read to its end: {reason(error)}", self._path) from error
 
     def close(self) -> None:
         self._file.close()
@@ -166,12 +170,14 @@ def read_start(file: Path, path: Path) -> bytes:
         with open_plain(file) as stream:
             return stream.read(HEADER_BYTES)
     except READ_ERRORS as error:
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"is not a readable volume: {file.name}: {reason}", path) from error
+        raise InputError(f"is not a readable volume: {file.name}: {reason(error)}", path) from error
 
 
 def skip(file: BinaryIO) -> int:
-    """Read to the end and return the number of bytes."""
+    """Move to the end and return the number of bytes."""
+    if not isinstance(file, gzip.GzipFile):
+        start = file.tell()
+        return file.seek(0, os.SEEK_END) - start
     return sum(len(chunk) for chunk in iter(lambda: file.read(_CHUNK_BYTES), b""))
 
 

@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 from nibabel.freesurfer import mghformat
 
-from ...errors import InputError, OutputError
+from ...errors import InputError, OutputError, reason
 from ...geometry import Affine, Axis, Grid
 from ..base import Array, Header
 from ..dropped import Dropped, Loss, dropped_warning, named
-from .block import READ_ERRORS, Block, VolumeSource, open_plain, reject_impossible_size, skip
+from .block import MAX_REST_BYTES, READ_ERRORS, Block, VolumeSource, open_plain, reject_impossible_size, skip
 from .conversion import Dimensions, carried, dimensions, generic_losses, same_directions
 from .sink import Encoded
 
@@ -28,7 +28,6 @@ _SIZE = mghformat.DATA_OFFSET
 _HEADER, _FOOTER = mghformat.header_dtype, mghformat.footer_dtype
 _TYPES = {0: "u1", 1: "i4", 3: "f4", 4: "i2", 10: "u2"}
 _WIDER = {"int8": "int16"}
-_MAX_TAG_BYTES = 64 << 20  # real files have a few kilobytes of tags
 _TAG_CMDLINE = 3  # command line that created the file
 
 
@@ -65,10 +64,10 @@ def open_source(path: Path) -> VolumeSource:
             block = Block(path, shape[::-1], np.dtype(_TYPES[code]).newbyteorder(">"), _SIZE)
             reject_impossible_size(block, path)
             file.seek(block.end)
-            tail = file.read(_MAX_TAG_BYTES)
+            tail = file.read(MAX_REST_BYTES)
             rest = skip(file)
     except READ_ERRORS as error:
-        raise InputError(f"cannot be read to its end: {error}", path) from error
+        raise InputError(f"cannot be read to its end: {reason(error)}", path) from error
     metadata = Metadata(head, tail)
     header = Header(_grid(raw, shape, tail), block.dtype, metadata=metadata, foreign_items=_foreign_items(raw, tail))
     return VolumeSource(path, header, block, _trailing(rest))

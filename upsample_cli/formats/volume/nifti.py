@@ -13,12 +13,12 @@ import nibabel as nib
 import numpy as np
 from nibabel.spatialimages import HeaderDataError
 
-from ...errors import InputError
+from ...errors import InputError, reason
 from ...geometry import Affine, Axis, Grid
 from ...runtime.library_messages import silence
 from ..base import Header
 from ..dropped import Dropped, Loss, named
-from .block import READ_ERRORS, Block, VolumeSource, open_plain, reject_impossible_size
+from .block import MAX_REST_BYTES, READ_ERRORS, Block, VolumeSource, open_plain, reject_impossible_size, skip
 from .conversion import NAMES
 from .sink import is_pair
 
@@ -76,20 +76,23 @@ def open_source(path: Path, samples: Path, header: Path) -> VolumeSource:
     try:
         with open_plain(header) as file:
             raw = _read_header(file.read(nib.Nifti2Header.sizeof_hdr), is_pair(path))
-            warnings = _repair_qfac(raw)
+            warnings = [*_repair_numbers(raw), *_repair_qfac(raw)]
             shape, dtype = raw.get_data_shape(), _dtype(raw, path)
             block = Block(samples, (*shape[::-1], *_pixel(dtype)), _plain(dtype), _offset(raw, is_pair(path)))
             reject_impossible_size(block, path)
             file.seek(raw.sizeof_hdr)
-            extra = file.read(-1 if is_pair(path) else max(0, block.offset - raw.sizeof_hdr))
+            between = MAX_REST_BYTES if is_pair(path) else max(0, block.offset - raw.sizeof_hdr)
+            extra = file.read(min(between, MAX_REST_BYTES))
+            unread = skip(file) if is_pair(path) else between - len(extra)
         extensions, rest = _extensions(extra, raw.endianness)
         header_ = _header(raw, shape, block.dtype, extensions)
     except (HeaderDataError, ValueError, OverflowError, *READ_ERRORS) as error:
-        raise InputError(f"is not a readable NIfTI file: {error}", path) from error
+        raise InputError(f"is not a readable NIfTI file: {reason(error)}", path) from error
     if any(code == _CIFTI for code, _ in extensions):
         raise InputError("is CIFTI, whose axes are no directions in space; it cannot be resized", path)
-    if rest.strip(b"\0"):
-        warnings.append(Dropped(f"{len(rest):,} bytes between header and samples are dropped", Loss.TRAILING_DATA))
+    if unread or rest.count(0) < len(rest):
+        dropped = f"{len(rest) + unread:,} bytes between header and samples are dropped"
+        warnings.append(Dropped(dropped, Loss.TRAILING_DATA))
     return VolumeSource(path, header_, block, warnings)
 
 
@@ -108,6 +111,21 @@ def _read_header(start: bytes, pair: bool) -> Any:
         raise HeaderDataError(f"it has {raw['dim'][0]} dimensions")
     raw["pixdim"][1:] = np.abs(raw["pixdim"][1:])  # old files have negative ones; the affine says how axes run
     return raw
+
+
+def _repair_numbers(raw: Any) -> list[str]:
+    """Set the fields to what they must be that make other readers refuse a file; returns warnings about them."""
+    warnings = []
+    if raw["sizeof_hdr"] != raw.sizeof_hdr:
+        warnings.append(f"its sizeof_hdr is {raw['sizeof_hdr']}, and is written as {raw.sizeof_hdr}")
+        raw["sizeof_hdr"] = raw.sizeof_hdr
+    if np.isfinite(raw["scl_slope"]) and raw["scl_slope"] and not np.isfinite(raw["scl_inter"]):
+        warnings.append(f"its scl_inter is {raw['scl_inter']:g}, which is taken for 0")
+        raw["scl_inter"] = 0
+    if not np.isfinite(raw["pixdim"]).all():
+        warnings.append("its pixdim holds what is no number, which is taken for 0")
+        raw["pixdim"] = np.nan_to_num(raw["pixdim"], nan=0, posinf=0, neginf=0)
+    return warnings
 
 
 def _repair_qfac(raw: Any) -> list[str]:

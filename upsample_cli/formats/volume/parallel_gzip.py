@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, cast
 from isal import igzip, isal_zlib
 from zlib_ng import zlib_ng
 
-from ...runtime.prefetch import map_threaded
+from ...runtime.prefetch import items_in_progress, map_threaded
 
 _BLOCK = 1 << 20  # bytes per block, whatever the slab sizes
 _WINDOW = 1 << 15  # bytes before a block used as its dictionary
@@ -36,6 +36,11 @@ def open_stream(path: Path) -> BinaryIO:
 def default_level(size: int) -> int:
     """The level for content of `size` bytes."""
     return _QUICK_LEVEL if size < _SMALL else _LEVEL
+
+
+def memory(size: int) -> int:
+    """Bytes that are held while content of `size` bytes is written."""
+    return 2 * min(size, items_in_progress(_BLOCK) * _BLOCK)
 
 
 def write(file: BinaryIO, pieces: Iterable[memoryview], level: int) -> None:

@@ -52,7 +52,13 @@ class VolumeSink:
         long = [number for number in volume.order if self._shape[number] > 1]
         self._in_order = long == sorted(long)
         self.streams = self._in_order or not self.compresses
-        self.memory_factor = 0.0 if self.streams else 1.0
+        held = 0.0 if self.streams else 1.0
+        if self.compresses:
+            from . import parallel_gzip
+
+            size = math.prod(self._shape) * volume.dtype.itemsize
+            held += min(1.0, parallel_gzip.memory(size) / size)
+        self.memory_factor = held
 
     def write(self, paths: Sequence[Path], arrays: Iterable[Iterable[Array]]) -> None:
         """Write the volume; see `Sink`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from functools import cached_property
 from itertools import product
@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ...runtime.retry import patiently
 from ..base import Array, Box
 from .documents import Node
 from .store import Directory, ObjectStore
@@ -85,8 +86,7 @@ class StoredArray:
         """The samples of a box."""
         stored = self._stored(box)
         if math.prod(map(len, stored)) * self.dtype.itemsize > _CACHE_BYTES // 2:
-            whole: Array = np.asarray(self._array[tuple(slice(part.start, part.stop) for part in stored)])
-            return whole.transpose(self.order)
+            return self._fetch(tuple(slice(part.start, part.stop) for part in stored)).transpose(self.order)
         out: Array = np.empty([part.stop - part.start for part in stored], self.dtype)
         for index, chunk in self._chunks(stored):
             starts = [number * length for number, length in zip(index, self.node.chunk_shape, strict=True)]
@@ -107,7 +107,8 @@ class StoredArray:
         """Store a box of whole shards; chunks of nothing but the fill value are not stored."""
         stored = tuple(slice(part.start, part.stop) for part in self._stored(box))
         inverse = np.argsort(self.order)
-        self._array[stored] = samples.transpose(inverse).astype(self.dtype, copy=False)
+        values = samples.transpose(inverse).astype(self.dtype, copy=False)
+        self._call(self._array.__setitem__, stored, values)
 
     def stored_chunks(self) -> np.ndarray[Any, Any] | None:
         """The indices of all stored objects, shape (objects, axes), presented; None if the store cannot list them."""
@@ -117,6 +118,13 @@ class StoredArray:
         found = [index for key in keys if (index := self.node.chunk_index(key.name)) is not None]
         indices = np.array(found, np.int64).reshape(-1, len(self.order))
         return indices[:, list(self.order)]
+
+    def _fetch(self, selection: tuple[slice, ...]) -> Array:
+        samples: Array = np.asarray(self._call(self._array.__getitem__, selection))
+        return samples
+
+    def _call(self, request: Callable[..., Any], *args: Any) -> Any:
+        return patiently(request, *args) if self._store.is_remote else request(*args)
 
     def _stored(self, box: Box) -> tuple[range, ...]:
         parts = dict(zip(self.order, box, strict=True))
@@ -151,7 +159,7 @@ class StoredArray:
             slice(a * n, min(b * n, size)) for a, b, n, size in zip(low, high, lengths, self.node.shape, strict=True)
         ]
         try:
-            samples = np.asarray(self._array[tuple(bounds)])
+            samples = self._fetch(tuple(bounds))
         except BaseException as error:
             with self._lock:
                 for index in wanted:

@@ -26,8 +26,10 @@ class ZarrSource:
 
     streams = True
 
-    def __init__(self, array: StoredArray, header: Header, others: Sequence[Source], warnings: list[str]) -> None:
-        self.array, self.header, self.others, self.warnings = array, header, others, warnings
+    def __init__(self, path: Path, array: StoredArray, header: Header, warnings: list[str]) -> None:
+        self.array, self.header, self.warnings = array, header, warnings
+        self.others: Sequence[Source] = ()
+        self._path = path
         samples = max(1, array.cache_bytes)
         size = 1
         for length in array.shape:
@@ -54,8 +56,17 @@ class ZarrSource:
         return self.array.stored_chunks()
 
     def read_box(self, box: Box) -> Array:
-        """The samples of a box; see `BoxSource`."""
-        return self.array.read_box(box)
+        """The samples of a box; see `BoxSource`.
+
+        Raises:
+            InputError: the store does not give them, or they cannot be decoded.
+        """
+        try:
+            return self.array.read_box(box)
+        except OSError as error:
+            raise InputError(f"cannot be read: {error.strerror or error}", self._path) from error
+        except (ValueError, RuntimeError, TypeError) as error:  # of codecs
+            raise InputError(f"has a damaged chunk: {error}", self._path) from error
 
     def forget(self) -> None:
         """Free the decoded chunks; see `BoxSource`."""
@@ -107,7 +118,7 @@ def open_source(path: Path, options: ReadOptions) -> ZarrSource:
 
 def _open(store: Directory | ObjectStore, root: Node, options: ReadOptions, path: Path) -> ZarrSource:
     if root.is_array:
-        return _plain_array(store, root, options)
+        return _plain_array(store, root, options, path)
     ancestors, images = _images(store, root)
     if not images:
         below = ", ".join(name for name in store.children() or [] if not name.startswith((".", "zarr.json")))
@@ -121,10 +132,10 @@ def _open(store: Directory | ObjectStore, root: Node, options: ReadOptions, path
     sources: list[ZarrSource] = []
     for image in images:
         number = len(sources)
-        sources.append(_image(store, image, ancestors, options))
+        sources.append(_image(store, image, ancestors, options, path))
         labels_group, labels = _labels(store, image)
         for label in labels:
-            source = _image(store, label, (*ancestors, *labels_group), options)
+            source = _image(store, label, (*ancestors, *labels_group), options, path)
             source.header = source.header._replace(labels=True, labels_of=number)
             sources.append(source)
     first, *others = sources
@@ -184,7 +195,7 @@ def _labels(store: Directory | ObjectStore, image: Node) -> tuple[list[Node], li
 
 
 def _image(
-    store: Directory | ObjectStore, group: Node, ancestors: tuple[Node, ...], options: ReadOptions
+    store: Directory | ObjectStore, group: Node, ancestors: tuple[Node, ...], options: ReadOptions, path: Path
 ) -> ZarrSource:
     ome = ome_attributes(group)
     entries = ome["multiscales"]
@@ -216,7 +227,7 @@ def _image(
         foreign_items=_foreign_items(group, ome, entries),
     )
     lost = [f"of {len(entries)} multiscales only the first is resized"] if len(entries) > 1 else []
-    return ZarrSource(array, header, (), lost)
+    return ZarrSource(path, array, header, lost)
 
 
 def _colours(ome: dict[str, Json] | Json, grid: Grid) -> str | None:
@@ -244,7 +255,7 @@ def _foreign_items(group: Node, ome: dict[str, Json] | Json, entries: Sequence[J
     return tuple(items)
 
 
-def _plain_array(store: Directory | ObjectStore, node: Node, options: ReadOptions) -> ZarrSource:
+def _plain_array(store: Directory | ObjectStore, node: Node, options: ReadOptions, path: Path) -> ZarrSource:
     ndim = len(node.shape)
     if ndim == 0:
         raise ValueError("it holds a single number; an array of one or more axes is needed")
@@ -258,7 +269,7 @@ def _plain_array(store: Directory | ObjectStore, node: Node, options: ReadOption
     attributes = sorted(set(node.attributes) - {"_ARRAY_DIMENSIONS"})
     items = (f"the attributes {', '.join(attributes)}",) if attributes else ()
     header = Header(grid, array.dtype, metadata=Metadata(None, None, (node,), order), foreign_items=items)
-    return ZarrSource(array, header, (), [])
+    return ZarrSource(path, array, header, [])
 
 
 def _left_out(

@@ -47,6 +47,8 @@ class ZarrSink:
 
     def __init__(self, path: Path, headers: Sequence[Header], options: WriteOptions) -> None:
         require_libraries(path)
+        if str(path).startswith("http"):
+            raise OutputError("can only be read, as all web addresses; write to a directory, s3:// or gs://", path)
         self._path = path
         self.warnings: list[str] = []
         self.layouts: list[Layout] = []

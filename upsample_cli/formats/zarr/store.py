@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ...errors import InputError
+from ...runtime.retry import patiently
 from ...runtime.urls import is_url
 
 _MARKERS = ("zarr.json", ".zgroup", ".zarray")
@@ -112,24 +113,20 @@ class ObjectStore:
         """The bytes stored under `key`, or None."""
         file_system, root = self._opened
         try:
-            return bytes(file_system.cat_file(f"{root}/{key}"))
+            return bytes(patiently(file_system.cat_file, f"{root}/{key}"))
         except (FileNotFoundError, IsADirectoryError):
             return None
-        except OSError:
-            raise
-        except Exception as error:  # of the library for this kind of store, such as a lack of credentials
-            raise OSError(f"{type(error).__name__}: {error}") from error
 
     def write(self, key: str, data: bytes) -> None:
         """Store `data` under `key`."""
         file_system, root = self._opened
-        file_system.pipe_file(f"{root}/{key}", data)
+        patiently(file_system.pipe_file, f"{root}/{key}", data)
 
     def delete(self, key: str) -> None:
         """Remove `key` if it exists."""
         file_system, root = self._opened
         try:
-            file_system.rm_file(f"{root}/{key}")
+            patiently(file_system.rm_file, f"{root}/{key}")
         except FileNotFoundError:
             return
 
@@ -150,7 +147,7 @@ class ObjectStore:
             return None
         file_system, root = self._opened
         file_system.invalidate_cache()
-        found = file_system.find(f"{root}/{prefix}".rstrip("/"), detail=True)
+        found = patiently(file_system.find, f"{root}/{prefix}".rstrip("/"), detail=True)
         start = len(root) + 1
         return (
             Key(name[start:], info.get("size") or 0, str(info.get("ETag") or info.get("created") or info.get("mtime")))

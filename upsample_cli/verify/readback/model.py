@@ -60,3 +60,10 @@ class ReadBack:
     affines: Mapping[str, Array] = field(default_factory=dict)
     precision: float = 1e-5
     lossy: float = 0.0
+
+
+def stored_sample(file: Any, dtype: np.dtype[Any], offset: int, shape: Sequence[int], index: Sequence[int]) -> Any:
+    """A sample of an array in C order that begins at `offset` of an open file."""
+    number = int(np.ravel_multi_index(tuple(index), tuple(shape)))
+    file.seek(offset + number * dtype.itemsize)
+    return np.frombuffer(file.read(dtype.itemsize), dtype)[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,9 @@ from PIL import Image, ImageSequence, UnidentifiedImageError
 from ...formats.base import Array, Header
 from ...formats.picture.model import PictureInfo
 from ...formats.picture.opening import without_size_limit
+from ...formats.picture.pixels import from_image
 from ...geometry import INCH
+from ...runtime.library_messages import silence
 from . import own_source
 from .model import LOSSY_ERROR, Expected, MismatchError, ReadBack
 
@@ -134,24 +137,36 @@ def _decode(path: Path, image: Image.Image, mode: str | None, planned_bytes: int
     if image.format == "PNG" and direct and (count == 1 or planned_bytes == 2):
         import imagecodecs  # slow import, not needed for all formats
 
+        silence("imagecodecs")
         decode: Any = imagecodecs.png_decode if count == 1 else imagecodecs.apng_decode
-        return np.asarray(decode(_pixel_chunks(path.read_bytes())))
+        return np.asarray(decode(_pixel_chunks(path)))
     if image.format in _DECODERS and count == 1 and direct:
         import imagecodecs
 
         decode = getattr(imagecodecs, _DECODERS[image.format])
         return np.asarray(decode(path.read_bytes()))
-    frames = [frame.convert(mode) if mode else frame for frame in ImageSequence.Iterator(image)]
-    samples = np.stack([np.asarray(frame) for frame in frames])
-    return samples if count > 1 else samples[0]
+    samples: Array | None = None
+    for number, frame in enumerate(ImageSequence.Iterator(image)):
+        pixels = from_image(frame.convert(mode) if mode and frame.mode != mode else frame)
+        if count == 1:
+            return pixels
+        if samples is None:
+            samples = np.empty((count, *pixels.shape), pixels.dtype)
+        samples[number] = pixels
+    assert samples is not None, "a picture has a frame"
+    return samples
 
 
-def _pixel_chunks(data: bytes) -> bytes:
+def _pixel_chunks(path: Path) -> bytearray:
     """A PNG file without metadata, of which libpng prints what it dislikes."""
-    kept, position = [data[:8]], 8
-    while position + 8 <= len(data):
-        end = position + 12 + int.from_bytes(data[position : position + 4], "big")
-        if data[position + 4 : position + 8] in _PIXEL_CHUNKS:
-            kept.append(data[position:end])
-        position = end
-    return b"".join(kept)
+    kept = bytearray()
+    with path.open("rb") as file:
+        kept += file.read(8)
+        while len(head := file.read(8)) == 8:
+            length = int.from_bytes(head[:4], "big") + 4
+            if head[4:] in _PIXEL_CHUNKS:
+                kept += head
+                kept += file.read(length)
+            else:
+                file.seek(length, os.SEEK_CUR)
+    return kept

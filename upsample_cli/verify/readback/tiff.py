@@ -15,9 +15,10 @@ import tifffile
 
 from ...formats.base import Array, Header
 from ...geometry import INCH, UNIT_ALIASES, UNITS
-from .model import LOSSY_ERROR, Expected, MismatchError, ReadBack
+from .model import LOSSY_ERROR, Expected, MismatchError, ReadBack, stored_sample
 
 _PALETTE, _CIELAB = 3, 8  # values of PhotometricInterpretation
+_KEPT_SEGMENTS = 16  # that were decoded last
 _INCH_UNIT = 2  # value of ResolutionUnit, and its default
 _LOSSY_COMPRESSIONS = frozenset(  # JPEG, JPEG 2000, JPEG XL and WebP, each with its older codes
     (6, 7, 33007, 34892, 33003, 33004, 33005, 34712, 50002, 52546, 50001, 34927)
@@ -110,19 +111,38 @@ def _sampler(path: Path, tiff: Any, series: Any) -> Callable[[tuple[int, ...]], 
     """A function that returns the sample at an index, from a memory map where the file allows one."""
     if series.dataoffset is not None:
         dtype = series.dtype.newbyteorder(tiff.byteorder)
-        mapped = np.memmap(path, dtype, "r", series.dataoffset, series.shape)
-        return lambda index: mapped[index]
-    page_size = math.prod(series.keyframe.shape)
+        return lambda index: stored_sample(tiff.filehandle, dtype, series.dataoffset, series.shape, index)
+    page_shape = series.keyframe.shape
+    page_size = math.prod(page_shape)
 
-    @lru_cache(4)
+    @lru_cache(_KEPT_SEGMENTS)
+    def segment(number: int, place: int) -> Array:
+        page = series.pages[number]
+        tiff.filehandle.seek(page.dataoffsets[place])
+        data = tiff.filehandle.read(page.databytecounts[place])
+        tables = {"jpegtables": page.jpegtables, "jpegheader": page.keyframe.jpegheader}
+        return np.asarray(page.keyframe.decode(data, place, **tables)[0])
+
+    @lru_cache(1)
     def page(number: int) -> Array:
         return np.asarray(series.pages[number].asarray()).reshape(-1)
 
     def sample(index: tuple[int, ...]) -> Any:
-        number, position = divmod(int(np.ravel_multi_index(index, series.shape)), page_size)
-        return page(number)[position]
+        number, within = divmod(int(np.ravel_multi_index(index, series.shape)), page_size)
+        if not _has_plain_segments(series.keyframe):
+            return page(number)[within]
+        place = np.unravel_index(within, page_shape)
+        chunks = series.keyframe.chunks
+        pairs = list(zip(place, chunks, strict=True))
+        which = int(np.ravel_multi_index([int(n // size) for n, size in pairs], series.keyframe.chunked))
+        return segment(number, which).reshape(-1, *chunks[1:])[tuple(int(n % size) for n, size in pairs)]
 
     return sample
+
+
+def _has_plain_segments(page: Any) -> bool:
+    """Whether the strips or tiles of a page are parts of it with as many axes."""
+    return bool(page.imagedepth == 1 and len(page.chunks) == page.ndim == len(page.chunked))
 
 
 def _flip_chroma_sign(sample: Callable[[tuple[int, ...]], Any], series: Any) -> Callable[[tuple[int, ...]], Any]:

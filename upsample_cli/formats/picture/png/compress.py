@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator
-from functools import reduce
+from collections.abc import Callable, Iterator
+from functools import partial, reduce
 
 import numpy as np
 
@@ -23,6 +23,9 @@ _PROBES, _PROBE_BYTES = 3, 48 << 10  # number of row blocks compressed as a test
 _MAX_SIZE_RATIO = 1.03  # of the test rows, relative to LZ77 matching
 _ZLIB_HEADER = b"\x78\x01"  # RFC 1950
 _RAW_WBITS, _MEM_LEVEL = -15, 9  # raw deflate; largest hash table
+_WINDOW_BYTES = 1 << 15  # before a band, in which LZ77 finds matches
+_LAST_BLOCK = b"\x03\0"  # one that is empty
+_ADLER_BASE = 65_521  # RFC 1950
 
 
 def quick_strategy(frame: Array) -> int | None:
@@ -39,7 +42,7 @@ def quick_strategy(frame: Array) -> int | None:
     if equal > _OFTEN_EQUAL:
         return None
     filtered = _probe(frame)
-    sizes = {how: len(_deflate_raw(filtered.data, how, zlib.Z_FINISH)) for how in (zlib.Z_HUFFMAN_ONLY, zlib.Z_RLE)}
+    sizes = {how: len(_deflate_raw(filtered, 0, how)) for how in (zlib.Z_HUFFMAN_ONLY, zlib.Z_RLE)}
     best = min(sizes, key=lambda how: sizes[how])
     if equal < _RARELY_EQUAL and sizes[best] <= len(zlib.compress(filtered.data, 1)):
         return best
@@ -62,29 +65,67 @@ def deflate_frame(frame: Array, strategy: int) -> Iterator[bytes]:
         frame: of shape (height, width) or (height, width, samples), with 8 or 16 bits per sample.
         strategy: zlib strategy, from `quick_strategy`.
     """
+    return deflate_rows(frame, partial(_filter_rows, frame), partial(_deflate_raw, strategy=strategy))
+
+
+def deflate_thoroughly(frame: Array, filter_rows: Callable[[int, int], ByteArray], level: int) -> Iterator[bytes]:
+    """Compress a frame with LZ77 matching on all cores; yields the parts of one zlib stream.
+
+    Args:
+        frame: as for `deflate_frame`.
+        filter_rows: returns a range of its rows as PNG stores them.
+        level: zlib level.
+    """
+    rows_before = -(-_WINDOW_BYTES // frame[:1].nbytes)
+
+    def compress(filtered: ByteArray, start: int) -> bytes:
+        before = filter_rows(max(0, start - rows_before), start).tobytes()[-_WINDOW_BYTES:] if start else b""
+        return _deflate_raw(filtered, start, zlib.Z_FILTERED, level, before)
+
+    return deflate_rows(frame, filter_rows, compress)
+
+
+def deflate_rows(
+    frame: Array, filter_rows: Callable[[int, int], ByteArray], compress: Callable[[ByteArray, int], bytes]
+) -> Iterator[bytes]:
+    """Filter and compress a frame band by band; yields the parts of one zlib stream.
+
+    Args:
+        frame: as for `deflate_frame`.
+        filter_rows: returns a range of its rows as PNG stores them.
+        compress: returns the raw deflate stream of filtered rows, given the number of the first of them.
+    """
+    from zlib_ng import zlib_ng
+
     height = len(frame)
     step = max(1, _BAND_BYTES // frame[:1].nbytes)
 
-    def make(start: int) -> tuple[ByteArray, bytes]:
-        filtered = _filter_rows(frame, start, min(start + step, height))
-        return filtered, _deflate_raw(filtered.data, strategy, zlib.Z_SYNC_FLUSH)
+    def make(start: int) -> tuple[int, int, bytes]:
+        filtered = filter_rows(start, min(start + step, height))
+        return filtered.size, zlib_ng.adler32(filtered.data), compress(filtered, start)
 
-    from zlib_ng import zlib_ng
-
-    checksum = zlib_ng.adler32(b"")
+    checksum = 1
     head = _ZLIB_HEADER
-    for filtered, data in map_threaded(make, range(0, height, step)):
-        checksum = zlib_ng.adler32(filtered.data, checksum)
+    for size, added, data in map_threaded(make, range(0, height, step)):
+        checksum = _joined_checksum(checksum, added, size)
         yield head + data
         head = b""
-    yield _deflate_raw(b"", strategy, zlib.Z_FINISH) + struct.pack(">I", checksum)
+    yield _LAST_BLOCK + struct.pack(">I", checksum)
 
 
-def _deflate_raw(data: memoryview | bytes, strategy: int, flush: int) -> bytes:
+def _joined_checksum(first: int, second: int, size: int) -> int:
+    """Adler-32 of two pieces in a row, of which the second has `size` bytes."""
+    a, b = (first & 0xFFFF) + (second & 0xFFFF) - 1, (first >> 16) + (second >> 16) + size * ((first & 0xFFFF) - 1)
+    return (b % _ADLER_BASE) << 16 | a % _ADLER_BASE
+
+
+def _deflate_raw(data: ByteArray, start: int, strategy: int, level: int = 1, before: bytes = b"") -> bytes:
+    """Raw deflate data of some rows that follow the bytes `before`; another block may follow."""
     from zlib_ng import zlib_ng  # three times as fast as zlib; not needed for palettes
 
-    coder = zlib_ng.compressobj(1, zlib.DEFLATED, _RAW_WBITS, _MEM_LEVEL, strategy)
-    return bytes(coder.compress(data) + coder.flush(flush))
+    dictionary = [before] if before else []
+    coder = zlib_ng.compressobj(level, zlib.DEFLATED, _RAW_WBITS, _MEM_LEVEL, strategy, *dictionary)
+    return bytes(coder.compress(data.data) + coder.flush(zlib.Z_SYNC_FLUSH))
 
 
 def _filter_rows(frame: Array, start: int, stop: int) -> ByteArray:

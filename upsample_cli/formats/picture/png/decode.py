@@ -6,6 +6,7 @@ Decoders get the chunks with pixels alone, since libpng prints a warning for eve
 from __future__ import annotations
 
 import io
+import itertools
 import math
 import struct
 import zlib
@@ -14,13 +15,16 @@ from typing import BinaryIO
 
 import numpy as np
 
+from ....runtime.library_messages import silence
+from ... import bounded
 from ...base import Array
 from ..model import INDEXED, PNG_SIGNATURE
 from ..pixels import rgba_table
-from .reader import SAMPLES_PER_PIXEL, Chunk, Structure, encode_chunk
+from .reader import SAMPLES_PER_PIXEL, Chunk, Structure
 
 _ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 _FULL = ((0, 0, 1, 1),)  # passes: first column, first row, and the distance between columns and between rows
+_MAX_EXPANSION, _SPARE_BYTES = 2, 1 << 16  # of samples by compression; no encoder needs as much
 _STEP_BYTES = 256  # decompressed at a time from damaged files
 
 Parts = Iterable[tuple[int, int]]
@@ -77,7 +81,7 @@ def decode(file: BinaryIO, structure: Structure, size: Size, parts: Parts, trunc
 def _read_parts(file: BinaryIO, parts: Parts) -> Iterator[bytes]:
     for offset, length in parts:
         file.seek(offset)
-        yield file.read(length)
+        yield bounded.read(file, length)
 
 
 def _filtered_bytes(structure: Structure, size: Size) -> int:
@@ -100,7 +104,7 @@ def _inflated(parts: Iterable[bytes], length: int, truncated: bool) -> bytes:
                 break
     except zlib.error as error:
         if not truncated:
-            raise ValueError(f"its samples are damaged: {error}") from error
+            raise ValueError("its samples are damaged") from error
     if len(data) < length and not truncated:
         raise ValueError("its samples are truncated")
     return bytes(data.ljust(length, b"\0"))
@@ -111,16 +115,35 @@ def _decode(structure: Structure, size: Size, parts: Iterable[bytes]) -> Array:
     header = struct.pack(">IIBBBBB", *size, structure.depth, structure.colour_type, 0, 0, 0)
     indexed = structure.colour_type == 3
     palette = [Chunk(b"PLTE", structure.palette.colours)] if indexed and structure.palette is not None else []
-    chunks = [Chunk(b"IHDR", header), *palette, *(Chunk(b"IDAT", part) for part in parts), Chunk(b"IEND", b"")]
-    data = PNG_SIGNATURE + b"".join(encode_chunk(chunk) for chunk in chunks)
+    parts = _first_bytes(parts, _MAX_EXPANSION * _filtered_bytes(structure, size) + _SPARE_BYTES)
+    data = bytearray(PNG_SIGNATURE)
+    for chunk in itertools.chain(
+        [Chunk(b"IHDR", header), *palette], (Chunk(b"IDAT", part) for part in parts), [Chunk(b"IEND", b"")]
+    ):
+        data += struct.pack(">I", len(chunk.data)) + chunk.name
+        data += chunk.data  # apart from the rest, because it may be as large as the file
+        data += struct.pack(">I", zlib.crc32(chunk.data, zlib.crc32(chunk.name)))
     if structure.depth >= 8 and not indexed:
         import imagecodecs  # decodes twice as fast as Pillow, which reduces 16 bits to 8
 
-        return np.asarray(imagecodecs.png_decode(data))
+        silence("imagecodecs")
+        try:
+            return np.asarray(imagecodecs.png_decode(data))
+        except (imagecodecs.PngError, UnicodeError) as error:  # whose text may be that of an earlier error
+            raise ValueError("its samples are damaged or truncated") from error
     from ..opening import Image, without_size_limit
 
     with without_size_limit(), Image.open(io.BytesIO(data)) as image:
         return np.asarray(image.convert("L") if image.mode == "1" else image)
+
+
+def _first_bytes(parts: Iterable[bytes], count: int) -> Iterator[bytes]:
+    """The parts up to `count` bytes: libpng expands all that it is given, however much more that is than the image."""
+    for part in parts:
+        yield part[:count]
+        count -= len(part)
+        if count <= 0:
+            return
 
 
 def to_rgba(samples: Array, structure: Structure) -> Array:

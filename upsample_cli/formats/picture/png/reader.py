@@ -10,14 +10,17 @@ import zlib
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
-from ... import xmp
+from ... import bounded, xmp
+from ...dropped import Dropped, Loss
 from ..model import EXIF_PREFIX, PNG_SIGNATURE, Animation, Palette, PictureInfo, PictureMetadata, PixelKind
+from . import ancillary
+from .ancillary import RAW_PROFILES, TEXT
 
 COLOUR_TYPES = {"1": 0, "L": 0, "I;16": 0, "LA": 4, "RGB": 2, "RGBA": 6, "P": 3}
 BEFORE_PALETTE = (b"cHRM", b"gAMA", b"iCCP", b"sRGB", b"cICP", b"mDCV", b"cLLI", b"sBIT")
-_TEXT = (b"tEXt", b"zTXt", b"iTXt")
 _PIXEL_FORMAT_CHUNKS = (b"sBIT", b"bKGD")  # meaningless in another pixel format
-_COPIED = (*BEFORE_PALETTE, *_TEXT, b"bKGD", b"sPLT", b"tIME", b"sTER", b"pCAL")
+_COPIED = (*BEFORE_PALETTE, *TEXT, b"bKGD", b"sPLT", b"tIME", b"sTER", b"pCAL")
+_UNIQUE = frozenset((*BEFORE_PALETTE, b"bKGD", b"tIME", b"sTER", b"pCAL"))
 _POSITIONAL = (b"oFFs",)  # marked as safe to copy, but measured in pixels
 _REWRITTEN = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"pHYs", b"eXIf", b"acTL", b"fcTL", b"fdAT")
 _COLOUR_SPACE_CHUNKS = (
@@ -27,16 +30,10 @@ _COLOUR_SPACE_CHUNKS = (
     b"mDCV",
     b"cLLI",
 )  # colour spaces that other formats can only express as ICC profiles
-_RAW_PROFILES = {  # text chunks in which ImageMagick stores EXIF and XMP
-    b"Raw profile type exif": "exif",
-    b"Raw profile type APP1": "exif",
-    b"Raw profile type xmp": "xmp",
-}
 _MODES = {0: "L", 2: "RGB", 3: "P", 4: "LA", 6: "RGBA"}  # Pillow modes by colour type
 SAMPLES_PER_PIXEL = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by colour type
 _DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
 DISPOSE_BACKGROUND = 1
-_MAX_TEXT_BYTES = 64 << 20  # decompressed
 
 Frame = tuple[bytes, tuple[tuple[int, int], ...]]
 
@@ -105,6 +102,8 @@ def read(file: BinaryIO, truncated: bool = False) -> tuple[Structure, PictureMet
         ValueError: the file is damaged, or truncated before its samples end and not `truncated`.
     """
     chunks, frames, pixels, separate_default_image = _parse(file, truncated)
+    if not chunks or chunks[0].name != b"IHDR":
+        raise ValueError("it does not begin with its header")
     by_name = {chunk.name: chunk.data for chunk in reversed(chunks)}
     if len(by_name.get(b"IHDR", b"")) != 13:
         raise ValueError("its header is damaged")
@@ -144,7 +143,7 @@ def _parse(file: BinaryIO, truncated: bool) -> tuple[list[Chunk], tuple[Frame, .
                 frames[-1][1].append((offset + skipped, length - skipped))
             continue
         file.seek(offset)
-        data = file.read(length)
+        data = bounded.read(file, length)
         if file.read(4) != struct.pack(">I", zlib.crc32(name + data)):
             if truncated and default:
                 break
@@ -186,39 +185,70 @@ def _colour_key(by_name: dict[bytes, bytes], colour_type: int, depth: int) -> tu
 
 
 def _metadata(chunks: list[Chunk], by_name: dict[bytes, bytes], structure: Structure) -> PictureMetadata:
-    texts = [(*_text(chunk), chunk) for chunk in chunks if chunk.name in _TEXT]
-    elsewhere = {id(chunk) for keyword, _, chunk in texts if keyword == xmp.PNG_KEYWORD or keyword in _RAW_PROFILES}
-    others = [c for c in chunks if c.name not in _REWRITTEN and id(c) not in elsewhere]
+    found, texts, warnings = _intact(chunks, structure)
+    elsewhere = {id(chunk) for keyword, _, chunk in texts if keyword == xmp.PNG_KEYWORD or keyword in RAW_PROFILES}
+    others = [chunk for chunk in found if id(chunk) not in elsewhere]
     dropped = dict.fromkeys(chunk.name.decode("latin-1") for chunk in others if not _is_copied(chunk.name))
-    warnings = [f"its chunk {name} is dropped" for name in dropped]
+    warnings += [Dropped(f"its chunk {name} is dropped", Loss.HEADER_FIELD) for name in dropped]
     if structure.separate_default_image and not structure.frames:
-        warnings.append("its single-frame animation is dropped; the default image is resized")
+        warnings.append(Dropped("its single-frame animation is dropped; the default image is resized", Loss.ANIMATION))
     elif structure.separate_default_image:
-        warnings.append("its default image, which is not part of the animation, is replaced by the first frame")
+        warnings.append(
+            Dropped(
+                "its default image, which is not part of the animation, is replaced by the first frame", Loss.ANIMATION
+            )
+        )
     kept = [chunk for chunk in others if _is_copied(chunk.name)]
-    raw = {_RAW_PROFILES[keyword]: _raw_profile(text) for keyword, text, _ in texts if keyword in _RAW_PROFILES}
+    raw = {RAW_PROFILES[keyword]: _raw_profile(text) for keyword, text, _ in texts if keyword in RAW_PROFILES}
     document = next((text for keyword, text, _ in texts if keyword == xmp.PNG_KEYWORD), raw.get("xmp", b""))
+    keywords = [keyword for keyword, _, chunk in texts if id(chunk) not in elsewhere]
     spacing, unit = _spacing(by_name.get(b"pHYs", b""))
     return PictureMetadata(
         exif=by_name.get(b"eXIf", raw.get("exif", b"")).removeprefix(EXIF_PREFIX),
         xmp=document,
-        icc=_icc_profile(by_name.get(b"iCCP", b"")),
+        icc=next((ancillary.profile(chunk.data) for chunk in kept if chunk.name == b"iCCP"), None),
         comments=tuple(_decoded(text, chunk) for keyword, text, chunk in texts if keyword == b"Comment"),
         spacing=spacing,
         unit=unit,
         animation=_animation(structure, by_name.get(b"acTL", b"")),
         native=(Chunk(b"IHDR", by_name[b"IHDR"]), *kept),
-        foreign_items=_foreign_items(kept, b"sRGB" in by_name),
+        foreign_items=_foreign_items(kept, keywords, b"sRGB" in by_name),
         lossless=True,
         at_most_256_colours=structure.palette is not None and structure.colour_type == 3,
         warnings=tuple(warnings),
     )
 
 
-def _foreign_items(chunks: list[Chunk], standard_colours: bool) -> tuple[str, ...]:
-    """Descriptions of the chunks that no other format can hold."""
-    keywords = [_text(chunk)[0].decode("latin-1") for chunk in chunks if chunk.name in _TEXT]
-    words = [f"the text {keyword}" for keyword in keywords if keyword not in ("Comment", "Software")]
+def _intact(
+    chunks: list[Chunk], structure: Structure
+) -> tuple[list[Chunk], list[tuple[bytes, bytes, Chunk]], list[str]]:
+    """The chunks that hold what they should, the keywords and contents of texts, and warnings about the others."""
+    kept: list[Chunk] = []
+    texts: list[tuple[bytes, bytes, Chunk]] = []
+    damaged: dict[str, None] = {}
+    reader, names = ancillary.Texts(), set()
+    for chunk in chunks:
+        if chunk.name in _REWRITTEN:
+            continue
+        if chunk.name in TEXT:
+            text = reader.read(chunk.name, chunk.data)
+            intact = text is not None
+            texts += [(*text, chunk)] if text is not None else []
+        elif chunk.name == b"iCCP":
+            intact = ancillary.profile(chunk.data) is not None
+        else:
+            intact = ancillary.is_intact(chunk.name, chunk.data, structure.colour_type, structure.palette)
+        if not intact or (chunk.name in names and chunk.name in _UNIQUE):
+            damaged[chunk.name.decode("latin-1")] = None
+            continue
+        names.add(chunk.name)
+        kept.append(chunk)
+    return kept, texts, [f"its chunk {name} is damaged or repeated and is dropped" for name in damaged]
+
+
+def _foreign_items(chunks: list[Chunk], keywords: list[bytes], standard_colours: bool) -> tuple[str, ...]:
+    """Descriptions of the chunks, and of the texts with these keywords, that no other format can hold."""
+    words = [f"the text {word.decode('latin-1')}" for word in keywords if word not in (b"Comment", b"Software")]
     known = set(_COPIED) if standard_colours else set(_COPIED) - set(_COLOUR_SPACE_CHUNKS)
     words += [f"the chunk {chunk.name.decode('latin-1')}" for chunk in chunks if chunk.name not in known]
     return tuple(dict.fromkeys(words))
@@ -233,8 +263,8 @@ def _raw_profile(text: bytes) -> bytes:
 
 
 def _is_copied(name: bytes) -> bool:
-    """Whether a chunk stays valid if samples change: it is known to, or has the safe-to-copy bit."""
-    return name in _COPIED or (name[3:4].islower() and name not in _POSITIONAL)
+    """Whether a chunk stays valid if samples change: it is known to, or is optional and has the safe-to-copy bit."""
+    return name in _COPIED or (name.isalpha() and name[:1].islower() and name[3:].islower() and name not in _POSITIONAL)
 
 
 def _spacing(data: bytes) -> tuple[tuple[float, float] | None, str | None]:
@@ -244,36 +274,6 @@ def _spacing(data: bytes) -> tuple[tuple[float, float] | None, str | None]:
     if not x or not y:
         return None, None
     return ((1000 / x, 1000 / y), "mm") if unit == 1 else ((y / x, 1.0), None)
-
-
-def _icc_profile(data: bytes) -> bytes | None:
-    _, _, rest = data.partition(b"\0")
-    try:
-        return _inflated(rest[1:]) if rest else None
-    except (zlib.error, ValueError):
-        return None
-
-
-def _inflated(data: bytes) -> bytes:
-    inflate = zlib.decompressobj()
-    text = inflate.decompress(data, _MAX_TEXT_BYTES)
-    if inflate.unconsumed_tail:
-        raise ValueError("a text is too long")
-    return text
-
-
-def _text(chunk: Chunk) -> tuple[bytes, bytes]:
-    """Keyword and text of a text chunk; the text is b"" if damaged."""
-    keyword, _, rest = chunk.data.partition(b"\0")
-    try:
-        if chunk.name == b"zTXt":
-            return keyword, _inflated(rest[1:])
-        if chunk.name == b"iTXt":
-            text = rest[2:].partition(b"\0")[2].partition(b"\0")[2]
-            return keyword, _inflated(text) if rest[:1] == b"\1" else text
-    except (zlib.error, ValueError):
-        return keyword, b""
-    return keyword, rest
 
 
 def _decoded(text: bytes, chunk: Chunk) -> str:
@@ -310,4 +310,6 @@ def valid_chunks(native: object, info: PictureInfo) -> tuple[tuple[Chunk, ...], 
     dropped = () if same else _PIXEL_FORMAT_CHUNKS
     names = dict.fromkeys(chunk.name.decode() for chunk in chunks if chunk.name in dropped)
     kept = tuple(chunk for chunk in chunks if chunk.name not in (*dropped, b"IHDR"))
-    return kept, [f"its chunk {name} is dropped: it describes another pixel format" for name in names]
+    return kept, [
+        Dropped(f"its chunk {name} is dropped: it describes another pixel format", Loss.HEADER_FIELD) for name in names
+    ]

@@ -6,18 +6,20 @@ import io
 import struct
 import zlib
 from collections.abc import Iterator
+from functools import partial
 from typing import BinaryIO
 
 import numpy as np
 
 from ... import xmp
-from ...base import Array
+from ...base import Array, ByteArray
 from ..model import INDEXED, PNG_SIGNATURE, Animation, EncodeSpec, Palette
 from ..pixels import to_image
-from .compress import deflate_frame, quick_strategy
+from .compress import deflate_frame, deflate_thoroughly, quick_strategy
 from .reader import BEFORE_PALETTE, COLOUR_TYPES, Chunk, chunk_headers, encode_chunk
 
 _ALL_FILTERS = 0xF8  # libpng chooses one for each row
+_LEVEL = 6  # of zlib, by default
 _INT32_MAX = 2**31 - 1
 
 
@@ -139,19 +141,27 @@ def _compress_frame(frame: Array, spec: EncodeSpec) -> Iterator[bytes]:
     if strategy is not None:
         yield from deflate_frame(frame, strategy)
         return
+    yield from deflate_thoroughly(frame, partial(_filtered_rows, frame, spec), _LEVEL if level is None else level)
+
+
+def _filtered_rows(frame: Array, spec: EncodeSpec, start: int, stop: int) -> ByteArray:
+    """Rows ``start:stop`` as PNG stores them, with the filter that suits each best."""
+    above = max(0, start - 1)
+    part = frame[above:stop]
     if frame.dtype.itemsize == 2:
         import imagecodecs  # Pillow does not support 16-bit colours
 
-        native = np.ascontiguousarray(frame, frame.dtype.newbyteorder("="))
-        stream = io.BytesIO(imagecodecs.png_encode(native, level=level, filter=_ALL_FILTERS))
+        native = np.ascontiguousarray(part, frame.dtype.newbyteorder("="))
+        stream = io.BytesIO(imagecodecs.png_encode(native, level=0, filter=_ALL_FILTERS))
     else:
         stream = io.BytesIO()
-        save = {} if level is None else {"compress_level": level}
-        to_image(frame, spec).save(stream, "PNG", **save)
+        to_image(part, spec._replace(size=(spec.size[0], len(part)))).save(stream, "PNG", compress_level=0)
+    inflate, rows = zlib.decompressobj(), bytearray()
     for name, offset, length in chunk_headers(stream):
         if name == b"IDAT":
             stream.seek(offset)
-            yield stream.read(length)
+            rows += inflate.decompress(stream.read(length))
+    return np.frombuffer(rows, np.uint8).reshape(len(part), -1)[start - above :]
 
 
 def _packed_rows(frame: Array, spec: EncodeSpec) -> bytes:

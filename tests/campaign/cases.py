@@ -1,0 +1,107 @@
+"""Cases: files and a command on them. A case is known by the seed and its number alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from itertools import product
+from pathlib import Path
+from random import Random
+from typing import NamedTuple
+
+from tests.campaign import bombs, mutators
+from tests.campaign.metadata import TIFF_TAGS
+from tests.campaign.seeds import seeds
+
+_TARGETS = (
+    "--scale 2",
+    "--scale 2",
+    "--scale 0.6 --antialias",
+    "--size 20",
+    "--spacing 0.7",
+    "--fit 24x24",
+    "--scale x=3",
+)
+_EXTRAS = (
+    "",
+    "",
+    "",
+    "",
+    "--verify",
+    "--verify",
+    "--truncated",
+    "--mode nearest",
+    "--json",
+    "-v",
+    "--no-provenance",
+    "--dry-run",
+)
+_COUNTS = ((1, 1), (1, 2**32 - 1), (0, 0), (3, 8), (100, 16))  # of values, and the value or the offset
+TYPED_TAGS = [*product(TIFF_TAGS, (*range(1, 14), 16, 99), _COUNTS)]
+_WEIGHTS = {"tiff": 5, "nifti": 4, "png": 4, "jpeg": 3, "gif": 3, "webp": 2, "npy": 2, "netpbm": 2}  # the others: 1
+_SUFFIXES = (".png", ".jpg", ".webp", ".gif", ".tif", ".ome.tif", ".nii", ".nii.gz", ".mgz", ".npy", ".bmp", ".ppm")
+
+
+class Case(NamedTuple):
+    """A command in a folder of its own.
+
+    Attributes:
+        kind: under which it is counted.
+        make: writes the files into a folder.
+        arguments: of the command.
+        output: name of the file that it may write.
+        how: what was done to the files.
+    """
+
+    kind: str
+    make: Callable[[Path], None]
+    arguments: list[str]
+    output: str
+    how: str = ""
+
+
+def damaged(seed: int, number: int) -> Case:
+    """A damaged file."""
+    random = Random(f"{seed} {number}")
+    families = _seeds()
+    family = random.choices(sorted(families), [_WEIGHTS.get(name, 1) for name in sorted(families)])[0]
+    suffix = random.choice(sorted(families[family]))
+    data = random.choice(families[family][suffix])
+    names = []
+    for _ in range(random.choice((1, 1, 1, 2))):
+        mutate = mutators.choose(family, random)
+        names.append(mutate.__name__)
+        data = mutate(data, random) or b"\0"
+    output = "out" + (suffix if random.random() < 0.6 else random.choice(_SUFFIXES))
+    arguments = [*random.choice(_TARGETS).split(), *random.choice(_EXTRAS).split()]
+    case = _case(f"damaged {family}", f"in{suffix}", lambda path: path.write_bytes(data), arguments, output)
+    return case._replace(how=", ".join(names))
+
+
+def tag(seed: int, number: int) -> Case:
+    """A TIFF with one of the tags that the command interprets, of some type, with some number of values."""
+    code, kind, (count, value) = TYPED_TAGS[number]
+    data = mutators.with_tag(_seeds()["tiff"][".tif"][0], code, kind, count, value)
+    output = Random(f"{seed} {number}").choice(("out.tif", "out.tif", "out.png", "out.npy", "out.nii", "out.ome.tif"))
+    case = _case("typed tag", "in.tif", lambda path: path.write_bytes(data), ["--scale", "2"], output)
+    return case._replace(how=f"tag {code} type {kind} count {count} value {value}")
+
+
+def bomb(seed: int, number: int) -> Case:
+    """A small file that claims to be large, or is so in another way."""
+    name, suffix, make = bombs.BOMBS[number % len(bombs.BOMBS)]
+    output = Random(f"{seed} {number}").choice((suffix, suffix, ".png", ".npy", ".tif"))
+    case = _case(f"bomb {name.split()[0]}", f"in{suffix}", make, ["--scale", "2"], f"out{output}")
+    return case._replace(how=name)
+
+
+def _case(kind: str, name: str, write: Callable[[Path], object], arguments: list[str], output: str) -> Case:
+    def make(folder: Path) -> None:
+        write(folder / name)
+
+    return Case(kind, make, [name, "-o", output, "--max-memory", "300M", "--threads", "1", *arguments], output)
+
+
+@cache
+def _seeds() -> dict[str, dict[str, list[bytes]]]:
+    return seeds()

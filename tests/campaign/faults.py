@@ -1,0 +1,91 @@
+"""What is wrong with how a command ended: nothing, or names of faults."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+CPU_SECONDS = 10.0  # of a command on a small file
+PEAK_BYTES = 500_000_000  # with a limit of 300 MB, of all that the process holds
+_CODES = (0, 2, 3, 4, 5)
+_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_OURS = re.compile(r"(Error|Warning): |(in|out)\.\S+ → |  (axis|samples|mode|output|memory)\b|\d+ .*(done|planned), ")
+_PYTHON = re.compile(
+    r"Traceback|\b[A-Z]\w+(Error|Exception|Warning)\b|NoneType|object has no|object is not|\bargument\b|\bkeyword\b"
+    r"|not subscriptable|out of range|unpack|a buffer of|not enough values|too many values|codec can't|invalid literal"
+    r"|base 10|\bfloat\(\)|<\w[\w.]* .*>|\bb'|\bndarray\b|\bnumpy\b|cannot reshape|truth value|\bdtype\(|\bstruct\b"
+    r"|division by zero|NaN to integer|unhashable|\bdict\b|cannot convert|operands could not|bytes-like|must be real"
+    r"|\bNone\b|Exceeds the limit|TiffFile|TiffPage|\bself\.|: \(|\(\)|index \d+|assert|unsupported operand|\bstr\b"
+)
+
+
+class Ended(NamedTuple):
+    """How a command ended.
+
+    Attributes:
+        code: its exit code.
+        out, err: what it printed.
+        cpu: seconds of processor time.
+        peak: bytes that the process held at most.
+    """
+
+    code: int
+    out: str
+    err: str
+    cpu: float
+    peak: int
+
+
+def faults(ended: Ended, folder: Path, before: dict[str, bytes], output: str) -> list[str]:
+    """Names of the faults of a command that ran in `folder`, which held the files `before`."""
+    return [*_printed(ended), *_left(ended, folder, before, output), *_used(ended)]
+
+
+def _printed(ended: Ended) -> list[str]:
+    found = []
+    if ended.code == 1 or "This is a bug" in ended.err:
+        found.append("a bug")
+    elif ended.code not in _CODES:
+        found.append(f"exit code {ended.code}")
+    if _CONTROL.search(ended.err):
+        found.append("control characters")
+    lines = ended.err.splitlines()
+    if any(not _OURS.match(line) for line in lines):
+        found.append("a line that is not ours")
+    if ended.code and sum(line.startswith("Error: ") for line in lines) != 1:
+        found.append("not one error line")
+    if any(_PYTHON.search(line) for line in lines):
+        found.append("wording of Python")
+    if "verif" in ended.err:
+        found.append("verification")
+    return found
+
+
+def _left(ended: Ended, folder: Path, before: dict[str, bytes], output: str) -> list[str]:
+    after = {path.name: path for path in folder.iterdir()}
+    found = []
+    if any(name not in after or not same(after[name], data) for name, data in before.items()):
+        found.append("input changed")
+    written = after.keys() - before.keys()
+    allowed = {output} | (
+        {output.replace(".img", ".hdr"), output.replace(".hdr", ".img")} if ended.code == 0 else set()
+    )
+    if written - allowed:
+        found.append("leftover files")
+    if ended.code and written & allowed:
+        found.append("output in spite of an error")
+    return found
+
+
+def same(path: Path, data: bytes) -> bool:
+    return path.stat().st_size == len(data) and path.read_bytes() == data
+
+
+def _used(ended: Ended) -> list[str]:
+    found = []
+    if ended.cpu > CPU_SECONDS:
+        found.append("time")
+    if ended.peak > PEAK_BYTES:
+        found.append("memory")
+    return found

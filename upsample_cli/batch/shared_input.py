@@ -1,0 +1,109 @@
+"""The input of successive jobs, which is opened and decoded once if they have the same."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Self
+
+from .. import formats
+from ..core.arrays import Array
+from ..errors import RequestError
+from ..formats.base import BoxSource, InMemory, Source
+from ..pipeline.array_plan import array_bytes
+from ..pipeline.mode import read_options
+from ..pipeline.opening import open_input
+from ..pipeline.plan import Plan, make_plan
+from ..runtime.resources import default_memory_limit
+from .job import Job
+
+_LARGEST_PART = 0.5  # of the memory limit that the samples of an input may take between jobs
+
+
+class SharedInput:
+    """Opens the inputs of jobs, and keeps an input while the next job has the same."""
+
+    def __init__(self) -> None:
+        self._key: object = None
+        self._source: Source | None = None
+        self._held: _Held | None = None
+
+    def plan(self, job: Job, further: bool) -> tuple[Plan, Source]:
+        """The plan of a job, and the open input for which it was made.
+
+        Args:
+            job: the job.
+            further: whether the next job has the same input, whose samples are then kept if memory allows.
+
+        Raises:
+            UpsampleError: the input cannot be read, or the job cannot be done.
+        """
+        source = self._open(job)
+        if self._held is None and further and _may_be_held(source, job):
+            self._held = _Held(source)
+        if self._held is not None:
+            try:
+                return make_plan(job.request, self._held, job.input, job.output), self._held
+            except RequestError:  # perhaps this job needs the memory itself
+                self._held = None
+        return make_plan(job.request, source, job.input, job.output), source
+
+    def _open(self, job: Job) -> Source:
+        request = job.request
+        key = (*_contents(job), job.output.suffix, read_options(request), request.like, request.paired_image)
+        if self._source is None or key != self._key:
+            self.close()
+            self._source = open_input(job.input, request, job.output).__enter__()
+            self._key = None if isinstance(self._source, BoxSource) else key  # whose chunks are cached elsewhere
+        return self._source
+
+    def close(self) -> None:
+        """Close the input, and free its samples."""
+        source, self._source, self._held = self._source, None, None
+        if source is not None:
+            source.__exit__(None, None, None)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _contents(job: Job) -> tuple[object, ...]:
+    """What tells the contents of the input from those of others, and from its own if it is changed meanwhile."""
+    try:
+        return (job.input, *(part.stat().st_mtime_ns for part in formats.parts(job.input)))
+    except OSError:  # a URL, or a file that cannot be read, as its reader will say
+        return (job.input,)
+
+
+def _may_be_held(source: Source, job: Job) -> bool:
+    """Whether the samples of an input that is read in parts may be kept as a whole; other inputs keep them anyway."""
+    limit = job.request.max_memory or default_memory_limit()
+    size = sum(array_bytes(part.header) for part in (source, *source.others))
+    return source.streams and not isinstance(source, BoxSource) and size <= _LARGEST_PART * limit
+
+
+class _Held(InMemory):
+    """A source whose samples are read once and kept; the source itself stays open."""
+
+    def __init__(self, source: Source) -> None:
+        super().__init__()
+        self._source = source
+        self.header, self.warnings = source.header, source.warnings
+        self.memory_factor = self.held_factor = source.memory_factor + 1.0
+        self.others = [_Held(other) for other in source.others]
+
+    def load(self) -> Array:
+        """The whole array."""
+        shape = self.header.grid.shape
+        return self._source.read(0, 0, shape[0]).reshape(shape)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None: ...

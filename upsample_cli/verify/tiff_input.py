@@ -1,0 +1,113 @@
+"""Checks that the pages of a TIFF file were read as tifffile reads each page alone, or as Pillow shows them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from tifffile import PHOTOMETRIC
+
+from ..formats.base import Array, Source
+from ..formats.picture.opening import without_size_limit
+from ..formats.tiff import libtiff, samples
+from ..formats.tiff.source import TiffSource
+from .picture_input import has_unread_orientation
+from .readback.model import MismatchError
+
+_ROWS_PER_PAGE = 2
+_SHOWN_MODES = ("1", "L", "P", "RGB", "RGBA", "RGBX")  # of Pillow; others are converted in several ways
+_ROUNDING = 2  # levels by which palettes of 16 bits are rounded differently
+_LARGEST_PAGE_BYTES = 1 << 28  # of those that have to be decoded as a whole
+
+
+def check_reading(pages: Sequence[Any], sources: Sequence[Source], path: Path) -> None:
+    """Compare rows of every page with what the sources read.
+
+    Args:
+        pages: of tifffile, of all images in their order.
+        sources: of the images.
+        path: the file.
+
+    Raises:
+        MismatchError: a row differs.
+    """
+    random = np.random.default_rng(0)
+    remaining = iter(pages)
+    for source in sources:
+        if not isinstance(source, TiffSource):  # turned or converted for a picture
+            _check_as_shown(source, path)
+            return
+        grid = source.header.grid
+        axis, height = grid.names.index("y"), grid["y"].size
+        for number in range(int(np.prod(grid.shape[:axis]))):
+            page = next(remaining)
+            array = _decoded(page, path)
+            if array is None or array.shape[0] != height:
+                continue
+            for row in sorted({0, height - 1, *random.integers(0, height, _ROWS_PER_PAGE).tolist()}):
+                ours = source.read(axis, number * height + row, number * height + row + 1)[0]
+                theirs = _as_read(array[row], page, ours)
+                if theirs is not None and not np.array_equal(ours, theirs, equal_nan=ours.dtype.kind in "fc"):
+                    raise MismatchError(f"row {row} of page {page.index} of the input differs from tifffile's reading")
+
+
+def _check_as_shown(source: Source, path: Path) -> None:
+    """Compare a page that was turned upright, or given other colours, with the picture that Pillow shows."""
+    header = source.header
+    shape = header.grid.shape
+    mode = {2: "L", 3: {3: "RGB", 4: "RGBA"}.get(shape[-1])}.get(len(shape))
+    if mode is None or header.dtype != np.uint8 or math.prod(shape) > _LARGEST_PAGE_BYTES:
+        return
+    try:
+        with without_size_limit(), Image.open(path) as image:
+            image.load()  # which turns it upright
+            if image.mode not in _SHOWN_MODES or has_unread_orientation(image):
+                return
+            shown = np.asarray(image.convert(mode)).astype(np.int16)
+    except (OSError, ValueError, SyntaxError):
+        return
+    ours = source.read(0, 0, shape[0])
+    if shown.shape != ours.shape:
+        raise MismatchError(f"Pillow shows the input as {shown.shape} where {ours.shape} was read")
+    if (difference := int(np.abs(ours - shown).max(initial=0))) > _ROUNDING:
+        raise MismatchError(f"the input differs from what Pillow shows by up to {difference} levels")
+
+
+def _decoded(page: Any, path: Path) -> Array | None:
+    """The samples of a page, interleaved; mapped if they are not compressed; None if tifffile cannot."""
+    if page.is_memmappable:
+        dtype = page.dtype.newbyteorder(page.parent.byteorder)
+        array: Array = np.memmap(path, dtype, "r", page.dataoffsets[0], page.shape)
+    elif page.dtype is None or page.nbytes > _LARGEST_PAGE_BYTES or libtiff.is_needed(page):
+        return None
+    else:
+        try:
+            array = page.asarray()
+        except Exception:  # of a codec that only libtiff has, or that is stricter than libtiff
+            return None
+    return np.moveaxis(array, 0, -1) if page.axes == "SYX" else array
+
+
+def _as_read(row: Array, page: Any, ours: Array) -> Array | None:
+    """A row with its palette expanded and its bits scaled as ours is; None for other conversions."""
+    if page.photometric == PHOTOMETRIC.PALETTE and page.colormap is not None and ours.ndim == 2:
+        colours = np.moveaxis(page.colormap, 0, -1)[row if row.ndim == 1 else row[..., 0]]
+        return _same_depth(colours, ours[..., :3]) if ours.shape[-1] == 3 else None
+    if row.shape != ours.shape or row.dtype.newbyteorder("=") != ours.dtype.newbyteorder("="):
+        return None
+    if page.photometric == PHOTOMETRIC.CIELAB or samples.is_swapped(page):
+        return None
+    bits, full = page.bitspersample, 8 * row.dtype.itemsize
+    if row.dtype.kind == "u" and 1 < bits < full and not np.array_equal(row, ours):
+        highest = (1 << bits) - 1
+        scaled: Array = (row.astype(np.uint64) * ((1 << full) - 1) + highest // 2) // highest
+        return scaled.astype(row.dtype)
+    return row
+
+
+def _same_depth(colours: Array, ours: Array) -> Array:
+    return (colours >> 8).astype(np.uint8) if ours.dtype.itemsize == 1 else colours
