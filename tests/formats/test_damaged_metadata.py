@@ -191,6 +191,11 @@ def test_axes_longer_than_mgh_holds(tmp_path):
     assert "This is a bug" not in done.stderr
 
 
+def test_an_opaque_alpha_channel_in_webp_passes_the_check(tmp_path):
+    Image.new("RGBA", (17, 13), (9, 80, 30, 255)).save(tmp_path / "in.png")
+    assert invoke(tmp_path / "in.png", "--scale", 2, "-o", tmp_path / "out.webp", "--verify").exit_code == 0
+
+
 def test_unknown_units_of_nifti_pass_the_check(tmp_path):
     image = nib.Nifti1Image(np.ones((3, 4, 5), np.int16), np.eye(4))
     image.header["xyzt_units"] = 7
