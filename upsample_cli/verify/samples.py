@@ -16,7 +16,7 @@ from .reference import Row
 
 _HALF = 0.5 - 1e-5  # sums of weights of missing samples are rounded
 _ROUNDING_MARGIN = 1 / 32  # tolerated deviation from exact rounding, in integer levels
-_WEIGHT_ERROR = 2.0**-52  # of weights at the edge of a kernel, which may be rounded to 0 or not
+_WEIGHT_ERROR = 2.0**-52  # per sample of an axis: at the edge of a kernel, weights may be rounded to 0 or not
 
 
 class SampleChecker:
@@ -83,7 +83,9 @@ class SampleChecker:
             weights = weights * pixels[..., -1].astype(np.float64)
             total = weights.sum()
             in_reach = float(pixels[..., -1].astype(np.float64).sum())
-            if total <= _WEIGHT_ERROR * in_reach:  # what is not transparent has a weight of rounding errors, or none
+            if (
+                total <= _WEIGHT_ERROR * self._longest_axis * in_reach
+            ):  # what is not transparent has a weight of rounding errors, or none
                 return 0.0 if found == 0 or in_reach else 1.0
             weights = weights / total
         if self._nodata is not None:
@@ -106,7 +108,9 @@ class SampleChecker:
         samples, weights = samples[used], weights[used]
         spread = float(np.abs(weights * samples).sum())
         position_error = 2.0**-23 * self._longest_axis  # PyTorch rounds positions to float32
-        tolerance = position_error * float(np.abs(samples - value).max()) + _WEIGHT_ERROR * float(largest_sum)
+        tolerance = position_error * float(np.abs(samples - value).max()) + _WEIGHT_ERROR * self._longest_axis * float(
+            largest_sum
+        )
         return self._excess(value, found, spread, tolerance)
 
     def _linear_light_error(self, curve: Any, value: float, found: Any) -> float:

@@ -84,6 +84,8 @@ def encode(header: Header, path: Path) -> Encoded:
         raise OutputError(f"MGH holds no more than {_LARGEST:,} samples along an axis; write .npy", path)
     if isinstance(header.metadata, Metadata):
         raw, tail = _fields(header.metadata.head), header.metadata.tail
+        if raw["goodRASFlag"] != 1:
+            raw["goodRASFlag"] = 0  # of other numbers, readers would take the position, which has not been moved
         _move(raw, header.grid)
         head = raw.tobytes() + header.metadata.head[_HEADER.itemsize :]
         return Encoded(header.dtype, tuple(range(len(header.grid.axes))), head, _updated_tail(tail, header))
