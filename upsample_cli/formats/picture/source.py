@@ -254,9 +254,13 @@ class PictureSource(InMemory):
 
     def draft(self, factor: int) -> None:
         """See `DraftSource`."""
+        if factor == self._factor:
+            return
+        self._close()
         self._factor, self._array = factor, None
-        width, height = self._pixel_kind.size
-        cast(Any, self._image).draft(self._image.mode, (width // factor, height // factor))
+        if factor > 1:
+            width, height = self._pixel_kind.size
+            cast(Any, self._image).draft(self._image.mode, (width // factor, height // factor))
 
     def load(self) -> Array:
         """Decode the picture, turned upright."""
