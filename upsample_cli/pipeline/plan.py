@@ -158,8 +158,13 @@ def _with_draft(plan: Plan, source: Source) -> Plan:
     if factor == 1 or levels or not isinstance(source, DraftSource):
         return plan
     reduced = drafted(image, source, factor)
-    saved = source.memory_factor * (array_bytes(image.before) - array_bytes(reduced.before))
-    return plan._replace(arrays=(reduced,), draft=factor, resident_bytes=plan.resident_bytes - int(saved))
+    saved, held = array_bytes(image.before) - array_bytes(reduced.before), _held_factor(source)
+    return plan._replace(
+        arrays=(reduced,),
+        draft=factor,
+        resident_bytes=plan.resident_bytes - int(held * saved),
+        decoding_bytes=plan.decoding_bytes - int((source.memory_factor - held) * saved),
+    )
 
 
 def _plan_images(
