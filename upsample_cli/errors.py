@@ -26,8 +26,8 @@ class UpsampleError(Exception):
     exit_code = 1
 
     def __init__(self, message: str, path: Path | None = None) -> None:
-        """Create an error whose text is `message`, preceded by `path` if there is one."""
-        super().__init__(message if path is None else f"{printable(path)}: {message}")
+        """Create an error whose text is `message`, preceded by `path` if there is one, as one printable line."""
+        super().__init__(printable(message if path is None else f"{path}: {message}"))
         self.path = path
 
 
@@ -60,7 +60,7 @@ class InternalError(UpsampleError):
     traceback = ""
 
     @classmethod
-    def of(cls, error: Exception, path: Path) -> InternalError:
+    def of(cls, error: Exception, path: Path | None) -> InternalError:
         """The report of an unexpected `error` that occurred while the file `path` was processed."""
         from traceback import format_exception  # slow to import, and needed for bugs only
 
@@ -81,19 +81,36 @@ def reason(error: Exception) -> str:
     return str(words).strip().splitlines()[0]
 
 
-def as_failure(error: Exception, path: Path, remedy: str) -> UpsampleError:
+def as_failure(error: Exception, path: Path | None, remedy: str) -> UpsampleError:
     """The error to report for the file `path` after any exception.
 
     Args:
         error: the exception.
-        path: the file that was being processed.
+        path: the file that was being processed, or None.
         remedy: what the user can do if memory ran out.
     """
     if isinstance(error, UpsampleError):
         return error
     if is_memory_shortage(error):
         return RequestError(f"not enough memory; {remedy}", path)
+    if is_thread_shortage(error):
+        return RequestError("the system allows no more threads; close other programs, or try again", path)
+    if isinstance(error, FileNotFoundError) and not _has_working_directory():
+        return RequestError("the working directory has been removed; change to another one", path)
     return InternalError.of(error, path)
+
+
+def is_thread_shortage(error: Exception) -> bool:
+    """Whether a thread could not be started, for which Python has no exception of its own."""
+    return isinstance(error, RuntimeError) and "start new thread" in str(error)
+
+
+def _has_working_directory() -> bool:
+    try:
+        Path.cwd()
+    except OSError:
+        return False
+    return True
 
 
 def is_memory_shortage(error: BaseException) -> bool:

@@ -49,7 +49,10 @@ def format_spacings(spacings: Iterable[tuple[float | None, str | None]], times: 
 
 def printable(text: object) -> str:
     """The text with every character that a terminal cannot show, line breaks included, as an escape sequence."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(text))
+    text = str(text)
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def shorten(text: str, width: int, ellipsis: str = "…") -> str:

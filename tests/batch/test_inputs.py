@@ -249,12 +249,12 @@ def test_a_list_that_is_not_there():
     ids=ascii,
 )
 def test_a_list_of_failures_is_read_again(folder, names):
-    (folder / "failed").write_text("failed")
+    (folder / "failed").write_text("./fine.png\n")
     with FailedList("failed", ["fine.png", *names]) as failed:
         failed.add(Result(Path("fine.png"), Path("out.png"), "done"))
         for number, name in reversed(list(enumerate(names))[:-1]):  # as they may end; the last one is not reached
             failed.add(Result(Path(name), None, "failed", number + 1))
-        assert (folder / "failed").read_text() == "failed"
+        assert (folder / "failed").read_text() == "./fine.png\n"
     assert read_list("failed") == names
     assert [path.name for path in folder.iterdir()] == ["failed"]
 

@@ -81,7 +81,7 @@ def test_a_plan_tells_each_axis():
         "  samples   uint8, computed in float32",
         "  mode      bilinear",
         "  output    240 bytes before compression",
-        "  memory    about 60.0 MB, besides mapped files",
+        "  memory    about 60.0 MB",
     ]
     assert whole_plan(done()).splitlines()[-2] == "  output    240 bytes"
 

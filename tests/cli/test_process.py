@@ -426,7 +426,8 @@ def test_closed_streams(folder, descriptors):
 
 def test_a_plan_into_a_closed_stream(folder):
     arguments = [SAMPLES / "signal.npy", "--scale", 2, "-o", "out.npy", "--dry-run"]
-    run(folder, *arguments, capture_output=False, stderr=subprocess.PIPE, preexec_fn=close(1))
+    settings = {"capture_output": False, "stderr": subprocess.PIPE, "preexec_fn": close(1)}
+    assert run(folder, *arguments, code=4, **settings).stderr == "Error: the standard output is closed\n"
 
 
 def test_a_plan_into_a_broken_pipe(folder):

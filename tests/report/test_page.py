@@ -273,10 +273,10 @@ def test_what_cannot_be_written_is_refused_before_the_batch(path, kind, reason, 
 def test_a_disk_that_is_full_leaves_nothing(tmp_path, results, monkeypatch):
     page = HtmlReport(tmp_path / "report.html")
 
-    def fail(file):
+    def fail(self, pieces):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(page, "_write", fail)
+    monkeypatch.setattr("upsample_cli.report.page.Destination.write", fail)
     with pytest.raises(OutputError, match="No space left"), page:
         page.add(results[0])
     assert not [path for path in tmp_path.iterdir() if path.suffix == ".html" or path.name.startswith(".")]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
 from .. import formats
 from ..errors import OutputError, RequestError
-from ..runtime.urls import is_url
+from ..runtime.urls import as_path, is_url
 from ..text import printable
 from .existing import Existing
 from .inputs import CanonicalNames
@@ -110,6 +110,36 @@ def resolve_conflicts(jobs: Sequence[tuple[Job, bool]], existing: Existing) -> l
     _refuse_collisions(items)
     _refuse_nesting(items)
     return [_resolve_existing(item, existing) for item in items]
+
+
+def refuse_shared_files(jobs: Iterable[Job], written: Mapping[str, Path]) -> None:
+    """Refuse options whose files are the same, or are inputs or outputs of the jobs.
+
+    Args:
+        jobs: the jobs of the batch.
+        written: files that are written besides the outputs, by the name of their option.
+
+    Raises:
+        RequestError: with the name of the option.
+    """
+    index = PathIndex()
+    taken: dict[Identity, str] = {}
+    for option, path in written.items():
+        (file,) = index.of(path)
+        if file.identity in taken:
+            raise RequestError(f"{taken[file.identity]} and {option} name the same file; give two names", path)
+        taken[file.identity] = option
+    folders = {parent: option for option, path in written.items() for parent in _real(path).parents}
+    for job in jobs if written else ():
+        item = _look_up_job(job, False, index)
+        like = [] if job.request.like is None else index.of(as_path(job.request.like))
+        for files, role in ((item.inputs, "an input"), (like, "the reference"), (item.outputs, "an output")):
+            for file in files:
+                clash = taken.get(file.identity)
+                if clash is None and _is_directory(file):
+                    clash = folders.get(_real(file.path))
+                if clash is not None:
+                    raise RequestError(f"{clash}: would overwrite {role}; choose another name", file.path)
 
 
 def _look_up_job(job: Job, found: bool, index: PathIndex) -> _JobPaths:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import select
+import stat
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,24 +13,61 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from ..errors import InputError, OutputError
+from ..runtime.destination import Destination, descriptor_of
+from ..text import format_bytes
 from .inputs import BASE_MARK, SUFFIXES
 
 if TYPE_CHECKING:
     from .result import Result
+
+_LONGEST_LIST = 256 << 20  # bytes; more is no list but an endless device
+_WRITER_SECONDS = 2.0  # in which another process must open a pipe for writing
 
 
 def read_list(name: str) -> list[str]:
     """Read the file names in the list `name`, or in standard input for ``-``.
 
     Raises:
-        InputError: the list cannot be read.
+        InputError: the list cannot be read, is endless, or is a pipe into which no process writes.
     """
     try:
-        data = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+        data = sys.stdin.buffer.read(_LONGEST_LIST + 1) if name == "-" else _read(Path(name))
     except (OSError, AttributeError) as error:  # AttributeError: sys.stdin is None
         reason = error.strerror if isinstance(error, OSError) else "it is closed"
         raise InputError(f"--files-from: cannot be read: {reason}", Path(name)) from error
+    if len(data) > _LONGEST_LIST:
+        raise InputError(f"--files-from: is longer than {format_bytes(_LONGEST_LIST)}, too long for a list", Path(name))
     return [os.fsdecode(part) for part in data.split(b"\0" if b"\0" in data else b"\n") if part]
+
+
+def _read(path: Path) -> bytes:
+    """The content of a file, or of a pipe into which a process writes.
+
+    Raises:
+        OSError: it cannot be read, or nobody writes.
+    """
+    descriptor = descriptor_of(path)
+    if not stat.S_ISFIFO(path.stat().st_mode):
+        with path.open("rb") as file:
+            return file.read(_LONGEST_LIST + 1)
+    if descriptor in (1, 2):
+        raise OSError(errno.EINVAL, "this command writes into it")
+    if descriptor is None:
+        return _read_pipe(path)
+    with os.fdopen(os.dup(descriptor), "rb") as file:
+        return file.read(_LONGEST_LIST + 1)
+
+
+def _read_pipe(path: Path) -> bytes:
+    """The content of a named pipe, which a process must open for writing within a moment."""
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+        poll = select.poll()
+        poll.register(file, select.POLLIN)
+        start: bytes | None = None
+        if not poll.poll(_WRITER_SECONDS * 1000) and (start := file.raw.read(1)) == b"":
+            raise OSError(errno.ENXIO, "no process writes into it")
+        os.set_blocking(file.fileno(), True)
+        return (start or b"") + file.read(_LONGEST_LIST + 1)
 
 
 def listed_name(path: Path, subdir: str) -> str:
@@ -50,7 +90,7 @@ class FailedList:
     def __init__(self, name: str, inputs: Iterable[str], overwrite: bool = False) -> None:
         """Prepare to write the list `name` of some of the `inputs`, which are written as they are given.
 
-        It replaces an earlier list, or any file if `overwrite`.
+        It replaces an earlier list of such inputs, or any file if `overwrite`; a pipe or a device is written into.
         """
         self._path = Path(name)
         self._overwrite = overwrite
@@ -72,23 +112,36 @@ class FailedList:
         if self._path.is_dir() or not self._path.parent.is_dir():
             problem = "is a directory" if self._path.is_dir() else "its directory does not exist"
             raise OutputError(f"--failed-to: {problem}", self._path)
-        if self._path.exists() and not self._overwrite:
-            names = read_list(str(self._path))
-            if names and not os.path.lexists(names[0]):
-                raise OutputError("--failed-to: exists and is not a list of files; --overwrite replaces it", self._path)
+        try:
+            self._destination = Destination(self._path)
+            if not (self._destination.is_stream or self._overwrite or self._is_list()):
+                raise OutputError(
+                    "--failed-to: exists and is not a list of these inputs; remove it, or choose another name",
+                    self._path,
+                )
+            self._destination.__enter__()
+        except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links
+            raise self._write_error(error) from error
         return self
+
+    def _is_list(self) -> bool:
+        """Whether the file does not exist, or every line of it names one of the inputs."""
+        if not self._path.exists():
+            return True
+        inputs = {os.path.normpath(name) for name in self._remaining.values()}
+        return all(os.path.normpath(os.fsencode(name)) in inputs for name in read_list(str(self._path)))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Write the list, also if the batch was interrupted."""
-        from ..runtime.atomic import AtomicOutput, resolve_link
-
         names = dict.fromkeys(self._remaining.values())
         end = b"\0" if any(b"\n" in name for name in names) else b"\n"
         try:
-            with AtomicOutput([resolve_link(self._path)]) as output:
-                output.paths[0].write_bytes(b"".join(name + end for name in names))
-                output.publish(overwrite=True)
+            with self._destination:
+                self._destination.write(name + end for name in names)
         except OSError as failure:
-            raise OutputError(f"--failed-to: cannot be written: {failure.strerror}", self._path) from failure
+            raise self._write_error(failure) from failure
+
+    def _write_error(self, error: Exception) -> OutputError:
+        return OutputError(f"--failed-to: cannot be written: {getattr(error, 'strerror', None) or error}", self._path)

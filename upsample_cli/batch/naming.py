@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from string import Formatter
 
@@ -14,6 +15,7 @@ from .inputs import SUFFIXES, Input
 from .stdio import STREAM
 
 DEFAULT_NAME = "{stem}_upsampled{ext}"
+_LONGEST_NAME = 255  # characters, on all usual file systems
 FIELDS = ("stem", "ext", "parent", "subdir", "size", "scale", "mode")
 
 
@@ -82,6 +84,8 @@ class Template:
                 names += [] if name is None else [name]
                 if "{" in (width or ""):
                     raise ValueError("fields cannot be nested")
+                if any(int(number) > _LONGEST_NAME for number in re.findall(r"\d+", width or "")):
+                    raise ValueError(f"the width of a field is at most {_LONGEST_NAME}")
             if unknown := set(names) - set(FIELDS):
                 raise ValueError(f"unknown field {', '.join(sorted(unknown))!r}")
             self._text.format(**dict.fromkeys(FIELDS, ""))
@@ -135,7 +139,10 @@ def _is_folder(output: str, several: bool) -> bool:
         return True
     has_suffix = output.lower().endswith(SUFFIXES)
     if not several and not has_suffix and not Path(output).suffix and output != STREAM:
-        raise OutputError(f"has no suffix, which sets the format; write {output}.png, or {output}/", Path(output))
+        path = Path(output)
+        if path.exists() and not path.is_file():
+            raise OutputError("is not a regular file; to write to standard output, say -o - --format png", path)
+        raise OutputError(f"has no suffix, which sets the format; write {output}.png, or {output}/", path)
     return several and not has_suffix and output != STREAM
 
 

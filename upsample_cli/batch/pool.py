@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ctypes
 import signal
+import stat
 import sys
 import threading
 import time
@@ -21,6 +22,7 @@ from dataclasses import dataclass, replace
 from importlib import import_module
 from multiprocessing import get_context
 from multiprocessing.connection import wait
+from pathlib import Path
 from typing import Any, TypeAlias
 
 from .. import formats
@@ -93,6 +95,34 @@ class _Planned:
     result: Result
 
 
+@dataclass(frozen=True, slots=True)
+class _Complete:
+    """Message of a worker: the result of its job, whose output only needs its final name.
+
+    Attributes:
+        result: of the job.
+        files: (st_dev, st_ino) of the files or the directory; they stay the same when these are renamed.
+    """
+
+    result: Result
+    files: Sequence[tuple[int, int]]
+
+    @classmethod
+    def of(cls, result: Result, paths: Sequence[Path]) -> _Complete:
+        """The message for these temporary files; those behind a URL cannot be recognized later."""
+        found = [path.stat() for path in paths if path.exists()]
+        size = sum(status.st_size for status in found if stat.S_ISREG(status.st_mode))
+        return cls(result._replace(bytes=size or result.bytes), [(status.st_dev, status.st_ino) for status in found])
+
+
+@dataclass(frozen=True, slots=True)
+class _Published:
+    """Message of a worker: the job whose completion it announced has ended."""
+
+    bytes: int
+    seconds: float
+
+
 class _Worker:
     """A worker process, as the parent sees it.
 
@@ -102,6 +132,7 @@ class _Worker:
         started: when it was given the job, in seconds of `time.perf_counter`.
         memory: bytes granted to it.
         requested: bytes it is waiting for, or 0.
+        complete: what it has announced of its job, or None.
     """
 
     def __init__(self, options: ExecutionOptions, share: float, others: Sequence[_Worker]) -> None:
@@ -116,6 +147,7 @@ class _Worker:
             self.process.start()
         worker_end.close()
         self.task: Task | None = None
+        self.complete: _Complete | None = None
         self.backlog: deque[Task] = deque()
         self.started = self.memory = self.requested = 0.0
 
@@ -129,7 +161,23 @@ class _Worker:
 
     def release(self) -> None:
         """Mark it as idle, without memory."""
-        self.task, self.memory, self.requested = None, 0.0, 0.0
+        self.task, self.complete, self.memory, self.requested = None, None, 0.0, 0.0
+
+    def published(self) -> bool:
+        """Whether the output of its job had got its final name when it was killed. Half of a pair is removed."""
+        if self.task is None or self.complete is None:
+            return False
+        found = {}
+        for part in formats.parts(resolve_link(self.task[1].output)):
+            with suppress(OSError):
+                found[part] = part.stat()
+        ours = [part for part, s in found.items() if (s.st_dev, s.st_ino) in self.complete.files]
+        if ours and len(ours) == len(self.complete.files):
+            return True
+        for part in ours:
+            with suppress(OSError):
+                part.unlink()
+        return False
 
     def remove_temporaries(self) -> None:
         """Remove the temporary files of its job after it was killed."""
@@ -224,6 +272,12 @@ class _Pool:
             assert self._options.planned is not None
             self._options.planned(message.result)
             return None
+        if isinstance(message, _Complete):
+            worker.complete = message
+            return None
+        if isinstance(message, _Published):
+            assert worker.complete is not None
+            message = worker.complete.result._replace(bytes=message.bytes, seconds=message.seconds)
         if isinstance(message, _MemoryRequest):
             worker.memory, worker.requested = 0.0, message.bytes
         else:
@@ -241,7 +295,7 @@ class _Pool:
                     worker.connection.send(True)
 
     def _on_death(self, worker: _Worker) -> Result:
-        """Remove a worker that has died, and return the failure of its job."""
+        """Remove a worker that has died, and return the failure of its job, or its result if that was complete."""
         assert worker.task is not None
         worker.process.join(_STOP_SECONDS)
         if worker.process.exitcode is None:
@@ -252,6 +306,8 @@ class _Pool:
         if worker.backlog:
             self._queue.appendleft(worker.backlog)
         number, job = worker.task
+        if worker.complete is not None and worker.published():
+            return worker.complete.result._replace(seconds=time.perf_counter() - worker.started)
         error = UpsampleError(_death_message(worker.process.exitcode or 0), job.input)
         seconds = time.perf_counter() - worker.started
         return Result(job.input, job.output, "failed", number=number, error=error, seconds=seconds)
@@ -323,11 +379,13 @@ def _worker_main(
                     options,
                     channel.report_progress,
                     channel.before_run,
+                    before_publish=channel.before_publish,
                     inputs=inputs,
                     further=further,
                 )
                 set_core_limit(None)  # the next job is planned as if it ran alone
-                connection.send(result)
+                is_announced = channel.has_announced and result.status == "done"
+                connection.send(_Published(result.bytes, result.seconds) if is_announced else result)
     finally:
         remove_unpublished()
 
@@ -340,6 +398,7 @@ class _WorkerChannel:
         self._share = share
         self._threads = threads
         self._last_report = time.monotonic()
+        self.has_announced = False
 
     def before_run(self, plan: Plan) -> None:
         """Wait until the parent grants the memory that `plan` needs, and limit the cores to this job's."""
@@ -347,6 +406,11 @@ class _WorkerChannel:
             self._connection.send(_MemoryRequest(plan.memory))
             self._connection.recv()
         set_core_limit(self._threads)
+
+    def before_publish(self, result: Result, paths: Sequence[Path]) -> None:
+        """Announce the result, so that it counts even if this process is killed right after the output is renamed."""
+        self._connection.send(_Complete.of(result, paths))
+        self.has_announced = True
 
     def report_progress(self, fraction: float) -> None:
         """Send the progress to the parent, not too often. Raises OSError if the parent has ended."""

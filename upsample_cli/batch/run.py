@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..runtime.atomic import remove_stale
+from ..runtime.signals import bounded_delay
 from .job import ExecutionOptions, Job
 from .result import Result
 from .shared_input import SharedInput
@@ -57,7 +58,9 @@ def run_jobs(jobs: Sequence[Job], options: ExecutionOptions, cluster: DaskWorker
             if options.progress is not None:
                 options.progress(job, 0.0)
             progress = None if options.progress is None else partial(options.progress, job)
-            yield run_job(number, job, options, progress, inputs=inputs, further=left > 0)
+            with bounded_delay():
+                result = run_job(number, job, options, progress, inputs=inputs, further=left > 0)
+            yield result
 
 
 def _is_pending(job: Job) -> bool:

@@ -9,6 +9,7 @@ from .. import formats
 from ..core.arrays import Array
 from ..errors import RequestError
 from ..formats.base import BoxSource, InMemory, Source
+from ..formats.watch import InputWatch
 from ..pipeline.array_plan import array_bytes
 from ..pipeline.mode import read_options
 from ..pipeline.opening import open_input
@@ -26,6 +27,7 @@ class SharedInput:
         self._key: object = None
         self._source: Source | None = None
         self._held: _Held | None = None
+        self._watch: InputWatch | None = None
 
     def plan(self, job: Job, further: bool) -> tuple[Plan, Source]:
         """The plan of a job, and the open input for which it was made.
@@ -52,15 +54,28 @@ class SharedInput:
         key = (*_contents(job), job.output.suffix, read_options(request), request.like, request.paired_image)
         if self._source is None or key != self._key:
             self.close()
+            self._watch = InputWatch(job.input).__enter__()
             self._source = open_input(job.input, request, job.output).__enter__()
             self._key = None if isinstance(self._source, BoxSource) else key  # whose chunks are cached elsewhere
         return self._source
 
     def close(self) -> None:
         """Close the input, and free its samples."""
-        source, self._source, self._held = self._source, None, None
+        source, watch = self._source, self._watch
+        self._source = self._held = self._watch = None
         if source is not None:
             source.__exit__(None, None, None)
+        if watch is not None:
+            watch.__exit__(None, None, None)
+
+    def check(self) -> None:
+        """Compare the input with what it was when it was opened.
+
+        Raises:
+            InputError: it has been changed or replaced.
+        """
+        if self._watch is not None:
+            self._watch.check()
 
     def __enter__(self) -> Self:
         return self

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import InputError, OutputError, RequestError, UpsampleError
+from ..runtime.atomic import temporary_folder
 
 if TYPE_CHECKING:
     from .result import Result
@@ -55,14 +56,12 @@ def standard_streams(
         raise RequestError("-: standard input has no directory; name the output with --output")
     if output == STREAM and not dry_run and (sys.stdout is None or sys.stdout.isatty()):
         raise RequestError("--output -: standard output is a terminal or closed; redirect it to a file or a program")
-    from tempfile import TemporaryDirectory  # rarely needed
-
-    with TemporaryDirectory(prefix="upsample-") as folder:
+    with temporary_folder() as folder:
         if STREAM in inputs:
-            spooled = _spool_stdin(Path(folder), suffix)
+            spooled = _spool_stdin(folder, suffix)
             inputs = [spooled if name == STREAM else name for name in inputs]
         stdout = f"{folder}/stdout" if output == STREAM else None
-        yield StandardStreams(inputs, stdout, lambda result: _finish(result, Path(folder)))
+        yield StandardStreams(inputs, stdout, lambda result: _finish(result, folder))
 
 
 def _spool_stdin(folder: Path, suffix: str | None) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,6 +31,7 @@ def run_job(
     progress: Callable[[float], None] | None = None,
     before_run: Callable[[Plan], None] | None = None,
     workers: Workers | None = None,
+    before_publish: Callable[[Result, Sequence[Path]], None] | None = None,
     inputs: SharedInput | None = None,
     further: bool = False,
 ) -> Result:
@@ -43,6 +44,7 @@ def run_job(
         progress: is called with the fraction of the job that is done.
         before_run: is called with the plan before any sample is read; it may wait until there is enough memory.
         workers: the workers of a cluster, who make the regions of an output that has them.
+        before_publish: is called with the result and the temporary files before these get their final names.
         inputs: opens the input, and may have kept it from the job before.
         further: whether the next job has the same input.
     """
@@ -61,7 +63,7 @@ def run_job(
                 options.planned(result)
             if before_run is not None:
                 before_run(plan)
-            result = _run(result, plan, source, options, progress, workers)
+            result = _run(result, plan, source, options, progress, workers, inputs.check, before_publish)
     except Exception as failure:
         error = as_failure(failure, job.input, "choose a smaller output")
     finally:
@@ -99,6 +101,8 @@ def _run(
     options: ExecutionOptions,
     progress: Callable[[float], None] | None,
     workers: Workers | None,
+    check_input: Callable[[], None],
+    before_publish: Callable[[Result, Sequence[Path]], None] | None,
 ) -> Result:
     threads = plan.request.threads or available_cores()  # in a batch, fewer than the plan assumed
     if plan.regions:
@@ -113,9 +117,25 @@ def _run(
         from ..verify.check import verify  # needed on request only
 
         check = verify
-    plan = plan._replace(threads=threads)
-    overwrite = options.existing.replaces
-    written = run_plan(plan, source, overwrite=overwrite, progress=progress, tap=tap, check=check, workers=workers)
-    thumbnails = None if tap is None else tap.thumbnails()
-    warnings = tuple(dict.fromkeys((*planned.warnings, *source.warnings)))  # some are found while samples are read
-    return planned._replace(status="done", bytes=written, thumbnails=thumbnails, warnings=warnings)
+    done = planned
+
+    def complete(paths: Sequence[Path]) -> None:
+        nonlocal done
+        check_input()
+        thumbnails = None if tap is None else tap.thumbnails()
+        warnings = tuple(dict.fromkeys((*planned.warnings, *source.warnings)))  # some are found while samples are read
+        done = planned._replace(status="done", thumbnails=thumbnails, warnings=warnings)
+        if before_publish is not None:
+            before_publish(done, paths)
+
+    written = run_plan(
+        plan._replace(threads=threads),
+        source,
+        overwrite=options.existing.replaces,
+        progress=progress,
+        tap=tap,
+        check=check,
+        before_publish=complete,
+        workers=workers,
+    )
+    return done._replace(status="done", bytes=written)

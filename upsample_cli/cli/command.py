@@ -8,14 +8,14 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from ..errors import RequestError, UpsampleError
+from ..errors import InternalError, RequestError, UpsampleError, as_failure
 from ..runtime.library_messages import hide_library_messages
 from ..runtime.signals import install_handlers
 from ..text import printable
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from ..pipeline.request import Request
     from .console import Console
 
-_INTERRUPTED_CODE, _BUG_CODE, _SOME_FAILED_CODE = 130, 1, 5
+_INTERRUPTED_CODE, _SOME_FAILED_CODE = 130, 5
 
 
 class _Command(click.Command):
@@ -52,10 +52,10 @@ class _Command(click.Command):
         try:
             refuse_single_dash(args, {name for p in self.params for name in (*p.opts, *p.secondary_opts)})
             return super().parse_args(ctx, [*with_bare_values(args, optional)])
-        except click.NoSuchOption as error:
-            raise unknown_option(error) from None
-        except click.BadParameter as error:
-            raise click.UsageError(error.format_message() + variables_in_use(ctx), ctx) from None
+        except click.UsageError as error:
+            if isinstance(error, click.NoSuchOption):
+                error = unknown_option(error)
+            raise click.UsageError(printable(error.format_message()) + variables_in_use(ctx), ctx) from None
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         for group, parameters in in_groups(self, ctx).items():
@@ -110,13 +110,14 @@ def _errors_as_text(context: click.Context, verbose: bool) -> Iterator[None]:
     except KeyboardInterrupt:
         _fail("Interrupted: unfinished outputs are removed", _INTERRUPTED_CODE)
     except click.UsageError as error:
-        raise click.UsageError(error.format_message() + variables_in_use(context), context) from None
+        raise click.UsageError(printable(error.format_message()) + variables_in_use(context), context) from None
     except Exception as error:
-        if verbose:
-            from traceback import format_exc  # slow to import, and needed for bugs only
+        failure = as_failure(error, None, "choose a smaller output")
+        if verbose and isinstance(failure, InternalError):
+            from .terminal import print_message
 
-            click.echo(format_exc(), err=True)
-        _fail(f"This is a bug: {type(error).__name__}: {printable(error)} (-v shows where)", _BUG_CODE)
+            print_message(failure.traceback)
+        _fail(f"{'' if isinstance(failure, InternalError) else 'Error: '}{failure}", failure.exit_code)
 
 
 def _run(settings: Settings, requests: Sequence[Request]) -> int:
@@ -141,7 +142,7 @@ def _run(settings: Settings, requests: Sequence[Request]) -> int:
 def _copy(copies: Sequence[Copy], settings: Settings) -> bool:
     """Copy the files of other types; returns whether all of them could be copied."""
     from ..batch.others import copy_files
-    from .console import print_message
+    from .terminal import print_message
 
     errors = list(copy_files(copies, settings.existing))
     for error in errors:
@@ -170,8 +171,8 @@ def _make_batch(
 
 
 def _report_inputs(batch: Batch, copies: Sequence[Copy], verbose: bool) -> None:
-    from .console import print_message
     from .result_text import other_files
+    from .terminal import print_message
 
     copied = {str(copy.source) for copy in copies}
     for names, fate in ((sorted(copied), "copying"), ([n for n in batch.ignored if n not in copied], "skipped")):
@@ -255,6 +256,10 @@ def _cluster_results(address: str, jobs: Sequence[Job], options: ExecutionOption
 
 def _listeners(settings: Settings, jobs: Sequence[Job], stack: ExitStack) -> Iterator[Callable[[Result], None]]:
     """The other consumers of results, which `stack` closes."""
+    files = {"--failed-to": settings.failed_to, "--report": settings.report}
+    written = {option: Path(name) for option, name in files.items() if name is not None}
+    if written:
+        _refuse_shared_files(settings, jobs, written)
     if settings.dry_run:  # which writes no files
         return
     if settings.failed_to is not None:
@@ -271,7 +276,28 @@ def _listeners(settings: Settings, jobs: Sequence[Job], stack: ExitStack) -> Ite
         yield stack.enter_context(HtmlReport(Path(settings.report), command, settings.overwrite)).add
 
 
+def _refuse_shared_files(settings: Settings, jobs: Sequence[Job], written: Mapping[str, Path]) -> None:
+    from ..batch.conflicts import refuse_shared_files
+    from ..batch.stdio import STREAM
+    from ..runtime.destination import descriptor_of
+
+    refuse_shared_files(jobs, written)
+    for option, path in written.items():
+        if descriptor_of(path) == 1 and (settings.json or settings.destination == STREAM):
+            rest = "the lines of --json" if settings.json else "the output"
+            raise RequestError(f"standard output cannot hold both {rest} and the file of {option}")
+        if option == "--report" and settings.files_from not in (None, STREAM) and _is_same(path, settings.files_from):
+            raise RequestError(f"{option}: would overwrite the list of --files-from; choose another name", path)
+
+
+def _is_same(path: Path, name: str | None) -> bool:
+    with suppress(OSError):
+        return name is not None and path.samefile(name)
+    return False
+
+
 def _fail(message: str, code: int) -> NoReturn:
-    with suppress(OSError):  # a closed stderr does not change the exit code
-        click.echo(click.style(message, fg="red"), err=True)  # echo drops the colour if stderr is not a terminal
+    from .terminal import print_message
+
+    print_message(message, "red")
     sys.exit(code)

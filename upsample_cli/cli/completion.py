@@ -1,12 +1,36 @@
-"""Fix Click's completion in fish for words and descriptions that contain commas."""
+"""Completion in shells: checks what the shell asks for, and fixes Click's script for fish."""
 
 from __future__ import annotations
 
+import os
+import sys
+
 from click.shell_completion import FishComplete, add_completion_class
+
+from ..text import printable
+from .terminal import print_message
+
+VARIABLE = "_UPSAMPLE_COMPLETE"
+_SHELLS = ("bash", "zsh", "fish")
 
 
 @add_completion_class
 class _Fish(FishComplete):
-    """Splits each completion at its first comma only."""
+    """Splits each completion at its first comma only: words and descriptions may contain commas."""
 
     source_template = FishComplete.source_template.replace("string split ", "string split --max 1 ")
+
+
+def check_variables() -> None:
+    """End the program with a message if the variables that ask for completions make no sense."""
+    shell, _, task = os.environ[VARIABLE].partition("_")
+    if shell not in _SHELLS or task not in ("source", "complete"):
+        _refuse(f"{VARIABLE}={os.environ[VARIABLE]}: choose from {', '.join(f'{name}_source' for name in _SHELLS)}")
+    position = os.environ.get("COMP_CWORD", "")
+    if task == "complete" and ("COMP_WORDS" not in os.environ or not (shell == "fish" or position.isdecimal())):
+        _refuse(f"{VARIABLE}={shell}_complete: set by the script of {shell}_source, with COMP_WORDS and COMP_CWORD")
+
+
+def _refuse(message: str) -> None:
+    print_message(printable(f"Error: {message}"))
+    sys.exit(2)

@@ -6,16 +6,14 @@ import os
 import sys
 import time
 from collections import Counter
-from contextlib import suppress
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TextIO
-
-import click
+from typing import TYPE_CHECKING, Self, TextIO
 
 from ..batch.result import Report, Result
 from ..errors import InternalError, OutputError
 from ..text import printable
 from .result_text import one_line, summary, table, whole_plan
+from .terminal import print_message, write_out
 
 if TYPE_CHECKING:
     from ..batch.job import Job
@@ -112,7 +110,7 @@ class Console:
         for warning in result.warnings:
             self._warnings[warning] += 1
             if self._warnings[warning] <= _MAX_SAME_WARNINGS:
-                print_message(f"Warning: {printable(result.input)}: {printable(warning)}", "yellow")
+                print_message(printable(f"Warning: {result.input}: {warning}"), "yellow")
 
     def _show_plan(self, result: Result) -> None:
         if self._total > 1 and not self._verbose:
@@ -129,16 +127,16 @@ class Console:
         if kind is None and self._planned:
             results = sorted(self._planned, key=lambda result: result.number)
             heading, *lines = table(results, _width(sys.stdout))
-            _write_plan(_styled(heading, bold=True))
+            _write_plan(heading, bold=True)
             for line, result in zip(lines, results, strict=True):
-                _write_plan(_styled(line, fg="red") if result.status == "failed" else line)
+                _write_plan(line, colour="red" if result.status == "failed" else None)
         if self._total > 1 and not self._quiet and kind is not OutputError:
             self._show_summary()
 
     def _show_summary(self) -> None:
         for warning, count in self._warnings.items():
             if count > _MAX_SAME_WARNINGS:
-                print_message(f"Warning: {count - _MAX_SAME_WARNINGS} more files: {printable(warning)}", "yellow")
+                print_message(printable(f"Warning: {count - _MAX_SAME_WARNINGS} more files: {warning}"), "yellow")
         if self.report.failures and self._total > _SCREEN_FILES:
             print_message("Failed:")
             for result in sorted(self.report.failures, key=lambda result: result.number):
@@ -148,38 +146,13 @@ class Console:
             print_message(line)
 
 
-def write_out(text: str) -> None:
-    """Write a line to standard output.
-
-    Raises:
-        OutputError: the reader has ended, or the disk is full.
-    """
-    try:
-        click.echo(text)
-    except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that flushing the rest at exit succeeds
-        raise OutputError(f"the standard output cannot be written: {error.strerror}") from error
-
-
-def _write_plan(text: str) -> None:
+def _write_plan(text: str, bold: bool = False, colour: str | None = None) -> None:
     """Write a line of a plan; a reader that has seen enough, as ``head`` has, is no error."""
     try:
-        write_out(text)
+        write_out(text, bold, colour)
     except OutputError as error:
         if not isinstance(error.__cause__, BrokenPipeError):
             raise
-
-
-def print_message(text: str, colour: str | None = None) -> None:
-    """Write lines to standard error, in a colour if that is a terminal; control characters of files are escaped."""
-    text = "\n".join(map(printable, text.split("\n")))
-    with suppress(OSError):  # a closed stderr does not stop the batch
-        click.echo(text if colour is None else _styled(text, fg=colour), err=True)
-
-
-def _styled(text: str, **style: Any) -> str:
-    """The styled text; `click.echo` removes the style if the output is not a terminal."""
-    return text if os.environ.get("NO_COLOR") else click.style(text, **style)
 
 
 def _wants_display(progress: bool | None, quiet: bool) -> bool:

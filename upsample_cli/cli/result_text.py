@@ -23,12 +23,12 @@ _MOST_SUFFIXES = 6  # of unknown files that are named
 def one_line(result: Result) -> str:
     """The result of one file, on one line."""
     if result.status == "failed":
-        return f"Error: {printable(result.error)}"
+        return printable(f"Error: {result.error}")
     if result.status == "skipped":
-        return f"{_output(result)} {result.reason}: skipped"
+        return printable(f"{_output(result)} {result.reason}: skipped")
     spacing = _spacing(result.after)
     parts = [_sizes_of(result), _type(result), result.mode, *([f"spacing {spacing}"] if spacing else [])]
-    return f"{_names(result)}: {', '.join(parts)}, {result.seconds:.2f} s"
+    return printable(f"{_names(result)}: {', '.join(parts)}, {result.seconds:.2f} s")
 
 
 def whole_plan(result: Result) -> str:
@@ -43,8 +43,8 @@ def whole_plan(result: Result) -> str:
         lines.append(f"  output    {format_bytes(result.bytes)} before compression")
     else:
         lines.append(f"  output    {format_bytes(result.bytes)}")
-    lines.append(f"  memory    about {format_bytes(result.memory)}, besides mapped files")
-    return "\n".join(lines)
+    lines.append(f"  memory    about {format_bytes(result.memory)}")
+    return "\n".join(map(printable, lines))
 
 
 def table(results: Iterable[Result], width: int | None = None) -> list[str]:
@@ -54,7 +54,7 @@ def table(results: Iterable[Result], width: int | None = None) -> list[str]:
         results: results of a dry run.
         width: columns of the terminal, to which long names are shortened; None for no limit.
     """
-    rows = [_HEADINGS, *(_row(result) for result in results)]
+    rows = [_HEADINGS, *([*map(printable, _row(result))] for result in results)]
     columns = range(len(_HEADINGS))
     widths = [max(len(row[n]) for row in rows if len(row) == len(columns) or n < _NAME_COLUMNS) for n in columns]
     if width is None:

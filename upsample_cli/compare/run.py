@@ -19,6 +19,7 @@ from ..batch.result import Result, Summary
 from ..core.modes import MODES, find_mode
 from ..errors import OutputError, RequestError, as_failure
 from ..formats.base import Source
+from ..formats.watch import InputWatch
 from ..geometry import Grid
 from ..pipeline.array_plan import ArrayPlan, array_bytes
 from ..pipeline.mode import read_options
@@ -30,6 +31,7 @@ from ..preview.appearance import Appearance
 from ..preview.planes import sample_aspect
 from ..runtime.atomic import AtomicOutput, remove_stale, resolve_link
 from ..runtime.resources import baseline_bytes, check_memory, default_memory_limit
+from ..runtime.signals import bounded_delay
 from ..text import format_sizes, printable, shorten
 from .contact_sheet import Panel, contact_sheet
 from .crop import Crop, Window, choose_window, crops
@@ -104,7 +106,8 @@ def compare_jobs(
             error = job.error
             try:
                 if error is None:
-                    result = compare(job, variants, region, overwrite=overwrite)
+                    with bounded_delay():
+                        result = compare(job, variants, region, overwrite=overwrite)
             except Exception as failure:
                 error = as_failure(failure, job.input, "choose a smaller --region")
             if error is not None:
@@ -129,12 +132,13 @@ def compare(job: Job, variants: Sequence[Variant], region: Region | None = None,
     requests = [variant.request(job.request) for variant in variants]
     options = [read_options(request) for request in requests]
     reading = options[0]._replace(keep_indices=all(option.keep_indices for option in options))
-    with formats.open_source(job.input, reading) as source:
+    with InputWatch(job.input) as watch, formats.open_source(job.input, reading) as source:
         array_plans = [_array_plan(request, source, job.input) for request in requests]
         window = choose_window(source, array_plans[0], region, job.input)
         _check_panel_size(array_plans[0], window, job.input)
         found = crops(source, array_plans, window)
         arrays, warnings = 1 + len(source.others), tuple(source.warnings)
+        watch.check()
     appearance = Appearance.of(
         array_plans[0].before, [found[0].input], any(array_plan.mode.is_label_mode for array_plan in array_plans)
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any
 
 _VARIABLE = "UPSAMPLE_THREADS"
@@ -84,7 +85,10 @@ def run_tasks(tasks: Iterable[Callable[[], None]], threads: int) -> None:
                 return
             task()
 
-    helpers = [_helpers().submit(work) for _ in range(min(threads, _MOST_THREADS, len(left)) - 1)]
+    helpers = []
+    with suppress(RuntimeError):  # where the system allows no more threads, those that there are do the work
+        for _ in range(min(threads, _MOST_THREADS, len(left)) - 1):
+            helpers.append(_helpers().submit(work))  # noqa: PERF401 those before a failure count
     try:
         work()
     finally:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import errno
+import math
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -10,11 +11,11 @@ from typing import Self
 
 import numpy as np
 
-from ..errors import InputError, reason
+from ..errors import InputError
 from ..geometry import Axis, Grid
 from .base import Array, Header, ReadOptions, Source, WriteOptions, single_header
 from .dropped import Loss, dropped_warning, named
-from .mapped_array import Mapped
+from .file_array import FileArray
 from .registry import NPY_MAGIC
 
 _MAX_HEADER_BYTES = 1 << 16  # NumPy reads no longer ones
@@ -22,60 +23,37 @@ _DEFAULT_AXES = "tczyx"  # the last of them, as many as the array has
 
 
 class NpySource:
-    """An array that is mapped into memory; see `Source`."""
+    """An array that is read in parts; see `Source`."""
 
     others: Sequence[Source] = ()
+    memory_factor = 0.0
     streams = True
 
     def __init__(self, path: Path, options: ReadOptions) -> None:
-        with path.open("rb") as file:
-            if file.read(len(NPY_MAGIC)) != NPY_MAGIC:
-                raise InputError("is not a .npy array; archives (.npz) are not supported", path)
-            version, length = file.read(2)[:1], int.from_bytes(file.read(4), "little")
-            if version > b"\1" and length > _MAX_HEADER_BYTES:
-                raise InputError(f"is damaged: its header claims {length:,} bytes", path)
-        try:
-            self._array: Array = np.load(path, mmap_mode="r", allow_pickle=False)
-        except MemoryError:
-            raise
-        except OSError as error:
-            if error.errno == errno.ENOMEM:
-                raise MemoryError("it cannot be mapped") from error
-            raise InputError(f"is not a readable .npy array of numbers: {reason(error)}", path) from error
-        except Exception as error:  # the header is parsed as a Python literal, which can fail in many ways
-            raise InputError(f"is not a readable .npy array of numbers: {_damage(error)}", path) from error
-        if self._array.ndim == 0:
+        self._array = array = _described(path)
+        if not array.shape:
             raise InputError("holds a single number; an array of one or more axes is needed", path)
-        names = options.axes or _DEFAULT_AXES[-self._array.ndim :]
+        names = options.axes or _DEFAULT_AXES[-len(array.shape) :]
         self.warnings: list[str] = []
-        if options.axes is None and self._array.ndim == 3 and self._array.shape[-1] in (3, 4):
+        if options.axes is None and len(array.shape) == 3 and array.shape[-1] in (3, 4):
             self.warnings.append("its axes are taken for z, y, x; if the last one is colours, say --axes yxs")
-        if len(names) != self._array.ndim:
-            raise InputError(f"has {self._array.ndim} axes; name each of them with --axes, such as --axes tzyx", path)
-        axes = tuple(Axis(name, size) for name, size in zip(names, self._array.shape, strict=True))
-        self.header = Header(Grid(axes), self._array.dtype)
-        self._mapped = self._map(path)
-        self.memory_factor = 0.0 if self._mapped is not None else 1.0  # whose pages are not released
-
-    def _map(self, path: Path) -> Mapped | None:
-        """Map the array from the file; None if it is in Fortran order."""
-        array = self._array
-        if not (isinstance(array, np.memmap) and array.flags.c_contiguous and array.size):
-            return None
-        return Mapped(path, array.dtype, array.offset, array.shape)
+        if len(names) != len(array.shape):
+            raise InputError(f"has {len(array.shape)} axes; name each of them with --axes, such as --axes tzyx", path)
+        axes = tuple(Axis(name, size) for name, size in zip(names, array.shape, strict=True))
+        self.header = Header(Grid(axes), array.dtype)
 
     def read(self, axis: int, start: int, stop: int) -> Array:
         """Rows ``start:stop``; see `Source`."""
-        if self._mapped is not None:
-            return self._mapped.rows(self._array.shape[axis + 1 :], start, stop)
-        if axis == 0:
-            return self._array[start:stop]
-        lead, rows = self._array.shape[:axis], self._array.shape[axis]  # merging them would copy the whole array
-        parts = [
-            self._array[np.unravel_index(number, lead)][max(start - number * rows, 0) : stop - number * rows]
-            for number in range(start // rows, -(-stop // rows))
-        ]
-        return np.concatenate(parts)
+        shape = self._array.shape
+        if not self._array.fortran:
+            return self._array.rows(shape[axis + 1 :], start, stop)
+        lead, rows, within = shape[:axis], shape[axis], [range(size) for size in shape[axis + 1 :]]
+        parts = []
+        for number in range(start // rows, -(-stop // rows)):
+            position = [range(n, n + 1) for n in np.unravel_index(number, lead)] if lead else []
+            part = range(max(start - number * rows, 0), min(stop - number * rows, rows))
+            parts.append(self._array.box((*position, part, *within)).reshape(len(part), *shape[axis + 1 :]))
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def __enter__(self) -> Self:
         return self
@@ -83,7 +61,37 @@ class NpySource:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        del self._array, self._mapped
+        self._array.close()
+
+
+def _described(path: Path) -> FileArray:
+    """The array of a file, as its header describes it.
+
+    Raises:
+        InputError: the file is damaged or truncated, or holds other things than numbers.
+    """
+    with path.open("rb") as file:
+        if file.read(len(NPY_MAGIC)) != NPY_MAGIC:
+            raise InputError("is not a .npy array; archives (.npz) are not supported", path)
+        size = os.fstat(file.fileno()).st_size
+        version, length = file.read(2)[:1], int.from_bytes(file.read(4), "little")
+        if version > b"\1" and length > _MAX_HEADER_BYTES:
+            raise InputError(f"is damaged: its header claims {length:,} bytes", path)
+        file.seek(len(NPY_MAGIC) + 2)
+        read_header = np.lib.format.read_array_header_2_0 if version > b"\1" else np.lib.format.read_array_header_1_0
+        try:
+            shape, fortran, dtype = read_header(file)
+        except MemoryError:
+            raise
+        except Exception as error:  # the header is parsed as a Python literal, which can fail in many ways
+            raise InputError("is not a readable .npy array of numbers: its header is damaged", path) from error
+        offset = file.tell()
+    if dtype.hasobject:
+        raise InputError("is not a readable .npy array of numbers: it holds Python objects", path)
+    promised = offset + math.prod(shape) * dtype.itemsize
+    if min(shape, default=0) < 0 or size < promised:
+        raise InputError(f"is truncated: {size:,} bytes where its header promises {promised:,}", path)
+    return FileArray(path, dtype, offset, shape, fortran)
 
 
 class NpySink:
@@ -112,13 +120,6 @@ class NpySink:
             np.lib.format.write_array_header_1_0(file, described)
             for slab in slabs:
                 file.write(np.ascontiguousarray(slab).data)
-
-
-def _damage(error: Exception) -> str:
-    """What NumPy says about a header; most of its words are about Python."""
-    if "Python objects" in str(error) or "Object arrays" in str(error):
-        return "it holds Python objects"
-    return "it is truncated" if "mmap" in str(error) else "its header is damaged"
 
 
 def _unsupported_fields(header: Header) -> list[str]:

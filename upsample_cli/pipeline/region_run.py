@@ -102,6 +102,7 @@ def run_regions(
     workers: Workers | None = None,
     tap: SampleTap | None = None,
     check: Callable[[Plan, Path], None] | None = None,
+    before_publish: Callable[[Sequence[Path]], None] | None = None,
 ) -> int:
     """Carry out a plan that is cut into regions; see `run_plan`.
 
@@ -113,6 +114,7 @@ def run_regions(
         workers: the workers of a cluster, or None for threads of this process.
         tap: sees the samples of the first array, if they are few enough to be read once more.
         check: is called with the plan and the complete output before that gets its final name.
+        before_publish: is called after that with the location of the output.
     """
     sink = cast(BoxSink, plan.sink)
     with sink.begin(_fingerprint(plan), overwrite) as output:
@@ -138,6 +140,8 @@ def run_regions(
             _show(tap, plan, source, output)
         if check is not None:
             check(plan, as_path(output.location))
+        if before_publish is not None:
+            before_publish([as_path(output.location)])
     if progress is not None:
         progress(1.0)
     return size

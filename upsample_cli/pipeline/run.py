@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -28,6 +28,7 @@ def run_plan(
     progress: Callable[[float], None] | None = None,
     tap: SampleTap | None = None,
     check: Callable[[Plan, Path], None] | None = None,
+    before_publish: Callable[[Sequence[Path]], None] | None = None,
     workers: Workers | None = None,
 ) -> int:
     """Carry out `plan`. The output appears under its final name when it is complete, or not at all.
@@ -39,6 +40,7 @@ def run_plan(
         progress: is called after each slab with the fraction of the output that has been written.
         tap: sees the samples of the first array.
         check: is called with the plan and the complete temporary file, and raises to withhold the output.
+        before_publish: is called after that with all complete temporary files; it may raise as well.
         workers: the workers of a cluster, who make the regions of an output that has them; None for threads.
 
     Returns:
@@ -50,7 +52,7 @@ def run_plan(
     """
     try:
         if plan.regions:
-            return run_regions(plan, source, overwrite, progress, workers, tap, check)
+            return run_regions(plan, source, overwrite, progress, workers, tap, check, before_publish)
         if plan.draft > 1:
             cast(DraftSource, source).draft(plan.draft)
         targets = formats.parts(resolve_link(plan.output_path))
@@ -60,6 +62,8 @@ def run_plan(
                 plan.sink.write(output.paths, arrays)
             if check is not None:
                 check(plan, output.paths[0])
+            if before_publish is not None:
+                before_publish(output.paths)
             size = sum(path.stat().st_size for path in output.paths)  # before others can move or remove the files
             output.publish(overwrite)
             return size

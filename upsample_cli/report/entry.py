@@ -48,7 +48,7 @@ def template_fields(result: Result, folder: Path) -> dict[str, object]:
         "output": escape(printable(result.output)) if result.output is not None else "",
         "output_link": _href(result.output, folder) if result.output and result.status in ("done", "skipped") else "",
         "error": escape(_reason(result)),
-        "warnings": "".join(f"<li>{escape(warning)}</li>" for warning in result.warnings),
+        "warnings": "".join(f"<li>{escape(printable(warning))}</li>" for warning in result.warnings),
         "before": _image_tags("Input", views.before if views else ()),
         "after": _image_tags("Output", views.after if views else ()),
         "before_size": escape(_sizes(result.before.grid)) if result.before else "",

@@ -6,6 +6,7 @@ import hashlib
 import tempfile
 import time
 from base64 import b64encode
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from html import escape
@@ -17,7 +18,7 @@ from typing import IO, Self
 from .._version import __version__
 from ..batch.result import Report, Result
 from ..errors import OutputError, RequestError
-from ..runtime.atomic import AtomicOutput, remove_stale, resolve_link
+from ..runtime.destination import Destination
 from ..text import format_bytes, format_duration, shorten
 from .entry import nonbreaking, pluralised, template_fields
 
@@ -74,23 +75,27 @@ class HtmlReport:
             RequestError: its name has no suffix of an HTML page.
             OutputError: it cannot be written.
         """
+        try:
+            self._destination = Destination(self._path)
+            if not self._destination.is_stream:
+                self._check_name(self._destination.path)
+            folder = None if self._destination.is_stream else self._destination.path.parent
+            with ExitStack() as stack:
+                stack.enter_context(self._destination)
+                self._spool: IO[bytes] = stack.enter_context(tempfile.TemporaryFile(dir=folder))
+                self._resources = stack.pop_all()
+        except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links
+            raise self._write_error(error) from error
+        self._folder = folder or Path()
+        return self
+
+    def _check_name(self, target: Path) -> None:
         if self._path.suffix.lower() not in _SUFFIXES:  # the user may have left out the name
             raise RequestError("--report needs a file name ending in .html", self._path)
-        try:
-            self._target = resolve_link(self._path)
-            self._overwrite |= _is_report(self._target)
-            if self._target.is_dir():
-                raise OutputError("is a directory; --report needs a file name", self._path)
-            if self._target.exists() and not self._overwrite:
-                raise OutputError("exists and is not a report; --overwrite replaces it", self._path)
-            remove_stale(self._target.parent)
-            with ExitStack() as stack:
-                self._output = stack.enter_context(AtomicOutput([self._target]))
-                self._spool: IO[bytes] = stack.enter_context(tempfile.TemporaryFile(dir=self._target.parent))
-                self._resources = stack.pop_all()
-        except OSError as error:
-            raise self._write_error(error) from error
-        return self
+        if target.is_dir():
+            raise OutputError("is a directory; --report needs a file name", self._path)
+        if target.exists() and not (self._overwrite or _is_report(target)):
+            raise OutputError("exists and is not a report; --overwrite replaces it", self._path)
 
     def add(self, result: Result) -> None:
         """Add an entry for `result`.
@@ -103,7 +108,7 @@ class HtmlReport:
         self._is_dry_run |= result.status == "planned"
         if result.number >= _MAX_FILES_WITH_IMAGES:
             result = result._replace(thumbnails=None)
-        text = _encode(self._entry_template.substitute(template_fields(result, self._target.parent)))
+        text = _encode(self._entry_template.substitute(template_fields(result, self._folder)))
         try:
             start = self._spool.tell()
             self._spool.write(text)
@@ -123,13 +128,11 @@ class HtmlReport:
             if kind is not None:
                 return
             try:
-                with self._output.paths[0].open("wb") as page:
-                    self._write(page)
-                self._output.publish(self._overwrite)
+                self._destination.write(self._pieces())
             except OSError as failure:
                 raise self._write_error(failure) from failure
 
-    def _write(self, page: IO[bytes]) -> None:
+    def _pieces(self) -> Iterator[bytes]:
         style, script = _read_template("report.css"), _read_template("report.js")
         heading = self._heading()
         values = {
@@ -151,11 +154,11 @@ class HtmlReport:
             "good_name": "Planned" if self._is_dry_run else "Done",
             "date": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
         }
-        page.write(_encode(Template(_read_template("report.html")).substitute(values)))
+        yield _encode(Template(_read_template("report.html")).substitute(values))
         for entry in sorted(self._entries, key=lambda entry: (entry.succeeded, entry.number)):
             self._spool.seek(entry.start)
-            page.write(self._spool.read(entry.size))
-        page.write(_encode(Template(_read_template("report_end.html")).substitute(values)))
+            yield self._spool.read(entry.size)
+        yield _encode(Template(_read_template("report_end.html")).substitute(values))
 
     def _heading(self) -> str:
         done, total = self._totals.done, pluralised(self._totals.total, "file")
@@ -173,8 +176,9 @@ class HtmlReport:
         parts += [f"pictures of the first {_MAX_FILES_WITH_IMAGES:,}"] if totals.total > _MAX_FILES_WITH_IMAGES else []
         return " · ".join(map(nonbreaking, parts))
 
-    def _write_error(self, error: OSError) -> OutputError:
-        return OutputError(f"the report cannot be written: {error.strerror or error}", self._path)
+    def _write_error(self, error: Exception) -> OutputError:
+        reason = getattr(error, "strerror", None) or error
+        return OutputError(f"the report cannot be written: {reason}", self._path)
 
 
 def _encode(text: str) -> bytes:

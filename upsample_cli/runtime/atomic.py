@@ -5,12 +5,15 @@ Own code, because `tempfile` neither handles pairs of files nor removes what kil
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shutil
+import stat
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from itertools import zip_longest
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -26,6 +29,10 @@ _TEMPORARY_NAME = re.compile(r"\.upsample-[0-9a-f]{12}\.tmp(\..*)?")
 _ATTEMPTS = 3  # to create a file in a directory that another process may be removing
 _STALE_AFTER_SECONDS = 10.0  # a living process has locked its new file long before
 _unpublished: list[AtomicOutput] = []
+_folders: list[str] = []
+if hasattr(os, "register_at_fork"):  # a child process removes nothing that belongs to its parent
+    os.register_at_fork(after_in_child=_unpublished.clear)
+    os.register_at_fork(after_in_child=_folders.clear)
 
 
 class AtomicOutput:
@@ -96,15 +103,20 @@ class AtomicOutput:
         self._folders += reversed(missing)
 
     def publish(self, overwrite: bool) -> None:
-        """Rename the complete files to their targets, in the order of the targets.
+        """Rename the complete files to their targets, in the order of the targets. Each keeps its mode and its owner.
 
         Raises:
             FileExistsError: a target exists, and `overwrite` is false.
-            OSError: a file cannot be renamed.
+            OSError: a file cannot be renamed, or is not the one that was created.
         """
-        for path, target in zip(self.paths, self._targets, strict=True):
-            if overwrite and target.exists():
-                shutil.copymode(target, path)
+        for path, target, descriptor in zip(self.paths, self._targets, self._locks, strict=True):
+            if not os.path.samestat(os.fstat(descriptor), path.lstat()):
+                raise OSError(errno.EBUSY, "another process has replaced its temporary file")
+            if overwrite and os.path.lexists(target):
+                before = target.lstat()
+                if not stat.S_ISREG(before.st_mode):  # it has taken the place of a file meanwhile
+                    raise OSError(errno.EINVAL, "it is not a regular file, so it is not replaced")
+                keep_owner(before, descriptor if os.chmod in os.supports_fd else path)
         for path, target in zip(self.paths, self._targets, strict=True):
             _rename(path, target, overwrite)
             if not overwrite:
@@ -115,7 +127,11 @@ class AtomicOutput:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Remove temporary files, renamed members of an incomplete set of targets, and directories made for them."""
-        for path in (*self.paths, *self._published):
+        for path, descriptor in zip_longest(self.paths, self._locks):  # none if a signal came right after its creation
+            with suppress(OSError):
+                if descriptor is None or os.path.samestat(os.fstat(descriptor), path.lstat()):
+                    path.unlink()
+        for path in self._published:
             with suppress(OSError):
                 path.unlink()
         for folder in reversed(self._folders):
@@ -126,10 +142,34 @@ class AtomicOutput:
         _unpublished.remove(self)
 
 
+def keep_owner(before: os.stat_result, new: int | Path) -> None:
+    """Give a file that replaces another the owner and the group of that, as far as this process may, and its mode."""
+    with suppress(OSError, AttributeError):  # AttributeError: on Windows, where files have no such numbers
+        os.chown(new, before.st_uid, before.st_gid)
+    after = os.stat(new)  # noqa: PTH116 it may be a descriptor
+    is_kept = (after.st_uid, after.st_gid) == (before.st_uid, before.st_gid)
+    os.chmod(new, stat.S_IMODE(before.st_mode) & (~0 if is_kept else 0o777))  # noqa: PTH101 as above
+
+
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """A directory among the system's temporary files that is removed at the end of the block."""
+    from tempfile import TemporaryDirectory  # rarely needed
+
+    with TemporaryDirectory(prefix="upsample-") as name:
+        _folders.append(name)
+        try:
+            yield Path(name)
+        finally:
+            _folders.remove(name)
+
+
 def remove_unpublished() -> None:
     """Remove all temporary files of this process, at its end: a signal may have interrupted their removal."""
     for output in tuple(_unpublished):
         output.__exit__(None, None, None)
+    for name in _folders:
+        shutil.rmtree(name, ignore_errors=True)
 
 
 def remove_stale(folder: Path) -> None:

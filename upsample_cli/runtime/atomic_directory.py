@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import hashlib
 import os
 import re
 import shutil
+import stat
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from .atomic import try_lock
+from .atomic import keep_owner, try_lock
 
 _NAME = re.compile(r"\.upsample-[0-9a-f]{12}-[0-9a-f]{16}\.partial")
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # of Linux's renameat2
@@ -40,6 +42,7 @@ class AtomicDirectory:
         self._prefix = f".upsample-{of_target}-"
         self.path = target.with_name(f"{self._prefix}{fingerprint[:16]}.partial")
         self._lock: int | None = None
+        self._replaces: os.stat_result | None = None
 
     def __enter__(self) -> Self:
         """Create and lock the directory, and remove those that other work on the same target has left.
@@ -48,9 +51,10 @@ class AtomicDirectory:
             BlockingIOError: another process is filling it.
             OSError: it cannot be created.
         """
+        self._replaces = self._target.lstat() if os.path.lexists(self._target) else None
         self.path.mkdir(parents=True, exist_ok=True)
         if hasattr(os, "O_DIRECTORY"):
-            self._lock = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
+            self._lock = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
             if not try_lock(self._lock):
                 self._unlock()
                 raise BlockingIOError
@@ -64,8 +68,15 @@ class AtomicDirectory:
 
         Raises:
             FileExistsError: the target exists, and `overwrite` is false.
-            OSError: the directory cannot be renamed.
+            OSError: the directory cannot be renamed, or is not the one that was opened.
         """
+        if self._lock is not None and not os.path.samestat(os.fstat(self._lock), self.path.lstat()):
+            raise OSError(errno.EBUSY, "another process has replaced its temporary directory")
+        if overwrite and os.path.lexists(self._target):
+            before = self._target.lstat()
+            if not stat.S_ISDIR(before.st_mode) or not _is_same(before, self._replaces):
+                raise OSError(errno.EBUSY, "another process has created or replaced it meanwhile, so it is kept")
+            _keep_owner(before, self.path)
         if not os.path.lexists(self._target):
             self.path.rename(self._target)
         elif not overwrite:
@@ -88,6 +99,21 @@ class AtomicDirectory:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
+
+
+def _is_same(status: os.stat_result, other: os.stat_result | None) -> bool:
+    return other is not None and os.path.samestat(status, other)
+
+
+def _keep_owner(before: os.stat_result, path: Path) -> None:
+    """Give a directory that replaces another the owner of that, and its files as well."""
+    keep_owner(before, path)
+    if not hasattr(os, "geteuid") or before.st_uid == os.geteuid():
+        return
+    for folder, folders, files in os.walk(path):
+        for name in (*folders, *files):
+            with suppress(OSError):
+                os.chown(os.path.join(folder, name), before.st_uid, before.st_gid, follow_symlinks=False)  # noqa: PTH118
 
 
 def _exchange(one: Path, other: Path) -> bool:

@@ -6,7 +6,7 @@ import queue
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from itertools import chain, islice
 from typing import Generic, NamedTuple, TypeVar
 
@@ -33,7 +33,8 @@ def prefetch(items: Generator[T]) -> Generator[T]:
     """Yield the same items in the same order, each produced by another thread while the previous one is in use.
 
     At most three items exist at a time: one in production, one waiting, one in use. An exception of the producer is
-    raised here. Closing this generator stops the thread after its current item.
+    raised here. Closing this generator stops the thread after its current item. Without a thread to be had, items are
+    produced when they are needed.
     """
     waiting: queue.Queue[_Item[T] | _End] = queue.Queue(1)
     stop = threading.Event()
@@ -59,7 +60,12 @@ def prefetch(items: Generator[T]) -> Generator[T]:
         put(_End(error))
 
     thread = threading.Thread(target=produce, name="upsample-prefetch", daemon=True)
-    thread.start()
+    try:
+        thread.start()
+    except RuntimeError:  # the system allows no more threads
+        with closing(items):
+            yield from items
+        return
     try:
         while isinstance(entry := waiting.get(), _Item):
             yield entry.value

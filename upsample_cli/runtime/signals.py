@@ -1,16 +1,26 @@
 """Signals that end the program: each raises an exception at once, and stays pending in case that exception is lost.
 
 Python prints and discards exceptions that are raised in a weak reference's callback or in a finalizer, which can run at
-any moment, for example during an import. Long loops therefore also call `raise_if_signalled`.
+any moment, for example during an import. Long loops therefore also call `raise_if_signalled`. While a function of a
+library runs, such as an encoder, no exception can be raised at all; `bounded_delay` limits how long that may take.
 """
 
 from __future__ import annotations
 
+import os
+import select
 import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import NoReturn
 
+from .atomic import remove_unpublished
+
 _ENDING_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows lacks some of them
+_DELAY_SECONDS = 1.0  # between a signal and the forced end
 _pending: BaseException | None = None
+_installed = False
 
 
 def install_handlers() -> None:
@@ -18,8 +28,8 @@ def install_handlers() -> None:
 
     A signal that is ignored, as under nohup, or that already has a handler of its own is left as it is.
     """
-    global _pending
-    _pending = None
+    global _pending, _installed
+    _pending, _installed = None, True
     for number in _signal_numbers():
         if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
             signal.signal(number, _handle)
@@ -29,6 +39,45 @@ def install_worker_handlers() -> None:
     """Handle SIGTERM only. The other signals also reach the parent process, which then stops its workers."""
     for number in _signal_numbers():
         signal.signal(number, _handle if number == signal.SIGTERM else signal.SIG_IGN)
+
+
+@contextmanager
+def bounded_delay() -> Iterator[None]:
+    """End the process if a signal has not ended this block after a second, for instance because an encoder is at work.
+
+    Temporary files are removed, and the exit code is that of the signal. A thread waits for signals meanwhile. Without
+    `install_handlers`, and in other threads than the main one, this does nothing.
+    """
+    if not _installed or threading.current_thread() is not threading.main_thread() or not hasattr(select, "poll"):
+        yield
+        return
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    before = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    thread = threading.Thread(target=_watch, args=(reader,), name="upsample-signals", daemon=True)
+    try:
+        with suppress(RuntimeError):  # the system allows no more threads
+            thread.start()
+        yield
+    finally:
+        signal.set_wakeup_fd(before)
+        os.close(writer)  # ends the thread
+        if thread.ident is not None:
+            thread.join()
+        os.close(reader)
+
+
+def _watch(reader: int) -> None:
+    """Wait for a signal, and end the process if the pipe is still open some time later."""
+    with suppress(OSError):
+        while (number := os.read(reader, 1)) and number[0] not in _signal_numbers():
+            pass
+        poll = select.poll()
+        poll.register(reader, select.POLLHUP)
+        if number and not poll.poll(_DELAY_SECONDS * 1000):
+            remove_unpublished()
+            os.write(2, b"Interrupted: unfinished outputs are removed\n")
+            os._exit(128 + number[0])
 
 
 def was_signalled() -> bool:

@@ -31,7 +31,7 @@ _WRITERS = {  # modules by format; `pillow_formats` writes others
     "JPEG XL": "jpegxl",
     "HEIF": "heif",
     "ICNS": "icns",
-    "JPEG2000": "jpeg2000",
+    "JPEG2000": "jp2",
 }
 _COMMON_SUFFIXES = {
     **{".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".gif": "GIF"},

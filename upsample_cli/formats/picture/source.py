@@ -279,12 +279,18 @@ class PictureSource(InMemory):
                     stack.enter_context(tolerating_truncation())
             try:
                 if self._frames == 1:
-                    return self._apply_orientation(self._decode(tolerant))
+                    return self._checked(self._apply_orientation(self._decode(tolerant)))
                 return self._load_frames(tolerant)
             except MemoryError:
                 raise
             except Exception as error:
                 raise InputError(f"cannot be read to its end: {reason(error)}", self._path) from error
+
+    def _checked(self, rows: Array) -> Array:
+        """Refuse samples of another shape than that of the header, which decoders do not compare."""
+        if rows.shape != self.header.grid.shape:
+            raise ValueError("its samples have another size than its header says")
+        return rows
 
     def _load_frames(self, tolerant: bool) -> Array:
         """All frames; where `tolerant`, the last one that can be decoded is repeated in place of those after it."""

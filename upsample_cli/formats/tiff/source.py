@@ -15,11 +15,11 @@ from typing import Any, Self
 import numpy as np
 import tifffile
 
-from ...errors import InputError, RequestError, reason
+from ...errors import InputError, RequestError, is_thread_shortage, reason
 from ...runtime.library_messages import silence
 from ..base import Array, ReadOptions, Source, merge_leading_axes
 from ..dropped import Dropped, Loss
-from ..mapped_array import Mapped
+from ..file_array import FileArray
 from . import colours, directories, geotiff, libtiff, ome
 from .chunked_page import ChunkedPage, open_file, page_memory
 from .header import SeriesInfo, read_series_info
@@ -38,7 +38,7 @@ silence("imagecodecs")
 
 
 class TiffSource:
-    """`Source` of an image of a TIFF file, mapped if its samples are contiguous, otherwise decoded in parts."""
+    """`Source` of an image of a TIFF file, which is decoded in parts unless its samples are contiguous."""
 
     def __init__(
         self, path: Path, tiff: tifffile.TiffFile, image: Image, info: SeriesInfo, tolerant: bool = False
@@ -60,20 +60,20 @@ class TiffSource:
         self._retried_page: tuple[int, Array] | None = None  # its number and samples
         self._by_libtiff = info.by_libtiff
         if self._by_libtiff:
-            self.held_factor, self.streams, self._mapped = 1.0, False, None
+            self.held_factor, self.streams, self._contiguous = 1.0, False, None
             self.memory_factor = _LIBTIFF_MEMORY + path.stat().st_size / math.prod(self.header.grid.shape)
             return
-        self._mapped = self._map_file(tolerant)
-        self._tolerant = tolerant and self._mapped is None
-        decoding, decoded = (0, 0) if self._mapped is not None else page_memory(self._page, self._planar)
+        self._contiguous = self._contiguous_samples(tolerant)
+        self._tolerant = tolerant and self._contiguous is None
+        decoding, decoded = (0, 0) if self._contiguous is not None else page_memory(self._page, self._planar)
         size = math.prod(self._series.shape) * self.header.dtype.itemsize
         self.memory_factor = decoding / size
         is_one_band = decoded >= math.prod(self._series.shape) * np.dtype(self._page.dtype).itemsize
         self.held_factor = decoded / size if is_one_band else self.memory_factor  # else the next is decoded meanwhile
         self.streams = not is_one_band
 
-    def _map_file(self, tolerant: bool) -> Mapped | None:
-        """All samples as a memory-mapped array of pages, if they are contiguous in the file."""
+    def _contiguous_samples(self, tolerant: bool) -> FileArray | None:
+        """All samples as an array of pages, if they are contiguous in the file."""
         series, tiff = self._series, self._page.parent  # of a set of files, the one that holds the samples
         if series.dataoffset is None or series.dtype is None or any(p is None or p.parent != tiff for p in series):
             return None
@@ -85,14 +85,14 @@ class TiffSource:
         if file.size < needed:
             raise InputError(f"is truncated: it has {file.size:,} of {needed:,} bytes", self._path)
         pages = (math.prod(series.shape) // math.prod(self._page.shape), *self._page.shape)
-        return Mapped(Path(file.path), dtype, series.dataoffset, pages)
+        return FileArray(Path(file.path), dtype, series.dataoffset, pages)
 
     def read(self, axis: int, start: int, stop: int) -> Array:
         """Rows ``start:stop``; see `Source`."""
         if self._by_libtiff:
             return merge_leading_axes(self._page_by_libtiff(), axis)[start:stop]
         row_shape = colours.interleaved_shape(self._series)[0][axis + 1 :]
-        rows = self._mapped_rows(row_shape, start, stop)
+        rows = self._contiguous_rows(row_shape, start, stop)
         if rows is None:
             rows = self._rows_of_pages(row_shape, start, stop)
         if self._signed:
@@ -110,11 +110,11 @@ class TiffSource:
                 raise InputError("is damaged: its size contradicts its tags", self._path)
         return self._decoded_page
 
-    def _mapped_rows(self, row_shape: tuple[int, ...], start: int, stop: int) -> Array | None:
-        """Rows of the memory-mapped file, without a copy."""
-        if self._mapped is None or self._planar:
+    def _contiguous_rows(self, row_shape: tuple[int, ...], start: int, stop: int) -> Array | None:
+        """Rows that need no decoding."""
+        if self._contiguous is None or self._planar:
             return None
-        return self._mapped.rows(row_shape, start, stop)
+        return self._contiguous.rows(row_shape, start, stop)
 
     def _rows_of_pages(self, row_shape: tuple[int, ...], start: int, stop: int) -> Array:
         """Rows made of pages or parts of pages, from the lines of pixels that contain them."""
@@ -137,14 +137,17 @@ class TiffSource:
 
     def _page_rows(self, number: int, start: int, stop: int) -> Array:
         """Lines ``start:stop`` of a page."""
+        if self._contiguous is not None:
+            *planes, _, width = (range(size) for size in self._page.shape)
+            box = (range(number, number + 1), *planes, range(start, stop), width)
+            return colours.planar_to_interleaved(self._contiguous.box(box)[0])
         try:
-            if self._mapped is not None:
-                page = self._mapped.rows(self._page.shape, number, number + 1)[0]
-                return (colours.planar_to_interleaved(page) if self._planar else page)[start:stop]
             return self._decoded(number, start, stop)
         except MemoryError:
             raise
         except Exception as error:  # codecs raise various exceptions for damaged data
+            if is_thread_shortage(error):
+                raise
             page = self._retried(number)
             if page is not None:
                 return page[start:stop]
@@ -188,7 +191,9 @@ class TiffSource:
     ) -> None:
         for other in self.others:
             other.__exit__(kind, error, traceback)
-        self._mapped = self._chunked_page = self._decoded_page = self._retried_page = None
+        self._chunked_page = self._decoded_page = self._retried_page = None
+        if self._contiguous is not None:
+            self._contiguous.close()
         self._tiff.close()
 
 

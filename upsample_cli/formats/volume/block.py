@@ -1,4 +1,4 @@
-"""Reads the sample block of a volume: memory-mapped, or streamed if compressed."""
+"""Reads the sample block of a volume, in parts, or as a stream if it is compressed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import numpy as np
 from ...errors import InputError, reason
 from ...geometry import Grid
 from ..base import Array, Header, Source
-from ..mapped_array import Mapped
+from ..file_array import FileArray
 from ..registry import GZIP_MAGIC, HEADER_BYTES
 
 MAX_REST_BYTES = 32 << 20  # of what a file holds besides its header and its samples
@@ -62,15 +62,13 @@ class VolumeSource:
         self.header = header
         self.warnings = list(warnings)
         self._compressed = is_compressed(block.path)
-        self._mapped: Mapped | None = None
+        self._array = FileArray(block.path, block.dtype, block.offset, block.shape)
         self._stream: _Stream | None = None
 
     def read(self, axis: int, start: int, stop: int) -> Array:
         """Rows ``start:stop``; see `Source`."""
         if not self._compressed:
-            if self._mapped is None:
-                self._mapped = Mapped(self._block.path, self._block.dtype, self._block.offset, self._block.shape)
-            return self._mapped.rows(self._block.shape[axis + 1 :], start, stop)
+            return self._array.rows(self._block.shape[axis + 1 :], start, stop)
         if self._stream is None:
             self._stream = _Stream(self._block, self._path)
         return self._stream.rows(self._block.shape[axis + 1 :], start, stop)
@@ -83,7 +81,8 @@ class VolumeSource:
     ) -> None:
         if self._stream is not None:
             self._stream.close()
-        self._stream = self._mapped = None
+        self._stream = None
+        self._array.close()
 
 
 class _Stream:

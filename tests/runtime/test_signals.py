@@ -1,0 +1,53 @@
+"""Signals are heard in bounded time, even while a library's function runs that nothing interrupts."""
+
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from tests.process_helpers import environment
+
+pytestmark = pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="signals are those of POSIX")
+
+# The command with an encoder that works for minutes; it is told by a line when that begins.
+PROGRAM = """
+import hashlib, sys
+from upsample_cli.__main__ import run
+from upsample_cli.formats.npy import NpySink
+from upsample_cli.runtime import signals
+
+def write(self, paths, arrays):
+    print(paths[0].name, flush=True)
+    hashlib.pbkdf2_hmac("sha256", b"", b"", 2**31 - 1)
+
+signals._DELAY_SECONDS = 0.1
+NpySink.write = write
+sys.argv = ["upsample", "-", "--scale", "2", "-o", "out.npy"]
+run()
+"""
+
+
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
+def test_a_signal_during_a_long_call(tmp_path, name, code):
+    """The temporary file and the copy of standard input are removed."""
+    np.save(tmp_path / "in.npy", np.zeros((3, 4), np.uint8))
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    settings = {"cwd": tmp_path, "env": environment(TMPDIR=str(tmp_path))}
+    with (tmp_path / "in.npy").open("rb") as file:
+        process = subprocess.Popen([sys.executable, "-c", PROGRAM], stdin=file, **streams, **settings)
+    try:
+        temporary = process.stdout.readline().strip()
+        assert (tmp_path / temporary).exists()
+        began = time.monotonic()
+        process.send_signal(getattr(signal, name))
+        _, err = process.communicate(timeout=30)
+        assert time.monotonic() - began < 5
+    finally:
+        process.kill()
+        process.communicate()
+    assert process.returncode == code
+    assert "Traceback" not in err
+    assert [path.name for path in tmp_path.iterdir()] == ["in.npy"]

@@ -1,0 +1,60 @@
+"""Notices inputs that other programs change while they are read, because the output would be a mixture."""
+
+from __future__ import annotations
+
+import os
+import stat
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from ..errors import InputError
+from ..runtime.urls import is_url
+from . import identity, is_directory_file, parts
+
+_REMEDY = "so its output is withheld; try again when no other program writes it"
+
+
+class InputWatch:
+    """Holds the files of an input open, and compares their size and time at the end with those at the beginning."""
+
+    def __init__(self, path: Path) -> None:
+        """Watch a file, both files of a pair, or a directory that is one image; objects behind URLs are not watched."""
+        self._path = path
+        self._files: list[tuple[Path, int, os.stat_result]] = []
+        self._keys: list[str] | None = None
+
+    def __enter__(self) -> Self:
+        if is_url(str(self._path)):
+            return self
+        for part in parts(self._path):
+            with suppress(OSError):  # whoever reads it says so
+                if stat.S_ISREG(part.stat().st_mode):
+                    descriptor = os.open(part, os.O_RDONLY)
+                    self._files.append((part, descriptor, os.fstat(descriptor)))
+        if not self._files and is_directory_file(self._path):
+            self._keys = list(identity(self._path))
+        return self
+
+    def check(self) -> None:
+        """Compare the input with what it was.
+
+        Raises:
+            InputError: it has been changed or replaced. One that was only removed has been read as it was.
+        """
+        for path, descriptor, before in self._files:
+            now = os.fstat(descriptor)
+            if (now.st_size, now.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
+                raise InputError(f"was changed while it was read, {_REMEDY}", path)
+            with suppress(FileNotFoundError):
+                if not os.path.samestat(path.stat(), before):
+                    raise InputError(f"was replaced while it was read, {_REMEDY}", path)
+        if self._keys is not None and list(identity(self._path)) != self._keys:
+            raise InputError(f"was changed while it was read, {_REMEDY}", self._path)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        while self._files:
+            os.close(self._files.pop()[1])
