@@ -101,6 +101,8 @@ class Plan(NamedTuple):
         resampling = max(array.memory(self.threads) for array in self.arrays)
         largest = max(array_bytes(image.after) for image in self.images)
         working = max(_buffered_bytes(self.sink, self.arrays) + resampling, self.sink.memory_factor * largest)
+        if self.sink.streams:  # the C library keeps the freed slabs while the output is checked
+            working += self.check_bytes
         return self.resident_bytes + math.ceil(max(working, self.decoding_bytes, self.check_bytes))
 
 
