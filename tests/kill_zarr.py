@@ -31,9 +31,9 @@ def start(folder: Path, output: str, options: Sequence[str]) -> subprocess.Popen
     return subprocess.Popen(command, cwd=folder)
 
 
-def campaign(folder: Path, kills: int, random: Random, cluster: Cluster | None) -> Counter[str]:
-    """Kill `kills` processes, and count the victims, and the runs that were completed."""
-    array = zarr.create_array(str(folder / "in.zarr"), shape=(128,) * 3, chunks=(32,) * 3, dtype="u2")
+def campaign(folder: Path, kills: int, random: Random, cluster: Cluster | None) -> None:
+    """Kill `kills` processes, and print how many of each kind, and how many runs were completed."""
+    array = zarr.create_array(str(folder / "in.zarr"), shape=(96,) * 3, chunks=(32,) * 3, dtype="u2")
     array[...] = np.random.default_rng(0).integers(0, 4000, array.shape).astype("u2")
     options = [] if cluster is None else ["--cluster", str(cluster.file)]
     started = time.monotonic()
@@ -60,7 +60,7 @@ def campaign(folder: Path, kills: int, random: Random, cluster: Cluster | None) 
             assert not list(folder.glob(".upsample-*"))
             shutil.rmtree(folder / "out.zarr")
             counts["runs completed"] += 1
-    return counts
+        print(", ".join(f"{count} {what}" for what, count in sorted(counts.items())), flush=True)
 
 
 def main() -> None:
@@ -71,8 +71,7 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         cluster = Cluster(Path(name), stack) if options.cluster else None
-        counts = campaign(Path(name), options.kills, Random(options.seed), cluster)
-    print(", ".join(f"{count} {what}" for what, count in sorted(counts.items())))
+        campaign(Path(name), options.kills, Random(options.seed), cluster)
 
 
 if __name__ == "__main__":

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from pathlib import Path
 
 from .text import printable
 
+_NO_MEMORY = ("failed to map segment", "cannot allocate memory")  # in the words of the dynamic linker
 _ABOUT_PYTHON = (TypeError, AttributeError, LookupError, ArithmeticError, AssertionError, UnicodeError)
 _PYTHON_WORDS = re.compile(
     r"\w\(|\bb'|\(\)|base 10|reshape|\bbuffer\b|unpack|\bargument\b|\bNone|\bobject\b|\barray\b|invalid literal"
 )
-
-
-_NO_MEMORY = re.compile("failed to map segment|annot allocate memory")  # in the words of the dynamic linker
 
 
 class UpsampleError(Exception):
@@ -92,10 +91,8 @@ def as_failure(error: Exception, path: Path | None, remedy: str) -> UpsampleErro
     """
     if isinstance(error, UpsampleError):
         return error
-    if isinstance(error, MemoryError):
+    if is_memory_shortage(error):
         return RequestError(f"not enough memory; {remedy}", path)
-    if isinstance(error, ImportError) and _NO_MEMORY.search(f"{error} {error.__cause__}"):
-        return RequestError("not enough memory to load the libraries; raise the limit (ulimit -v)", path)
     if is_thread_shortage(error):
         return RequestError("the system allows no more threads; close other programs, or try again", path)
     if isinstance(error, FileNotFoundError) and not _has_working_directory():
@@ -114,3 +111,12 @@ def _has_working_directory() -> bool:
     except OSError:
         return False
     return True
+
+
+def is_memory_shortage(error: BaseException) -> bool:
+    """Whether memory ran out: under a limit of the address space, libraries fail to load or to map files as well."""
+    if isinstance(error, ImportError):
+        cause = error.__cause__
+        said = str(error).lower()
+        return any(words in said for words in _NO_MEMORY) or (cause is not None and is_memory_shortage(cause))
+    return isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM)

@@ -63,7 +63,7 @@ def kernel_runner(work: Work) -> Callable[[], None] | None:
         bands, shape = [matrix and matrix.transposed() for matrix in bands], work.shape
     out = np.ones(shape, x.dtype)
     done = kernel.prepare(x, bands, out, numeric_codec(x.dtype, max_taps(recipe)).compute_dtype)
-    return done and (lambda: done.run(0, done.rows))
+    return done and (lambda: done.run(x, out, 0, done.rows))
 
 
 def parts(work: Work, measurement: Measurement) -> tuple[float, float, float] | None:

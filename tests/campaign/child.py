@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from tests.campaign import cases
-from tests.campaign.faults import CPU_SECONDS, Ended, faults
+from tests.campaign.faults import CPU_SECONDS, Ended, faults, identity
 
 _SPARE_SECONDS = 2.0  # of processor time, beyond which the process is ended
 
@@ -45,7 +45,7 @@ def _answer(case: cases.Case, folder: Path, streams: list[TextIO]) -> dict[str, 
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     case.make(folder)
-    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    before = {path.name: identity(path) for path in folder.iterdir()}
     ended = _run(case.arguments, folder, streams)
     found = faults(ended, folder, before, case.output)
     refused = ""

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 CPU_SECONDS = 10.0  # of a command on a small file
 PEAK_BYTES = 500_000_000  # with a limit of 300 MB, of all that the process holds
+_LARGE_BYTES = 50_000_000  # files from here on are sparse
 _CODES = (0, 2, 3, 4, 5)
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _OURS = re.compile(r"(Error|Warning): |(in|out)\.\S+ → |  (axis|samples|mode|output|memory)\b|\d+ .*(done|planned), ")
@@ -18,6 +19,9 @@ _PYTHON = re.compile(
     r"|division by zero|NaN to integer|unhashable|\bdict\b|cannot convert|operands could not|bytes-like|must be real"
     r"|\bNone\b|Exceeds the limit|TiffFile|TiffPage|\bself\.|: \(|\(\)|index \d+|assert|unsupported operand|\bstr\b"
 )
+
+
+Identity = tuple[int, int, bytes]
 
 
 class Ended(NamedTuple):
@@ -37,7 +41,7 @@ class Ended(NamedTuple):
     peak: int
 
 
-def faults(ended: Ended, folder: Path, before: dict[str, bytes], output: str) -> list[str]:
+def faults(ended: Ended, folder: Path, before: dict[str, Identity], output: str) -> list[str]:
     """Names of the faults of a command that ran in `folder`, which held the files `before`."""
     return [*_printed(ended), *_left(ended, folder, before, output), *_used(ended)]
 
@@ -62,10 +66,10 @@ def _printed(ended: Ended) -> list[str]:
     return found
 
 
-def _left(ended: Ended, folder: Path, before: dict[str, bytes], output: str) -> list[str]:
+def _left(ended: Ended, folder: Path, before: dict[str, Identity], output: str) -> list[str]:
     after = {path.name: path for path in folder.iterdir()}
     found = []
-    if any(name not in after or not same(after[name], data) for name, data in before.items()):
+    if any(name not in after or identity(after[name]) != known for name, known in before.items()):
         found.append("input changed")
     written = after.keys() - before.keys()
     allowed = {output} | (
@@ -78,8 +82,10 @@ def _left(ended: Ended, folder: Path, before: dict[str, bytes], output: str) -> 
     return found
 
 
-def same(path: Path, data: bytes) -> bool:
-    return path.stat().st_size == len(data) and path.read_bytes() == data
+def identity(path: Path) -> Identity:
+    """The size, the time and, unless it is large, the content of a file."""
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns, path.read_bytes() if status.st_size < _LARGE_BYTES else b""
 
 
 def _used(ended: Ended) -> list[str]:

@@ -46,8 +46,9 @@ def run(count: int, seed: int, tally: _Tally) -> None:
             kind = ("batch", "file")[number % 2]
             sent = random.choice(sorted(_SIGNALS))
             shutil.rmtree(works[kind] / "out", ignore_errors=True)
-            found = _killed(works[kind], sent, random, *expected[kind])
-            tally.add(f"kill {kind} by {signal.Signals(sent).name}", found, None, {"seed": seed, "number": number})
+            found, err = _killed(works[kind], sent, random, *expected[kind])
+            record = {"seed": seed, "number": number, "err": err}
+            tally.add(f"kill {kind} by {signal.Signals(sent).name}", found, None, record)
 
 
 def _make_batch(folder: Path) -> None:
@@ -101,8 +102,8 @@ def _killed(
     inputs: dict[str, bytes],
     outputs: dict[str, bytes],
     seconds: float,
-) -> list[str]:
-    """The faults of a run that is ended by a signal after a random time, and is then completed."""
+) -> tuple[list[str], str]:
+    """The faults of a run that is ended by a signal after a random time and is then completed, and what it printed."""
     found = []
     process = _start(folder, "-j", random.choice(_JOBS))
     time.sleep(random.random() * seconds)
@@ -116,7 +117,7 @@ def _killed(
     text = err.decode(errors="replace")
     if process.returncode not in (0, _SIGNALS[sent], -sent):
         found.append(f"exit code {process.returncode}")
-    if "Traceback" in text or "This is a bug" in text:
+    if ("Traceback" in text and ", in run\n" in text) or "This is a bug" in text:  # Python may not have begun to run it
         found.append("a bug")
     if _lives(process.pid):
         found.append("a worker goes on")
@@ -128,7 +129,7 @@ def _killed(
         found.append("an incomplete output")
     if _contents(folder / "in") != inputs:
         found.append("input changed")
-    return found + _completed(folder, outputs)
+    return found + _completed(folder, outputs), text
 
 
 def _lives(group: int) -> bool:

@@ -33,8 +33,8 @@ def refusal(path: Path) -> str:
 
 
 def _picture(path: Path) -> None:
-    if path.suffix in (".jxl", ".pam", ".pfm", ".rgbe", ".exr"):  # which Pillow does not read, or not in colour
-        return
+    if path.suffix in (".jxl", ".pam", ".rgbe", ".exr") or path.read_bytes()[:2] == b"PF":
+        return  # Pillow does not read these, or not in colour
     with Image.open(path) as image:
         for number in range(getattr(image, "n_frames", 1)):
             image.seek(number)

@@ -22,13 +22,14 @@ from tests.core.tables import KINDS, applied, random_bands
 from tests.oracles.compare import assert_rounded, assert_same_bits
 from upsample_cli.core import kernel, numpy_kernel
 from upsample_cli.core.axis_plan import AxisTarget, max_taps, plan_axes
-from upsample_cli.core.dtypes import numeric_codec
+from upsample_cli.core.dtypes import bfloat16_codec, numeric_codec
 from upsample_cli.core.modes import find_mode
 from upsample_cli.core.resample import resample
 from upsample_cli.core.weights import BandedMatrix
 
 NATIVE = ("float32", "float64", "uint8", "int8", "uint16", "int16")  # what a compiled kernel computes by itself
-DTYPES = (*NATIVE, "float16", "int32", "uint32", "bool", "complex64", "complex128", ">f4", ">f8", ">u2", ">i2")
+WIDER = ("float16", "int32", "uint32", "int64")  # the same, by the vectors of another type
+DTYPES = (*NATIVE, *WIDER, "bool", "complex64", "complex128", ">f4", ">f8", ">u2", ">i2")
 ULPS = 8  # of what the sum of the magnitudes may be
 MODES = [("linear", False), ("cubic", False), ("linear", True), ("lanczos", True), ("area", False), ("nearest", False)]
 
@@ -59,7 +60,7 @@ def test_the_kernel_that_was_asked_for_is_the_one_that_computes(monkeypatch):
     assert used in kernel.describe().lower()
     calls = []
     monkeypatch.setattr(numpy_kernel, "apply", lambda x, bands, axis, out, scratch: calls.append(x.dtype.name))
-    for dtype in NATIVE:
+    for dtype in (*NATIVE, *WIDER):
         x = np.ones((6, 20), dtype)
         resampled(x, bands_of("linear", False, x, {0: 12, 1: 40}))
     assert bool(calls) == (used == "numpy")
@@ -170,6 +171,44 @@ def assert_part_has_the_same_bits(whole, x, bands, axis, begin, end):
     out = np.empty(out_shape(slab, part), whole.dtype)
     resample(slab, part, out, numeric_codec(x.dtype, taps_of(bands)))
     assert_same_bits(out, np.ascontiguousarray(whole[(*lead, slice(start, stop))]))
+
+
+def test_every_number_of_16_bits_is_read_and_rounded_as_numpy_does():
+    """Subnormal numbers, infinities and NaN among them; weighted sums reach every kind of rounding."""
+    bits = np.arange(1 << 16, dtype=np.uint16)
+    x = bits.reshape(256, 256)
+    bands = bands_of("linear", False, x.view(np.float16), {0: 511, 1: 300})
+    with np.errstate(over="ignore", invalid="ignore"):
+        expected = resampled(x.view(np.float16).astype(np.float32), bands)
+        assert_same_number(resampled(x.view(np.float16), bands), expected.astype(np.float16))
+    codec = bfloat16_codec(2)
+    single, back = codec.load(x), np.empty_like(x)
+    codec.store(single, back)
+    assert (np.isnan(single) | (back == x)).all()
+    out, expected = np.empty((511, 300), np.uint16), np.empty((511, 300), np.uint16)
+    resample(x, bands, out, codec)
+    codec.store(resampled(single, bands), expected)
+    assert_same_number(codec.load(out), codec.load(expected))
+
+
+def assert_same_number(actual, expected):
+    """The same bits, or both NaN, whose other bits mean nothing."""
+    is_nan = np.isnan(expected)
+    np.testing.assert_array_equal(np.isnan(actual), is_nan)
+    assert_same_bits(np.where(is_nan, 0, actual), np.where(is_nan, 0, expected))
+
+
+@pytest.mark.parametrize("dtype", ["int32", "uint32", "int64"])
+def test_wide_integers_saturate_and_are_rounded_half_to_even(dtype):
+    limits = np.iinfo(dtype)
+    ends = np.array([limits.min, limits.max] * 8, dtype)
+    for x in (ends, ends[::-1].copy(), np.full(16, limits.max, dtype)):
+        y = resampled(x, bands_of("cubic", False, x, {0: 160}))
+        assert y.min() == x.min()  # beyond which the cubic kernel overshoots
+        assert y.max() == limits.max
+    ramp = np.arange(16, dtype=dtype)
+    halves = resampled(ramp, [BandedMatrix.make(16, np.arange(15), np.full((15, 2), 0.5))])
+    assert halves.tolist() == [0, 2, 2, 4, 4, 6, 6, 8, 8, 10, 10, 12, 12, 14, 14]
 
 
 def test_every_pair_of_bytes_is_blended_as_the_contract_says():

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from upsample_cli import interpolate
-from upsample_cli.core import axis_plan, kernel
+from upsample_cli.api import functional
+from upsample_cli.core import axis_plan, kernel, resample
 
 DTYPES = ("u1", "i2", "i4", "f4", "f8")
 WAYS = [
@@ -19,6 +20,8 @@ SIZES = [{"size": (20, 33)}, {"size": (50, 64)}, {"size": (64, 50)}, {"scale_fac
 
 
 def forget():
+    functional._kept.clear()
+    resample._kept_rows.clear()
     axis_plan._cached_table.cache_clear()
     kernel._cached_plan.cache_clear()
 
@@ -45,6 +48,37 @@ def test_what_is_found_again_is_what_was_asked_for():
     for number in order:
         np.testing.assert_array_equal(result(cases[number]), expected[number])
         np.testing.assert_array_equal(result(cases[number]), expected[number])  # which finds all of it
+
+
+@pytest.mark.parametrize("size", [(9, True), (9, 4.0), np.True_, 4.0, "4", (9, 4, 4)])
+def test_what_equals_a_size_that_was_kept_is_still_checked(size):
+    x = np.zeros((1, 1, 3, 3), np.float32)
+    for valid in ((9, 1), (9, 4), 1, 4):
+        interpolate(x, size=valid, mode="bilinear")
+    with pytest.raises((TypeError, ValueError)):
+        interpolate(x, size=size, mode="bilinear")
+
+
+def test_arrays_of_one_shape_and_any_layout_share_what_is_kept():
+    rng = np.random.default_rng(6)
+    memory = rng.random((2, 6, 40, 40)).astype(np.float32)
+    x = memory[:, ::2, ::2, ::2]
+    unaligned = np.zeros(x.size * 4 + 1, np.uint8)[1:].view(np.float32).reshape(x.shape)
+    unaligned[...] = x
+    layouts = [x, x.copy(), x[:, :, ::-1], x[..., ::-1], np.moveaxis(np.moveaxis(x, 1, -1).copy(), -1, 1), unaligned]
+    expected = {array.tobytes(): interpolate(np.array(array.tolist()), size=(31, 33)) for array in layouts}
+    for array in [*layouts, *layouts]:
+        y = interpolate(array, size=(31, 33))
+        np.testing.assert_allclose(y, expected[array.tobytes()], atol=1e-6)
+        np.testing.assert_array_equal(y, interpolate(array.copy(), size=(31, 33)))
+
+
+def test_no_more_than_the_last_calls_are_kept():
+    forget()
+    for size in range(1, 200):
+        interpolate(np.zeros((1, 1, 8), np.float32), size=size)
+    assert len(functional._kept) == functional._KEPT_RESAMPLINGS
+    assert len(resample._kept_rows) <= resample._KEPT_ROWS
 
 
 @pytest.mark.parametrize("length", [1 << 14, (1 << 14) + 1])

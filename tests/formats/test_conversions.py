@@ -75,13 +75,13 @@ def test_slabs_of_any_height_find_their_place(tmp_path_factory, axes, heights, s
         np.testing.assert_array_equal(nib.load(path).dataobj, in_order(array, axes, "xyztc"))
 
 
-@pytest.mark.parametrize(("suffix", "copies"), [(".nii", 0), (".nii.gz", 1), (".img", 0)])
-def test_only_a_compressed_volume_is_held_to_be_put_in_order(tmp_path, suffix, copies):
+@pytest.mark.parametrize(("suffix", "streams"), [(".nii", True), (".nii.gz", False), (".img", True)])
+def test_only_a_compressed_volume_is_held_to_be_put_in_order(tmp_path, suffix, streams):
     np.save(tmp_path / "in.npy", numbered("tczyx"))
     plan = planned(tmp_path / "in.npy", tmp_path / f"out{suffix}", scale="2", axes="tczyx")
-    assert plan.sink.memory_factor == copies
+    assert plan.sink.streams == streams
     plan = planned(tmp_path / "in.npy", tmp_path / f"out{suffix}", scale="2", axes="ctzyx")
-    assert plan.sink.memory_factor == 0
+    assert plan.sink.streams
 
 
 @pytest.mark.parametrize(

@@ -160,6 +160,8 @@ def test_numbers_of_nifti_that_readers_refuse_are_repaired(tmp_path, kind):
     data[: header.sizeof_hdr] = header.binaryblock
     if kind is nib.Nifti1Image:  # of NIfTI-2 the size is all that tells the version
         data[:4] = struct.pack("<i", 99)
+    else:
+        data[8:12] = b"\n\n\n\n"
     (tmp_path / "in.nii").write_bytes(data)
     plan = upsampled(tmp_path / "in.nii", tmp_path / "out.nii", scale="2")
     assert "its scl_inter is nan, which is taken for 0" in plan.warnings
@@ -167,6 +169,36 @@ def test_numbers_of_nifti_that_readers_refuse_are_repaired(tmp_path, kind):
     made = nib.load(tmp_path / "out.nii")
     np.testing.assert_array_equal(made.get_fdata(), np.full((6, 8, 10), 2.0))
     assert np.isfinite(made.header["pixdim"]).all()
+
+
+def test_unknown_units_of_nifti_pass_the_check(tmp_path):
+    image = nib.Nifti1Image(np.ones((3, 4, 5), np.int16), np.eye(4))
+    image.header["xyzt_units"] = 7
+    nib.save(image, tmp_path / "in.nii")
+    assert invoke(tmp_path / "in.nii", "--scale", 2, "-o", tmp_path / "out.nii", "--verify").exit_code == 0
+
+
+def test_ome_xml_that_is_no_xml_passes_the_check(tmp_path):
+    tifffile.imwrite(tmp_path / "in.ome.tif", np.zeros((4, 5), np.uint8), metadata={"axes": "YX"})
+    data = (tmp_path / "in.ome.tif").read_bytes()
+    (tmp_path / "in.ome.tif").write_bytes(data.replace(b'ID="Pixels:0"', b'ID="\x1bixels:0"'))
+    done = invoke(tmp_path / "in.ome.tif", "--scale", 2, "-o", tmp_path / "out.npy", "--verify")
+    assert "read back" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "change", [(b'SizeX="5"', b'SizeX="5000000000"'), (b'PlaneCount="1"', b'PlaneCount="9999999"')]
+)
+def test_ome_xml_that_promises_more_planes_than_there_are(tmp_path, change):
+    tifffile.imwrite(tmp_path / "in.ome.tif", np.zeros((4, 5), np.uint8), metadata={"axes": "YX"})
+    with tifffile.TiffFile(tmp_path / "in.ome.tif") as tiff:
+        document = tiff.ome_metadata.encode()
+    assert change[0] in document
+    document = document.replace(*change)
+    tifffile.imwrite(tmp_path / "in.ome.tif", np.zeros((4, 5), np.uint8), description=document, metadata=None)
+    done = invoke(tmp_path / "in.ome.tif", "--scale", 2, "-o", tmp_path / "out.npy")
+    assert done.exit_code == 3
+    assert "promises" in done.stderr
 
 
 def test_ome_xml_that_is_nested_too_deeply_is_no_bug(tmp_path):
@@ -220,6 +252,18 @@ def test_a_header_that_is_not_first(tmp_path):
     done = invoke(tmp_path / "in.png", "--scale", 2, "-o", tmp_path / "out.png")
     assert done.exit_code == 3
     assert "it does not begin with its header" in done.stderr
+
+
+def test_a_canvas_that_the_picture_does_not_fill(tmp_path):
+    Image.new("RGBA", (5, 4), (1, 2, 3, 4)).save(
+        tmp_path / "in.webp", lossless=True, exif=b"Exif\0\0II*\0\x08\0\0\0\0\0"
+    )
+    data = bytearray((tmp_path / "in.webp").read_bytes())
+    place = data.index(b"VP8X") + 12
+    data[place] += 3  # of the width
+    (tmp_path / "in.webp").write_bytes(data)
+    done = invoke(tmp_path / "in.webp", "--scale", 2, "-o", tmp_path / "out.webp")
+    assert done.exit_code == 3
 
 
 def test_exif_that_leads_in_a_circle(tmp_path):

@@ -123,3 +123,12 @@ def test_a_codestream_of_jpeg_2000_holds_neither(tmp_path):
     Image.fromarray(samples((40, 48, 3))).save(tmp_path / "in.png", dpi=(300, 150))
     plan = upsampled(tmp_path / "in.png", tmp_path / "out.j2k", scale=2, verify=True)
     assert plan.warnings == ("JPEG2000 codestream cannot hold these, which are dropped: the resolution",)
+
+
+def test_radiance_with_sizes_in_columns(tmp_path):
+    path = tmp_path / "in.hdr"
+    array = samples((8, 9, 3)).astype(np.float32) / 255
+    data = imagecodecs.rgbe_encode(array, header=True)
+    assert b"-Y 8 +X 9" in data
+    path.write_bytes(data.replace(b"-Y 8 +X 9", b"-Y        8 +X        9"))
+    np.testing.assert_array_equal(whole(path), imagecodecs.rgbe_decode(data))

@@ -227,3 +227,13 @@ def test_four_samples_of_rgb_without_a_tag_are_colours_and_alpha(tmp_path):
     assert plan.first.before.alpha
     with Image.open(out) as image:
         assert image.mode == "RGBA"
+
+
+@pytest.mark.parametrize("mode", ["nearest", "linear"])
+def test_cielab_with_alpha(tmp_path, mode):
+    path, out = tmp_path / "in.tif", tmp_path / "out.tif"
+    array = samples((*SHAPE, 4))
+    array[..., 3] |= 128
+    tifffile.imwrite(path, array, photometric="cielab", extrasamples=["unassalpha"], **PLAIN)
+    upsampled(path, out, scale=2, mode=mode, verify=True)
+    np.testing.assert_array_equal(tifffile.imread(out)[0, 0], array[0, 0])

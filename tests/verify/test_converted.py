@@ -45,19 +45,24 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.mark.parametrize("scale", ["1", "1.7"])
 @pytest.mark.parametrize("options", ON_ARRAYS, ids=" ".join)
 @pytest.mark.parametrize("dtype", ARRAYS)
-def test_right_samples_pass(dtype, options, scale):
+def test_right_samples_pass(dtype, options):
     np.save("in.npy", ARRAYS[dtype])
-    run("in.npy", "--scale", scale, *options, "--verify", "-o", "out.npy")
+    run("in.npy", "--scale", 1.7, *options, "--verify", "-o", "out.npy")
 
 
-@pytest.mark.parametrize("scale", ["1", "1.7"])
 @pytest.mark.parametrize("options", ON_COLOURS, ids=" ".join)
-def test_right_colours_pass(options, scale):
+def test_right_colours_pass(options):
     Image.fromarray(RGBA).save("in.png")
-    run("in.png", "--scale", scale, *options, "--verify", "-o", "out.png")
+    run("in.png", "--scale", 1.7, *options, "--verify", "-o", "out.png")
+
+
+def test_right_samples_that_are_not_resized_pass():
+    np.save("in.npy", ARRAYS["float64"])
+    Image.fromarray(RGBA).save("in.png")
+    for name, options in (("in.npy", ON_ARRAYS[1]), ("in.png", ON_COLOURS[0]), ("in.png", ON_COLOURS[-1])):
+        run(name, "--scale", 1, *options, "--verify", "-o", f"out{name[2:]}", "--overwrite")
 
 
 def test_right_missing_samples_pass():

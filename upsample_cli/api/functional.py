@@ -11,13 +11,16 @@ from typing import Any, cast
 
 import numpy as np
 
-from ..core.arrays import Array, ArrayLike
-from ..core.axis_plan import AxisTarget, max_taps, plan_axes
-from ..core.dtypes import SampleCodec, label_codec, numeric_codec
+from ..core.arrays import Array, ArrayLike, are_channels_last
+from ..core.axis_plan import LONGEST_CACHED_AXIS, AxisTarget, max_taps, plan_axes
+from ..core.dtypes import SampleCodec, bfloat16_codec, label_codec, numeric_codec
+from ..core.kept import Kept
 from ..core.long_axis import Matrix
 from ..core.modes import Mode, check_ndim, find_mode
 from ..core.resample import resample
 from ..core.sampling import scaled_size
+
+_KEPT_RESAMPLINGS = 64
 
 Size = int | Sequence[int]
 Factor = float | Sequence[float]
@@ -104,9 +107,8 @@ def interpolate(
     >>> interpolate(video, scale_factor=(1, 2, 2)).shape
     (1, 3, 8, 180, 320)
     """
-    options = collect_options(size, scale_factor, mode, align_corners, recompute_scale_factor, antialias)
-    x = _as_array(input)
-    return Resampling(x.shape, x.dtype, options).forward(x)
+    x = input if type(input) is np.ndarray else _as_array(input)
+    return _resampling(x, size, scale_factor, mode, align_corners, recompute_scale_factor, antialias).forward(x)
 
 
 upsample = interpolate
@@ -176,8 +178,7 @@ def upsample_vjp(
     x = _as_array(input)
     if x.dtype.kind not in "fc" and x.dtype.name != "bfloat16":
         raise TypeError(f"samples of dtype {x.dtype} have no gradient; convert them to a floating-point dtype")
-    options = collect_options(size, scale_factor, mode, align_corners, recompute_scale_factor, antialias)
-    resampling = Resampling(x.shape, x.dtype, options)
+    resampling = _resampling(x, size, scale_factor, mode, align_corners, recompute_scale_factor, antialias)
     return resampling.forward(x), resampling.pullback
 
 
@@ -200,17 +201,22 @@ class Resampling:
             raise ValueError(f"an array of shape {self.out_shape} cannot be addressed")
         plans = plan_axes(spatial, targets, mode, bool(options.align_corners), dtype)
         self.in_shape, self._dtype = shape, dtype
-        self._taps = max_taps(plans)
-        self._copies = mode.copies_samples
-        self._codec = label_codec if mode.is_label_mode else numeric_codec
         self.matrices: list[Matrix | None] = [None, None, *(plan.matrix for plan in plans)]
+        self._is_bfloat16 = dtype.name == "bfloat16"  # of ml_dtypes; NumPy knows it as a void type
+        if self._is_bfloat16:
+            self._codec = bfloat16_codec(max_taps(plans))
+        else:
+            self._codec = (label_codec if mode.is_label_mode else numeric_codec)(dtype, max_taps(plans))
+
+    @property
+    def is_small(self) -> bool:
+        """Whether its matrices are small enough to be kept for the next array of this shape."""
+        return max(self.in_shape[2:] + self.out_shape[2:]) <= LONGEST_CACHED_AXIS
 
     def forward(self, x: Array) -> Array:
-        if x.dtype.name == "bfloat16":  # of ml_dtypes; NumPy knows it as a void type
-            if self._copies:
-                return self.forward(x.view(np.int16)).view(x.dtype)
-            return self.forward(x.astype(np.float32)).astype(x.dtype)
-        return self._apply(x, self.matrices, self.out_shape, self._codec(x.dtype, self._taps))
+        samples = x.view(np.uint16) if self._is_bfloat16 else x
+        result = self._apply(samples, self.matrices, self.out_shape, self._codec)
+        return result.view(x.dtype) if self._is_bfloat16 else result
 
     def pullback(self, gradient: ArrayLike) -> Array:
         g = np.asarray(gradient)
@@ -226,9 +232,32 @@ class Resampling:
 
     @staticmethod
     def _apply(x: Array, matrices: Sequence[Matrix | None], shape: tuple[int, ...], codec: SampleCodec) -> Array:
-        out = _empty(shape, x.dtype.newbyteorder("="), channels_last=_is_channels_last(x))
+        dtype = x.dtype if x.dtype.isnative else x.dtype.newbyteorder("=")
+        out = _empty(shape, dtype, not x.flags.c_contiguous and are_channels_last(x.shape, x.strides))
         resample(x, matrices, out, codec)
         return out
+
+
+_kept: Kept[Resampling] = Kept(_KEPT_RESAMPLINGS)
+
+
+def _resampling(x: Array, size: Any, scale_factor: Any, *others: Any) -> Resampling:
+    """The resampling of `x` with the arguments of `interpolate`: that of the last such call, or a new one."""
+    key = (x.shape, x.dtype, size, scale_factor, _kinds(size), _kinds(scale_factor), *others)
+    try:
+        found = _kept.find(key)
+    except TypeError:  # a list or an array, which cannot be found again
+        return Resampling(x.shape, x.dtype, collect_options(size, scale_factor, *others))
+    if found is None:
+        found = Resampling(x.shape, x.dtype, collect_options(size, scale_factor, *others))
+        if found.is_small:
+            _kept.keep(key, found)
+    return found
+
+
+def _kinds(value: Any) -> Any:
+    """The types of the numbers in an argument, since True and 1.0, which equal 1, are no sizes."""
+    return tuple(map(type, value)) if type(value) is tuple else type(value)
 
 
 def _as_array(input: ArrayLike) -> Array:
@@ -244,14 +273,11 @@ def _as_array(input: ArrayLike) -> Array:
     return np.asarray(input)
 
 
-def _is_channels_last(x: Array) -> bool:
-    return bool(np.moveaxis(x, 1, -1).flags.c_contiguous and not x.flags.c_contiguous)
-
-
 def _empty(shape: tuple[int, ...], dtype: np.dtype[Any], channels_last: bool) -> Array:
     if not channels_last:
         return np.empty(shape, dtype)
-    return np.moveaxis(np.empty((shape[0], *shape[2:], shape[1]), dtype), -1, 1)
+    y = np.empty((shape[0], *shape[2:], shape[1]), dtype)
+    return y.transpose(0, y.ndim - 1, *range(1, y.ndim - 1))
 
 
 def collect_options(

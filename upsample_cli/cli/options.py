@@ -114,7 +114,7 @@ size_options = _all_of(
         "--like",
         metavar="FILE",
         type=Files(),
-        help="The grid of a reference file: its sizes, spacing and position; the size alone of pictures.",
+        help="The grid of a reference file: its sizes, spacing and position; for pictures, the size only.",
     ),
     _option(
         SIZE,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
     import numpy as np
@@ -17,3 +18,20 @@ WeightArray: TypeAlias = "npt.NDArray[np.floating]"
 ByteArray: TypeAlias = "npt.NDArray[np.uint8]"
 ArrayLike: TypeAlias = "npt.ArrayLike"
 DTypeLike: TypeAlias = "npt.DTypeLike"
+
+
+def are_channels_last(shape: Sequence[int], strides: Sequence[int]) -> bool:
+    """Whether axis 1 of an array of shape (N, C, spatial…) is its last one in memory, also of a part of an array.
+
+    This is PyTorch's rule for the memory format of an output, ``is_channels_last_strides_2d`` in c10, extended to
+    flipped axes. Axes of size 1 have no place in memory, and an array without any other order has channels first.
+    """
+    order = [axis for axis in (1, *range(len(shape) - 1, 1, -1), 0) if shape[axis] > 1]
+    if order[:1] != [1] or order in ([1], [1, 0]):
+        return False
+    least = 1
+    for axis in order:
+        if (stride := abs(strides[axis])) < least:
+            return False
+        least = stride * shape[axis]
+    return True

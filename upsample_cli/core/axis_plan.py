@@ -26,10 +26,11 @@ from .weights import (
     nearest_matrix,
 )
 
+LONGEST_CACHED_AXIS = 1 << 14  # samples; the matrices of longer axes are not kept for the next array
+
 _BYTES_PER_ROW, _BYTES_PER_TAP = 272, 64  # measured: of weights, indices and the kernel's tables
 _SHIFT_ROWS = 1000  # output samples over which a shift is averaged
 _CACHED_MATRICES = 16  # for the next image of the same size
-_LONGEST_CACHED_AXIS = 1 << 14  # samples
 _LONGEST_ROUNDED_AXIS = 4096  # input samples; on longer axes PyTorch's rounding moves samples by visible amounts
 _LONGEST_TORCH_NEAREST = 1 << 20  # input samples; on longer axes PyTorch's float32 positions miss by whole samples
 
@@ -135,7 +136,7 @@ def weight_bytes(mode: Mode, in_size: int, out_size: int) -> int:
 def make_matrix(mode: Mode, axis: AxisMap, context: TorchContext) -> Matrix:
     """The banded matrix of one axis."""
     longest = max(axis.in_size, axis.out_size)
-    if longest <= _LONGEST_CACHED_AXIS:
+    if longest <= LONGEST_CACHED_AXIS:
         return _cached_table(mode, axis, context)
     if longest <= LONGEST_TABLE:
         return _table(mode, axis, context)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from .arrays import Array
 
 _WEIGHT_ROUNDING = 1e-6  # of sums of weights
 _FLOAT32_TAPS = 32  # sums of this many float32 products are accurate to a few units in the last place
+_KEPT_CODECS = 64
 _FLOAT32_LEVELS = 2 << 16  # up to this many taps × levels, float32 rounding stays below 1/32 of a level
 
 
@@ -28,6 +30,7 @@ class SampleCodec:
         is_label: whether samples are labels, so that indicators are interpolated in place of the numbers.
         planes: number of values that the arithmetic keeps for each stored sample, along a new last axis; 1 for none.
         converts_only: whether `load` and `store` only convert the dtype, which the kernels can do themselves.
+        sample: what the compiled kernel calls the type of the samples, where their dtype does not say it.
     """
 
     compute_dtype: np.dtype[Any]
@@ -38,12 +41,14 @@ class SampleCodec:
     is_label: bool = False
     planes: int = 1
     converts_only: bool = False
+    sample: str = ""
 
     def computed_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """The shape of the array of `compute_dtype` for stored samples of this shape."""
         return shape if self.planes == 1 else (*shape, self.planes)
 
 
+@lru_cache(_KEPT_CODECS)
 def numeric_codec(dtype: np.dtype[Any], taps: int = 2) -> SampleCodec:
     """The codec for samples of `dtype` that are plain numbers.
 
@@ -66,6 +71,24 @@ def numeric_codec(dtype: np.dtype[Any], taps: int = 2) -> SampleCodec:
 
     store = {"b": _store_bool, "i": _store_integers, "u": _store_integers}.get(dtype.kind, _store_floats)
     return SampleCodec(compute_dtype, load, store, writes_in_place=compute_dtype == dtype, converts_only=True)
+
+
+@lru_cache(_KEPT_CODECS)
+def bfloat16_codec(taps: int = 2) -> SampleCodec:
+    """The codec for bfloat16, which NumPy does not know, as integers of 16 bits. It is computed as float16 is."""
+    codec = numeric_codec(np.dtype(np.float16), taps)
+
+    def load(x: Array) -> Array:
+        wide = x.view(np.uint16).astype(np.uint32, order="C")
+        wide <<= 16
+        return wide.view(np.float32).astype(codec.compute_dtype, copy=False)
+
+    def store(x: Array, out: Array) -> None:
+        bits = x.astype(np.float32, copy=False).view(np.uint32)
+        rounded = (bits + (((bits >> 16) & 1) + 0x7FFF)) >> 16  # half to even
+        np.copyto(out.view(np.uint16), np.where(np.isnan(x), (bits >> 16) | 0x40, rounded), casting="unsafe")
+
+    return replace(codec, load=load, store=store, sample="bf2")
 
 
 def label_codec(dtype: np.dtype[Any], taps: int = 2) -> SampleCodec:

@@ -13,6 +13,7 @@ import numpy as np
 from . import kernel, numpy_kernel
 from .arrays import Array
 from .dtypes import SampleCodec
+from .kept import Kept
 from .long_axis import LongMatrix, Matrix
 from .threads import get_num_threads, run_tasks
 from .weights import BandedMatrix
@@ -23,12 +24,15 @@ if TYPE_CHECKING:
 # Size of a tile in the compute dtype; measured best with 1 MiB of L2 cache, balancing NumPy calls and cache misses.
 TILE_BYTES = 2 << 20
 _WIDE_TILE_BYTES = 32 << 20  # input bytes of a tile of one row, if the matrices have many taps
+_COPIED_BYTES = 32 << 20  # of an input that is copied whole
 _WIDE_BAND_TAPS = 8  # matrices with more taps count as wide
 _MIN_ROW_ELEMENTS = 512  # rows of the fastest axes are not cut shorter than this
 _MAX_ROW_SAMPLES = 1 << 13  # longer rows are cut, so that the intermediate rows of the compiled kernel fit the cache
 _MAX_LINE_SAMPLES = 1 << 15  # the same if only one axis is resampled, and there are no intermediate rows
 _MIN_PRODUCTS_PER_THREAD = 1 << 20  # fewer take less time than waking another thread
 _TASKS_PER_THREAD = 4  # balances the load
+_MOST_THREADS = 1 << 16  # more than any machine has
+_KEPT_ROWS = 64
 _GATHER_COST = 4.0  # time per element along the fastest axis, relative to any other axis
 
 
@@ -45,8 +49,8 @@ def resample(
 ) -> None:
     """Resample `x` along every axis that has a matrix, and write the result to `out`.
 
-    No intermediate array is larger than a few tiles. Results do not depend on the tiling: each value is the same sum of
-    the same products, added in the same order.
+    No intermediate array is larger than a few tiles, or than `_COPIED_BYTES`. Results do not depend on the tiling: each
+    value is the same sum of the same products, added in the same order.
 
     Args:
         x: the input, which is only read.
@@ -57,20 +61,36 @@ def resample(
     """
     if out.size == 0:
         return
+    layout = (x.dtype, x.shape, x.strides, x.flags.aligned, out.dtype, out.strides, out.flags.aligned)
+    key = (kernel.instruction_set(), codec.compute_dtype, codec.converts_only, codec.sample, *layout, *matrices)
+    if (rows := _kept_rows.find(key)) is not None:
+        _run_rows(rows, x, out, threads)
+        return
     if all(matrix is None for matrix in matrices):
         np.copyto(out, x)
         return
-    threads = _useful_thread_count(threads or get_num_threads(), matrices, out)
     tables = [matrix for matrix in matrices if not isinstance(matrix, LongMatrix)]
     if len(tables) < len(matrices):
-        run_tasks(_block_tasks(x, matrices, out, codec), threads)
-        return
-    run_tasks(_row_tasks(x, tables, out, codec, threads) or _tile_tasks(x, tables, out, codec, threads), threads)
+        run_tasks(_block_tasks(x, matrices, out, codec), _useful_thread_count(threads, matrices, out))
+    elif (rows := _prepare_rows(x, tables, out, codec)) is not None:
+        if kernel.are_small(tables):
+            _kept_rows.keep(key, rows)
+        _run_rows(rows, x, out, threads)
+    else:
+        threads = _useful_thread_count(threads, matrices, out)
+        if codec.converts_only or _copies_samples(tables):
+            order = _memory_order(out, tables)
+            x, tables, out = x.transpose(order), [tables[axis] for axis in order], out.transpose(order)
+            if x.nbytes <= _COPIED_BYTES and not x.flags.c_contiguous:
+                resample(kernel.contiguous(x), tables, out, codec, threads)
+                return
+        run_tasks(_tile_tasks(x, tables, out, codec, threads), threads)
 
 
-def _useful_thread_count(threads: int, matrices: Sequence[Matrix | None], out: Array) -> int:
+def _useful_thread_count(threads: int | None, matrices: Sequence[Matrix | None], out: Array) -> int:
     products = out.size * max(matrix.max_taps for matrix in matrices if matrix is not None)
-    return max(1, min(threads, products // _MIN_PRODUCTS_PER_THREAD))
+    most = products // _MIN_PRODUCTS_PER_THREAD
+    return 1 if most < 2 else min(threads or get_num_threads(), most)
 
 
 def _block_tasks(
@@ -103,26 +123,62 @@ def _max_row_samples(matrices: Sequence[Matrix | None]) -> int:
     return _MAX_LINE_SAMPLES if sum(matrix is not None for matrix in matrices) == 1 else _MAX_ROW_SAMPLES
 
 
-def _row_tasks(
-    x: Array, matrices: Sequence[BandedMatrix | None], out: Array, codec: SampleCodec, threads: int
-) -> list[Callable[[], None]]:
-    """Tasks that run the compiled kernel directly from `x` to `out`; an empty list if it does not support this."""
+class _Rows(NamedTuple):
+    """The work of the compiled kernel directly from one array to another.
+
+    Attributes:
+        parts: for each part of the last resampled axis its place in the input and in the output, and the work.
+        threads: the largest useful number of threads.
+    """
+
+    parts: list[tuple[tuple[slice, ...], tuple[slice, ...], kernel.CompiledResample]]
+    threads: int
+
+
+_kept_rows: Kept[_Rows] = Kept(_KEPT_ROWS)
+
+
+def _prepare_rows(x: Array, matrices: Sequence[BandedMatrix | None], out: Array, codec: SampleCodec) -> _Rows | None:
+    """The work for arrays like `x` and `out`; None if the compiled kernel does not support it."""
     if not (codec.converts_only or _copies_samples(matrices)):
-        return []
+        return None
     axis, matrix = [(axis, matrix) for axis, matrix in enumerate(matrices) if matrix is not None][-1]
     samples = max(out.shape[axis], x.shape[axis]) * math.prod(out.shape[axis + 1 :])
     length = max(1, out.shape[axis] * _max_row_samples(matrices) // samples)
-    tasks: list[Callable[[], None]] = []
+    parts = []
     whole = _Block(slice(None), slice(None), matrix)
     for block in [whole] if length >= out.shape[axis] else _blocks(out.shape[axis], length, matrix):
         lead = (slice(None),) * axis
+        reads, writes = (*lead, block.in_slice), (*lead, block.out_slice)
         part = [*matrices[:axis], block.matrix, *matrices[axis + 1 :]]
-        job = kernel.prepare(x[*lead, block.in_slice], part, out[*lead, block.out_slice], codec.compute_dtype)
+        job = kernel.prepare(x[reads], part, out[writes], codec.compute_dtype, codec.sample)
         if job is None:
-            return []
+            return None
+        parts.append((reads, writes, job))
+    return _Rows(parts, _useful_thread_count(_MOST_THREADS, matrices, out))
+
+
+def _run_rows(rows: _Rows, x: Array, out: Array, threads: int | None) -> None:
+    if len(rows.parts) == rows.threads == 1:
+        job = rows.parts[0][2]
+        job.run(x, out, 0, job.rows)
+        return
+    threads = min(threads or get_num_threads(), rows.threads)
+    tasks: list[Callable[[], None]] = []
+    for reads, writes, job in rows.parts:
         step = -(-job.rows // (1 if threads == 1 else threads * _TASKS_PER_THREAD))
-        tasks.extend(partial(job.run, row, min(row + step, job.rows)) for row in range(0, job.rows, step))
-    return tasks
+        source, target = x[reads], out[writes]
+        tasks.extend(
+            partial(job.run, source, target, row, min(row + step, job.rows)) for row in range(0, job.rows, step)
+        )
+    run_tasks(tasks, threads)
+
+
+def _memory_order(out: Array, matrices: Sequence[BandedMatrix | None]) -> Sequence[int]:
+    """The axes in the order of memory if that leaves the resampled ones in their order, which sets the rounding."""
+    order = sorted(range(out.ndim), key=lambda axis: -abs(out.strides[axis]))
+    resampled = [axis for axis in order if matrices[axis] is not None]
+    return order if resampled == sorted(resampled) else range(out.ndim)
 
 
 def _tile_tasks(
@@ -165,9 +221,7 @@ def _resample_tile(
     if codec.is_label and not copies_samples:
         _vote(source, steps, target, codec.compute_dtype, scratch)
         return
-    if (copies_samples or codec.converts_only) and _try_compiled_on_copy(
-        source, steps, target, codec.compute_dtype, scratch
-    ):
+    if (copies_samples or codec.converts_only) and _try_compiled_on_copy(source, steps, target, codec, scratch):
         return
     if copies_samples:
         _apply_steps(source, steps, target, scratch)
@@ -180,11 +234,13 @@ def _resample_tile(
 
 
 def _try_compiled_on_copy(
-    source: Array, steps: Sequence[Step], target: Array, compute_dtype: np.dtype[Any], scratch: numpy_kernel.Scratch
+    source: Array, steps: Sequence[Step], target: Array, codec: SampleCodec, scratch: numpy_kernel.Scratch
 ) -> bool:
     """Run the compiled kernel on contiguous copies; return False if it does not support the resampling."""
     result = target if target.flags.c_contiguous else scratch.array("result", target.shape, target.dtype)
-    done = _try_compiled(np.array(source, target.dtype, order="C"), sorted(steps), result, compute_dtype, scratch)
+    same = source.dtype == target.dtype
+    copy = kernel.contiguous(source) if same else np.array(source, target.dtype, order="C")
+    done = _try_compiled(copy, sorted(steps), result, codec.compute_dtype, scratch, codec.sample)
     if done and result is not target:
         np.copyto(target, result)
     return done
@@ -213,14 +269,19 @@ def _apply_steps(x: Array, steps: Sequence[Step], out: Array, scratch: numpy_ker
 
 
 def _try_compiled(
-    x: Array, steps: Sequence[Step], out: Array, compute_dtype: np.dtype[Any], scratch: numpy_kernel.Scratch
+    x: Array,
+    steps: Sequence[Step],
+    out: Array,
+    compute_dtype: np.dtype[Any],
+    scratch: numpy_kernel.Scratch,
+    sample: str = "",
 ) -> bool:
     """Run the compiled kernel along as many axes at once as it supports; return False if it does not support one."""
     matrices: list[BandedMatrix | None] = [None] * x.ndim
     for axis, matrix in steps:
         matrices[axis] = matrix
-    if (job := kernel.prepare(x, matrices, out, compute_dtype)) is not None:
-        job.run(0, job.rows)
+    if (job := kernel.prepare(x, matrices, out, compute_dtype, sample)) is not None:
+        job.run(x, out, 0, job.rows)
         return True
     if len(steps) == 1 or not (x.dtype == compute_dtype or _copies_samples(matrices)):
         return False

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, Protocol, Self, TypeAlias, runtime_checkable
+from typing import Any, NamedTuple, Protocol, Self, TypeAlias, TypeGuard, runtime_checkable
 
 import numpy as np
 
@@ -286,6 +286,18 @@ class BoxSink(Sink, Protocol):
     def stored_arrays(self, location: str) -> Sequence[BoxArray]:
         """The arrays of the unfinished output at `location`, for a worker on another machine."""
         ...
+
+
+# To ask whether an object has a protocol by `isinstance` looks up all its attributes, which takes a tenth of what
+# planning a file takes; these ask for the one that sets the protocol apart.
+def reads_boxes(source: Source) -> TypeGuard[BoxSource]:
+    """Whether `source` is a `BoxSource`."""
+    return hasattr(source, "read_box")
+
+
+def writes_boxes(sink: Sink) -> TypeGuard[BoxSink]:
+    """Whether `sink` is a `BoxSink`."""
+    return hasattr(sink, "write_shapes")
 
 
 class InMemory:

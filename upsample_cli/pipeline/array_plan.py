@@ -144,6 +144,8 @@ class ArrayPlan(NamedTuple):
 
     def fit_memory(self, limit: float, threads: int) -> ArrayPlan:
         """The same plan with slabs small enough to keep its memory below `limit` bytes, as far as possible."""
+        if self.memory(threads) <= limit:
+            return self
         slab_bytes = int((limit - self._fixed_memory(threads)) / _SLABS_IN_FLIGHT)
         fitting = self._replace(slab_bytes=max(1, min(self._slab_bytes, slab_bytes)))
         while fitting.memory(threads) > limit and fitting.slab_rows > 1:  # neighbouring slabs read overlapping rows

@@ -12,7 +12,7 @@ from .. import formats
 from ..core.axis_plan import AxisTarget, nearest_shift
 from ..core.modes import Sampling
 from ..core.threads import available_cores
-from ..formats.base import BoxSink, BoxSource, DraftSource, Sink, Source, WriteOptions
+from ..formats.base import BoxSink, DraftSource, Sink, Source, WriteOptions, reads_boxes, writes_boxes
 from ..geometry import SPATIAL
 from ..runtime.resources import baseline_bytes, check_disk_space, check_memory, default_memory_limit
 from .array_plan import ArrayPlan, array_bytes
@@ -118,7 +118,7 @@ def make_plan(request: Request, source: Source, source_path: Path, output_path: 
     options = WriteOptions(request.quality, request.compress_level)
     sink = formats.make_sink(output_path, [image.after for image in images], options)
     images = [image if image.source_streams or sink.streams else image.unsliced() for image in images]
-    if isinstance(sink, BoxSink):
+    if writes_boxes(sink):
         arrays, regions = _plan_regions(request, images, sources, sink, source_path)
     else:
         arrays, regions = [], ()
@@ -146,7 +146,7 @@ def make_plan(request: Request, source: Source, source_path: Path, output_path: 
     if regions:
         plan = _with_fewer_threads(plan, limit)
     check_memory(plan.memory, limit, source_path)
-    if not isinstance(source, BoxSource):  # most of whose samples may be absent
+    if not reads_boxes(source):  # most of whose samples may be absent
         check_disk_space(plan.output_bytes, sink.compresses, output_path)
     return plan
 
@@ -190,7 +190,7 @@ def _plan_regions(
         asked = request if image.before.labels_of is None else labels_request(request)
         levels = [image, *plan_pyramid(image, sink.level_shapes(number), len(arrays), asked, path)]
         for level, shape in zip(levels, sink.write_shapes(number), strict=True):
-            reads_rows = level.reads_output is None and not isinstance(source, BoxSource)
+            reads_rows = level.reads_output is None and not reads_boxes(source)
             regions.append(RegionGrid.of(level, shape, reads_rows))
         arrays += levels
     return arrays, tuple(regions)

@@ -16,7 +16,7 @@ from ..core.axis_plan import AxisPlan, AxisTarget, max_taps, plan_axes, weight_b
 from ..core.dtypes import SampleCodec, label_codec, nodata_codec, numeric_codec, premultiplied_codec
 from ..core.modes import MODES, Mode, check_ndim
 from ..errors import InputError, RequestError
-from ..formats.base import AdaptableMetadata, BoxSource, Header, Source
+from ..formats.base import AdaptableMetadata, Header, Source, reads_boxes
 from ..geometry import Grid
 from ..runtime.resources import check_output_size
 from .array_plan import ArrayPlan
@@ -57,7 +57,7 @@ def plan_array(
     """
     before = source.header
     mode = choose_mode(request, before.labels)
-    axes = _plan_axes(request, mode, targets, before, limit, path, isinstance(source, BoxSource))
+    axes = _plan_axes(request, mode, targets, before, limit, path, reads_boxes(source))
     grid = before.grid.resampled({name: axis.map for name, axis in axes.items() if axis.matrix is not None})
     history = _history(mode, axes, request) if request.provenance else None
     cropped = any(axis.uncropped is not None for axis in axes.values())

@@ -25,6 +25,7 @@ _CONNECT_SECONDS = 15
 _POLL_SECONDS = 0.5  # how often lost workers are looked for
 _IDLE_SECONDS = 60.0  # how long to wait for a worker when there is none
 _ATTEMPTS = 3  # on different workers, of a task whose worker dies
+_QUIET = {"distributed": "critical", "asyncio": "critical"}  # an error is reported once, with the file's name
 _MEMORY_SHARE = 0.7  # of a worker's memory that a task may use
 
 
@@ -291,6 +292,7 @@ def connect(address: str) -> Iterator[DaskWorkers]:
         RequestError: `distributed` is not installed, or there is no scheduler.
     """
     try:
+        import dask
         import distributed
     except ImportError:
         raise RequestError("--cluster needs distributed: pip install 'upsample[cluster]'") from None
@@ -299,7 +301,13 @@ def connect(address: str) -> Iterator[DaskWorkers]:
     with ExitStack() as stack:
         try:
             if address == "local":
-                cluster = local_cluster(n_workers=available_cores(), threads_per_worker=1, dashboard_address=None)
+                stack.enter_context(dask.config.set({"distributed.logging": _QUIET}))  # its workers inherit that
+                cluster = local_cluster(
+                    n_workers=available_cores(),
+                    threads_per_worker=1,
+                    dashboard_address=None,
+                    silence_logs=logging.CRITICAL,
+                )
                 client = new_client(stack.enter_context(cluster), timeout=_CONNECT_SECONDS)
             elif "://" not in address:
                 if not Path(address).is_file():

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 
+from ..core import kernel
 from ..core import resample as core
-from ..core.dtypes import numeric_codec
+from ..core.dtypes import bfloat16_codec, numeric_codec
 from .planning import Matrices
-
-_HALF = (torch.float16, torch.bfloat16)
 
 
 def resample(x: torch.Tensor, matrices: Matrices, out: torch.Tensor) -> None:
-    """Write `x` resampled to `out`. Half precision is computed in float32, of which it makes copies."""
-    if x.dtype in _HALF and matrices.copy_samples:
-        x, out = x.view(torch.int16), out.view(torch.int16)
-    elif x.dtype in _HALF:
-        result = torch.empty_like(out, dtype=torch.float32)
-        resample(x.float(), matrices, result)
-        out.copy_(result)
-        return
-    array = x.numpy()
-    codec = numeric_codec(array.dtype, matrices.max_taps)
-    core.resample(array, [None, None, *matrices.axes], out.numpy(), codec, torch.get_num_threads())
+    """Write `x` resampled to `out`, which is new. Half precision is computed in float32."""
+    if out.nbytes >= kernel.LARGE_PAGES_FROM:
+        kernel.advise_large_pages(out.as_strided((out.numel(),), (1,)).view(torch.uint8).numpy())
+    if x.dtype is torch.bfloat16:
+        codec = bfloat16_codec(matrices.max_taps)
+        source, target = (tensor.view(torch.int16).numpy().view(np.uint16) for tensor in (x, out))
+    else:
+        source, target = x.numpy(), out.numpy()
+        codec = numeric_codec(source.dtype, matrices.max_taps)
+    core.resample(source, [None, None, *matrices.axes], target, codec, torch.get_num_threads())

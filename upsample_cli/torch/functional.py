@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from torch.overrides import handle_torch_function, has_torch_function_unary
 from ..core.modes import MODES
 from .operator import resize
 
+_KEPT = 256
 _KERNEL_MODES = [mode.name for mode in MODES.values() if mode.allows_align_corners and not mode.is_label_mode]
 
 
@@ -64,18 +66,50 @@ def interpolate(
         )
     if not isinstance(input, torch.Tensor):
         raise TypeError(f"the input must be a tensor, not {type(input).__name__}; arrays: upsample_cli.interpolate")
-    _check_options(input.dim() - 2, mode, align_corners, antialias)
+    how = (size, scale_factor, mode, align_corners, recompute_scale_factor, antialias)
+    is_plain = type(input) is torch.Tensor and _consists_of(size, int) and _consists_of(scale_factor, (int, float))
+    if is_plain and not torch.compiler.is_compiling():
+        sizes, factors = _checked(input.shape, *how)
+    else:
+        sizes, factors = _check(input.shape, *how)
+    return resize(input, sizes, factors, mode, bool(align_corners), antialias)
+
+
+def _consists_of(value: Any, kinds: Any) -> bool:
+    """Whether an argument is None, or a number or a tuple of numbers of these kinds: equal ones mean the same."""
+    numbers = value if type(value) is tuple else () if value is None else (value,)
+    return all(isinstance(number, kinds) and not isinstance(number, bool) for number in numbers)
+
+
+def _check(
+    shape: Sequence[int],
+    size: Any,
+    scale_factor: Any,
+    mode: str,
+    align_corners: bool | None,
+    recompute_scale_factor: bool | None,
+    antialias: bool,
+) -> tuple[list[Any], list[float]]:
+    """The output sizes, and the factors at which to sample.
+
+    Raises:
+        ValueError, TypeError, NotImplementedError, RuntimeError: where PyTorch raises them.
+    """
+    _check_options(len(shape) - 2, mode, align_corners, antialias)
     if size is not None and recompute_scale_factor:
         raise ValueError("recompute_scale_factor is not meaningful with an explicit size.")
-    sizes, factors = _sizes(input.shape[2:], size, scale_factor)
+    sizes, factors = _sizes(shape[2:], size, scale_factor)
     if recompute_scale_factor or mode == "area":
         factors = []
-    if min(sizes) < 1 or max(sizes) > sys.maxsize or 0 in input.shape[1:]:
+    if min(sizes) < 1 or max(sizes) > sys.maxsize or 0 in shape[1:]:
         raise RuntimeError(
             f"Input and output sizes should be greater than 0 and possible, "
-            f"but got an input of shape {tuple(input.shape)} and output sizes {tuple(sizes)}"
+            f"but got an input of shape {tuple(shape)} and output sizes {tuple(sizes)}"
         )
-    return resize(input, sizes, factors, mode, bool(align_corners), antialias)
+    return sizes, factors
+
+
+_checked = lru_cache(_KEPT, typed=True)(_check)
 
 
 def _check_options(ndim: int, mode: str, align_corners: bool | None, antialias: bool) -> None:

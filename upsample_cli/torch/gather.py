@@ -18,7 +18,7 @@ def resample(x: torch.Tensor, matrices: Matrices, out: torch.Tensor) -> None:
         return
     else:
         y = x.to(torch.float64 if x.dtype.itemsize > 2 and x.dtype is not torch.float32 else torch.float32)
-    for axis, matrix in enumerate(matrices.axes, 2):
+    for axis, matrix in enumerate(matrices.whole_tables, 2):
         if matrix is not None:
             y = _apply(y, matrix, axis)
     if not out.dtype.is_floating_point and y.is_floating_point():

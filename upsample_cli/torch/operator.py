@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import torch
@@ -11,6 +11,8 @@ from torch.autograd import forward_ad
 
 from . import cpu, gather, layout, triton_kernel
 from .planning import Call, matrices
+
+_KEPT_FORMATS = 256
 
 
 def resize(
@@ -61,7 +63,7 @@ def _by_matrices(x: torch.Tensor, sizes: list[int], factors: list[float], *how: 
 def _run(x: torch.Tensor, *how: Any) -> torch.Tensor:
     is_plain = torch._C._dispatch_keys(x).raw_repr() == _plain_keys(x.device.type)
     if is_plain and not torch._C._len_torch_dispatch_stack():
-        return _compute(x.detach(), *how)
+        return _compute(x.detach() if x.requires_grad else x, *how)
     return operator(x, *how)
 
 
@@ -134,7 +136,8 @@ def _compute(
     antialias: bool,
     transpose: bool,
 ) -> torch.Tensor:
-    out = layout.empty_output(x, sizes, mode)
+    memory_format = _output_format(x.shape, x.stride(), mode)
+    out = torch.empty((*x.shape[:2], *sizes), dtype=x.dtype, device=x.device, memory_format=memory_format)
     there, back = tuple(x.shape[2:]), tuple(sizes)
     if transpose:
         there, back = back, there
@@ -143,6 +146,9 @@ def _compute(
     if out.numel():
         _kernel(x)(x, tables.transposed if transpose else tables, out)
     return out
+
+
+_output_format = lru_cache(_KEPT_FORMATS)(layout.output_format)
 
 
 def _kernel(x: torch.Tensor) -> Any:

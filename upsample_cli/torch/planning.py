@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..core.axis_plan import AxisTarget, plan_axes
+from ..core.long_axis import Matrix
 from ..core.modes import Sampling, TorchContext, find_mode
 from ..core.weights import BandedMatrix
 
@@ -43,14 +44,19 @@ class Matrices:
     """One matrix for each spatial axis; None where the axis stays as it is.
 
     Attributes:
-        axes: the matrices.
+        axes: the matrices; those of long axes are computed as they are needed.
         in_sizes, out_sizes: of the spatial axes.
         tables: what each device needs of them, made and read by the kernel of that device.
     """
 
-    def __init__(self, axes: Sequence[BandedMatrix | None], in_sizes: tuple[int, ...], out_sizes: tuple[int, ...]):
+    def __init__(self, axes: Sequence[Matrix | None], in_sizes: tuple[int, ...], out_sizes: tuple[int, ...]):
         self.axes, self.in_sizes, self.out_sizes = axes, in_sizes, out_sizes
         self.tables: dict[Any, Any] = {}
+
+    @cached_property
+    def whole_tables(self) -> list[BandedMatrix | None]:
+        """The matrices as tables, which take memory in proportion to the axes."""
+        return [axis and axis.table() for axis in self.axes]
 
     @cached_property
     def transposed(self) -> Matrices:
@@ -83,8 +89,7 @@ def _make(call: Call) -> Matrices:
     dtype = np.dtype(np.float64 if call.double else np.float32)
     chosen = mode.antialiased() if call.antialias else mode
     plans = plan_axes(call.in_sizes, targets, chosen, call.align_corners, dtype, context)
-    axes = [plan.matrix and plan.matrix.table() for plan in plans]
-    return Matrices(axes, call.in_sizes, call.out_sizes)
+    return Matrices([plan.matrix for plan in plans], call.in_sizes, call.out_sizes)
 
 
 _kept = lru_cache(_KEPT)(_make)

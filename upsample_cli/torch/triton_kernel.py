@@ -105,7 +105,7 @@ def _tables(matrices: Matrices, device: torch.device, dtype: torch.dtype) -> lis
     is_cuda = device.type == "cuda"
     key = device, dtype, torch.cuda.current_stream(device).cuda_stream if is_cuda else 0
     if key not in matrices.tables:
-        passes = split_into_passes(matrices.axes, matrices.in_sizes, matrices.out_sizes)
+        passes = split_into_passes(matrices.whole_tables, matrices.in_sizes, matrices.out_sizes)
         matrices.tables[key] = [_make_table(each, device, dtype) for each in passes]
     if is_cuda and torch.cuda.is_current_stream_capturing():
         _captured.append(matrices.tables[key])

@@ -95,12 +95,15 @@ def _promised_planes(tiff: Any) -> int | None:
 
 
 def _planes_of_ome(document: str) -> int | None:
-    """The planes of all images of an OME-XML document; None if it leaves them to another file."""
+    """The planes of all images of an OME-XML document; None if it leaves them to another file, or is damaged."""
     planes = 0
-    for pixels in ElementTree.fromstring(document).iterfind("./{*}Image/{*}Pixels"):
-        sizes = [int(pixels.get(f"Size{axis}", 1)) for axis in "ZCT"]
-        channel = pixels.find("./{*}Channel")
-        planes += math.prod(sizes) // int(1 if channel is None else channel.get("SamplesPerPixel", 1))
+    try:
+        for pixels in ElementTree.fromstring(document).iterfind("./{*}Image/{*}Pixels"):
+            sizes = [int(pixels.get(f"Size{axis}", 1)) for axis in "ZCT"]
+            channel = pixels.find("./{*}Channel")
+            planes += math.prod(sizes) // int(1 if channel is None else channel.get("SamplesPerPixel", 1))
+    except (ElementTree.ParseError, ValueError, ZeroDivisionError):
+        return None
     return planes or None
 
 

@@ -16,6 +16,7 @@ from .reference import Row
 
 _HALF = 0.5 - 1e-5  # sums of weights of missing samples are rounded
 _ROUNDING_MARGIN = 1 / 32  # tolerated deviation from exact rounding, in integer levels
+_WEIGHT_ERROR = 2.0**-52  # of weights at the edge of a kernel, which may be rounded to 0 or not
 
 
 class SampleChecker:
@@ -83,6 +84,8 @@ class SampleChecker:
             total = weights.sum()
             if total == 0:
                 return 0.0 if found == 0 else 1.0
+            if total <= _WEIGHT_ERROR * float(pixels[..., -1].astype(np.float64).sum()):
+                return 0.0  # all that is not transparent has a weight of rounding errors
             weights = weights / total
         if self._nodata is not None:
             absent = np.isnan(samples) if np.isnan(self._nodata) else samples == self._nodata
@@ -100,10 +103,12 @@ class SampleChecker:
             return 1.0
         if curve is not None:
             return self._linear_light_error(curve, value, found)
+        in_reach = np.abs(samples[np.isfinite(samples)]).sum()
         samples, weights = samples[used], weights[used]
         spread = float(np.abs(weights * samples).sum())
         position_error = 2.0**-23 * self._longest_axis  # PyTorch rounds positions to float32
-        return self._excess(value, found, spread, position_error * float(np.abs(samples - value).max()))
+        tolerance = position_error * float(np.abs(samples - value).max()) + _WEIGHT_ERROR * float(in_reach)
+        return self._excess(value, found, spread, tolerance)
 
     def _linear_light_error(self, curve: Any, value: float, found: Any) -> float:
         """The distance of `value` from the linear light that rounds to `found`."""

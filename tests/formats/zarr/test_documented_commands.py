@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +11,7 @@ import pytest
 
 zarr = pytest.importorskip("zarr")
 
+from tests.cli_helpers import run  # noqa: E402
 from tests.formats.zarr.stores import write_image  # noqa: E402
 
 ROOT = Path(__file__).parents[3]
@@ -25,10 +24,12 @@ def commands(page: str, heading: str) -> list[str]:
     return [line for line in lines if "s3://" not in line and "tcp://" not in line]
 
 
+@pytest.mark.filterwarnings("ignore")  # of asyncio and sockets, when the cluster ends
 @pytest.mark.parametrize(
     ("page", "heading"), [("README.md", "Beyond one machine"), ("docs/beyond-one-machine.md", "Zarr")]
 )
-def test_commands_run(tmp_path: Path, page: str, heading: str) -> None:
+def test_commands_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, page: str, heading: str) -> None:
+    monkeypatch.chdir(tmp_path)
     data = np.random.default_rng(0).integers(0, 900, (12, 14, 16)).astype("u2")
     if page == "README.md":
         pytest.importorskip("distributed")
@@ -43,7 +44,4 @@ def test_commands_run(tmp_path: Path, page: str, heading: str) -> None:
     for line in found:
         program, *arguments = shlex.split(line)
         assert program == "upsample"
-        overwrite = ["--overwrite"] if "--cluster" in arguments else []
-        command = [sys.executable, "-m", "upsample_cli", *arguments, *overwrite]
-        made = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-        assert made.returncode == 0, (line, made.stderr)
+        run(*arguments, *(["--overwrite"] if "--cluster" in arguments else []))

@@ -75,6 +75,22 @@ def test_a_zarr_array_gives_the_bytes_of_npy(
         np.testing.assert_array_equal(actual, expected, err_msg=str(options))
 
 
+@pytest.mark.parametrize("kind", STORAGE)
+def test_another_codec_pipeline_gives_the_same_samples(tmp_path: Path, kind: str) -> None:
+    pytest.importorskip("zarrs")
+    array = noise((12, 17, 20), "u2")
+    array[:, 8:] = 0  # some chunks hold the fill value alone, and are not stored
+    path = store(tmp_path / "in.zarr", array, **STORAGE[kind])
+    upsampled(path, tmp_path / "expected.zarr", axes="zyx", scale=1.7)
+    with zarr.config.set({"codec_pipeline.path": "zarrs.ZarrsCodecPipeline"}):
+        upsampled(path, tmp_path / "out.zarr", axes="zyx", scale=1.7)
+    np.testing.assert_array_equal(samples(tmp_path / "out.zarr"), samples(tmp_path / "expected.zarr"))
+    names = [
+        sorted(p.relative_to(tmp_path / n) for p in (tmp_path / n).rglob("*")) for n in ("out.zarr", "expected.zarr")
+    ]
+    assert names[0] == names[1]
+
+
 def test_another_dtype_changes_the_type_alone(tmp_path: Path) -> None:
     array = noise((30, 40), "u1")
     np.save(tmp_path / "in.npy", array)

@@ -4,6 +4,10 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -51,12 +55,16 @@ struct SampleType {
     nb::dlpack::dtype dtype;
 };
 
+constexpr std::uint8_t nb_float_code = static_cast<std::uint8_t>(nb::dlpack::dtype_code::Float);
+
 const SampleType& sample_type(const std::string& name) {
     static const SampleType types[] = {
         {"u1", Sample::uint8, nb::dtype<std::uint8_t>()},    {"i1", Sample::int8, nb::dtype<std::int8_t>()},
         {"u2", Sample::uint16, nb::dtype<std::uint16_t>()}, {"i2", Sample::int16, nb::dtype<std::int16_t>()},
-        {"i4", Sample::int32, nb::dtype<std::int32_t>()},    {"f4", Sample::float32, nb::dtype<float>()},
-        {"f8", Sample::float64, nb::dtype<double>()},
+        {"i4", Sample::int32, nb::dtype<std::int32_t>()},    {"u4", Sample::uint32, nb::dtype<std::uint32_t>()},
+        {"i8", Sample::int64, nb::dtype<std::int64_t>()},    {"f4", Sample::float32, nb::dtype<float>()},
+        {"f8", Sample::float64, nb::dtype<double>()},        {"f2", Sample::float16, {nb_float_code, 16, 1}},
+        {"bf2", Sample::bfloat16, nb::dtype<std::uint16_t>()},  // NumPy has no such type
     };
     for (const SampleType& type : types)
         if (name == type.name) return type;
@@ -189,6 +197,18 @@ private:
     std::unique_ptr<Plan> plan_;
 };
 
+// Ask the system for large pages under an array that is about to be written: fresh memory then costs a fifth.
+void advise_large_pages(const nb::ndarray<nb::device::cpu, nb::c_contig>& out) {
+#if defined(MADV_HUGEPAGE)
+    constexpr std::uintptr_t page = std::uintptr_t{1} << 21;
+    const auto begin = reinterpret_cast<std::uintptr_t>(out.data()), end = begin + out.nbytes();
+    const std::uintptr_t first = (begin + page - 1) / page * page;
+    if (first + page <= end) madvise(reinterpret_cast<void*>(first), (end - first) / page * page, MADV_HUGEPAGE);
+#else
+    static_cast<void>(out);
+#endif
+}
+
 }  // namespace
 
 NB_MODULE(_compiled, module) {
@@ -198,6 +218,7 @@ NB_MODULE(_compiled, module) {
         for (const Set& set : available_sets()) names.push_back(set.name);
         return names;
     });
+    module.def("advise_large_pages", &advise_large_pages, nb::arg("out").noconvert());
     nb::class_<CheckedPlan>(module, "Plan")
         .def(nb::init<const std::string&, const std::string&, const std::string&, std::int64_t, const nb::list&,
                       nb::object, std::int64_t>(),

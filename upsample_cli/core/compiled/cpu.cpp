@@ -22,7 +22,7 @@ bool has_avx2() {
     int leaf1[4], leaf7[4];
     __cpuid(leaf1, 1);
     __cpuidex(leaf7, 7, 0);
-    return system_keeps(0x6) && bit(leaf1[2], 12) && bit(leaf7[1], 5);
+    return system_keeps(0x6) && bit(leaf1[2], 12) && bit(leaf1[2], 29) && bit(leaf7[1], 5);
 }
 
 bool has_avx512() {
@@ -36,9 +36,15 @@ bool has_avx512() {
 
 #elif defined(UPSAMPLE_X86)
 
+#include <cpuid.h>
+
 namespace upsample {
 
-bool has_avx2() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
+bool has_avx2() {
+    unsigned eax, ebx, ecx, edx;
+    const bool has_f16c = __get_cpuid(1, &eax, &ebx, &ecx, &edx) && (ecx & bit_F16C);
+    return has_f16c && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+}
 
 bool has_avx512() {
     return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&

@@ -22,6 +22,7 @@ namespace UPSAMPLE_SET {
 
 #include "memory.h"
 #include "scalar.h"
+#include "half.h"
 #if defined(UPSAMPLE_AVX2)
 #include "simd_avx2.h"
 #elif defined(UPSAMPLE_AVX512)
@@ -57,6 +58,10 @@ Plan* make_plan(const Problem& problem) {
             if (single) return new Resampler<Float32, std::int16_t>(problem);
             return new Resampler<Float64, std::int16_t>(problem);
         case Sample::int32: return single ? nullptr : new Resampler<Float64, std::int32_t>(problem);
+        case Sample::uint32: return single ? nullptr : new Resampler<Float64, std::uint32_t>(problem);
+        case Sample::int64: return single ? nullptr : new Resampler<Float64, std::int64_t>(problem);
+        case Sample::float16: return single ? new Resampler<Float32, Half>(problem) : nullptr;
+        case Sample::bfloat16: return single ? new Resampler<Float32, BFloat16>(problem) : nullptr;
         case Sample::float32:
             if (single) return new Resampler<Float32, float>(problem);
             return new Resampler<Float64, float>(problem);

@@ -53,34 +53,45 @@ public:
 private:
     static constexpr std::int64_t block = 16;  // bytes per shuffle
 
+    // Makes the output bytes from `begin` on, up to the next shuffle's, of the block at `base`. It writes a whole block.
     struct Shuffle {
-        std::int64_t base;
+        std::int64_t begin, base;
         std::uint8_t index[block];
     };
 
-    static std::int64_t begin_of(std::int64_t number, std::int64_t bytes) {
-        return minimum(number * block, bytes - block);  // the last one overlaps the one before it
+    std::int64_t source_of(std::int64_t byte) const { return fast_[byte / pixel_] * pixel_ + byte % pixel_; }
+
+    // False if copying pixel by pixel needs hardly more steps.
+    bool make_shuffles() {
+        const std::int64_t most = out_bytes_ / (2 * pixel_) + 2;
+        shuffle_ = Buffer<Shuffle>(most + 1);
+        std::int64_t made = 0;
+        for (; made <= out_bytes_ - block; made += add_shuffle(made))
+            if (shuffle_count_ == most) return false;
+        if (made < out_bytes_ && add_shuffle(out_bytes_ - block) == block)
+            made = out_bytes_;
+        else if (made < out_bytes_)
+            --shuffle_count_;  // which would overwrite outputs before the tail
+        tail_size_ = out_bytes_ - made;
+        for (std::int64_t i = 0; i < tail_size_; ++i) tail_[i] = source_of(made + i);
+        return true;
     }
 
-    // False if the source bytes of an output block span more than a block.
-    bool make_shuffles() {
-        shuffle_count_ = (out_bytes_ + block - 1) / block;
-        shuffle_ = Buffer<Shuffle>(shuffle_count_);
-        for (std::int64_t number = 0; number < shuffle_count_; ++number) {
-            Shuffle& shuffle = shuffle_[number];
-            const std::int64_t begin = begin_of(number, out_bytes_);
-            std::int64_t offset[block], last = 0;
-            shuffle.base = in_bytes_ - block;
-            for (std::int64_t i = 0; i < block; ++i) {
-                offset[i] = fast_[(begin + i) / pixel_] * pixel_ + (begin + i) % pixel_;
-                shuffle.base = minimum(shuffle.base, offset[i]);
-                last = maximum(last, offset[i]);
-            }
-            if (last - shuffle.base >= block) return false;
-            for (std::int64_t i = 0; i < block; ++i)
-                shuffle.index[i] = static_cast<std::uint8_t>(offset[i] - shuffle.base);
+    // Returns the number of output bytes from `begin` on whose source bytes are in one block.
+    std::int64_t add_shuffle(std::int64_t begin) {
+        std::int64_t least = source_of(begin), greatest = least, size = 1;
+        for (; size < block; ++size) {
+            const std::int64_t next = source_of(begin + size);
+            if (maximum(greatest, next) - minimum(least, next) >= block) break;
+            least = minimum(least, next);
+            greatest = maximum(greatest, next);
         }
-        return true;
+        Shuffle& shuffle = shuffle_[shuffle_count_++];
+        shuffle.begin = begin;
+        shuffle.base = minimum(least, in_bytes_ - block);
+        for (std::int64_t i = 0; i < size; ++i)
+            shuffle.index[i] = static_cast<std::uint8_t>(source_of(begin + i) - shuffle.base);
+        return size;
     }
 
     void make_row(const char* source, char* target) const {
@@ -89,8 +100,11 @@ private:
         } else if (shuffles_) {
             const auto* const from = reinterpret_cast<const std::uint8_t*>(source);
             auto* const to = reinterpret_cast<std::uint8_t*>(target);
-            for (std::int64_t number = 0; number < shuffle_count_; ++number)
-                Bytes::shuffle(from + shuffle_[number].base, shuffle_[number].index, to + begin_of(number, out_bytes_));
+            for (std::int64_t number = 0; number < shuffle_count_; ++number) {
+                const Shuffle& shuffle = shuffle_[number];
+                Bytes::shuffle(from + shuffle.base, shuffle.index, to + shuffle.begin);
+            }
+            for (std::int64_t i = 0; i < tail_size_; ++i) to[out_bytes_ - tail_size_ + i] = from[tail_[i]];
         } else {
             copy_all_pixels(source, target);
         }
@@ -118,5 +132,6 @@ private:
     NearestIndex slow_[2], fast_;  // right-aligned: the last `slow_axes` entries are used
     bool shuffles_ = false;
     std::int64_t shuffle_count_ = 0;
+    std::int64_t tail_size_ = 0, tail_[block] = {};  // source bytes of the last output bytes
     Buffer<Shuffle> shuffle_;
 };

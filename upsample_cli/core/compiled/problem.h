@@ -15,7 +15,7 @@ struct Axis {
     const double* taps = nullptr;  // out_size rows of `width` weights
 };
 
-enum class Sample { uint8, int8, uint16, int16, int32, float32, float64 };
+enum class Sample { uint8, int8, uint16, int16, int32, uint32, int64, float16, bfloat16, float32, float64 };
 
 enum class Arithmetic {
     float32,

@@ -2,7 +2,7 @@
 // written once, and intermediate rows stay in the cache.
 #pragma once
 
-// Resamples rows along the fast axis. All three methods give the same bits.
+// Resamples rows along the fast axis. All methods give the same bits.
 template <class F, class T>
 class RowResampler {
 public:
@@ -12,6 +12,8 @@ public:
     void make(const Axis& axis, std::int64_t channels) {
         table_.make(axis);
         channels_ = channels;
+        whole_vectors_ = channels % lanes == 0;
+        if (whole_vectors_) return;
         groups_.make(table_, channels);
         transposes_ = !F::fixed && groups_.scattered() && padded_size() * lanes <= max_transposed;
     }
@@ -40,6 +42,10 @@ public:
                 return;
             }
         }
+        if (whole_vectors_) {
+            for (std::int64_t r = 0; r < count; ++r) make_pixels(rows + r * padded_size(), targets[r]);
+            return;
+        }
         std::int64_t r = 0;
         for (; r + 2 <= count; r += 2) make_rows<2>(rows + r * padded_size(), targets + r);
         if (r < count) make_rows<1>(rows + r * padded_size(), targets + r);
@@ -47,6 +53,29 @@ public:
 
 private:
     static constexpr std::int64_t max_transposed = 1 << 19;  // elements; larger tables would not fit the cache
+
+    // Output by output, where the channels of a position fill whole vectors.
+    void make_pixels(const Real* row, T* target) const {
+        for (std::int64_t o = 0; o < table_.out_size; ++o) {
+            const Real* const source = row + (table_.first[o] + table_.pad_before) * channels_;
+            T* const to = target + o * channels_;
+            switch (table_.count[o]) {
+                case 2: make_pixel<2>(o, source, to); break;
+                case 4: make_pixel<4>(o, source, to); break;
+                default: make_pixel<0>(o, source, to);
+            }
+        }
+    }
+
+    template <int Taps>
+    void make_pixel(std::int64_t o, const Real* source, T* target) const {
+        const std::int64_t count = Taps ? Taps : table_.count[o], channels = channels_;
+        const Real* const weights = table_.weights_of(o);
+        for (std::int64_t channel = 0; channel < channels; channel += lanes)
+            F::store(target + channel, sum<F>(
+                count, [=](std::int64_t j) { return F::set(weights[j]); },
+                [=](std::int64_t j) { return F::load(source + j * channels + channel); }));
+    }
 
     template <int Rows>
     void make_rows(const Real* rows, T* const* targets) const {
@@ -173,7 +202,7 @@ private:
     Table<F> table_;
     LaneGroups<F> groups_;
     std::int64_t channels_ = 1;
-    bool transposes_ = false;
+    bool transposes_ = false, whole_vectors_ = false;
 };
 
 template <class F, class T>

@@ -15,7 +15,9 @@ T to_sample(Real x) {
         return static_cast<T>(x);
     } else {
         const Real lowest = static_cast<Real>(std::numeric_limits<T>::min());
-        const Real highest = static_cast<Real>(std::numeric_limits<T>::max());
+        const Real highest = static_cast<Real>(std::numeric_limits<T>::max());  // 2^63 for 64 bits
+        if constexpr (sizeof(T) == 8)
+            return x >= highest ? std::numeric_limits<T>::max() : static_cast<T>(std::nearbyint(x < lowest ? lowest : x));
         return static_cast<T>(rounded(x < lowest ? lowest : x > highest ? highest : x));
     }
 }

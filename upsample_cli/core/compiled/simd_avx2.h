@@ -18,6 +18,10 @@ struct Float32 {
         return _mm256_cvtepi32_ps(_mm256_cvtepu16_epi32(load16(source)));
     }
     static Vector load(const std::int16_t* source) { return _mm256_cvtepi32_ps(_mm256_cvtepi16_epi32(load16(source))); }
+    static Vector load(const Half* source) { return _mm256_cvtph_ps(load16(source)); }
+    static Vector load(const BFloat16* source) {
+        return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(load16(source)), 16));
+    }
 
     static void store(float* target, Vector v) { _mm256_storeu_ps(target, v); }
     static void store(std::uint8_t* target, Vector v) {
@@ -31,6 +35,15 @@ struct Float32 {
         store16(target, _mm_packus_epi32(_mm256_castsi256_si128(level), _mm256_extracti128_si256(level, 1)));
     }
     static void store(std::int16_t* target, Vector v) { store16(target, words(rounded(v, -32768, 32767))); }
+    static void store(Half* target, Vector v) { store16(target, _mm256_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT)); }
+    static void store(BFloat16* target, Vector v) {
+        const __m256i bits = _mm256_castps_si256(v), odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
+        const __m256i whole = _mm256_add_epi32(_mm256_add_epi32(bits, _mm256_set1_epi32(0x7fff)), odd);
+        const __m256i nan = _mm256_castps_si256(_mm256_cmp_ps(v, v, _CMP_UNORD_Q));
+        const __m256i quiet = _mm256_or_si256(bits, _mm256_set1_epi32(0x400000));
+        const __m256i made = _mm256_srli_epi32(_mm256_blendv_epi8(whole, quiet, nan), 16);
+        store16(target, _mm_packus_epi32(_mm256_castsi256_si128(made), _mm256_extracti128_si256(made, 1)));
+    }
 
     static Vector set(float x) { return _mm256_set1_ps(x); }
     static Vector multiply(Vector a, Vector b) { return _mm256_mul_ps(a, b); }
@@ -105,6 +118,14 @@ struct Float64 {
     static Vector load(const std::int32_t* source) {
         return _mm256_cvtepi32_pd(_mm_loadu_si128(reinterpret_cast<const __m128i*>(source)));
     }
+    static Vector load(const std::uint32_t* source) {
+        const __m128i v = _mm_loadu_si128(reinterpret_cast<const __m128i*>(source));
+        return _mm256_add_pd(_mm256_cvtepi32_pd(_mm_xor_si128(v, top_bit())), set(2147483648.0));
+    }
+    static Vector load(const std::int64_t* source) {  // AVX2 cannot convert them
+        return _mm256_set_pd(static_cast<double>(source[3]), static_cast<double>(source[2]),
+                             static_cast<double>(source[1]), static_cast<double>(source[0]));
+    }
 
     static void store(double* target, Vector v) { _mm256_storeu_pd(target, v); }
     static void store(float* target, Vector v) { _mm_storeu_ps(target, _mm256_cvtpd_ps(v)); }
@@ -116,6 +137,17 @@ struct Float64 {
     }
     static void store(std::int32_t* target, Vector v) {
         _mm_storeu_si128(reinterpret_cast<__m128i*>(target), rounded(v, -2147483648.0, 2147483647.0));
+    }
+    static void store(std::uint32_t* target, Vector v) {
+        const Vector whole = _mm256_round_pd(_mm256_min_pd(_mm256_max_pd(v, set(0)), set(4294967295.0)),
+                                             _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+        const __m128i made = _mm256_cvtpd_epi32(_mm256_sub_pd(whole, set(2147483648.0)));
+        _mm_storeu_si128(reinterpret_cast<__m128i*>(target), _mm_xor_si128(made, top_bit()));
+    }
+    static void store(std::int64_t* target, Vector v) {
+        double lane[lanes];
+        store(lane, v);
+        for (int i = 0; i < lanes; ++i) target[i] = to_sample<std::int64_t>(lane[i]);
     }
 
     static Vector set(double x) { return _mm256_set1_pd(x); }
@@ -140,6 +172,7 @@ struct Float64 {
     }
 
 private:
+    static __m128i top_bit() { return _mm_set1_epi32(static_cast<int>(0x80000000u)); }
     static __m128i rounded(Vector v, double lowest, double highest) {
         // max first; lanes are never NaN, because only integers are rounded
         return _mm256_cvtpd_epi32(_mm256_min_pd(_mm256_max_pd(v, set(lowest)), set(highest)));

@@ -20,6 +20,10 @@ struct Float32 {
     static Vector load(const std::int16_t* source) {
         return _mm512_cvtepi32_ps(_mm512_cvtepi16_epi32(load32(source)));
     }
+    static Vector load(const Half* source) { return _mm512_cvtph_ps(load32(source)); }
+    static Vector load(const BFloat16* source) {
+        return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(load32(source)), 16));
+    }
 
     static void store(float* target, Vector v) { _mm512_storeu_ps(target, v); }
     static void store(std::uint8_t* target, Vector v) { store16(target, _mm512_cvtepi32_epi8(rounded(v, 0, 255))); }
@@ -29,6 +33,16 @@ struct Float32 {
     }
     static void store(std::int16_t* target, Vector v) {
         store32(target, _mm512_cvtepi32_epi16(rounded(v, -32768, 32767)));
+    }
+    static void store(Half* target, Vector v) {
+        store32(target, _mm512_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+    }
+    static void store(BFloat16* target, Vector v) {
+        const __m512i bits = _mm512_castps_si512(v), odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
+        const __m512i whole = _mm512_add_epi32(_mm512_add_epi32(bits, _mm512_set1_epi32(0x7fff)), odd);
+        const __m512i quiet = _mm512_or_si512(bits, _mm512_set1_epi32(0x400000));
+        const __m512i made = _mm512_mask_mov_epi32(whole, _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q), quiet);
+        store32(target, _mm512_cvtepi32_epi16(_mm512_srli_epi32(made, 16)));
     }
 
     static Vector set(float x) { return _mm512_set1_ps(x); }
@@ -107,6 +121,10 @@ struct Float64 {
     static Vector load(const std::int32_t* source) {
         return _mm512_cvtepi32_pd(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(source)));
     }
+    static Vector load(const std::uint32_t* source) {
+        return _mm512_cvtepu32_pd(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(source)));
+    }
+    static Vector load(const std::int64_t* source) { return _mm512_cvtepi64_pd(_mm512_loadu_si512(source)); }
 
     static void store(double* target, Vector v) { _mm512_storeu_pd(target, v); }
     static void store(float* target, Vector v) { _mm256_storeu_ps(target, _mm512_cvtpd_ps(v)); }
@@ -118,6 +136,15 @@ struct Float64 {
     }
     static void store(std::int32_t* target, Vector v) {
         _mm256_storeu_si256(reinterpret_cast<__m256i*>(target), rounded(v, -2147483648.0, 2147483647.0));
+    }
+    static void store(std::uint32_t* target, Vector v) {
+        const Vector limited = _mm512_min_pd(_mm512_max_pd(v, set(0)), set(4294967295.0));
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(target), _mm512_cvtpd_epu32(limited));
+    }
+    static void store(std::int64_t* target, Vector v) {  // values beyond either limit become the lowest number
+        const __mmask8 above = _mm512_cmp_pd_mask(v, set(9223372036854775808.0), _CMP_GE_OQ);
+        const __m512i highest = _mm512_set1_epi64(std::numeric_limits<std::int64_t>::max());
+        _mm512_storeu_si512(target, _mm512_mask_mov_epi64(_mm512_cvtpd_epi64(v), above, highest));
     }
 
     static Vector set(double x) { return _mm512_set1_pd(x); }

@@ -21,6 +21,14 @@ struct PortableVector {
         for (int i = 0; i < lanes; ++i) v.lane[i] = static_cast<Real>(source[i]);
         return v;
     }
+    static Vector load(const Half* source) { return load_halves(source); }
+    static Vector load(const BFloat16* source) { return load_halves(source); }
+    static void store(Half* target, Vector v) {
+        for (int i = 0; i < lanes; ++i) target[i] = to_half(v.lane[i]);
+    }
+    static void store(BFloat16* target, Vector v) {
+        for (int i = 0; i < lanes; ++i) target[i] = to_bfloat16(v.lane[i]);
+    }
     static void store(Real* target, Vector v) { std::memcpy(target, v.lane, sizeof v.lane); }
     template <class T>
     static void store(T* target, Vector v) {
@@ -55,6 +63,14 @@ struct PortableVector {
             permuted.lane[i] = place < lanes ? low.lane[place] : high.lane[place - lanes];
         }
         return permuted;
+    }
+
+private:
+    template <class T>
+    static Vector load_halves(const T* source) {
+        Vector v;
+        for (int i = 0; i < lanes; ++i) v.lane[i] = to_float(source[i]);
+        return v;
     }
 };
 

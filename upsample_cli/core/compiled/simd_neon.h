@@ -18,12 +18,21 @@ struct Float32 {
     }
     static Vector load(const std::uint16_t* source) { return vcvtq_f32_u32(vmovl_u16(vld1_u16(source))); }
     static Vector load(const std::int16_t* source) { return vcvtq_f32_s32(vmovl_s16(vld1_s16(source))); }
+    static Vector load(const Half* source) { return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(&source->bits))); }
+    static Vector load(const BFloat16* source) { return vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(&source->bits), 16)); }
 
     static void store(float* target, Vector v) { vst1q_f32(target, v); }
     static void store(std::uint8_t* target, Vector v) { store4(target, vqmovun_s16(words(v))); }
     static void store(std::int8_t* target, Vector v) { store4(target, vreinterpret_u8_s8(vqmovn_s16(words(v)))); }
     static void store(std::uint16_t* target, Vector v) { vst1_u16(target, vqmovun_s32(vcvtnq_s32_f32(v))); }
     static void store(std::int16_t* target, Vector v) { vst1_s16(target, vqmovn_s32(vcvtnq_s32_f32(v))); }
+    static void store(Half* target, Vector v) { vst1_u16(&target->bits, vreinterpret_u16_f16(vcvt_f16_f32(v))); }
+    static void store(BFloat16* target, Vector v) {
+        const uint32x4_t bits = vreinterpretq_u32_f32(v), odd = vandq_u32(vshrq_n_u32(bits, 16), vdupq_n_u32(1));
+        const uint32x4_t whole = vaddq_u32(vaddq_u32(bits, vdupq_n_u32(0x7fff)), odd);
+        const uint32x4_t quiet = vorrq_u32(bits, vdupq_n_u32(0x400000));
+        vst1_u16(&target->bits, vshrn_n_u32(vbslq_u32(vceqq_f32(v, v), whole, quiet), 16));
+    }
 
     static Vector set(float x) { return vdupq_n_f32(x); }
     static Vector multiply(Vector a, Vector b) { return vmulq_f32(a, b); }
@@ -80,6 +89,8 @@ struct Float64 {
         return vcvtq_f64_s64(vmovl_s32(vld1_s32(both)));
     }
     static Vector load(const std::int32_t* source) { return vcvtq_f64_s64(vmovl_s32(vld1_s32(source))); }
+    static Vector load(const std::uint32_t* source) { return vcvtq_f64_u64(vmovl_u32(vld1_u32(source))); }
+    static Vector load(const std::int64_t* source) { return vcvtq_f64_s64(vld1q_s64(source)); }
 
     static void store(double* target, Vector v) { vst1q_f64(target, v); }
     static void store(float* target, Vector v) { vst1_f32(target, vcvt_f32_f64(v)); }
@@ -88,6 +99,8 @@ struct Float64 {
     }
     static void store(std::int16_t* target, Vector v) { store4(target, vreinterpret_u32_s16(vqmovn_s32(twice(v)))); }
     static void store(std::int32_t* target, Vector v) { vst1_s32(target, rounded(v)); }
+    static void store(std::uint32_t* target, Vector v) { vst1_u32(target, vqmovn_u64(vcvtnq_u64_f64(v))); }
+    static void store(std::int64_t* target, Vector v) { vst1q_s64(target, vcvtnq_s64_f64(v)); }
 
     static Vector set(double x) { return vdupq_n_f64(x); }
     static Vector multiply(Vector a, Vector b) { return vmulq_f64(a, b); }

@@ -13,7 +13,7 @@ from ..dropped import Dropped, Loss
 from .model import EncodeSpec, Picture, PictureMetadata, PixelKind
 
 MAGIC = (b"#?RADIANCE", b"#?RGBE")
-_RESOLUTION = re.compile(rb"\n\n([+-][XY]) (\d{1,9}) ([+-][XY]) (\d{1,9})\n")
+_RESOLUTION = re.compile(rb"\n\n([+-][XY]) +(\d{1,9}) +([+-][XY]) +(\d{1,9})\n")
 _HEADER_BYTES = 65_536  # within which the header ends
 
 

@@ -31,7 +31,7 @@ _WRITERS = {  # modules by format; `pillow_formats` writes others
     "JPEG XL": "jpegxl",
     "HEIF": "heif",
     "ICNS": "icns",
-    "JPEG2000": "jpeg2000",
+    "JPEG2000": "jp2",
 }
 _COMMON_SUFFIXES = {
     **{".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".gif": "GIF"},
@@ -51,7 +51,7 @@ _GREY_MODES = {
     np.dtype("f4"): "F",
 }
 # Peak memory of encoders without the array itself, measured for photographs: of each pixel, sample or byte.
-_BYTES_PER_PIXEL = {"WEBP": 20.0, "AVIF": 27.0, "GIF": 3.0, "JPEG XL": 44.0, "HEIF": 30.0}
+_BYTES_PER_PIXEL = {"WEBP": 15.0, "AVIF": 27.0, "GIF": 3.0, "JPEG XL": 44.0, "HEIF": 30.0}
 _BYTES_PER_SAMPLE = {"JPEG2000": 14.0}
 _BYTES_PER_BYTE = {"PPM": 1.0, "PAM": 1.0, "SGI": 2.0, "HDR": 1.5}
 _ALPHA_BYTES_PER_PIXEL = {"WEBP": 14.0, "JPEG XL": 16.0}  # besides

@@ -56,6 +56,7 @@ _DECODER_FACTORS = {
     **{"WEBP": 5.8, "JPEG2000": 6.4, "AVIF": 3.2, "JPEG XL": 1.5, "PPM": 1.2, "PAM": 1.2, "SGI": 2.4, "HDR": 1.6},
     **{"BMP": 4.8, "HEIF": 3.5, "EXR": 3.2},
 }
+_INTERLACED_FACTOR = 4.5
 _PILLOW_FACTOR = 2.4  # Pillow's image, and the array
 _CANVASES, _MOST_CANVASES = {"GIF": 3.7, "PNG": 5.5}, 6.0
 _JPEG_FACTORS = (8, 4, 2)
@@ -143,6 +144,8 @@ class PictureSource(InMemory):
         if self._png is not None and not self._png.interlaced and self._png.depth >= 8 and self._mode != INDEXED:
             compressed = sum(length for _, length in self._png.pixels) / size
             factor = max(1 + compressed, 2 * compressed)
+        elif self._png is not None and self._png.interlaced:
+            factor = _INTERLACED_FACTOR
         if self._pixel_kind.format in _WHOLE_FILES:
             factor += self._path.stat().st_size / size
         return factor + (1.0 if self._orientation in _ORIENT else 0.0)
@@ -276,12 +279,18 @@ class PictureSource(InMemory):
                     stack.enter_context(tolerating_truncation())
             try:
                 if self._frames == 1:
-                    return self._apply_orientation(self._decode(tolerant))
+                    return self._checked(self._apply_orientation(self._decode(tolerant)))
                 return self._load_frames(tolerant)
             except MemoryError:
                 raise
             except Exception as error:
                 raise InputError(f"cannot be read to its end: {reason(error)}", self._path) from error
+
+    def _checked(self, rows: Array) -> Array:
+        """Refuse samples of another shape than that of the header, which decoders do not compare."""
+        if rows.shape != self.header.grid.shape:
+            raise ValueError("its samples have another size than its header says")
+        return rows
 
     def _load_frames(self, tolerant: bool) -> Array:
         """All frames; where `tolerant`, the last one that can be decoded is repeated in place of those after it."""

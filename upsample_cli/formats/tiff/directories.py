@@ -13,6 +13,7 @@ from typing import BinaryIO, NamedTuple, Self
 
 TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 SUB_IFDS = 330
+_SIZE = (256, 257)  # tags: width and height
 _INTEGERS = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
 _MAX_ENTRIES = 4096  # more are a sign of damage
 _LONG, _LONG8 = 4, 16
@@ -184,6 +185,13 @@ def integers(file: BinaryIO, entry: Entry | None, layout: Layout) -> tuple[int, 
     return struct.unpack(
         f"{layout.byteorder}{len(data) // size}{_INTEGERS[entry.dtype]}", data[: len(data) // size * size]
     )
+
+
+def largest_page(file: BinaryIO, chain: Chain) -> int:
+    """The number of pixels of the largest page, 0 if no page states its size."""
+    layout = Layout.of(file)
+    sizes = [[integers(file, page.entries.get(code), layout)[:1] for code in _SIZE] for page in chain.directories]
+    return max((width[0] * height[0] for width, height in sizes if width and height), default=0)
 
 
 class Tree(NamedTuple):

@@ -31,7 +31,8 @@ _TYPES = {
 }
 _NAMESPACE = "http://www.openmicroscopy.org/Schemas/OME/2016-06"
 _PIXELS = re.compile(r"<(?:\w+:)?Pixels\b[^>]*")
-_SIZES = re.compile(r"""\bSize([ZCT])\s*=\s*["']\s*(\d{1,18})""")
+_SIZES = re.compile(r"""\bSize([XYZCT])\s*+=\s*+["']\s*+(\d{1,18})""")
+_COUNTS = re.compile(r"""\b(?:PlaneCount|NumPlanes)\s*+=\s*+["']\s*+(\d{1,18})""")
 _FEW_PLANES, _PLANES_PER_PAGE = 1 << 16, 1000
 _SHOWN = ("ID", "SamplesPerPixel", "Color")  # attributes of a channel that its display needs
 _SUFFIXES = (".ome.tif", ".ome.tiff", ".ome.btf")
@@ -95,20 +96,21 @@ class OversizedError(ValueError):
     """An XML that promises many more planes than a file holds."""
 
 
-def check_size(xml: str, pages: int) -> None:
+def check_size(xml: str, pages: int, page_samples: int) -> None:
     """Refuse an XML by whose sizes tifffile would fill the memory with planes that are absent.
 
     Args:
         xml: the document.
         pages: of the file; other files may hold the rest.
+        page_samples: pixels of the largest page; tifffile takes an image for as many pages as its pixels fill.
 
     Raises:
         OversizedError: it promises too many planes.
     """
-    planes = 0
+    planes = sum(map(int, _COUNTS.findall(xml)))
     for pixels in _PIXELS.finditer(xml):
         sizes = {name: int(size) for name, size in _SIZES.findall(pixels[0])}
-        planes += math.prod(sizes.values())
+        planes += math.prod(sizes.values()) // max(page_samples, 1)
     if planes > max(_FEW_PLANES, _PLANES_PER_PAGE * pages):
         raise OversizedError(f"its OME-XML promises {planes:,} planes, and it has {pages:,} pages")
 

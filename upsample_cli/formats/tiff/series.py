@@ -78,7 +78,7 @@ def images_of(
         if truncated and not (tolerant and chain.directories):
             raise InputError("is truncated: parts of it lie beyond its end", path)
         if tiff.is_ome:
-            ome.check_size(tiff.ome_metadata or "", len(chain.directories))
+            ome.check_size(tiff.ome_metadata or "", len(chain.directories), directories.largest_page(file, chain))
         if any(getattr(tiff, f"is_{name}", False) for name in _DIALECTS):
             if chain.loops:
                 len(tiff.pages)  # tifffile notices a loop when it counts the pages, not when it iterates over them

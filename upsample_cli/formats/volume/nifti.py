@@ -29,6 +29,7 @@ _TIME_UNITS = {8: "s", 16: "ms", 24: "µs"}  # by the bits above them
 _LENGTH_BITS, _TIME_BITS = 0b111, 0b111000
 PIXELS = {"RGB": (128, 3), "RGBA": (2304, 4)}  # NIfTI's code, and the number of samples
 LABELS = 1002  # NIFTI_INTENT_LABEL
+_EOL_CHECK = (13, 10, 26, 10)  # of NIfTI-2
 _CIFTI = 32  # the code of an extension
 
 
@@ -119,6 +120,9 @@ def _repair_numbers(raw: Any) -> list[str]:
     if raw["sizeof_hdr"] != raw.sizeof_hdr:
         warnings.append(f"its sizeof_hdr is {raw['sizeof_hdr']}, and is written as {raw.sizeof_hdr}")
         raw["sizeof_hdr"] = raw.sizeof_hdr
+    if isinstance(raw, nib.Nifti2Header) and raw["eol_check"].tolist() != list(_EOL_CHECK):
+        warnings.append("its eol_check, which shows whether line ends were converted, is not what it must be")
+        raw["eol_check"] = _EOL_CHECK
     if np.isfinite(raw["scl_slope"]) and raw["scl_slope"] and not np.isfinite(raw["scl_inter"]):
         warnings.append(f"its scl_inter is {raw['scl_inter']:g}, which is taken for 0")
         raw["scl_inter"] = 0

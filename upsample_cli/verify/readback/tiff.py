@@ -149,7 +149,7 @@ def _flip_chroma_sign(sample: Callable[[tuple[int, ...]], Any], series: Any) -> 
     """Convert a* and b*, which CIELAB stores as two's complement in unsigned samples, to offset binary."""
     sign = series.dtype.type(1 << (8 * series.dtype.itemsize - 1))
     channel = series.axes.find("S")
-    return lambda index: sample(index) ^ sign if index[channel] else sample(index)
+    return lambda index: sample(index) ^ sign if index[channel] in (1, 2) else sample(index)
 
 
 def _spacing(tiff: Any) -> dict[str, float]:

@@ -49,7 +49,13 @@ def _spacing(image: Any) -> dict[str, float]:
 
 
 def _declared_units(header: Any) -> tuple[str, str]:
-    return header.get_xyzt_units() if hasattr(header, "get_xyzt_units") else ("mm", "sec")  # Analyze has no field
+    if not hasattr(header, "get_xyzt_units"):  # Analyze has no field
+        return "mm", "sec"
+    try:
+        units: tuple[str, str] = header.get_xyzt_units()
+    except KeyError:  # numbers that stand for no unit
+        return "unknown", "unknown"
+    return units
 
 
 def _affines(image: Any) -> dict[str, Array]:

@@ -63,7 +63,7 @@ def decode(file: BinaryIO, structure: Structure, size: Size, parts: Parts, trunc
     passes = _ADAM7 if structure.interlaced else _FULL
     sizes = [(math.ceil((size[0] - x) / dx), math.ceil((size[1] - y) / dy)) for x, y, dx, dy in passes]
     lengths = [_filtered_bytes(structure, part) for part in sizes]
-    data = _inflated(_read_parts(file, parts), sum(lengths), truncated)
+    data = memoryview(_inflated(_read_parts(file, parts), sum(lengths), truncated))
     array: Array | None = None
     start = 0
     for (x, y, dx, dy), part, length in zip(passes, sizes, lengths, strict=True):
@@ -92,7 +92,7 @@ def _filtered_bytes(structure: Structure, size: Size) -> int:
     return height * (1 + math.ceil(width * SAMPLES_PER_PIXEL[structure.colour_type] * structure.depth / 8))
 
 
-def _inflated(parts: Iterable[bytes], length: int, truncated: bool) -> bytes:
+def _inflated(parts: Iterable[bytes], length: int, truncated: bool) -> bytearray:
     """The first `length` bytes of a zlib stream."""
     inflate, data = zlib.decompressobj(), bytearray()
     if truncated:  # an error loses all that a call would have returned
@@ -107,7 +107,8 @@ def _inflated(parts: Iterable[bytes], length: int, truncated: bool) -> bytes:
             raise ValueError("its samples are damaged") from error
     if len(data) < length and not truncated:
         raise ValueError("its samples are truncated")
-    return bytes(data.ljust(length, b"\0"))
+    data += bytes(length - len(data))
+    return data
 
 
 def _decode(structure: Structure, size: Size, parts: Iterable[bytes]) -> Array:

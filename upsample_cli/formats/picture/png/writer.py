@@ -19,7 +19,7 @@ from .compress import deflate_frame, deflate_thoroughly, quick_strategy
 from .reader import BEFORE_PALETTE, COLOUR_TYPES, Chunk, chunk_headers, encode_chunk
 
 _ALL_FILTERS = 0xF8  # libpng chooses one for each row
-_LEVEL = 6  # of zlib, by default
+_LEVEL = 7  # of zlib-ng, by default: about the size of zlib at its level 6, in less time
 _INT32_MAX = 2**31 - 1
 
 
