@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from functools import cache
 from itertools import product
@@ -71,7 +72,10 @@ def damaged(seed: int, number: int) -> Case:
     for _ in range(random.choice((1, 1, 1, 2))):
         mutate = mutators.choose(family, random)
         names.append(mutate.__name__)
-        data = mutate(data, random) or b"\0"
+        try:
+            data = mutate(data, random) or b"\0"
+        except (struct.error, ArithmeticError, LookupError, ValueError):  # damaged beyond what the second one knows
+            data = mutators.flip_bits(data, random)
     output = "out" + (suffix if random.random() < 0.6 else random.choice(_SUFFIXES))
     arguments = [*random.choice(_TARGETS).split(), *random.choice(_EXTRAS).split()]
     case = _case(f"damaged {family}", f"in{suffix}", lambda path: path.write_bytes(data), arguments, output)

@@ -13,6 +13,7 @@ from tests.cli_helpers import invoke
 from tests.formats import file_dump
 from tests.formats.file_dump import chunk, chunks, icc_profile, png
 from tests.pipeline_helpers import planned, upsampled
+from tests.process_helpers import sparse
 from upsample_cli.formats import icc, xmp
 from upsample_cli.formats.picture.png import ancillary
 from upsample_cli.formats.tiff import slides
@@ -171,6 +172,30 @@ def test_numbers_of_nifti_that_readers_refuse_are_repaired(tmp_path, kind):
     assert np.isfinite(made.header["pixdim"]).all()
 
 
+def test_colours_of_nifti_have_no_scaling(tmp_path):
+    colours = np.zeros((3, 4, 5), [("R", "u1"), ("G", "u1"), ("B", "u1")])
+    image = nib.Nifti1Image(colours, np.eye(4))
+    nib.save(image, tmp_path / "in.nii")
+    data = bytearray((tmp_path / "in.nii").read_bytes())
+    struct.pack_into("<2f", data, 112, 2, 1)
+    (tmp_path / "in.nii").write_bytes(data)
+    plan = upsampled(tmp_path / "in.nii", tmp_path / "out.nii", scale="2")
+    assert "its slope and intercept are dropped, because colours have none" in plan.warnings
+    assert np.asarray(nib.load(tmp_path / "out.nii").dataobj).shape == (6, 8, 10)
+
+
+def test_axes_longer_than_mgh_holds(tmp_path):
+    sparse(tmp_path / "in.npy", (2**31, 1))
+    done = invoke(tmp_path / "in.npy", "--scale", "x=2", "-o", tmp_path / "out.mgh", "--dry-run")
+    assert done.exit_code in (2, 4)
+    assert "This is a bug" not in done.stderr
+
+
+def test_an_opaque_alpha_channel_in_webp_passes_the_check(tmp_path):
+    Image.new("RGBA", (17, 13), (9, 80, 30, 255)).save(tmp_path / "in.png")
+    assert invoke(tmp_path / "in.png", "--scale", 2, "-o", tmp_path / "out.webp", "--verify").exit_code == 0
+
+
 def test_unknown_units_of_nifti_pass_the_check(tmp_path):
     image = nib.Nifti1Image(np.ones((3, 4, 5), np.int16), np.eye(4))
     image.header["xyzt_units"] = 7
@@ -264,6 +289,16 @@ def test_a_canvas_that_the_picture_does_not_fill(tmp_path):
     (tmp_path / "in.webp").write_bytes(data)
     done = invoke(tmp_path / "in.webp", "--scale", 2, "-o", tmp_path / "out.webp")
     assert done.exit_code == 3
+
+
+def test_bytes_between_the_segments_of_jpeg_are_skipped(tmp_path):
+    exif = Image.Exif()
+    exif[274] = 6  # turned
+    Image.new("RGB", (5, 4)).save(tmp_path / "in.jpg", exif=exif)
+    data = (tmp_path / "in.jpg").read_bytes()
+    place = data.index(b"\xff\xe1")
+    (tmp_path / "in.jpg").write_bytes(data[:place] + b"\0damage" + data[place:])
+    assert planned(tmp_path / "in.jpg", scale="2").first.before.grid.shape == (5, 4, 3)
 
 
 def test_exif_that_leads_in_a_circle(tmp_path):

@@ -82,10 +82,9 @@ class SampleChecker:
         if self._alpha and is_colour:
             weights = weights * pixels[..., -1].astype(np.float64)
             total = weights.sum()
-            if total == 0:
-                return 0.0 if found == 0 else 1.0
-            if total <= _WEIGHT_ERROR * float(pixels[..., -1].astype(np.float64).sum()):
-                return 0.0  # all that is not transparent has a weight of rounding errors
+            in_reach = float(pixels[..., -1].astype(np.float64).sum())
+            if total <= _WEIGHT_ERROR * in_reach:  # what is not transparent has a weight of rounding errors, or none
+                return 0.0 if found == 0 or in_reach else 1.0
             weights = weights / total
         if self._nodata is not None:
             absent = np.isnan(samples) if np.isnan(self._nodata) else samples == self._nodata
@@ -103,11 +102,11 @@ class SampleChecker:
             return 1.0
         if curve is not None:
             return self._linear_light_error(curve, value, found)
-        in_reach = np.abs(samples[np.isfinite(samples)]).sum()
+        largest_sum = np.abs(samples[np.isfinite(samples)]).sum()
         samples, weights = samples[used], weights[used]
         spread = float(np.abs(weights * samples).sum())
         position_error = 2.0**-23 * self._longest_axis  # PyTorch rounds positions to float32
-        tolerance = position_error * float(np.abs(samples - value).max()) + _WEIGHT_ERROR * float(in_reach)
+        tolerance = position_error * float(np.abs(samples - value).max()) + _WEIGHT_ERROR * float(largest_sum)
         return self._excess(value, found, spread, tolerance)
 
     def _linear_light_error(self, curve: Any, value: float, found: Any) -> float:

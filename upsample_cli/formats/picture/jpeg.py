@@ -108,10 +108,10 @@ def read(image: JpegImagePlugin.JpegImageFile, file: BinaryIO) -> PictureMetadat
 
 
 def _segments(file: BinaryIO) -> Iterator[Segment]:
-    """Marker and content of each segment before the samples."""
+    """Marker and content of each segment before the samples; what lies between them is skipped, as decoders do."""
     file.seek(2)
-    while len(head := file.read(4)) == 4 and head[0] == 0xFF:
-        if head[1] == 0xFF:  # fill byte
+    while len(head := file.read(4)) == 4:
+        if head[0] != 0xFF or head[1] == 0xFF:  # damage, or a fill byte
             file.seek(-3, io.SEEK_CUR)
             continue
         marker, length = head[1], struct.unpack(">H", head[2:])[0]
@@ -181,7 +181,7 @@ def _encoder_options(image: JpegImagePlugin.JpegImageFile) -> dict[str, Any]:
     tables = [image.quantization[layer[3]] for layer in image.layer if layer[3] in image.quantization]
     while len(tables) > 1 and tables[-1] == tables[-2]:  # Pillow reuses the last table for all further components
         tables.pop()
-    encoder_options: dict[str, Any] = {"qtables": tables} if tables else {"quality": _DEFAULT_QUALITY}
+    encoder_options: dict[str, Any] = {"qtables": tables} if 0 < len(tables) <= 4 else {"quality": _DEFAULT_QUALITY}
     if image.layers == 3:
         sampling = JpegImagePlugin.get_sampling(image)
         encoder_options["subsampling"] = sampling if sampling >= 0 else 0  # unknown subsampling: use none (4:4:4)

@@ -26,6 +26,7 @@ from .sink import Encoded
 
 _SIZE = mghformat.DATA_OFFSET
 _HEADER, _FOOTER = mghformat.header_dtype, mghformat.footer_dtype
+_LARGEST = 2**31 - 1  # samples along an axis
 _TYPES = {0: "u1", 1: "i4", 3: "f4", 4: "i2", 10: "u2"}
 _WIDER = {"int8": "int16"}
 _TAG_CMDLINE = 3  # command line that created the file
@@ -79,6 +80,8 @@ def encode(header: Header, path: Path) -> Encoded:
     Raises:
         OutputError: MGH cannot hold the array.
     """
+    if max(header.grid.shape) > _LARGEST:
+        raise OutputError(f"MGH holds no more than {_LARGEST:,} samples along an axis; write .npy", path)
     if isinstance(header.metadata, Metadata):
         raw, tail = _fields(header.metadata.head), header.metadata.tail
         _move(raw, header.grid)

@@ -123,6 +123,9 @@ def _repair_numbers(raw: Any) -> list[str]:
     if isinstance(raw, nib.Nifti2Header) and raw["eol_check"].tolist() != list(_EOL_CHECK):
         warnings.append("its eol_check, which shows whether line ends were converted, is not what it must be")
         raw["eol_check"] = _EOL_CHECK
+    if raw["datatype"] in [code for code, _ in PIXELS.values()] and raw["scl_slope"] and _scaling(raw) is not None:
+        warnings.append("its slope and intercept are dropped, because colours have none")
+        raw["scl_slope"], raw["scl_inter"] = 1, 0
     if np.isfinite(raw["scl_slope"]) and raw["scl_slope"] and not np.isfinite(raw["scl_inter"]):
         warnings.append(f"its scl_inter is {raw['scl_inter']:g}, which is taken for 0")
         raw["scl_inter"] = 0

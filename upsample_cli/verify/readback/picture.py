@@ -144,7 +144,10 @@ def _decode(path: Path, image: Image.Image, mode: str | None, planned_bytes: int
         import imagecodecs
 
         decode = getattr(imagecodecs, _DECODERS[image.format])
-        return np.asarray(decode(path.read_bytes()))
+        decoded: Array = np.asarray(decode(path.read_bytes()))
+        if image.mode == "RGBA" and decoded.shape[2:] == (3,):  # WebP stores no alpha where all is opaque
+            decoded = np.dstack([decoded, np.full(decoded.shape[:2], 255, np.uint8)])
+        return decoded
     samples: Array | None = None
     for number, frame in enumerate(ImageSequence.Iterator(image)):
         pixels = from_image(frame.convert(mode) if mode and frame.mode != mode else frame)
