@@ -11,8 +11,8 @@ from upsample_cli.errors import InternalError, RequestError, as_failure
     ("error", "says"),
     [
         (MemoryError(), "not enough memory; choose a smaller output"),
-        (ImportError("x.so: failed to map segment from shared object"), "not enough memory to load the libraries"),
-        (ImportError("x.so: cannot allocate memory in static TLS block"), "not enough memory to load the libraries"),
+        (ImportError("x.so: failed to map segment from shared object"), "not enough memory; choose a smaller output"),
+        (ImportError("x.so: cannot allocate memory in static TLS block"), "not enough memory; choose a smaller output"),
         (RuntimeError("can't start new thread"), "the system allows no more threads"),
     ],
 )

@@ -9,6 +9,8 @@ from pathlib import Path
 from .text import printable
 
 _NO_MEMORY = ("failed to map segment", "cannot allocate memory")  # in the words of the dynamic linker
+_CODECS = ("imagecodecs", "zlib", "isal")
+_CODEC_WITHOUT_MEMORY = re.compile(r"alloc|out of memory|nomem|Error -4\b", re.IGNORECASE)
 _ABOUT_PYTHON = (TypeError, AttributeError, LookupError, ArithmeticError, AssertionError, UnicodeError)
 _PYTHON_WORDS = re.compile(
     r"\w\(|\bb'|\(\)|base 10|reshape|\bbuffer\b|unpack|\bargument\b|\bNone|\bobject\b|\barray\b|invalid literal"
@@ -119,4 +121,6 @@ def is_memory_shortage(error: BaseException) -> bool:
         cause = error.__cause__
         said = str(error).lower()
         return any(words in said for words in _NO_MEMORY) or (cause is not None and is_memory_shortage(cause))
+    if type(error).__module__.startswith(_CODECS):
+        return _CODEC_WITHOUT_MEMORY.search(str(error)) is not None
     return isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM)

@@ -88,9 +88,11 @@ def test_only_jpeg_files_are_drafted(tmp_path, scene):
 def test_the_line_says_so_and_several_targets_share_the_option(tmp_path, scene, monkeypatch):
     photograph(tmp_path / "photo.jpg", scene)
     monkeypatch.chdir(tmp_path)
-    result = run("photo.jpg", "--fit", "20", "--fit", "60", "--antialias", "--draft", "-o", "{stem}_{size}.jpg")
+    sizes = ("--fit", "20", "--fit", "60", "--fit", "403x301")
+    result = run("photo.jpg", *sizes, "--antialias", "--draft", "-o", "{stem}_{size}.jpg")
     assert "403×301 RGB → 20×15 RGB, uint8, bilinear antialiased from a draft of 1/8" in result.stderr
     assert "60×45 RGB, uint8, bilinear antialiased from a draft of 1/2" in result.stderr
+    assert "403×301 RGB → 403×301 RGB, uint8, linear antialiased" in result.stderr
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The predicted memory: what it counts, and that predicting takes no longer for more slabs."""
 
 import time
+import zlib
 
 import numpy as np
 import pytest
@@ -104,6 +105,10 @@ def test_fewer_results_wait_if_they_are_large(monkeypatch):
         OSError(12, "Cannot allocate memory"),
         ImportError("libzstd.so.1: failed to map segment from shared object"),
         ImportError("libzstd.so.1: cannot allocate memory in static TLS block"),
+        zlib.error("Error -4 while compressing data"),
+        type("DeflateError", (RuntimeError,), {"__module__": "imagecodecs._deflate"})(
+            "libdeflate_alloc_compressor: NULL"
+        ),
     ],
 )
 def test_a_shortage_of_memory_is_no_bug(tmp_path, error):

@@ -210,7 +210,7 @@ def test_what_does_not_fit_into_memory_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(resources, "total_memory", lambda: 400e6)
     with pytest.raises(
         RequestError,
-        match=r"this needs [234]\d\d\.\d MB of memory, but only 100\.0 MB may be used; raise the limit with "
+        match=r"this needs [1234]\d\d\.\d MB of memory, but only 100\.0 MB may be used; raise the limit with "
         r"--max-memory 0\.\dG",
     ):
         planned(path, scale="10")

@@ -8,7 +8,7 @@ from typing import Self
 from .. import formats
 from ..core.arrays import Array
 from ..errors import RequestError
-from ..formats.base import BoxSource, InMemory, Source
+from ..formats.base import InMemory, Source, reads_boxes
 from ..formats.watch import InputWatch
 from ..pipeline.array_plan import array_bytes
 from ..pipeline.mode import read_options
@@ -56,7 +56,8 @@ class SharedInput:
             self.close()
             self._watch = InputWatch(job.input).__enter__()
             self._source = open_input(job.input, request, job.output).__enter__()
-            self._key = None if isinstance(self._source, BoxSource) else key  # whose chunks are cached elsewhere
+            # The chunks of a `BoxSource` are cached elsewhere, and a draft serves one size alone.
+            self._key = None if reads_boxes(self._source) or request.draft else key
         return self._source
 
     def close(self) -> None:
@@ -98,7 +99,7 @@ def _may_be_held(source: Source, job: Job) -> bool:
     """Whether the samples of an input that is read in parts may be kept as a whole; other inputs keep them anyway."""
     limit = job.request.max_memory or default_memory_limit()
     size = sum(array_bytes(part.header) for part in (source, *source.others))
-    return source.streams and not isinstance(source, BoxSource) and size <= _LARGEST_PART * limit
+    return source.streams and not reads_boxes(source) and size <= _LARGEST_PART * limit
 
 
 class _Held(InMemory):

@@ -9,8 +9,8 @@ from collections.abc import Iterable
 
 from ..batch.inputs import SUFFIXES, is_pattern
 from ..errors import RequestError
-from .console import print_message
 from .settings import Settings
+from .terminal import print_message
 
 
 def with_implied_output(settings: Settings) -> Settings:

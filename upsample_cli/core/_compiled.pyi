@@ -3,6 +3,7 @@ from .arrays import Array, FloatArray, IndexArray
 _Matrix = tuple[int, IndexArray, IndexArray, FloatArray]  # size of the input, first, count, taps
 
 def sets() -> list[str]: ...
+def advise_large_pages(out: Array) -> None: ...
 
 class Plan:
     def __init__(

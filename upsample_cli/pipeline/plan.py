@@ -101,6 +101,8 @@ class Plan(NamedTuple):
         resampling = max(array.memory(self.threads) for array in self.arrays)
         largest = max(array_bytes(image.after) for image in self.images)
         working = max(_buffered_bytes(self.sink, self.arrays) + resampling, self.sink.memory_factor * largest)
+        if self.sink.streams:  # the C library keeps the freed slabs while the output is checked
+            working += self.check_bytes
         return self.resident_bytes + math.ceil(max(working, self.decoding_bytes, self.check_bytes))
 
 
@@ -158,8 +160,13 @@ def _with_draft(plan: Plan, source: Source) -> Plan:
     if factor == 1 or levels or not isinstance(source, DraftSource):
         return plan
     reduced = drafted(image, source, factor)
-    saved = source.memory_factor * (array_bytes(image.before) - array_bytes(reduced.before))
-    return plan._replace(arrays=(reduced,), draft=factor, resident_bytes=plan.resident_bytes - int(saved))
+    saved, held = array_bytes(image.before) - array_bytes(reduced.before), _held_factor(source)
+    return plan._replace(
+        arrays=(reduced,),
+        draft=factor,
+        resident_bytes=plan.resident_bytes - int(held * saved),
+        decoding_bytes=plan.decoding_bytes - int((source.memory_factor - held) * saved),
+    )
 
 
 def _plan_images(

@@ -6,7 +6,6 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
-from typing import cast
 
 from .. import formats
 from ..errors import OutputError
@@ -53,8 +52,8 @@ def run_plan(
     try:
         if plan.regions:
             return run_regions(plan, source, overwrite, progress, workers, tap, check, before_publish)
-        if plan.draft > 1:
-            cast(DraftSource, source).draft(plan.draft)
+        if isinstance(source, DraftSource):
+            source.draft(plan.draft)  # 1 after a smaller target of the same file
         targets = formats.parts(resolve_link(plan.output_path))
         suffixes = [formats.split_name(target)[1] for target in targets]
         with AtomicOutput(targets, suffixes, create_folders=True) as output:

@@ -61,7 +61,8 @@ def _by_matrices(x: torch.Tensor, sizes: list[int], factors: list[float], *how: 
 
 
 def _run(x: torch.Tensor, *how: Any) -> torch.Tensor:
-    is_plain = torch._C._dispatch_keys(x).raw_repr() == _plain_keys(x.device.type)
+    device_type = "cpu" if x.is_cpu else x.device.type  # which takes longer
+    is_plain = torch._C._dispatch_keys(x).raw_repr() == _plain_keys(device_type)
     if is_plain and not torch._C._len_torch_dispatch_stack():
         return _compute(x.detach() if x.requires_grad else x, *how)
     return operator(x, *how)
@@ -152,7 +153,7 @@ _output_format = lru_cache(_KEPT_FORMATS)(layout.output_format)
 
 
 def _kernel(x: torch.Tensor) -> Any:
-    if x.device.type == "cpu":
+    if x.is_cpu:
         return cpu.resample
     return triton_kernel.resample if x.is_cuda and triton_kernel.is_available() else gather.resample
 

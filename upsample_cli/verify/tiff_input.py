@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from PIL import Image
 from tifffile import PHOTOMETRIC
 
 from ..formats.base import Array, Source
+from ..formats.file_array import FileArray
 from ..formats.picture.opening import without_size_limit
 from ..formats.tiff import libtiff, samples
 from ..formats.tiff.source import TiffSource
@@ -45,12 +46,12 @@ def check_reading(pages: Sequence[Any], sources: Sequence[Source], path: Path) -
         axis, height = grid.names.index("y"), grid["y"].size
         for number in range(int(np.prod(grid.shape[:axis]))):
             page = next(remaining)
-            array = _decoded(page, path)
-            if array is None or array.shape[0] != height:
+            found = _rows(page, path)
+            if found is None or found[0] != height:
                 continue
             for row in sorted({0, height - 1, *random.integers(0, height, _ROWS_PER_PAGE).tolist()}):
                 ours = source.read(axis, number * height + row, number * height + row + 1)[0]
-                theirs = _as_read(array[row], page, ours)
+                theirs = _as_read(found[1](row), page, ours)
                 if theirs is not None and not np.array_equal(ours, theirs, equal_nan=ours.dtype.kind in "fc"):
                     raise MismatchError(f"row {row} of page {page.index} of the input differs from tifffile's reading")
 
@@ -77,19 +78,28 @@ def _check_as_shown(source: Source, path: Path) -> None:
         raise MismatchError(f"the input differs from what Pillow shows by up to {difference} levels")
 
 
-def _decoded(page: Any, path: Path) -> Array | None:
-    """The samples of a page, interleaved; mapped if they are not compressed; None if tifffile cannot."""
+def _rows(page: Any, path: Path) -> tuple[int, Callable[[int], Array]] | None:
+    """The number of rows of a page, and a function that returns one, interleaved; None if tifffile cannot decode it."""
+    planar = page.axes == "SYX"
     if page.is_memmappable:
         dtype = page.dtype.newbyteorder(page.parent.byteorder)
-        array: Array = np.memmap(path, dtype, "r", page.dataoffsets[0], page.shape)
-    elif page.dtype is None or page.nbytes > _LARGEST_PAGE_BYTES or libtiff.is_needed(page):
+        file = FileArray(path, dtype, page.dataoffsets[0], page.shape)
+        shape = (*page.shape[planar + 1 :], *page.shape[:planar])
+        before, after = ([range(size) for size in part] for part in (page.shape[:planar], page.shape[planar + 1 :]))
+
+        def row(number: int) -> Array:
+            line = file.box((*before, range(number, number + 1), *after))
+            return (np.moveaxis(line, 0, -1) if planar else line).reshape(*shape)
+
+        return page.shape[planar], row
+    if page.dtype is None or page.nbytes > _LARGEST_PAGE_BYTES or libtiff.is_needed(page):
         return None
-    else:
-        try:
-            array = page.asarray()
-        except Exception:  # of a codec that only libtiff has, or that is stricter than libtiff
-            return None
-    return np.moveaxis(array, 0, -1) if page.axes == "SYX" else array
+    try:
+        array = page.asarray()
+    except Exception:  # of a codec that only libtiff has, or that is stricter than libtiff
+        return None
+    array = np.moveaxis(array, 0, -1) if planar else array
+    return len(array), array.__getitem__
 
 
 def _as_read(row: Array, page: Any, ours: Array) -> Array | None:

@@ -70,6 +70,7 @@ class PictureSource(InMemory):
         super().__init__()
         self._path = path
         self._truncated = options.truncated
+        self._factor = 1  # by which a draft is smaller
         self._tolerant = False  # whether what is missing is left as the decoder fills it
         self.warnings: list[str] = []
         self._png: reader.Structure | None = None
@@ -253,8 +254,13 @@ class PictureSource(InMemory):
 
     def draft(self, factor: int) -> None:
         """See `DraftSource`."""
-        width, height = self._pixel_kind.size
-        cast(Any, self._image).draft(self._image.mode, (width // factor, height // factor))
+        if factor == self._factor:
+            return
+        self._close()
+        self._factor, self._array = factor, None
+        if factor > 1:
+            width, height = self._pixel_kind.size
+            cast(Any, self._image).draft(self._image.mode, (width // factor, height // factor))
 
     def load(self) -> Array:
         """Decode the picture, turned upright."""
@@ -287,8 +293,8 @@ class PictureSource(InMemory):
                 raise InputError(f"cannot be read to its end: {reason(error)}", self._path) from error
 
     def _checked(self, rows: Array) -> Array:
-        """Refuse samples of another shape than that of the header, which decoders do not compare."""
-        if rows.shape != self.header.grid.shape:
+        """Refuse samples of another shape than that of the header or the draft, which decoders do not compare."""
+        if rows.shape != self.draft_shape(self._factor):
             raise ValueError("its samples have another size than its header says")
         return rows
 
