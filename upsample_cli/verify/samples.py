@@ -32,6 +32,7 @@ class SampleChecker:
         self._alpha = before.alpha and request.premultiply and blends
         self._curves = transfer_curves_of(before) if request.linear_light and blends else ()
         self._longest_axis = max(before.grid.shape)
+        self._weight_error = _WEIGHT_ERROR * self._longest_axis
         self._nodata = nodata_of(request, before) if blends and not self._alpha else None
         self._inside, self._outside = array_plan.inside, array_plan.outside
 
@@ -83,9 +84,7 @@ class SampleChecker:
             weights = weights * pixels[..., -1].astype(np.float64)
             total = weights.sum()
             in_reach = float(pixels[..., -1].astype(np.float64).sum())
-            if (
-                total <= _WEIGHT_ERROR * self._longest_axis * in_reach
-            ):  # what is not transparent has a weight of rounding errors, or none
+            if total <= self._weight_error * in_reach:  # what is not transparent has no weight but rounding errors
                 return 0.0 if found == 0 or in_reach else 1.0
             weights = weights / total
         if self._nodata is not None:
@@ -108,9 +107,7 @@ class SampleChecker:
         samples, weights = samples[used], weights[used]
         spread = float(np.abs(weights * samples).sum())
         position_error = 2.0**-23 * self._longest_axis  # PyTorch rounds positions to float32
-        tolerance = position_error * float(np.abs(samples - value).max()) + _WEIGHT_ERROR * self._longest_axis * float(
-            largest_sum
-        )
+        tolerance = position_error * float(np.abs(samples - value).max()) + self._weight_error * float(largest_sum)
         return self._excess(value, found, spread, tolerance)
 
     def _linear_light_error(self, curve: Any, value: float, found: Any) -> float:
