@@ -129,9 +129,9 @@ def _repair_numbers(raw: Any) -> list[str]:
     if np.isfinite(raw["scl_slope"]) and raw["scl_slope"] and not np.isfinite(raw["scl_inter"]):
         warnings.append(f"its scl_inter is {raw['scl_inter']:g}, which is taken for 0")
         raw["scl_inter"] = 0
-    if not np.isfinite(raw["pixdim"]).all():
-        warnings.append("its pixdim holds what is no number, which is taken for 0")
-        raw["pixdim"] = np.nan_to_num(raw["pixdim"], nan=0, posinf=0, neginf=0)
+    if not np.isfinite(raw["pixdim"][1:]).all():
+        warnings.append("its pixdim has a value that is not a finite number, which is taken for 0")
+        raw["pixdim"][1:] = np.nan_to_num(raw["pixdim"][1:], nan=0, posinf=0, neginf=0)
     return warnings
 
 
