@@ -72,7 +72,7 @@ def test_a_file_that_becomes_shorter(tmp_path, monkeypatch, name):
     path = tmp_path / name
     UNCOMPRESSED[name](path)
     calls = before_second_read(monkeypatch, lambda: os.truncate(path, path.stat().st_size // 8))
-    assert f"{name}: became shorter while it was read" in failure(path)
+    assert f"{name}: was truncated while it was read" in failure(path)
     assert len(calls) > 1
 
 
@@ -141,7 +141,7 @@ def test_a_file_that_changes(tmp_path, name, change, says):
         if fraction > 0:
             next(changes, lambda path: None)(changing)
 
-    assert f"{changing.name}: {says} it was read, so its output is withheld" in failure(path, progress=progress)
+    assert f"{changing.name}: {says} it was read, so its output is discarded" in failure(path, progress=progress)
 
 
 def test_a_file_that_is_removed_has_been_read(tmp_path):

@@ -107,7 +107,7 @@ def test_tags_after_an_mgh_volume_are_read_up_to_a_limit(tmp_path):
     ids=["png", "webp"],
 )
 def test_a_piece_of_metadata_of_gigabytes_is_refused(tmp_path, head):
-    with allocating_at_most(8), pytest.raises(InputError, match=r"its metadata take more than 1\.0 MB"):
+    with allocating_at_most(8), pytest.raises(InputError, match=r"its metadata is larger than 1\.0 MB"):
         planned(sparse(tmp_path / "in", head), tmp_path / "out.npy", scale=2)
 
 
@@ -132,7 +132,7 @@ def test_planes_that_only_the_xml_knows_are_not_listed(tmp_path, axis):
     )
     xml = f'<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"><Image ID="Image:0">{pixels}</Image></OME>'
     tifffile.imwrite(tmp_path / "in.ome.tif", np.zeros((4, 4), np.uint8), description=xml, metadata=None)
-    with pytest.raises(InputError, match="promises 1,000,000,000 planes, and it has 1 pages"):
+    with pytest.raises(InputError, match="describes 1,000,000,000 planes, but the file has only 1 pages"):
         planned(tmp_path / "in.ome.tif", tmp_path / "out.npy", scale=2)
 
 

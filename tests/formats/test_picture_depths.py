@@ -287,7 +287,7 @@ def test_a_palette_becomes_colours_where_the_format_holds_none(tmp_path):
     image.save(tmp_path / "in.png")
     plan = upsampled(tmp_path / "in.png", tmp_path / "out.ppm", scale="2", mode="nearest", verify=True)
     np.testing.assert_array_equal(whole(tmp_path / "out.ppm")[::2, ::2], colours[indices])
-    assert "PPM holds no palette" in " ".join(plan.warnings)
+    assert "PPM cannot store a palette" in " ".join(plan.warnings)
 
 
 def test_cmyk_becomes_rgb_where_the_format_holds_none(tmp_path):

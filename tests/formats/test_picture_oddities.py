@@ -26,7 +26,7 @@ def test_all_frames_of_an_animated_jpeg_xl(tmp_path, suffix, channels, count):
     path.write_bytes(imagecodecs.jpegxl_encode(frames, lossless=True))
     plan = upsampled(path, out, scale="x=2,y=2", mode="nearest", quality=100, verify=True)
     assert plan.first.after.grid.shape == (count, 16, 18, channels)
-    assert any("times of its frames" in warning for warning in plan.warnings)
+    assert any("frame durations cannot be read" in warning for warning in plan.warnings)
     if suffix != ".webp":
         np.testing.assert_allclose(whole(out).astype(int), doubled(frames), atol=1)  # the best quality is not exact
 

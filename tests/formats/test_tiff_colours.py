@@ -227,7 +227,7 @@ def test_a_codec_that_cannot_hold_the_result_is_replaced_aloud(tmp_path):
     with open_source(path, ReadOptions()) as source:
         header = source.header._replace(dtype=np.dtype(np.float32))
     sink = make_sink(tmp_path / "out.tif", [header], WriteOptions())
-    assert sink.warnings == ["JPEG compression cannot hold the output: Deflate is used instead"]
+    assert sink.warnings == ["JPEG compression cannot encode the output: Deflate is used instead"]
     sink.write([tmp_path / "out.tif"], iter([[np.full((16, 16), 0.5, np.float32)]]))
     assert (tifffile.imread(tmp_path / "out.tif") == 0.5).all()
 

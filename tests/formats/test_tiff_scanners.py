@@ -107,7 +107,7 @@ def test_luminance_in_logarithms(tmp_path, kind):
     else:
         log_page(path, LOGL, SGILOG, literal_runs(log_luminance(256, 64), 2), (4, 6))
     plan = upsampled(path, out, scale=2, mode="nearest", verify=True)
-    assert "its LogLuv samples are converted to RGB of 8 bits" in plan.warnings
+    assert "its LogLuv samples are converted to 8-bit RGB" in plan.warnings
     with Image.open(out) as image:
         found = np.asarray(image.convert("RGB")).astype(float)
     np.testing.assert_array_equal(found, doubled(found[::2, ::2]))

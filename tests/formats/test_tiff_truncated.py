@@ -59,6 +59,6 @@ def test_pages_before_the_end_are_read(tmp_path):
     with pytest.raises(InputError, match="truncated"):
         upsampled(path, out, scale=2)
     plan = upsampled(path, out, scale=2, mode="nearest", truncated=True, verify=True)
-    assert "is truncated: the 3 pages before its end are read" in plan.warnings
+    assert "is truncated: only its first 3 pages are read" in plan.warnings
     with tifffile.TiffFile(out) as tiff:
         np.testing.assert_array_equal(tiff.pages[0].asarray(), ROWS.repeat(2, 0).repeat(2, 1))

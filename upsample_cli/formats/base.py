@@ -127,11 +127,11 @@ class Source(Protocol):
 
 @runtime_checkable
 class DraftSource(Source, Protocol):
-    """A source whose decoder can shrink the picture by whole factors, at less cost than decoding all of it.
+    """A source whose decoder can shrink the picture by integer factors, which is faster than full decoding.
 
     Attributes:
-        draft_factors: the factors; empty if this file has none.
-        flipped_axes: names of the axes that run against the order in which samples are stored.
+        draft_factors: the supported factors; empty if the file supports none.
+        flipped_axes: names of the axes whose direction is opposite to the storage order.
     """
 
     draft_factors: Sequence[int]
@@ -142,7 +142,7 @@ class DraftSource(Source, Protocol):
         ...
 
     def draft(self, factor: int) -> None:
-        """Shrink the picture while it is decoded: every sample is the mean of a square of `factor` samples a side."""
+        """Shrink the picture while it is decoded: every sample is the mean of ``factor`` × ``factor`` samples."""
         ...
 
 
@@ -288,8 +288,8 @@ class BoxSink(Sink, Protocol):
         ...
 
 
-# To ask whether an object has a protocol by `isinstance` looks up all its attributes, which takes a tenth of what
-# planning a file takes; these ask for the one that sets the protocol apart.
+# `isinstance` with a protocol looks up all of its attributes, which takes a tenth of the time to plan a file. These
+# functions look up only the attribute that distinguishes the protocol.
 def reads_boxes(source: Source) -> TypeGuard[BoxSource]:
     """Whether `source` is a `BoxSource`."""
     return hasattr(source, "read_box")
@@ -305,7 +305,7 @@ class InMemory:
 
     others: Sequence[Source] = ()
     memory_factor = 2.4  # the array, and the decoder's buffers
-    held_factor = 1.0  # what is left of that when the array is decoded
+    held_factor = 1.0  # the part of `memory_factor` that stays allocated after decoding
     streams = False
 
     def __init__(self) -> None:

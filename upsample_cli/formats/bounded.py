@@ -1,4 +1,4 @@
-"""Reads no more than a file holds: `read` of Python allocates what it is asked for, and damaged files ask for much."""
+"""Limits reads to the file size: Python's `read` allocates the requested size, which is huge in some damaged files."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 
 def read(file: BinaryIO, size: int) -> bytes:
-    """At most `size` bytes from the position of `file`; fewer where the file ends before."""
+    """Read at most `size` bytes from the current position of `file`; fewer if the file ends earlier."""
     position = file.tell()
     end = file.seek(0, io.SEEK_END)
     file.seek(position)

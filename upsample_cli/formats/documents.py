@@ -1,4 +1,4 @@
-"""Documents that files of several families hold: EXIF, XMP and Photoshop's resources."""
+"""Metadata documents that several file families share: EXIF, XMP and Photoshop's image resources."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 
 class Documents(NamedTuple):
-    """The documents of a file of another family.
+    """The documents of a file, for output in another family.
 
     Attributes:
         exif: a TIFF structure, or b"".
         xmp: an XML document, or b"".
         photoshop: Photoshop's image resources, or b"".
-        items: for ``EXIF``, ``XMP`` and ``Photoshop's resources``: which of the header's `foreign_items` they hold.
+        items: for ``EXIF``, ``XMP`` and ``Photoshop's resources``: the header's `foreign_items` that each contains.
     """
 
     exif: bytes
@@ -24,7 +24,7 @@ class Documents(NamedTuple):
 
 @runtime_checkable
 class Documented(Protocol):
-    """Metadata of a family that has such documents."""
+    """Metadata of a family whose files contain such documents."""
 
     def documents(self) -> Documents:
         """The documents."""

@@ -1,6 +1,6 @@
-"""Arrays whose samples lie uncompressed in a file, read in parts.
+"""Arrays that are stored uncompressed in a file and read in parts.
 
-They are not memory-mapped: if another process shortened the file, access to the map would end this one by a signal.
+They are not memory-mapped: if another process truncated the file, access to the map would kill this process.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ import numpy as np
 from ..errors import InputError
 from .base import Array, Box
 
-_BLOCK_BYTES = 1 << 20  # of samples that are read together and of which only some are wanted
-_MOST_BYTES = 1 << 30  # of one system call; Linux reads no more than 2 GiB
+_BLOCK_BYTES = 1 << 20  # largest read of which only some samples are used
+_MAX_READ_BYTES = 1 << 30  # per system call; Linux reads at most 2 GiB
 
 
 class FileArray:
-    """An array in a file; any part of it can be read, from several threads at a time. The file is opened when needed.
+    """An array in a file; several threads can read parts of it at once. The file is opened at the first read.
 
     Attributes:
         shape: of the array.
@@ -41,10 +41,10 @@ class FileArray:
         self._lock = threading.Lock()
 
     def rows(self, row_shape: tuple[int, ...], start: int, stop: int) -> Array:
-        """Rows ``start:stop`` of an array in C order, viewed as rows of this shape.
+        """Rows ``start:stop`` of a C-ordered array that is viewed as a sequence of rows of shape `row_shape`.
 
         Raises:
-            InputError: the file cannot be read, or has become shorter.
+            InputError: the file cannot be read, or was truncated.
         """
         row = math.prod(row_shape)
         rows: Array = np.empty((stop - start, *row_shape), self.dtype)
@@ -56,7 +56,7 @@ class FileArray:
         """The samples of a box.
 
         Raises:
-            InputError: the file cannot be read, or has become shorter.
+            InputError: the file cannot be read, or was truncated.
         """
         stored = tuple(box)[::-1] if self.fortran else tuple(box)
         samples: Array = np.empty([len(part) for part in stored], self.dtype)
@@ -64,7 +64,7 @@ class FileArray:
         return samples.T if self.fortran else samples
 
     def _fill(self, samples: Array, box: Sequence[range], first: int) -> None:
-        """Read the last axes of a box of the stored array, at a place where they begin with sample number `first`."""
+        """Read a box over the last axes of the stored array, within the part that begins at sample number `first`."""
         shape = self._stored_shape[len(self._stored_shape) - len(box) :]
         row = math.prod(shape[1:])
         wanted, inner = box[0], box[1:]
@@ -74,24 +74,24 @@ class FileArray:
             for number in wanted:
                 self._fill(samples[number - wanted.start], inner, first + number * row)
         else:
-            together = _BLOCK_BYTES // (row * self.dtype.itemsize)
-            for number in range(wanted.start, wanted.stop, together):
-                block: Array = np.empty((min(together, wanted.stop - number), *shape[1:]), self.dtype)
+            rows_per_block = _BLOCK_BYTES // (row * self.dtype.itemsize)
+            for number in range(wanted.start, wanted.stop, rows_per_block):
+                block: Array = np.empty((min(rows_per_block, wanted.stop - number), *shape[1:]), self.dtype)
                 self._read_into(block, first + number * row)
                 cut = block[(slice(None), *(slice(part.start, part.stop) for part in inner))]
                 samples[number - wanted.start : number - wanted.start + len(block)] = cut
 
     def _read_into(self, samples: Array, first: int) -> None:
-        """Fill a contiguous array with the samples of the file from number `first` on."""
+        """Fill a contiguous array with the samples of the file, beginning at sample number `first`."""
         target = memoryview(cast(Any, samples.reshape(-1).view(np.uint8)))
         position, done = self._offset + first * self.dtype.itemsize, 0
         try:
             descriptor = self._open()
             while done < len(target):
-                got = self._read_part(descriptor, target[done : done + _MOST_BYTES], position + done)
+                got = self._read_part(descriptor, target[done : done + _MAX_READ_BYTES], position + done)
                 if not got:
                     end = position + done
-                    raise InputError(f"became shorter while it was read: it ends at byte {end:,}", self._path)
+                    raise InputError(f"was truncated while it was read: it now ends at byte {end:,}", self._path)
                 done += got
         except OSError as error:
             raise InputError(f"cannot be read: {error.strerror or error}", self._path) from error
@@ -106,7 +106,7 @@ class FileArray:
         return len(data)
 
     def _read_ahead(self, first: int, size: int) -> None:
-        """Let the system read what will probably be wanted next while these samples are used."""
+        """Ask the system to prefetch the samples that will probably be read next."""
         if hasattr(os, "posix_fadvise") and self._descriptor is not None:
             position = self._offset + first * self.dtype.itemsize
             os.posix_fadvise(self._descriptor, position, size, os.POSIX_FADV_WILLNEED)

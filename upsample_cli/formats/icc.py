@@ -19,13 +19,13 @@ from ..core.linear_light import Curve
 _TAG_COUNT, _TAGS = 128, 132  # offsets
 _CURVES = {b"RGB ": (b"rTRC", b"gTRC", b"bTRC"), b"GRAY": (b"kTRC",)}
 _ENDS = np.array([0.0, 1.0])
-_SIGNATURE, _SIGNATURE_AT = b"acsp", 36
+_SIGNATURE, _SIGNATURE_OFFSET = b"acsp", 36
 _PARAMETERS = (1, 3, 4, 5, 7)  # of each type of parametric curve
 
 
 def is_profile(data: bytes) -> bool:
-    """Whether `data` is an ICC profile as far as its header and the number of its tags tell; others are refused."""
-    if len(data) < _TAGS or data[_SIGNATURE_AT : _SIGNATURE_AT + 4] != _SIGNATURE:
+    """Whether the header and the tag count of `data` are those of a valid ICC profile."""
+    if len(data) < _TAGS or data[_SIGNATURE_OFFSET : _SIGNATURE_OFFSET + 4] != _SIGNATURE:
         return False
     (size,) = struct.unpack_from(">I", data)
     (count,) = struct.unpack_from(">I", data, _TAG_COUNT)

@@ -18,7 +18,7 @@ from .dropped import Loss, dropped_warning, named
 from .file_array import FileArray
 from .registry import NPY_MAGIC
 
-_MAX_HEADER_BYTES = 1 << 16  # NumPy reads no longer ones
+_MAX_HEADER_BYTES = 1 << 16  # NumPy's limit
 _DEFAULT_AXES = "tczyx"  # the last of them, as many as the array has
 
 
@@ -68,7 +68,7 @@ def _described(path: Path) -> FileArray:
     """The array of a file, as its header describes it.
 
     Raises:
-        InputError: the file is damaged or truncated, or holds other things than numbers.
+        InputError: the file is damaged or truncated, or does not hold numbers.
     """
     with path.open("rb") as file:
         if file.read(len(NPY_MAGIC)) != NPY_MAGIC:

@@ -1,4 +1,4 @@
-"""Notices inputs that other programs change while they are read, because the output would be a mixture."""
+"""Detects inputs that other programs change during reading, because the output would mix old and new samples."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from ..errors import InputError
 from ..runtime.urls import is_url
 from . import identity, is_directory_file, parts
 
-_REMEDY = "so its output is withheld; try again when no other program writes it"
+_REMEDY = "so its output is discarded; try again when no other program is writing to it"
 
 
 class InputWatch:
-    """Holds the files of an input open, and compares their size and time at the end with those at the beginning."""
+    """Keeps the files of an input open, and compares their sizes and modification times before and after reading."""
 
     def __init__(self, path: Path) -> None:
-        """Watch a file, both files of a pair, or a directory that is one image; objects behind URLs are not watched."""
+        """Watch a file, both files of a pair, or a directory that stores one image; URLs are not watched."""
         self._path = path
         self._files: list[tuple[Path, int, os.stat_result]] = []
         self._keys: list[str] | None = None
@@ -29,7 +29,7 @@ class InputWatch:
         if is_url(str(self._path)):
             return self
         for part in parts(self._path):
-            with suppress(OSError):  # whoever reads it says so
+            with suppress(OSError):  # the reader reports the error
                 if stat.S_ISREG(part.stat().st_mode):
                     descriptor = os.open(part, os.O_RDONLY)
                     self._files.append((part, descriptor, os.fstat(descriptor)))
@@ -38,10 +38,10 @@ class InputWatch:
         return self
 
     def check(self) -> None:
-        """Compare the input with what it was.
+        """Compare the input with its state at the beginning.
 
         Raises:
-            InputError: it has been changed or replaced. One that was only removed has been read as it was.
+            InputError: it was changed or replaced. A removed file is accepted, because the open file is unchanged.
         """
         for path, descriptor, before in self._files:
             now = os.fstat(descriptor)

@@ -12,7 +12,7 @@ _ORIENTATION = re.compile(rb"[\s<]tiff:Orientation\s*+(?:=\s*+[\"']|>)\s*+([1-8]
 
 
 def is_well_formed(xmp: bytes) -> bool:
-    """Whether a document is XML that declares no entities, which expand; the time is linear in its length."""
+    """Whether a document is well-formed XML without entity declarations, which could expand to huge texts."""
     from xml.parsers import expat  # needed for files with XMP only
 
     parser = expat.ParserCreate()

@@ -24,10 +24,10 @@ from .readback.model import Expected, MismatchError, ReadBack
 from .reference import Row, reference_row
 from .samples import SampleChecker
 
-_ROWS_PER_ARRAY = 12  # random rows along the slab axis, besides the first and the last and one of each page
+_ROWS_PER_ARRAY = 12  # random rows along the slab axis, in addition to the first, the last and one per page
 _SAMPLES_PER_ROW = 16
-_SAMPLES = 8192  # of an array with many pages
-_PAGED = ("tiff", "picture", "npy")  # families whose pages can be read in any order without decoding the others
+_SAMPLES = 8192  # per array with many pages
+_PAGED = ("tiff", "picture", "npy")  # families whose pages can be decoded independently
 
 
 def verify(plan: Plan, path: Path) -> None:
@@ -143,7 +143,7 @@ def _axis_order(grid: Grid, array: ReadBack) -> list[int | None]:
 def _random_samples(
     array_plan: ArrayPlan, source: Source, every_page: bool
 ) -> Iterator[tuple[tuple[int, ...], Array, list[Row]]]:
-    """Random samples of the output in C order, since sources read forward only; if wanted, some of every page.
+    """Random samples of the output, in C order because sources only read forward; from every page if `every_page`.
 
     Yields:
         The index of the sample, the input samples around it, and for each axis of these the `Row` that uses them.
@@ -153,9 +153,9 @@ def _random_samples(
     random = np.random.default_rng(0)
     row_count = math.prod(shape[: axis + 1])
     chosen = {0, row_count - 1, *random.integers(0, row_count, _ROWS_PER_ARRAY).tolist()}
-    leading = max(len(shape) - (3 if array_plan.after.grid.names[-1] == "s" else 2), 0)  # axes of whole pages
+    leading = max(len(shape) - (3 if array_plan.after.grid.names[-1] == "s" else 2), 0)  # axes that number the pages
     if every_page and leading:
-        first = np.arange(math.prod(shape[: min(axis + 1, leading)]))  # row of each page, or of several pages
+        first = np.arange(math.prod(shape[: min(axis + 1, leading)]))  # one row per page or per group of pages
         step = row_count // len(first)
         chosen |= set((first * step + random.integers(0, step, len(first))).tolist())
     pages_per_row = math.prod(shape[axis + 1 : leading]) if every_page else 1

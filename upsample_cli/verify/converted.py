@@ -1,4 +1,4 @@
-"""The check of samples that are stored with another dtype or range, or without alpha."""
+"""Checks samples that are stored with another dtype or range, or without alpha."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from ..pipeline.request import Request
 from .reference import Row
 from .samples import SampleChecker
 
-_FLOAT32_ROUNDING = 2.0**-21  # relative, of the few operations of a conversion
+_FLOAT32_ROUNDING = 2.0**-21  # relative rounding error of a conversion
 _LIGHT_ROUNDING = 1e-6
-_MARK = 1.5e300  # in place of missing samples in a converted window
+_MARK = 1.5e300  # replaces missing samples in a converted window
 
 
 class ConvertedChecker(SampleChecker):
-    """Expects what the mode gives for an input that was converted first, which is the same: weights add up to 1.
+    """Applies the mode's formula to the converted input, because resampling commutes with a linear conversion.
 
-    It is not the same in linear light, nor for colours on a background that are not weighted by alpha. There the pixel
-    that the mode gives is converted.
+    It does not commute in linear light, nor if colours without alpha weighting are composited on a background. In these
+    cases the resampled pixel is converted.
     """
 
     def __init__(self, request: Request, array_plan: ArrayPlan, conversion: SampleConversion) -> None:
@@ -51,7 +51,7 @@ class ConvertedChecker(SampleChecker):
 
     @property
     def _stored_missing(self) -> float:
-        """The value of missing samples in the output: their own, or the nearest that its dtype holds."""
+        """The value of missing samples in the output: that of the input, or the nearest value of the output dtype."""
         missing = math.nan if self._missing is None else self._missing
         if self._out_dtype.kind not in "iu":
             return missing
@@ -73,7 +73,7 @@ class ConvertedChecker(SampleChecker):
         return float(np.ptp(self._converted(window))) / range_
 
     def _converted(self, pixels: Array) -> Array:
-        """The pixels on the background and in the range of the output, in float64; missing samples are marked."""
+        """Composite pixels on the background and map them to the output range, in float64; missing ones are marked."""
         x = pixels.astype(np.float64)
         missing = self._is_missing(x)
         alpha = x[..., -1:] / self._opaque
@@ -90,7 +90,7 @@ class ConvertedChecker(SampleChecker):
         return np.isnan(x) if math.isnan(self._missing) else np.asarray(x == self._missing)
 
     def _mapped(self, x: Array) -> Array:
-        """Values in the range of the output."""
+        """Map values to the range of the output."""
         ratio = (self._out_high - self._out_low) / (self._high - self._low)
         return np.asarray(self._out_low + (x - self._low) * ratio)
 
@@ -108,7 +108,7 @@ class ConvertedChecker(SampleChecker):
         if not self._blends:
             return self._distance_to_any(samples, found)
         if self._alpha and channel < pixels.shape[-1] - 1 and not (weights * pixels[..., -1]).sum():
-            return self._distance_to_any(self._mapped(np.zeros(1)), found)  # an invisible colour
+            return self._distance_to_any(self._mapped(np.zeros(1)), found)  # the colour of a transparent pixel
         if self._out_dtype.kind in "iu" and not np.isfinite(samples).all():
             if np.isnan(samples).any() and found == 0:  # implementations may or may not multiply NaN by zero
                 return 0.0
@@ -117,7 +117,7 @@ class ConvertedChecker(SampleChecker):
         return super()._blend_error(pixels, weights, channel, found)
 
     def _pixel_error(self, pixels: Array, weights: Array, channel: int, found: Any) -> float:
-        """The error of a sample that is converted after the pixel to which it belongs was resampled."""
+        """The error of a sample if the conversion follows the resampling of its pixel."""
         x = pixels.astype(np.float64)
         alpha = x[..., -1]
         opacity = (weights * alpha).sum() / self._opaque
@@ -134,8 +134,8 @@ class ConvertedChecker(SampleChecker):
             is_alpha = self._keeps_alpha and channel == pixels.shape[-1] - 1
             converted = self._mapped(levels) if not is_alpha else levels * full_range(self._out_dtype)[1] / self._opaque
         else:
-            bottom = self._background[channel]
-            converted = self._mapped(levels * opacity + bottom * (1 - opacity))
+            background = self._background[channel]
+            converted = self._mapped(levels * opacity + background * (1 - opacity))
         return self._distance_to_any(converted, found)
 
     def _excess(self, value: Any, found: Any, spread: float, tolerance: float) -> float:
@@ -144,19 +144,19 @@ class ConvertedChecker(SampleChecker):
 
 
 def _mapped_range(request: Request, array_plan: ArrayPlan, conversion: SampleConversion) -> tuple[float, float]:
-    """The values that become the ends of the output's range; 0 and 1 if values are kept."""
+    """The input values that map to the ends of the output range; 0 and 1 if values are not rescaled."""
     if request.rescale is None:
         return 0.0, 1.0
     if request.rescale != "full":
         return request.rescale
     if array_plan.before.dtype.kind != "f":
         return full_range(array_plan.before.dtype)
-    low, high = full_range(conversion.dtype)  # of floats it is that of all samples, which the plan has measured
+    low, high = full_range(conversion.dtype)  # for floats, the range of all samples, which the plan measured
     return (low - conversion.offset) / conversion.factor, (high - conversion.offset) / conversion.factor
 
 
 def _levels_of(curve: Curve, light: float, highest: float) -> Array:
-    """The levels that an amount of light may be rounded to."""
+    """The levels to which an amount of light may be rounded."""
     levels = np.arange(highest + 1)
     low, high = (curve(np.clip((levels + half) / highest, 0, 1)) for half in (-0.5, 0.5))
     light = min(max(light, 0.0), 1.0)

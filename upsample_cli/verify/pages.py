@@ -1,4 +1,4 @@
-"""Checks the pages of a TIFF input, and those of the output against them, from the tags as tifffile reads them."""
+"""Checks the pages of a TIFF input, and compares the pages of the output with them, with tags read by tifffile."""
 
 from __future__ import annotations
 
@@ -34,29 +34,29 @@ _DIALECTS = frozenset(  # tifffile's names of kinds of files that define their p
 
 
 def check_pages(plan: Plan, path: Path, sources: Sequence[Source]) -> None:
-    """Compare the pages of a TIFF input with what was read of them, and with the pages of the output at `path`.
+    """Compare the pages of a TIFF input with the sources, and with the pages of the output at `path`.
 
-    Every page of the input must be part of an image of the plan, and was read as tifffile reads it. Of a TIFF output,
-    the palette, the kind of the alpha channel, the orientation and the density of the first page of each image must be
-    those of the input.
+    Every page of the input must be part of an image of the plan, and the source must read the same samples as tifffile.
+    In a TIFF output, the first page of each image must have the palette, the kind of alpha channel, the orientation and
+    the density of the input.
 
     Args:
-        plan: what was carried out.
+        plan: the executed plan.
         path: the output.
         sources: the images of the input.
 
     Raises:
-        MismatchError: it is not so.
+        MismatchError: a page is missing or differs.
     """
     with plan.source_path.open("rb") as file:
         if file.read(2) not in (b"II", b"MM") or plan.request.series is not None or plan.request.truncated:
-            return  # the name does not make a TIFF file
+            return  # not a TIFF file in spite of its name
     counts = [_page_count(image.before) for image in plan.images]
     with tifffile.TiffFile(plan.source_path) as before:
         if _has_dialect(before):
-            promised = _promised_planes(before)
-            if promised is not None and promised != sum(counts):
-                raise MismatchError(f"the input has {promised} planes, of which {sum(counts)} were resized")
+            described = _described_planes(before)
+            if described is not None and described != sum(counts):
+                raise MismatchError(f"the input has {described} planes, of which {sum(counts)} were resized")
             return
         old = list(_all_pages(before))
         planned = sum(count * (1 + len(image.before.levels)) for count, image in zip(counts, plan.images, strict=True))
@@ -75,7 +75,7 @@ def check_pages(plan: Plan, path: Path, sources: Sequence[Source]) -> None:
 
 def _check_first_pages(plan: Plan, old: Sequence[Any], new: Sequence[Any]) -> None:
     if len(new) != sum(_page_count(image.after) for image in plan.images):
-        return  # the output also holds pages that are smaller versions of none
+        return  # the output has further pages that are not reduced versions
     first_old = first_new = 0
     for number, image in enumerate(plan.images):
         _check_page(number, image, old[first_old], new[first_new])
@@ -83,8 +83,8 @@ def _check_first_pages(plan: Plan, old: Sequence[Any], new: Sequence[Any]) -> No
         first_new += _page_count(image.after)
 
 
-def _promised_planes(tiff: Any) -> int | None:
-    """How many planes the description of a file promises; None if it does not tell."""
+def _described_planes(tiff: Any) -> int | None:
+    """The number of planes according to the description of a file; None if it is not stated."""
     description = tiff.pages[0].description
     if tiff.is_ome:
         return _planes_of_ome(description)
@@ -95,7 +95,7 @@ def _promised_planes(tiff: Any) -> int | None:
 
 
 def _planes_of_ome(document: str) -> int | None:
-    """The planes of all images of an OME-XML document; None if it leaves them to another file, or is damaged."""
+    """The number of planes in an OME-XML document; None if another file describes them, or it is damaged."""
     planes = 0
     try:
         for pixels in ElementTree.fromstring(document).iterfind("./{*}Image/{*}Pixels"):
@@ -152,7 +152,7 @@ def _check_page(number: int, image: ArrayPlan, old: Any, new: Any) -> None:
         if old.colormap is None or not np.array_equal(old.colormap[:, :entries], new.colormap[:, :entries]):
             raise MismatchError(f"the palette of page {number} is not that of the input")
     alphas = [[kind for kind in page.extrasamples if kind in _ALPHA] for page in (old, new)]
-    if old.samplesperpixel == _RGBA_SAMPLES and not old.extrasamples:  # which readers take as straight alpha
+    if old.samplesperpixel == _RGBA_SAMPLES and not old.extrasamples:  # readers assume straight alpha
         alphas[0] = [_STRAIGHT]
     if old.photometric == new.photometric == _RGB and alphas[0] != alphas[1]:
         raise MismatchError(f"the extra samples of page {number} are {new.extrasamples}, not {old.extrasamples}")

@@ -23,7 +23,7 @@ _SCALED = ("BMP", "PPM", "PAM")  # formats with samples of few bits, which Pillo
 _READ_ORIENTATION = re.compile(rb'tiff:Orientation(="|>)[0-9]')
 _UNITS_OF_JFIF = (1, 2)  # inches and centimetres
 _DENSITY_ERROR = 0.01  # Pillow rounds some densities
-_BAND_PIXELS = 1 << 18  # compared at a time
+_BAND_PIXELS = 1 << 18  # per comparison
 _ROUNDING = 2  # levels of 8 bits by which decoders differ that scale samples or blend frames
 
 
@@ -51,26 +51,26 @@ def check_reading(path: Path, source: Source) -> None:
             ours = _as_bytes(source.read(axes.index("y"), start + top, start + stop), info)
             band = _samples(theirs, top, stop)
             if info.format == "PNG" and count > 1 and band.shape == ours.shape and band.shape[2] in (2, 4):
-                ours = np.where((band[..., -1:] % 255 == 0), ours, band)  # Pillow blends partial alpha in another way
+                ours = np.where((band[..., -1:] % 255 == 0), ours, band)  # Pillow blends partial alpha differently
             _compare(ours, band, number, exact)
     if 0 <= number < count - 1:
         raise MismatchError(f"Pillow finds {number + 1} frames in the input where {count} were read")
 
 
 def _check_density(image: Image.Image, grid: Grid) -> None:
-    """Compare the densities that Pillow finds, in any order since sides may be swapped, with the spacings."""
-    told = image.format in ("PNG", "BMP") or image.info.get("jfif_unit") in _UNITS_OF_JFIF
+    """Compare the densities that Pillow reads with the spacings, in any order because axes may be swapped."""
+    is_stated = image.format in ("PNG", "BMP") or image.info.get("jfif_unit") in _UNITS_OF_JFIF
     spacing = [axis.spacing for axis in grid.axes if axis.name in "xy" and axis.unit == "mm"]
     dpi = image.info.get("dpi", (0, 0))
-    if not told or min(dpi) <= 0 or len(spacing) < 2 or None in spacing:
+    if not is_stated or min(dpi) <= 0 or len(spacing) < 2 or None in spacing:
         return
     found = sorted(INCH / step for step in spacing if step)
     if not np.allclose(found, sorted(map(float, dpi)), rtol=_DENSITY_ERROR):
-        raise MismatchError(f"Pillow finds densities of {dpi} dpi in the input where {found} were read")
+        raise MismatchError(f"Pillow reads densities of {dpi} dpi from the input, but {found} were read")
 
 
 def _frames(path: Path, info: PictureInfo, count: int, grid: Grid) -> Iterator[Image.Image]:
-    """Pillow's frames, upright; none if it does not read the file or reads another mode."""
+    """Pillow's frames, upright; none if it cannot read the file or reads it in another mode."""
     try:
         with without_size_limit(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -89,7 +89,7 @@ def _frames(path: Path, info: PictureInfo, count: int, grid: Grid) -> Iterator[I
 
 
 def has_unread_orientation(image: Image.Image) -> bool:
-    """Whether XMP tells an orientation in a form that Pillow does not read."""
+    """Whether XMP states an orientation in a form that Pillow cannot read."""
     documents = [image.info.get(name, b"") for name in ("xmp", "XML:com.adobe.xmp")]
     stored = [text.encode() if isinstance(text, str) else bytes(text) for text in documents]
     return any(xmp.orientation(text) != 1 and not _READ_ORIENTATION.search(text) for text in stored)

@@ -1,4 +1,4 @@
-"""The check of single samples against the formula of the mode, evaluated in float64."""
+"""Checks single samples against the formula of the mode, evaluated in float64."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from ..pipeline.planning import nodata_of, transfer_curves_of
 from ..pipeline.request import Request
 from .reference import Row
 
-_HALF = 0.5 - 1e-5  # sums of weights of missing samples are rounded
+_HALF = 0.5 - 1e-5  # less than one half, because sums of weights are rounded
 _ROUNDING_MARGIN = 1 / 32  # tolerated deviation from exact rounding, in integer levels
 _WEIGHT_ERROR = 2.0**-52  # per sample of an axis: at the edge of a kernel, weights may be rounded to 0 or not
 
 
 class SampleChecker:
-    """Measures how far samples are outside what the formula of the mode allows."""
+    """Measures how far samples deviate from the values that the mode's formula allows."""
 
     def __init__(self, request: Request, array_plan: ArrayPlan) -> None:
         before, mode = array_plan.before, array_plan.mode
@@ -37,11 +37,11 @@ class SampleChecker:
         self._inside, self._outside = array_plan.inside, array_plan.outside
 
     def error(self, index: Sequence[int], window: Array, rows: Sequence[Row], found: Any) -> float:
-        """The distance of `found` from the allowed values, as a fraction of its range; 0 if it is right.
+        """The distance of `found` from the allowed values, as a fraction of the range of its dtype; 0 if allowed.
 
         Args:
             index: position of the sample in the output.
-            window: the input samples that are read.
+            window: the input samples that contribute.
             rows: their weights along each axis.
             found: the sample.
         """
@@ -61,7 +61,7 @@ class SampleChecker:
         return self._blend_error(pixels, weights, channel, found)
 
     def contrast(self, window: Array) -> float:
-        """The range of the samples of `window`, as a fraction of that of their type."""
+        """The range of the samples of `window`, as a fraction of the range of their dtype."""
         return float(np.ptp(window.astype(np.float64)) / self._highest)
 
     def _vote_error(self, labels: Array, weights: Array, found: Any) -> float:
@@ -84,7 +84,7 @@ class SampleChecker:
             weights = weights * pixels[..., -1].astype(np.float64)
             total = weights.sum()
             in_reach = float(pixels[..., -1].astype(np.float64).sum())
-            if total <= self._weight_error * in_reach:  # what is not transparent has no weight but rounding errors
+            if total <= self._weight_error * in_reach:  # visible pixels have no weight beyond rounding errors
                 return 0.0 if found == 0 or in_reach else 1.0
             weights = weights / total
         if self._nodata is not None:
@@ -111,7 +111,7 @@ class SampleChecker:
         return self._excess(value, found, spread, tolerance)
 
     def _linear_light_error(self, curve: Any, value: float, found: Any) -> float:
-        """The distance of `value` from the linear light that rounds to `found`."""
+        """The distance of `value` from the interval of linear light that rounds to `found`."""
         margin = (0.5 + _ROUNDING_MARGIN) / self._highest
         level = found / self._highest
         low, high = curve(np.clip(np.array([level - margin, level + margin]), 0, 1))
@@ -123,8 +123,8 @@ class SampleChecker:
         Args:
             value: the exact result.
             found: the sample.
-            spread: sum of the absolute products, which rounding errors are proportional to.
-            tolerance: further tolerated distance.
+            spread: sum of the absolute products, to which rounding errors are proportional.
+            tolerance: additional tolerated distance.
         """
         if self._out_dtype.kind in "biu":
             is_bool = self._out_dtype.kind == "b"

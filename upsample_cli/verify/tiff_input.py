@@ -1,4 +1,4 @@
-"""Checks that the pages of a TIFF file were read as tifffile reads each page alone, or as Pillow shows them."""
+"""Compares the samples that were read from a TIFF file with those that tifffile or Pillow reads."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from .picture_input import has_unread_orientation
 from .readback.model import MismatchError
 
 _ROWS_PER_PAGE = 2
-_SHOWN_MODES = ("1", "L", "P", "RGB", "RGBA", "RGBX")  # of Pillow; others are converted in several ways
-_ROUNDING = 2  # levels by which palettes of 16 bits are rounded differently
-_LARGEST_PAGE_BYTES = 1 << 28  # of those that have to be decoded as a whole
+_SHOWN_MODES = ("1", "L", "P", "RGB", "RGBA", "RGBX")  # of Pillow; the conversion of others is ambiguous
+_ROUNDING = 2  # levels; 16-bit palettes are rounded differently
+_LARGEST_PAGE_BYTES = 1 << 28  # of pages that must be decoded as a whole
 
 
 def check_reading(pages: Sequence[Any], sources: Sequence[Source], path: Path) -> None:
     """Compare rows of every page with what the sources read.
 
     Args:
-        pages: of tifffile, of all images in their order.
+        pages: tifffile's pages of all images, in order.
         sources: of the images.
         path: the file.
 
@@ -39,7 +39,7 @@ def check_reading(pages: Sequence[Any], sources: Sequence[Source], path: Path) -
     random = np.random.default_rng(0)
     remaining = iter(pages)
     for source in sources:
-        if not isinstance(source, TiffSource):  # turned or converted for a picture
+        if not isinstance(source, TiffSource):  # rotated or converted for a picture format
             _check_as_shown(source, path)
             return
         grid = source.header.grid
@@ -53,11 +53,11 @@ def check_reading(pages: Sequence[Any], sources: Sequence[Source], path: Path) -
                 ours = source.read(axis, number * height + row, number * height + row + 1)[0]
                 theirs = _as_read(found[1](row), page, ours)
                 if theirs is not None and not np.array_equal(ours, theirs, equal_nan=ours.dtype.kind in "fc"):
-                    raise MismatchError(f"row {row} of page {page.index} of the input differs from tifffile's reading")
+                    raise MismatchError(f"row {row} of page {page.index} of the input differs from what tifffile reads")
 
 
 def _check_as_shown(source: Source, path: Path) -> None:
-    """Compare a page that was turned upright, or given other colours, with the picture that Pillow shows."""
+    """Compare a page that was rotated upright, or whose colours were converted, with the picture that Pillow reads."""
     header = source.header
     shape = header.grid.shape
     mode = {2: "L", 3: {3: "RGB", 4: "RGBA"}.get(shape[-1])}.get(len(shape))
@@ -65,7 +65,7 @@ def _check_as_shown(source: Source, path: Path) -> None:
         return
     try:
         with without_size_limit(), Image.open(path) as image:
-            image.load()  # which turns it upright
+            image.load()  # also rotates it upright
             if image.mode not in _SHOWN_MODES or has_unread_orientation(image):
                 return
             shown = np.asarray(image.convert(mode)).astype(np.int16)
@@ -73,13 +73,13 @@ def _check_as_shown(source: Source, path: Path) -> None:
         return
     ours = source.read(0, 0, shape[0])
     if shown.shape != ours.shape:
-        raise MismatchError(f"Pillow shows the input as {shown.shape} where {ours.shape} was read")
+        raise MismatchError(f"Pillow reads shape {shown.shape} from the input, but shape {ours.shape} was read")
     if (difference := int(np.abs(ours - shown).max(initial=0))) > _ROUNDING:
-        raise MismatchError(f"the input differs from what Pillow shows by up to {difference} levels")
+        raise MismatchError(f"the input differs from what Pillow reads by up to {difference} levels")
 
 
 def _rows(page: Any, path: Path) -> tuple[int, Callable[[int], Array]] | None:
-    """The number of rows of a page, and a function that returns one, interleaved; None if tifffile cannot decode it."""
+    """The number of rows, and a function that returns an interleaved row; None if tifffile cannot decode the page."""
     planar = page.axes == "SYX"
     if page.is_memmappable:
         dtype = page.dtype.newbyteorder(page.parent.byteorder)
@@ -96,14 +96,14 @@ def _rows(page: Any, path: Path) -> tuple[int, Callable[[int], Array]] | None:
         return None
     try:
         array = page.asarray()
-    except Exception:  # of a codec that only libtiff has, or that is stricter than libtiff
+    except Exception:  # the codec is missing, or stricter than in libtiff
         return None
     array = np.moveaxis(array, 0, -1) if planar else array
     return len(array), array.__getitem__
 
 
 def _as_read(row: Array, page: Any, ours: Array) -> Array | None:
-    """A row with its palette expanded and its bits scaled as ours is; None for other conversions."""
+    """A row, with its palette expanded and its bits scaled as in `ours`; None if another conversion is needed."""
     if page.photometric == PHOTOMETRIC.PALETTE and page.colormap is not None and ours.ndim == 2:
         colours = np.moveaxis(page.colormap, 0, -1)[row if row.ndim == 1 else row[..., 0]]
         return _same_depth(colours, ours[..., :3]) if ours.shape[-1] == 3 else None

@@ -20,7 +20,7 @@ _MASKS = {  # of red, green, blue and alpha where the file has none
     32: (0xFF0000, 0xFF00, 0xFF, 0),
 }
 _FILE_HEADER, _CORE_HEADER, _INFO_HEADER, _V4_HEADER = 14, 12, 40, 108
-_KNOWN_HEADERS = (40, 52, 56, 64, 108, 124)  # to Pillow
+_KNOWN_HEADERS = (40, 52, 56, 64, 108, 124)  # lengths that Pillow supports
 _SRGB = b"BGRs"  # colour space "sRGB", stored in little-endian order
 _MAX_SIDE = 2**31 - 1
 
@@ -55,7 +55,7 @@ def read(file: BinaryIO) -> Picture | None:
         return None
     (offset,) = struct.unpack_from("<I", head, 10)
     length, width, height, _, bits, compression, _, x, y = struct.unpack_from("<IiiHHIIii", head, _FILE_HEADER)
-    if length > _CORE_HEADER and length not in _KNOWN_HEADERS:  # such as OS/2 2.x, cut before fields that are zero
+    if length > _CORE_HEADER and length not in _KNOWN_HEADERS:  # such as truncated OS/2 2.x headers
         import imagecodecs  # slow import, rarely needed
 
         kind = PixelKind("BMP", "RGB", (width, abs(height)), False)

@@ -1,4 +1,4 @@
-"""Writes JPEG 2000 with Pillow, and adds the ICC profile and the resolution, which Pillow leaves out.
+"""Writes JPEG 2000 with Pillow, and adds the ICC profile and the resolution, which Pillow does not write.
 
 The boxes are those of ISO/IEC 15444-1, annex I.
 """
@@ -16,13 +16,13 @@ from .model import EncodeSpec
 
 _SIGNATURE = b"\0\0\0\x0cjP  \r\n\x87\n"
 _METHOD_ICC = 2  # method of a colour specification box that holds a restricted ICC profile
-_MAX_NUMBER = 2**16 - 1  # of the fractions that tell the resolution
+_MAX_NUMBER = 2**16 - 1  # of a numerator or denominator of the resolution
 
 
 def write(file: BinaryIO, frames: Array, spec: EncodeSpec) -> None:
     """Write a picture with its ICC profile and its resolution; the arguments are those of `png.writer.write`."""
     stream: Any = io.BytesIO()
-    stream.name = file.name  # whose suffix tells Pillow whether there are boxes
+    stream.name = file.name  # from the suffix, Pillow decides whether to write boxes
     pillow_formats.write(stream, frames, spec, "JPEG2000")
     data = stream.getvalue()
     added = _profile_box(spec.metadata.icc) + _resolution_box(spec.dpi)
@@ -32,7 +32,7 @@ def write(file: BinaryIO, frames: Array, spec: EncodeSpec) -> None:
 
 
 def _with_header_boxes(data: bytes, added: bytes) -> bytes:
-    """The file with boxes added to its header box, behind the image header: of several colours, the first counts."""
+    """Insert boxes into the header box, after the image header: readers use the first colour specification."""
     start = data.index(b"jp2h") - 4
     (size,) = struct.unpack_from(">I", data, start)
     (first,) = struct.unpack_from(">I", data, start + 8)

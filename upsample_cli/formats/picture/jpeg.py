@@ -108,7 +108,7 @@ def read(image: JpegImagePlugin.JpegImageFile, file: BinaryIO) -> PictureMetadat
 
 
 def _segments(file: BinaryIO) -> Iterator[Segment]:
-    """Marker and content of each segment before the samples; what lies between them is skipped, as decoders do."""
+    """Marker and content of each segment before the samples; bytes between segments are skipped, as in decoders."""
     file.seek(2)
     while len(head := file.read(4)) == 4:
         if head[0] != 0xFF or head[1] == 0xFF:  # damage, or a fill byte
@@ -191,7 +191,7 @@ def _encoder_options(image: JpegImagePlugin.JpegImageFile) -> dict[str, Any]:
 
 
 def with_resources(resources: bytes) -> NativeData:
-    """The data of a JPEG file with Photoshop's resources from a file of another family."""
+    """JPEG settings that contain Photoshop's resources from a file of another family."""
     return NativeData((), resources, {"quality": _DEFAULT_QUALITY}, _PER_INCH)
 
 
@@ -216,7 +216,7 @@ def _density(spec: EncodeSpec) -> tuple[int, int, int] | None:
 
 
 def exceeds_segments(profile: bytes | None) -> bool:
-    """Whether an ICC profile does not fit into the 255 segments that it may have."""
+    """Whether an ICC profile is too large for 255 segments, the maximum."""
     return len(profile or b"") > 255 * (MAX_SEGMENT_BYTES - len(_ICC) - 2)
 
 
@@ -249,7 +249,7 @@ def write(file: BinaryIO, frames: Array, spec: EncodeSpec) -> None:
 
 
 def is_progressive(spec: EncodeSpec) -> bool:
-    """Whether the file will be progressive, as the input is."""
+    """Whether the output is progressive, which it is if the input is."""
     return bool(_save_options(spec).get("progressive"))
 
 

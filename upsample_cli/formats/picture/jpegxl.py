@@ -94,7 +94,7 @@ def read(file: BinaryIO) -> Picture:
     frames = _frame_count(file, header, np.dtype(dtype or "u1")) if header.animated else 1
     animation = Animation((_FRAME_MS,) * frames) if frames > 1 else None
     if animation is not None:
-        text = f"the times of its frames are not read: each is shown for {_FRAME_MS / 1000:g} s"
+        text = f"its frame durations cannot be read; each output frame lasts {_FRAME_MS / 1000:g} s"
         warnings.append(Dropped(text, Loss.ANIMATION))
     warnings += [Dropped("its ICC profile is dropped", Loss.ICC_PROFILE)] if header.icc else []
     if mode == "L" and dtype:
@@ -105,7 +105,7 @@ def read(file: BinaryIO) -> Picture:
 
 
 def _frame_count(file: BinaryIO, header: _ImageHeader, dtype: np.dtype[Any]) -> int:
-    """The number of frames, found by decoding few of them: the decoder leaves its buffer alone beyond the last one."""
+    """The number of frames, by binary search: if a frame does not exist, the decoder leaves its buffer unchanged."""
     import imagecodecs  # slow import
 
     file.seek(0)

@@ -74,7 +74,7 @@ def from_header(header: Header, axes: Mapping[str, Axis], format_name: str) -> C
 
 
 def _with_documents(header: Header, metadata: PictureMetadata, format_name: str) -> tuple[Header, PictureMetadata]:
-    """Add the documents of a file of another family that the format holds; the header no longer lists these."""
+    """Copy the documents that the format supports, and remove their items from the `foreign_items` of the header."""
     if not isinstance(header.metadata, Documented):
         return header, metadata
     documents, supported = header.metadata.documents(), supported_metadata(format_name)

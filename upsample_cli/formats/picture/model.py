@@ -146,15 +146,15 @@ class PictureInfo(NamedTuple):
 
 @runtime_checkable
 class NativeSettings(Protocol):
-    """Format-specific data that is partly about the encoding."""
+    """Format-specific data, of which a part controls the encoder."""
 
     def stripped(self) -> object:
-        """What is about the encoding."""
+        """The part that controls the encoder."""
         ...
 
 
 def _stripped(native: object) -> object:
-    """What encoding and colours need of format-specific data: settings, or chunks whose first item is their name."""
+    """The format-specific data that encoding and colours need: settings, or tuples that begin with a chunk name."""
     if isinstance(native, NativeSettings):
         return native.stripped()
     return tuple(chunk for chunk in native if chunk[0] in _COLOUR_CHUNKS) if isinstance(native, tuple) else None

@@ -51,7 +51,7 @@ def choose_mode(
     mode = kind.mode
     if structure is not None and structure.depth == 16:
         mode = _MODES_16_BIT[structure.colour_type]
-    if animated and kind.format != "JPEG XL":  # which is decoded as it is
+    if animated and kind.format != "JPEG XL":  # JPEG XL frames are decoded without conversion
         grey = structure is not None and structure.colour_type in (0, 4)
         indexed = mode == INDEXED and not keep_indices
         mode = {"LA": "LA", "I;16": "I;16", "1": "L"}.get(mode, "L") if grey else "RGB"

@@ -1,4 +1,4 @@
-"""Files that read in another way: a truncated one as if zeros followed, and one of which little may be read."""
+"""File wrappers: one pads a truncated file with zeros, one limits how many bytes are read."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class Padded:
         return data if size < 0 else data.ljust(size, b"\0")
 
 
-class Frugal:
-    """Wraps a file opened for reading, and refuses to read more of it than metadata take."""
+class LimitedReader:
+    """Wraps a file opened for reading, and limits the total size of its metadata to 64 MiB."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -44,10 +44,10 @@ class Frugal:
         """Read `size` bytes, or all that are left.
 
         Raises:
-            ValueError: they are too many.
+            ValueError: the limit is exceeded.
         """
         data = self._file.read(self._left + 1 if size < 0 else min(size, self._left + 1))
         self._left -= len(data)
         if self._left < 0:
-            raise ValueError(f"its metadata take more than {format_bytes(_MAX_METADATA_BYTES)}")
+            raise ValueError(f"its metadata is larger than {format_bytes(_MAX_METADATA_BYTES)}")
         return data

@@ -52,7 +52,7 @@ def resource(resources: bytes, wanted: int) -> bytes:
 
 
 def packed(resource_id: int, data: bytes) -> bytes:
-    """A resource without a name."""
+    """Encode a resource without a name."""
     return b"8BIM" + struct.pack(">HHI", resource_id, 0, len(data)) + data + bytes(len(data) % 2)
 
 

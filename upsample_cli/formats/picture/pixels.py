@@ -12,7 +12,7 @@ from .model import EncodeSpec, Palette
 if TYPE_CHECKING:
     from PIL import Image
 
-_BAND_PIXELS = 1 << 17  # copied at a time from Pillow
+_BAND_PIXELS = 1 << 17  # copied from Pillow at a time
 
 
 def to_image(frame: Array, spec: EncodeSpec) -> Image.Image:
@@ -32,7 +32,7 @@ def to_image(frame: Array, spec: EncodeSpec) -> Image.Image:
 def from_image(image: Image.Image) -> Array:
     """The pixels of a Pillow image as an array.
 
-    They are copied band by band: `numpy.asarray` holds all of them twice more.
+    They are copied band by band, because `numpy.asarray` makes two temporary copies of all pixels.
     """
     rows = max(1, _BAND_PIXELS // image.width)
     if rows >= image.height:
@@ -66,7 +66,7 @@ def rgba_table(palette: Palette | None) -> Array:
 
 
 def unpremultiplied(samples: Array) -> Array:
-    """Colours divided by alpha, which is the last of the samples of a pixel."""
+    """Divide the colours by alpha, which is the last sample of each pixel."""
     whole = np.issubdtype(samples.dtype, np.integer)
     highest = float(np.iinfo(samples.dtype).max) if whole else 1.0
     alpha = samples[..., -1:].astype(np.float64)

@@ -35,7 +35,7 @@ _WRITERS = {  # modules by format; `pillow_formats` writes others
 }
 _COMMON_SUFFIXES = {
     **{".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".gif": "GIF"},
-    ".mpo": "JPEG",  # of a single picture
+    ".mpo": "JPEG",  # an MPO with a single picture is a JPEG
     **{".jxl": "JPEG XL", ".heic": "HEIF", ".heif": "HEIF", ".pam": "PAM", ".rgbe": "HDR"},  # not Pillow's
 }
 _ANIMATED = ("PNG", "WEBP", "GIF", "AVIF", "JPEG XL")
@@ -50,18 +50,18 @@ _GREY_MODES = {
     np.dtype("i4"): "I",
     np.dtype("f4"): "F",
 }
-# Peak memory of encoders without the array itself, measured for photographs: of each pixel, sample or byte.
+# Peak memory of encoders, without the array itself, per pixel, sample or byte; measured on photographs.
 _BYTES_PER_PIXEL = {"WEBP": 15.0, "AVIF": 27.0, "GIF": 3.0, "JPEG XL": 44.0, "HEIF": 30.0}
 _BYTES_PER_SAMPLE = {"JPEG2000": 14.0}
 _BYTES_PER_BYTE = {"PPM": 1.0, "PAM": 1.0, "SGI": 2.0, "HDR": 1.5}
-_ALPHA_BYTES_PER_PIXEL = {"WEBP": 14.0, "JPEG XL": 16.0}  # besides
+_ALPHA_BYTES_PER_PIXEL = {"WEBP": 14.0, "JPEG XL": 16.0}  # in addition
 _LOSSLESS_WEBP_BYTES_PER_PIXEL = 43.0
 _QUANTISER_BYTES_PER_PIXEL = 17.0
-_REORDERED_BYTES_PER_BYTE = 2.0  # of BMP with alpha
+_REORDERED_BYTES_PER_BYTE = 2.0  # for BMP with alpha
 _PACKING_BYTES_PER_PIXEL = 5.0  # of indices and bits in PNG
-_PILLOW_BYTES_PER_PIXEL = {"RGB": 4.0, "LA": 4.0}  # of Pillow's image; it shares the array's memory in other modes
+_PILLOW_BYTES_PER_PIXEL = {"RGB": 4.0, "LA": 4.0}  # of Pillow's image; in other modes it shares the array's memory
 _JPEG_BYTES_PER_BYTE = 0.25  # of the encoded file
-_PROGRESSIVE_BYTES_PER_PIXEL = 3.0  # of coefficients
+_PROGRESSIVE_BYTES_PER_PIXEL = 3.0  # of DCT coefficients
 _LIBRARY_BYTES = {"PNG": 8 << 20, "AVIF": 14 << 20, "JPEG XL": 8 << 20, "GIF": 8 << 20}
 
 
@@ -102,7 +102,7 @@ class PictureSink:
         if spec.palette is None or can_store(self._format, INDEXED, self._header.dtype):
             return spec
         self.warnings.append(
-            Dropped(f"{self._format} holds no palette: the same colours are written as RGB", Loss.PALETTE)
+            Dropped(f"{self._format} cannot store a palette: the same colours are written as RGB", Loss.PALETTE)
         )
         return spec._replace(mode="RGBA" if spec.palette.alpha else "RGB", expands_palette=True)
 
@@ -123,7 +123,7 @@ class PictureSink:
 
     @property
     def _container(self) -> str:
-        """The format as `metadata` knows it: a codestream of JPEG 2000 holds less than a file."""
+        """The key of the format in `metadata`: a raw JPEG 2000 codestream stores less metadata than a JP2 file."""
         is_raw = self._format == "JPEG2000" and self._path.suffix.lower() in (".j2k", ".j2c", ".jpc")
         return "JPEG2000 codestream" if is_raw else self._format
 
@@ -179,7 +179,9 @@ class PictureSink:
         if self._format == "GIF":
             self._add_gif_warnings()
         if self._format == "JPEG XL" and self._spec.metadata.animation is not None:
-            self.warnings.append(Dropped("the times of frames are not written to JPEG XL", Loss.ANIMATION))
+            self.warnings.append(
+                Dropped("frame durations are dropped: they cannot be written to JPEG XL", Loss.ANIMATION)
+            )
         if self._spec.options.quality is not None and self._format not in _WITH_QUALITY:
             self.warnings.append(f"--quality has no effect on {self._format}, which keeps all values")
         if self._header.labels and self._format in _LOSSY and not self._is_lossless():
@@ -212,7 +214,7 @@ class PictureSink:
         if mode in ALPHA and not clear_or_opaque:
             self.warnings.append(
                 Dropped(
-                    "GIF has no partial transparency: pixels become opaque, or clear if their alpha is below one half",
+                    "GIF has no partial transparency: pixels become opaque, or transparent if alpha is below one half",
                     Loss.ALPHA,
                 )
             )
@@ -227,7 +229,7 @@ class PictureSink:
         return 1 + encoder / (pixel * pixels * frames)
 
     def _encoder_bytes_per_pixel(self, pixel: int) -> float:
-        """Peak memory of the encoder for each pixel of a frame, where a pixel has `pixel` bytes."""
+        """Peak memory of the encoder in bytes per pixel of a frame; the samples of a pixel take `pixel` bytes."""
         spec, name = self._spec, self._format
         if name == "PNG":
             packs = spec.mode == INDEXED or spec.bits < 8

@@ -50,15 +50,15 @@ _ORIENT: dict[int, Callable[[Array], Array]] = {  # by EXIF orientation: functio
 }
 _JPEG_FORMATS = ("JPEG", "MPO")  # Pillow calls JPEG files with several pictures MPO
 _PLAUSIBLE_SPACING_MM = (1e-7, 1e6)  # from a tenth of a nanometre to a kilometre
-# Memory while a file is decoded, measured, in units of its samples; of animations, in RGBA images of the whole canvas.
-_WHOLE_FILES = ("JPEG XL", "HEIF", "HDR")  # formats whose files are read whole
+# Measured peak memory of decoding, as a multiple of the size of the samples; of animations, in RGBA canvases.
+_WHOLE_FILES = ("JPEG XL", "HEIF", "HDR")  # formats whose decoders need the whole file in memory
 _DECODER_FACTORS = {
     **{"WEBP": 5.8, "JPEG2000": 6.4, "AVIF": 3.2, "JPEG XL": 1.5, "PPM": 1.2, "PAM": 1.2, "SGI": 2.4, "HDR": 1.6},
     **{"BMP": 4.8, "HEIF": 3.5, "EXR": 3.2},
 }
 _INTERLACED_FACTOR = 4.5
-_PILLOW_FACTOR = 2.4  # Pillow's image, and the array
-_CANVASES, _MOST_CANVASES = {"GIF": 3.7, "PNG": 5.5}, 6.0
+_PILLOW_FACTOR = 2.4  # Pillow's image and the array
+_CANVASES, _MAX_CANVASES = {"GIF": 3.7, "PNG": 5.5}, 6.0
 _JPEG_FACTORS = (8, 4, 2)
 _SIDES_SWAPPED = (5, 6, 7, 8)  # orientations that swap width and height
 
@@ -70,8 +70,8 @@ class PictureSource(InMemory):
         super().__init__()
         self._path = path
         self._truncated = options.truncated
-        self._factor = 1  # by which a draft is smaller
-        self._tolerant = False  # whether what is missing is left as the decoder fills it
+        self._factor = 1  # of the current draft; 1 for full size
+        self._tolerant = False  # whether missing samples keep the decoder's fill values
         self.warnings: list[str] = []
         self._png: reader.Structure | None = None
         self._gif: gif.Layout | None = None
@@ -90,7 +90,7 @@ class PictureSource(InMemory):
         """The picture opened by Pillow; not needed for formats that modules of this package decode."""
         from . import opening
 
-        if self._tolerant and self._pixel_kind.format == "WEBP":  # libwebp refuses truncated files
+        if self._tolerant and self._pixel_kind.format == "WEBP":  # libwebp rejects truncated files
             from . import webp
 
             return opening.Image.open(io.BytesIO(webp.completed(self._path.read_bytes())))
@@ -140,7 +140,7 @@ class PictureSource(InMemory):
         size = math.prod(header.grid.shape) * header.dtype.itemsize
         if self._frames > 1 and self._own is None:
             canvas_bytes = 4 * header.dtype.itemsize * math.prod(self._pixel_kind.size)
-            return 1.0 + _CANVASES.get(self._pixel_kind.format, _MOST_CANVASES) * canvas_bytes / size
+            return 1.0 + _CANVASES.get(self._pixel_kind.format, _MAX_CANVASES) * canvas_bytes / size
         factor = _DECODER_FACTORS.get(self._pixel_kind.format, _PILLOW_FACTOR)
         if self._png is not None and not self._png.interlaced and self._png.depth >= 8 and self._mode != INDEXED:
             compressed = sum(length for _, length in self._png.pixels) / size
@@ -153,10 +153,10 @@ class PictureSource(InMemory):
 
     def _identify(self) -> tuple[PixelKind, PictureMetadata, bool]:
         """Format and pixel type, metadata, and whether all pixels of an animation are known to be opaque."""
-        from .padding import Frugal
+        from .padding import LimitedReader
 
         with self._path.open("rb") as opened:  # import only the module of this format
-            file = cast(BinaryIO, Frugal(opened))
+            file = cast(BinaryIO, LimitedReader(opened))
             start = file.read(12)
             if start.startswith(PNG_SIGNATURE):
                 from .png import reader
@@ -235,7 +235,7 @@ class PictureSource(InMemory):
 
     @property
     def draft_factors(self) -> Sequence[int]:
-        """See `DraftSource`: those of JPEG's inverse transform."""
+        """See `DraftSource`: the scales of JPEG's inverse DCT."""
         can_draft = self._pixel_kind.format in _JPEG_FORMATS and self._frames == 1 and not self._truncated
         return _JPEG_FACTORS if can_draft else ()
 
@@ -293,13 +293,13 @@ class PictureSource(InMemory):
                 raise InputError(f"cannot be read to its end: {reason(error)}", self._path) from error
 
     def _checked(self, rows: Array) -> Array:
-        """Refuse samples of another shape than that of the header or the draft, which decoders do not compare."""
+        """Check that the decoded samples have the shape of the header or the draft; decoders do not check it."""
         if rows.shape != self.draft_shape(self._factor):
-            raise ValueError("its samples have another size than its header says")
+            raise ValueError("the size of its samples differs from the size in its header")
         return rows
 
     def _load_frames(self, tolerant: bool) -> Array:
-        """All frames; where `tolerant`, the last one that can be decoded is repeated in place of those after it."""
+        """All frames; if `tolerant`, the last frame that can be decoded replaces all frames after it."""
         array = np.zeros(self.header.grid.shape, self.header.dtype)
         done = 0
         try:
@@ -398,19 +398,19 @@ def foreign_items(info: PictureInfo) -> tuple[str, ...]:
 
 
 def _intact(metadata: PictureMetadata) -> PictureMetadata:
-    """The metadata without a profile or an XMP document that other readers refuse."""
+    """The metadata without an ICC profile or XMP document that is invalid, because other readers reject such files."""
     if metadata.icc is not None:
         from .. import icc  # needed for files with a profile only
 
         if not icc.is_profile(metadata.icc):
-            said = "its ICC profile is damaged and is dropped"
-            metadata = metadata._replace(icc=None, warnings=(*metadata.warnings, said))
+            warning = "its ICC profile is damaged and is dropped"
+            metadata = metadata._replace(icc=None, warnings=(*metadata.warnings, warning))
     if metadata.xmp:
         from .. import xmp
 
         if not xmp.is_well_formed(metadata.xmp):
-            said = "its XMP is damaged and is dropped"
-            metadata = metadata._replace(xmp=b"", warnings=(*metadata.warnings, said))
+            warning = "its XMP is damaged and is dropped"
+            metadata = metadata._replace(xmp=b"", warnings=(*metadata.warnings, warning))
     return metadata
 
 

@@ -31,7 +31,7 @@ def read(file: BinaryIO, truncated: bool = False) -> tuple[PixelKind, PictureMet
     """Read the pixel type and the metadata of a WebP file.
 
     Raises:
-        ValueError: the file is damaged, and not `truncated` in its last frame.
+        ValueError: the file is damaged, other than by the end of its last frame if it is `truncated`.
     """
     chunks = list(_chunks(file))
     if truncated and chunks and _is_cut_frame(*chunks[-1]):
@@ -93,7 +93,7 @@ def _is_cut_frame(name: bytes, data: bytes) -> bool:
 
 
 def completed(data: bytes) -> bytes:
-    """A truncated file with zeros for what is missing of its last chunk, as many as its pixels can need."""
+    """A truncated file whose last chunk is padded with zeros, at most as many as its pixels can need."""
     chunks: list[Chunk] = []
     position = 12
     while position + 8 <= len(data):

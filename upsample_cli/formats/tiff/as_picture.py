@@ -25,7 +25,7 @@ _FROM_YCBCR = np.array([[1.0, 0.0, 1.402], [1.0, -0.344136, -0.714136], [1.0, 1.
 
 
 def for_picture(source: Source) -> Source:
-    """The source, turned upright and converted if it is a TIFF image that no picture format holds as it is."""
+    """The source, rotated upright, and converted if it is a TIFF image that picture formats cannot store unchanged."""
     if not isinstance(source.header.metadata, Metadata):
         return source
     if turned.orientation_of(source.header.metadata) != 1:

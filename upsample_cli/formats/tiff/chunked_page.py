@@ -16,27 +16,27 @@ from ...runtime.prefetch import items_in_progress, map_threaded
 from ..base import Array
 from . import colours
 
-_READ_BYTES = 16 << 20  # of lines that are read at a time, about
-_TIFFFILE_BYTES = 256 << 20  # of encoded segments that tifffile reads at a time
-_MAX_PADDED_BYTES = 1 << 28  # of a strip or a tile that is missing
+_READ_BYTES = 16 << 20  # approximate size of the lines that are read at a time
+_TIFFFILE_BYTES = 256 << 20  # size of the encoded segments that tifffile reads at a time
+_MAX_PADDED_BYTES = 1 << 28  # of a truncated strip or tile
 
 
 class PageMemory(NamedTuple):
-    """Bytes that are held while pages are read: until a page or a band of it is decoded, and afterwards."""
+    """Memory in bytes for reading pages: during the decoding of a page or a band of it, and afterwards."""
 
     decoding: int
     decoded: int
 
 
 def page_memory(page: tifffile.TiffPage, planar: bool) -> PageMemory:
-    """The memory for a compressed page, whose sizes the file states."""
+    """The memory for reading a compressed page, from the sizes in its tags."""
     itemsize = np.dtype(page.dtype).itemsize
     size = math.prod(page.shape) * itemsize
     segment = _segment_bytes(page)
     encoded = max(page.databytecounts, default=0)
     if _height(page, planar) < page.imagelength:
         band = size * _height(page, planar) // page.imagelength
-        across = _across(page)
+        across = _segments_across(page)
         if across == 1:
             in_progress = min(items_in_progress(segment), _READ_BYTES // max(1, segment) + 1)
             return PageMemory(in_progress * (segment + encoded), band)
@@ -50,7 +50,7 @@ def page_memory(page: tifffile.TiffPage, planar: bool) -> PageMemory:
 
 
 def _segment_bytes(page: tifffile.TiffPage) -> int:
-    """The size of a strip or a tile, which may exceed the page."""
+    """The decoded size of a strip or a tile in bytes, which may exceed that of the page."""
     rows, columns = (
         (page.tilelength, page.tilewidth)
         if page.is_tiled
@@ -60,13 +60,13 @@ def _segment_bytes(page: tifffile.TiffPage) -> int:
     return int(rows) * int(columns) * max(1, int(page.tiledepth)) * int(samples) * np.dtype(page.dtype).itemsize
 
 
-def _across(page: tifffile.TiffPage) -> int:
-    """The number of segments beside each other."""
+def _segments_across(page: tifffile.TiffPage) -> int:
+    """The number of segments side by side."""
     return -(-int(page.imagewidth) // int(page.tilewidth)) if page.is_tiled else 1
 
 
 def _is_one_segment(page: tifffile.TiffPage, planar: bool) -> bool:
-    """Whether the page is a single strip that is decoded as it is."""
+    """Whether the page is a single strip whose decoded samples need no rearranging."""
     return not page.is_tiled and not planar and len(page.databytecounts) == 1 and page.ndim == _ndim(page)
 
 
@@ -100,14 +100,14 @@ class ChunkedPage:
 
     Attributes:
         number: number of the page in its series.
-        incomplete: whether strips or tiles are missing, of a page that is read all the same.
+        incomplete: whether strips or tiles of a page that is read tolerantly are missing.
     """
 
     def __init__(self, number: int, page: Any, planar: bool, tolerant: bool = False) -> None:
-        """Prepare to decode `page`, a `TiffPage` or a `TiffFrame`; strips and tiles stay empty where it is `tolerant`.
+        """Prepare to decode `page`, a `TiffPage` or `TiffFrame`; if `tolerant`, unreadable strips and tiles stay empty.
 
         Raises:
-            ValueError: the file ends before the page does, and it is not `tolerant`.
+            ValueError: the file ends before the page does, and `tolerant` is false.
         """
         self.number, self._tolerant = number, tolerant
         self._page, self._planar = page, planar
@@ -129,10 +129,10 @@ class ChunkedPage:
         height, keyframe = self._height, self._keyframe
         if height == keyframe.imagelength:
             if self._band is None:
-                one = (
+                is_single = (
                     _is_one_segment(keyframe, self._planar) and len(self._page.dataoffsets) == 1 and not self._tolerant
                 )
-                self._band = 0, self._only_segment() if one else self._whole()
+                self._band = 0, self._only_segment() if is_single else self._whole()
             return self._band[1][start:stop]
         lines = np.full((stop - start, keyframe.imagewidth, *keyframe.shape[2:]), keyframe.nodata, keyframe.dtype)
         first, last = start // height, -(-stop // height)
@@ -142,7 +142,7 @@ class ChunkedPage:
         if first == last:
             return lines
         self._band = None  # free it before the next one is decoded
-        band: Array | None = None  # the last one
+        band: Array | None = None  # the band that contains the last line
         for number, x, pixels in self._decode(range(first, last)):
             top = number * height
             low, high = max(start, top), min(stop, top + len(pixels))
@@ -158,21 +158,21 @@ class ChunkedPage:
         return lines
 
     def _only_segment(self) -> Array:
-        """The page, which is one strip; `_whole` would hold it twice."""
+        """Decode the page, which is one strip; `_whole` would need memory for two copies."""
         pixels = [pixels for _, _, pixels in self._decode(range(1))]
         if not pixels or pixels[0].size < math.prod(self._keyframe.shape):
-            raise ValueError(f"the page {self.number} is empty")
+            raise ValueError(f"page {self.number} is empty")
         return pixels[0].reshape(self._keyframe.shape)
 
     def _whole(self) -> Array:
         with open_file(self._page):
             pixels = self._placed_segments() if self._tolerant else self._page.asarray()
         if pixels.size < math.prod(self._keyframe.shape):
-            raise ValueError(f"the page {self.number} is empty")
+            raise ValueError(f"page {self.number} is empty")
         return colours.planar_to_interleaved(pixels) if self._planar else pixels
 
     def _placed_segments(self) -> Array:
-        """The page made of those strips or tiles that can be decoded."""
+        """The page, composed of the strips or tiles that can be decoded."""
         keyframe = self._keyframe
         pixels = np.full(keyframe.shaped, keyframe.nodata, keyframe.dtype)
         for index in range(len(self._page.dataoffsets)):
@@ -184,7 +184,7 @@ class ChunkedPage:
 
     def _decode(self, bands: range) -> Iterator[tuple[int, int, Array]]:
         """Decode the segments of the given bands; yields the number of the band, the first column and the pixels."""
-        across = _across(self._keyframe)
+        across = _segments_across(self._keyframe)
         with open_file(self._page):
             encoded = ((self._read_segment(n), n) for n in range(bands.start * across, bands.stop * across))
             for segment, (_, _, y, x, _), _ in map_threaded(

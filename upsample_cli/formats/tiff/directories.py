@@ -18,12 +18,12 @@ _INTEGERS = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
 _MAX_ENTRIES = 4096  # more are a sign of damage
 _LONG, _LONG8 = 4, 16
 _MAX_VALUE_BYTES = 256 << 20  # of one entry
-_LAYERS = 37724  # Photoshop's, which are not read
+_LAYERS = 37724  # tag of Photoshop's layers, which are not read
 _MAX_OFFSET = 2**62  # beyond it, seeking raises OverflowError
 
 
 class OversizedTagError(ValueError):
-    """An entry whose values would fill the memory."""
+    """An entry whose values are too large to be read into memory."""
 
 
 class Layout(NamedTuple):
@@ -130,7 +130,7 @@ def read_chain(file: BinaryIO, link: int | None = None) -> Chain:
 
 
 def check_first(file: BinaryIO) -> None:
-    """Refuse a file whose first directory must not be read whole.
+    """Check that the values of the first directory are small enough to be read.
 
     Raises:
         OversizedTagError: the values of an entry are too large.
@@ -188,7 +188,7 @@ def integers(file: BinaryIO, entry: Entry | None, layout: Layout) -> tuple[int, 
 
 
 def largest_page(file: BinaryIO, chain: Chain) -> int:
-    """The number of pixels of the largest page, 0 if no page states its size."""
+    """The number of pixels of the largest page; 0 if no page has tags of its size."""
     layout = Layout.of(file)
     sizes = [[integers(file, page.entries.get(code), layout)[:1] for code in _SIZE] for page in chain.directories]
     return max((width[0] * height[0] for width, height in sizes if width and height), default=0)

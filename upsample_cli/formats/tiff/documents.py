@@ -1,4 +1,4 @@
-"""The documents in the tags of a TIFF page, in the form in which pictures hold them."""
+"""Converts the tags of a TIFF page to the documents that picture formats store."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import tifffile
 from ..documents import Documents
 from .directories import Tree, packed
 
-DOCUMENT_TAGS = frozenset(  # of documents, cameras, authors and ratings, and the texts of Windows
+DOCUMENT_TAGS = frozenset(  # of documents, cameras, authors and ratings, and Windows' own text tags
     (269, 271, 272, 274, 285, 306, 315, 316, 33432, 33723, 18246, 18249, 40091, 40092, 40093, 40094, 40095)
 )
 _ORIENTATION, _DESCRIPTION, _SOFTWARE = 274, 270, 305
 _XMP, _IPTC, _PHOTOSHOP = 700, 33723, 34377
 _ASCII = 2
-_OF_BIGTIFF = (16, 17, 18)  # data types
+_BIGTIFF_TYPES = (16, 17, 18)  # data types that only BigTIFF has
 
 
 def documents(
@@ -30,8 +30,8 @@ def documents(
 
     Args:
         tags: code, data type, number of values, values, and a flag of each tag.
-        directories: of EXIF and GPS, by the tags that lead to them.
-        texts: the description and the software by the numbers of their tags.
+        directories: of EXIF and GPS, by the tags that point to them.
+        texts: the description and the software, by tag number.
         byteorder: of the values.
     """
     from ..picture import photoshop  # rarely needed
@@ -55,7 +55,7 @@ def documents(
 
 
 def _stored(value: Any, byteorder: str) -> bytes:
-    """The bytes of a value; fractions are given as integers, which may be signed."""
+    """The bytes of a tag value; fractions are sequences of integers, signed or unsigned."""
     if isinstance(value, bytes):
         return value
     return b"".join(struct.pack(byteorder + ("i" if number < 0 else "I"), number) for number in value)
@@ -63,5 +63,5 @@ def _stored(value: Any, byteorder: str) -> bytes:
 
 def _classic(tree: Tree) -> Tree:
     """The tree without values that only BigTIFF has."""
-    entries = tuple(entry for entry in tree.entries if entry[1] not in _OF_BIGTIFF)
+    entries = tuple(entry for entry in tree.entries if entry[1] not in _BIGTIFF_TYPES)
     return Tree(entries, {code: _classic(child) for code, child in tree.children.items()}, tree.little_endian)

@@ -18,8 +18,8 @@ _BYTE_CODECS = (
     *(COMPRESSION.ADOBE_DEFLATE, COMPRESSION.DEFLATE, COMPRESSION.LZW, COMPRESSION.ZSTD, COMPRESSION.LZMA),
     COMPRESSION.PACKBITS,
 )
-_PIECE_BYTES = 4096  # of a row in PackBits: the time that the codec takes grows with the square of a run
-_STRIP_BYTES, _LARGEST_STRIP_BYTES = 1 << 18, 2 << 20  # by default, and at most
+_PIECE_BYTES = 4096  # of a row per PackBits call: the codec's time grows with the square of the run length
+_STRIP_BYTES, _LARGEST_STRIP_BYTES = 1 << 18, 2 << 20  # default and maximum
 
 
 def can_encode_strips(layout: Layout, dtype: np.dtype[Any]) -> bool:
@@ -28,7 +28,7 @@ def can_encode_strips(layout: Layout, dtype: np.dtype[Any]) -> bool:
 
 
 def rows_per_strip(shape: tuple[int, ...], itemsize: int, wanted: int | None = None) -> int:
-    """Rows in a strip of a page of `shape`: as many as are `wanted`, unless they are too large to hold several."""
+    """Rows per strip of a page of `shape`: `wanted`, unless such strips are too large to keep several in memory."""
     row = max(1, math.prod(shape[1:]) * itemsize)
     if wanted is not None and wanted * row <= _LARGEST_STRIP_BYTES:
         return wanted
@@ -51,7 +51,7 @@ def strip_encoder(layout: Layout, dtype: np.dtype[Any]) -> Callable[[Array], byt
 
 
 def _packbits(codec: Callable[[Array], bytes], strip: Array, **options: object) -> bytes:
-    """PackBits of a strip in linear time; runs never span rows."""
+    """Encode a strip in linear time; PackBits runs never span rows."""
     rows = strip.reshape(len(strip), -1).view(np.uint8)
     if rows.shape[1] <= _PIECE_BYTES:
         return codec(rows)

@@ -106,7 +106,7 @@ def _converted_layout(
         return replace(layout, colormap=conversion.colormap)
     if conversion.by_libtiff:
         if page.photometric in _LOG_COLOURS:
-            warnings.append(Dropped("its LogLuv samples are converted to RGB of 8 bits", Loss.COLOUR_SPACE))
+            warnings.append(Dropped("its LogLuv samples are converted to 8-bit RGB", Loss.COLOUR_SPACE))
         return Layout(PHOTOMETRIC.RGB, compression=layout.compression)
     if conversion.channels is not None:
         reason = "TIFF files with both are not written" if options.keep_indices else "blending needs colours in between"
@@ -143,7 +143,7 @@ def _profile(page: tifffile.TiffPage, warnings: list[str]) -> bytes | None:
 
 
 def _intact(copied: Iterable[Tag], warnings: list[str]) -> Iterator[Tag]:
-    """The tags without an XMP document that other readers refuse."""
+    """The tags without an XMP document that is damaged, because other readers reject such files."""
     for tag in copied:
         if tag.code == _XMP and not (isinstance(tag.value, bytes) and xmp.is_well_formed(tag.value)):
             warnings.append("its XMP is damaged and is dropped")
@@ -159,9 +159,9 @@ def _nodata(page: tifffile.TiffPage, conversion: Conversion, warnings: list[str]
     text = page.tags.valueof(_GDAL_NODATA)
     try:
         value = float(text.strip(" \0"))
-    except (ValueError, AttributeError):  # no number, or no text
-        said = f": {text[:20]}" if isinstance(text, str) else ""
-        warnings.append(f"its tag GDAL_NODATA is no number and is ignored{said}")
+    except (ValueError, AttributeError):  # not a number, or not text
+        shown = f": {text[:20]}" if isinstance(text, str) else ""
+        warnings.append(f"its tag GDAL_NODATA is not a number and is ignored{shown}")
         return None
     if dtype.kind in "iu":
         limits = np.iinfo(dtype)
@@ -179,7 +179,7 @@ def _unsupported(series: tifffile.TiffPageSeries) -> str | None:
     if page.compression not in tifffile.TIFF.DECOMPRESSORS:
         return f"samples in {COMPRESSION(page.compression).name} compression, which is not supported"
     if page.planarconfig not in tuple(PLANARCONFIG):
-        return "samples in a planar configuration that does not exist"
+        return "samples in an unknown planar configuration"
     formats = page.tags.valueof("SampleFormat")
     if isinstance(formats, tuple) and len(set(formats)) > 1:
         return "samples of several types in a pixel, which are not supported"
@@ -302,13 +302,13 @@ def _layout(page: tifffile.TiffPage) -> Layout:
 
 
 def _extrasamples(page: tifffile.TiffPage) -> tuple[int, ...] | None:
-    """The kinds of the samples beyond the colours. Of RGB, all readers take a fourth one without a tag as alpha."""
+    """The kinds of the samples beyond the colours. Without a tag, readers treat a fourth sample of RGB as alpha."""
     known = tuple(e if e in _EXTRASAMPLES else EXTRASAMPLE.UNSPECIFIED for e in page.extrasamples)
     colours_of = {PHOTOMETRIC.RGB: 3, PHOTOMETRIC.MINISBLACK: 1, PHOTOMETRIC.MINISWHITE: 1}
-    untold = page.samplesperpixel - len(known) - colours_of.get(PHOTOMETRIC(page.photometric), page.samplesperpixel)
-    if page.photometric == PHOTOMETRIC.RGB and untold == 1 and not known:
+    unlisted = page.samplesperpixel - len(known) - colours_of.get(PHOTOMETRIC(page.photometric), page.samplesperpixel)
+    if page.photometric == PHOTOMETRIC.RGB and unlisted == 1 and not known:
         return (EXTRASAMPLE.UNASSALPHA,)
-    return (*known, *[EXTRASAMPLE.UNSPECIFIED] * untold) or None
+    return (*known, *[EXTRASAMPLE.UNSPECIFIED] * unlisted) or None
 
 
 def _levels(image: Image, warnings: list[str]) -> tuple[tuple[int, ...], ...]:
@@ -320,6 +320,6 @@ def _levels(image: Image, warnings: list[str]) -> tuple[tuple[int, ...], ...]:
             kept.append(level)
     if len(kept) < len(image.levels):
         warnings.append(
-            Dropped("levels of the pyramid that are smaller along other axes than x and y are dropped", Loss.PYRAMID)
+            Dropped("pyramid levels that are also reduced along axes other than x and y are dropped", Loss.PYRAMID)
         )
     return tuple(kept)

@@ -40,7 +40,7 @@ def with_spacing(axis: Axis, page: tifffile.TiffPage, entries: dict[str, Any]) -
 
 
 def _magnitude(value: Any) -> float:
-    """The magnitude of a number; 0 for what is none."""
+    """The magnitude of a number; 0 if the value is not a finite number."""
     return abs(float(value)) if isinstance(value, int | float) and math.isfinite(value) else 0.0
 
 

@@ -20,8 +20,8 @@ from .metadata import Layout, Metadata
 
 _DEFLATE = COMPRESSION.ADOBE_DEFLATE
 
-_TRIAL_SIDE, _TRIAL_SAMPLES = 32, 1 << 20  # of a page with which a layout is tested
-_TILE_STEP = 16  # sides of tiles are multiples of it
+_TRIAL_SIDE, _TRIAL_SAMPLES = 32, 1 << 20  # of the page that tests whether a layout can be encoded
+_TILE_STEP = 16  # tile sides are multiples of this
 
 
 def check_axes(header: Header, path: Path) -> None:
@@ -77,24 +77,24 @@ def fit_layout(part: Part, dialect: str, options: WriteOptions, path: Path) -> t
         if layout.predictor is not None and _is_writable(without_predictor, header):
             return without_predictor, warnings
         layout, more = _writable(replace(_uncompressed(layout), compression=_DEFLATE), header, path)
-        return layout, [*warnings, f"{name} compression cannot hold the output: Deflate is used instead", *more]
+        return layout, [*warnings, f"{name} compression cannot encode the output: Deflate is used instead", *more]
     return layout, warnings
 
 
 def _encodable(metadata: Metadata, layout: Layout, dialect: str) -> tuple[Layout, list[str]]:
-    """The layout without what tifffile does not encode, and warnings."""
+    """The layout without features that tifffile cannot encode, and warnings."""
     bits: int | None = layout.bitspersample
     warnings: list[str] = []
     if dialect == "imagej":
         layout = replace(layout, tile=None, rowsperstrip=None, planarconfig=None)
-    swapped = bits is not None and bits > 8 and metadata.byteorder == ">"  # which tifffile packs in a wrong order
+    swapped = bits is not None and bits > 8 and metadata.byteorder == ">"  # tifffile packs these in wrong order
     if bits is not None and (swapped or dialect not in ("plain", "shaped")):
         layout, bits = replace(layout, bitspersample=None), None
-        warnings = [f"its samples of {metadata.layout.bitspersample} bits are scaled to whole bytes"]
+        warnings = [f"its {metadata.layout.bitspersample}-bit samples are scaled to whole bytes"]
     codec = layout.compression
     if bits is not None and (codec is not None or layout.tile is not None):
         what = " and ".join(["compression"] * (codec is not None) + ["tiles"] * (layout.tile is not None))
-        kept = f"so that samples of {bits} bits keep their values"
+        kept = f"so that {bits}-bit samples keep their values"
         return replace(_uncompressed(layout), tile=None), [f"it is written without {what}, {kept}"]
     if codec is not None and COMPRESSION(codec) not in tifffile.TIFF.COMPRESSORS:
         warning = f"{COMPRESSION(codec).name} compression cannot be written; Deflate is used instead"
@@ -141,7 +141,7 @@ def _is_writable(layout: Layout, header: Header) -> bool:
     grid = header.grid
     samples = grid["s"].size if grid.names[-1] == "s" else 1
     sides = layout.tile or (_TRIAL_SIDE, _TRIAL_SIDE)
-    if math.prod(sides) * samples > _TRIAL_SAMPLES:  # a size that a file states must not become an allocation
+    if math.prod(sides) * samples > _TRIAL_SAMPLES:  # do not allocate a size that a damaged file may claim
         sides = (_TRIAL_SIDE, _TRIAL_SIDE) if samples <= _TRIAL_SAMPLES // _TRIAL_SIDE**2 else (1, 1)
         layout = replace(layout, tile=sides if layout.tile and sides[0] > 1 else None)
     page = np.zeros((*sides, samples) if grid.names[-1] == "s" else sides, header.dtype)
@@ -157,7 +157,7 @@ def _is_writable(layout: Layout, header: Header) -> bool:
 
 
 def _within_page(layout: Layout, header: Header) -> Layout:
-    """The layout with tiles that are no larger than they have to be, if they are large and exceed the page."""
+    """The layout; large tiles that exceed the page are reduced to the smallest size that covers it."""
     if layout.tile is None or math.prod(layout.tile) <= _TRIAL_SAMPLES:
         return layout
     height, width = (-(-header.grid[name].size // _TILE_STEP) * _TILE_STEP for name in "yx")

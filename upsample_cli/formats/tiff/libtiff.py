@@ -11,7 +11,7 @@ from tifffile import COMPRESSION
 from ..base import Array
 from . import colours
 
-_COMPRESSIONS = (  # some of old programs among them
+_COMPRESSIONS = (  # including those of obsolete programs
     *(COMPRESSION.OJPEG, COMPRESSION.SGILOG, COMPRESSION.SGILOG24),
     *(COMPRESSION.NEXT, COMPRESSION.THUNDERSCAN, COMPRESSION.PIXARLOG),
 )

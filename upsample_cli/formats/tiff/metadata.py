@@ -168,7 +168,7 @@ class Metadata:
 
 
 def _with_nodata(tag: Tag, nodata: float | None) -> Tag:
-    """The tag, which states the value of missing samples if it is GDAL's."""
+    """The tag; if it is GDAL's nodata tag, with the value `nodata`."""
     if tag.code != _GDAL_NODATA or nodata is None:
         return tag
     text = f"{nodata:.17g}".encode() + b"\0"

@@ -33,8 +33,8 @@ _NAMESPACE = "http://www.openmicroscopy.org/Schemas/OME/2016-06"
 _PIXELS = re.compile(r"<(?:\w+:)?Pixels\b[^>]*")
 _SIZES = re.compile(r"""\bSize([XYZCT])\s*+=\s*+["']\s*+(\d{1,18})""")
 _COUNTS = re.compile(r"""\b(?:PlaneCount|NumPlanes)\s*+=\s*+["']\s*+(\d{1,18})""")
-_FEW_PLANES, _PLANES_PER_PAGE = 1 << 16, 1000
-_SHOWN = ("ID", "SamplesPerPixel", "Color")  # attributes of a channel that its display needs
+_ALWAYS_ALLOWED_PLANES, _MAX_PLANES_PER_PAGE = 1 << 16, 1000
+_DISPLAY_ATTRIBUTES = ("ID", "SamplesPerPixel", "Color")  # attributes of a channel that control its display
 _SUFFIXES = (".ome.tif", ".ome.tiff", ".ome.btf")
 
 
@@ -58,7 +58,7 @@ class OmeImage:
         return _all_pixels(self.xml)[self.number].attrib
 
     def stripped(self) -> OmeImage:
-        """The image without names, descriptions, dates and people: geometry and colours of channels are left."""
+        """The image with only its geometry and its channel colours, without names, descriptions, dates and people."""
         root, prefixes = _parse(self.xml)
         for parent, kept in ((root, ("Image",)), *((image, ("Pixels",)) for image in root.findall("./{*}Image"))):
             _keep_only(parent, kept)
@@ -67,7 +67,7 @@ class OmeImage:
             _keep_only(pixels, ("Channel", "BinData", "TiffData", "MetadataOnly"))
             for channel in pixels.findall("./{*}Channel"):
                 _keep_only(channel, ())
-                channel.attrib = {name: channel.attrib[name] for name in _SHOWN if name in channel.attrib}
+                channel.attrib = {name: channel.attrib[name] for name in _DISPLAY_ATTRIBUTES if name in channel.attrib}
         return OmeImage(_serialize(root, prefixes).decode(), self.number, self.sizes)
 
 
@@ -93,26 +93,26 @@ def unsupported(header: Header, described: bool) -> str | None:
 
 
 class OversizedError(ValueError):
-    """An XML that promises many more planes than a file holds."""
+    """An OME-XML that describes far more planes than the file contains."""
 
 
 def check_size(xml: str, pages: int, page_samples: int) -> None:
-    """Refuse an XML by whose sizes tifffile would fill the memory with planes that are absent.
+    """Check the sizes in an OME-XML: tifffile allocates memory for every plane, even if the plane is absent.
 
     Args:
         xml: the document.
-        pages: of the file; other files may hold the rest.
-        page_samples: pixels of the largest page; tifffile takes an image for as many pages as its pixels fill.
+        pages: number of pages in the file; other files may contain the rest.
+        page_samples: pixels of the largest page; tifffile divides the pixels of an image by this to count its pages.
 
     Raises:
-        OversizedError: it promises too many planes.
+        OversizedError: it describes too many planes.
     """
     planes = sum(map(int, _COUNTS.findall(xml)))
     for pixels in _PIXELS.finditer(xml):
         sizes = {name: int(size) for name, size in _SIZES.findall(pixels[0])}
         planes += math.prod(sizes.values()) // max(page_samples, 1)
-    if planes > max(_FEW_PLANES, _PLANES_PER_PAGE * pages):
-        raise OversizedError(f"its OME-XML promises {planes:,} planes, and it has {pages:,} pages")
+    if planes > max(_ALWAYS_ALLOWED_PLANES, _MAX_PLANES_PER_PAGE * pages):
+        raise OversizedError(f"its OME-XML describes {planes:,} planes, but the file has only {pages:,} pages")
 
 
 def find_image(tiff: tifffile.TiffFile, number: int) -> OmeImage:

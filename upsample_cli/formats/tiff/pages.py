@@ -25,7 +25,7 @@ def bands(slabs: Iterable[Array], shape: Sequence[int], height: int) -> Iterator
     """Divide slabs in C order into bands of `height` rows of pages of `shape`; the last band of a page may be lower."""
     row = math.prod(shape[1:])
     top = filled = 0
-    band: Array | None = None  # one that is not complete
+    band: Array | None = None  # an incomplete band
     for slab in slabs:
         samples = slab.reshape(-1)
         while samples.size:

@@ -55,7 +55,7 @@ def conversion_of(page: tifffile.TiffPage, dtype: np.dtype[Any], keep_indices: b
 
 
 def is_swapped(page: tifffile.TiffPage) -> bool:
-    """Whether imagecodecs unpacks samples with their bytes in reverse order: those of 24 bits if it is big-endian."""
+    """Whether imagecodecs unpacks the samples in the wrong byte order, as it does for big-endian 24-bit samples."""
     return bool(page.bitspersample == 24 and page.parent.byteorder == ">" and page.sampleformat == SAMPLEFORMAT.UINT)
 
 
@@ -72,7 +72,7 @@ def from_full_range(samples: Array, bits: int) -> Array:
 
 
 def _wide(samples: Array) -> type[np.uint32 | np.uint64]:
-    """A type for products of two samples."""
+    """A dtype that can hold the product of two samples."""
     return np.uint32 if samples.dtype.itemsize <= 2 else np.uint64
 
 

@@ -74,7 +74,7 @@ def images_of(
     """
     with path.open("rb") as file:
         chain = directories.read_chain(file)
-        truncated = chain.truncated and not tiff.is_ndpi  # which has offsets of its own
+        truncated = chain.truncated and not tiff.is_ndpi  # NDPI has its own kind of offsets
         if truncated and not (tolerant and chain.directories):
             raise InputError("is truncated: parts of it lie beyond its end", path)
         if tiff.is_ome:
@@ -134,7 +134,7 @@ def _plain_images(
 ) -> tuple[list[Image], list[str]]:
     warnings = []
     if chain.truncated:
-        warnings.append(f"is truncated: the {len(chain.directories)} pages before its end are read")
+        warnings.append(f"is truncated: only its first {len(chain.directories)} pages are read")
     if chain.loops:
         warnings.append(f"its chain of pages loops: the {len(chain.directories)} pages before the loop are read")
     reader = _PageReader(tiff, file, chain)

@@ -33,8 +33,8 @@ _MAX_CLASSIC_BYTES = imagej.MAX_BYTES  # of samples in a file with 32-bit offset
 _GEO_KEYS = 34735
 _XMP, _PHOTOSHOP = 700, 34377
 _ENCODER_BYTES = 6 << 20  # memory of encoders, measured
-_BUFFER_BYTES, _RAW_BYTES = 4 << 20, 1 << 20  # of samples that wait to be encoded, or are copied
-_REDUCED, _MASK, _SUBFILE_BITS = 1, 4, 7  # bits of NewSubfileType, and all that TIFF knows
+_BUFFER_BYTES, _RAW_BYTES = 4 << 20, 1 << 20  # of samples that wait for the encoder, and that are copied at a time
+_REDUCED, _MASK, _SUBFILE_BITS = 1, 4, 7  # bits of NewSubfileType; the last are all that TIFF defines
 _GREY = (PHOTOMETRIC.MINISWHITE, PHOTOMETRIC.MINISBLACK)
 
 
@@ -61,7 +61,9 @@ class TiffSink:
             return header, header.metadata
         metadata = Metadata("foreign", layouts.foreign_layout(header, path))
         if not has_storable_density(header.grid):
-            self.warnings.append(Dropped("its density is dropped: TIFF cannot hold numbers of this size", Loss.SPACING))
+            self.warnings.append(
+                Dropped("its density is dropped: TIFF cannot store such a large or small number", Loss.SPACING)
+            )
         if isinstance(getattr(header.metadata, "metadata", None), tuple):  # of a picture
             header, metadata = foreign.with_picture_metadata(header, cast("PictureInfo", header.metadata), metadata)
         self.warnings += dropped_warning(
@@ -182,7 +184,7 @@ def _level(part: Part) -> dict[str, Any]:
 
 
 def _subfile_type(part: Part) -> int:
-    """The bits of NewSubfileType; only pages of bits are masks."""
+    """The bits of NewSubfileType; only bilevel pages can be masks."""
     header, metadata = part
     is_mask = header.dtype == bool and metadata.layout.photometric in (*_GREY, PHOTOMETRIC.MASK)
     return metadata.subfile_type & _SUBFILE_BITS & (~0 if is_mask else ~_MASK)
@@ -266,11 +268,11 @@ def _memory_factor(part: Part) -> float:
     header, metadata = part
     layout, shape = metadata.layout, page_shape(header.grid)
     row = math.prod(shape[1:]) * header.dtype.itemsize
-    if layouts.is_planar(header.grid, layout):  # the page, its planes and, if they are stored as they are, their bytes
+    if layouts.is_planar(header.grid, layout):  # the page, its planes and, if uncompressed, their bytes
         held = (2 if layout.compression or layout.tile else 3) * shape[0] * row
     elif _is_raw(part):
         return 0.0
-    elif layout.tile:  # rows of pixels and the padded tiles, of which only some exist at a time
+    elif layout.tile:  # rows of pixels, and the padded tiles that exist at a time
         across = -(-header.grid["x"].size // layout.tile[1])
         tile = math.prod(layout.tile) * row // header.grid["x"].size
         held = min(layout.tile[0], shape[0]) * row + min(across * tile, 2 * available_cores() * tile + _BUFFER_BYTES)

@@ -12,7 +12,7 @@ from ...geometry import RASTER, Axis, Grid
 
 _MPP, _MAGNIFICATION = b"MPP", b"AppMag"
 _STALE = (b"StripeWidth", b"OriginalWidth", b"OriginalHeight", b"Originalheight")  # of the scan
-_SIZE = re.compile(rb"(?<!\d)\d++x\d.*", re.DOTALL)  # reads no digit twice
+_SIZE = re.compile(rb"(?<!\d)\d++x\d.*", re.DOTALL)  # possessive, so that each digit is matched once
 _XMP = 700
 
 

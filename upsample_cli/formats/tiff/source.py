@@ -26,9 +26,9 @@ from .header import SeriesInfo, read_series_info
 from .series import Image, images_of
 
 _LAB_SAMPLES = 3
-_MAX_RETRIED_BYTES = 1 << 26  # of files that are held in memory to be read in another way
+_MAX_RETRIED_BYTES = 1 << 26  # of files that are read whole to retry with libtiff
 _INCOMPLETE = "is damaged or truncated: strips or tiles that cannot be read are left empty"
-_LIBTIFF_MEMORY = 2.4  # the pixels with alpha and without it, besides the file
+_LIBTIFF_MEMORY = 2.4  # the pixels with and without alpha; the file is counted separately
 _ESSENTIAL_TAGS = frozenset(  # of the samples, and the description that tells of their axes
     (256, 257, 258, 259, 262, 270, 273, 277, 278, 279, 320, 322, 323, 324, 325, 330, 338, 339, 347)
 )
@@ -57,7 +57,7 @@ class TiffSource:
         self._signed = is_colour and colours.has_signed_ab(self._page.photometric, self._series.dtype)
         self._chunked_page: ChunkedPage | None = None
         self._decoded_page: Array | None = None
-        self._retried_page: tuple[int, Array] | None = None  # its number and samples
+        self._retried_page: tuple[int, Array] | None = None  # page number and samples
         self._by_libtiff = info.by_libtiff
         if self._by_libtiff:
             self.held_factor, self.streams, self._contiguous = 1.0, False, None
@@ -69,7 +69,8 @@ class TiffSource:
         size = math.prod(self._series.shape) * self.header.dtype.itemsize
         self.memory_factor = decoding / size
         is_one_band = decoded >= math.prod(self._series.shape) * np.dtype(self._page.dtype).itemsize
-        self.held_factor = decoded / size if is_one_band else self.memory_factor  # else the next is decoded meanwhile
+        # While a band is in use, the next one is decoded.
+        self.held_factor = decoded / size if is_one_band else self.memory_factor
         self.streams = not is_one_band
 
     def _contiguous_samples(self, tolerant: bool) -> FileArray | None:
@@ -104,8 +105,8 @@ class TiffSource:
             try:
                 self._decoded_page = libtiff.decode(self._path, self._page)
             except ValueError as error:
-                said = f"is damaged, or of a kind that libtiff cannot read: {reason(error)}"
-                raise InputError(said, self._path) from error
+                message = f"is damaged, or of a kind that libtiff cannot read: {reason(error)}"
+                raise InputError(message, self._path) from error
             if self._decoded_page.shape != self.header.grid.shape:
                 raise InputError("is damaged: its size contradicts its tags", self._path)
         return self._decoded_page
@@ -154,7 +155,7 @@ class TiffSource:
             raise InputError(f"is truncated or damaged: {reason(error)}", self._path) from error
 
     def _retried(self, number: int) -> Array | None:
-        """A page by libtiff, which is more tolerant than tifffile; None if it does not read the page either."""
+        """The page decoded by libtiff, which is more tolerant than tifffile; None if libtiff fails too."""
         page: Any = self._series[number]
         if (
             self._planar
@@ -262,7 +263,7 @@ def _selected(images: list[Image], options: ReadOptions, path: Path) -> list[Ima
 def _unreadable(path: Path, error: Exception) -> InputError:
     ours = (geotiff.DamagedTagsError, directories.OversizedTagError, ome.OversizedError)
     is_about_file = isinstance(error, (tifffile.TiffFileError, *ours))
-    words = f" ({reason(error)})" if is_about_file else ""  # other texts are about Python objects
+    words = f" ({reason(error)})" if is_about_file else ""  # other messages refer to Python objects
     return InputError(f"is not a readable TIFF file, or is truncated{words}", path)
 
 

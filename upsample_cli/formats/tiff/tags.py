@@ -33,7 +33,7 @@ _STRUCTURE = frozenset(  # written anew, or about the storage of samples
     (
         *(254, 255, 256, 257, 258, 259, 262, 266, 270, 273, 277, 278, 279, 282, 283, 284, 288, 289, 292, 293, 296, 297),
         *(305, 317, 320, 322, 323, 324, 325, 330, 338, 339, 347, 512, 513, 514, 515, 519, 520, 521, 530),
-        *(32995, 32996, 32997, 32998, 59932),  # of alpha, types and depths before TIFF 6, and empty space
+        *(32995, 32996, 32997, 32998, 59932),  # obsolete tags of alpha, data type and depth, and padding
         *(33550, 33922, 34264, 34675, 50674, 50838, 50839),
     )
 )
@@ -103,7 +103,7 @@ def updated_directories(trees: Mapping[int, Tree], size: tuple[int, int]) -> dic
 
 
 def has_subject_position(trees: Mapping[int, Tree]) -> bool:
-    """Whether directories have positions in pixels, which `updated_directories` drops."""
+    """Whether directories contain subject positions in pixels, which `updated_directories` drops."""
     return any(
         (code in _SUBJECT_POSITIONS and name != _GPS) for name, tree in trees.items() for code, *_ in tree.entries
     )

@@ -1,4 +1,4 @@
-"""A TIFF image turned upright, as its orientation tells, for pictures; TIFF files keep samples and orientation."""
+"""Rotates a TIFF image upright for picture formats; a TIFF output keeps the samples and the orientation tag."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MIRRORED_DOWN, _MIRRORED_ACROSS, _SWAPPED = (3, 4, 6, 7), (2, 3, 7, 8), (5, 6, 
 
 
 def orientation_of(metadata: Metadata) -> int:
-    """The orientation, 1 (upright) to 8, by the tag or else by XMP."""
+    """The orientation, from 1 (upright) to 8, from the tag or, if absent, from XMP."""
     values = {tag.code: tag.value for tag in metadata.tags}
     if isinstance(stored := values.get(_ORIENTATION), bytes):
         number = int.from_bytes(stored, "little" if metadata.byteorder == "<" else "big")
@@ -30,10 +30,10 @@ def orientation_of(metadata: Metadata) -> int:
 
 
 class Upright(InMemory):
-    """A `Source` turned upright; it is decoded whole."""
+    """A `Source` that is rotated upright; it is decoded as a whole."""
 
     def __init__(self, source: Source) -> None:
-        """Take over `source`, which is closed with this one."""
+        """Wrap `source`, which this object closes."""
         super().__init__()
         self._source = source
         self._orientation = orientation_of(cast(Metadata, source.header.metadata))
@@ -44,7 +44,7 @@ class Upright(InMemory):
         self.held_factor = source.memory_factor + 1.0
 
     def load(self) -> Array:
-        """The whole array, turned."""
+        """The whole array, rotated upright."""
         grid = self._source.header.grid
         array = self._source.read(0, 0, grid.shape[0]).reshape(grid.shape)
         down, across = grid.names.index("y"), grid.names.index("x")

@@ -1,4 +1,4 @@
-"""Reads the sample block of a volume, in parts, or as a stream if it is compressed."""
+"""Reads the samples of a volume in parts, or as a stream if they are compressed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ..base import Array, Header, Source
 from ..file_array import FileArray
 from ..registry import GZIP_MAGIC, HEADER_BYTES
 
-MAX_REST_BYTES = 32 << 20  # of what a file holds besides its header and its samples
+MAX_REST_BYTES = 32 << 20  # of data in a file besides its header and its samples
 READ_ERRORS = (OSError, EOFError, zlib.error)
 _CHUNK_BYTES = 1 << 20
 _MAX_POSITION = 1e30
@@ -173,7 +173,7 @@ def read_start(file: Path, path: Path) -> bytes:
 
 
 def skip(file: BinaryIO) -> int:
-    """Move to the end and return the number of bytes."""
+    """Move to the end of the file and return the number of skipped bytes."""
     if not isinstance(file, gzip.GzipFile):
         start = file.tell()
         return file.seek(0, os.SEEK_END) - start

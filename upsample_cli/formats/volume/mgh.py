@@ -85,7 +85,7 @@ def encode(header: Header, path: Path) -> Encoded:
     if isinstance(header.metadata, Metadata):
         raw, tail = _fields(header.metadata.head), header.metadata.tail
         if raw["goodRASFlag"] != 1:
-            raw["goodRASFlag"] = 0  # of other numbers, readers would take the position, which has not been moved
+            raw["goodRASFlag"] = 0  # with other values, readers might use the position, which is not updated
         _move(raw, header.grid)
         head = raw.tobytes() + header.metadata.head[_HEADER.itemsize :]
         return Encoded(header.dtype, tuple(range(len(header.grid.axes))), head, _updated_tail(tail, header))

@@ -115,32 +115,32 @@ def _read_header(start: bytes, pair: bool) -> Any:
 
 
 def _repair_numbers(raw: Any) -> list[str]:
-    """Set the fields to what they must be that make other readers refuse a file; returns warnings about them."""
+    """Correct the fields whose invalid values make other readers reject a file; returns a warning about each."""
     warnings = []
     if raw["sizeof_hdr"] != raw.sizeof_hdr:
-        warnings.append(f"its sizeof_hdr is {raw['sizeof_hdr']}, and is written as {raw.sizeof_hdr}")
+        warnings.append(f"its sizeof_hdr is {raw['sizeof_hdr']}; {raw.sizeof_hdr} is written")
         raw["sizeof_hdr"] = raw.sizeof_hdr
     if isinstance(raw, nib.Nifti2Header) and raw["eol_check"].tolist() != list(_EOL_CHECK):
-        warnings.append("its eol_check, which shows whether line ends were converted, is not what it must be")
+        warnings.append("its eol_check, which detects converted line ends, is wrong; the correct value is written")
         raw["eol_check"] = _EOL_CHECK
     if raw["datatype"] in [code for code, _ in PIXELS.values()] and raw["scl_slope"] and _scaling(raw) is not None:
-        warnings.append("its slope and intercept are dropped, because colours have none")
+        warnings.append("its slope and intercept are dropped, because they do not apply to colours")
         raw["scl_slope"], raw["scl_inter"] = 1, 0
     if np.isfinite(raw["scl_slope"]) and raw["scl_slope"] and not np.isfinite(raw["scl_inter"]):
-        warnings.append(f"its scl_inter is {raw['scl_inter']:g}, which is taken for 0")
+        warnings.append(f"its scl_inter is {raw['scl_inter']:g}; 0 is used instead")
         raw["scl_inter"] = 0
     if not np.isfinite(raw["pixdim"][1:]).all():
-        warnings.append("its pixdim has a value that is not a finite number, which is taken for 0")
+        warnings.append("its pixdim contains a value that is not finite; 0 is used instead")
         raw["pixdim"][1:] = np.nan_to_num(raw["pixdim"][1:], nan=0, posinf=0, neginf=0)
     return warnings
 
 
 def _repair_qfac(raw: Any) -> list[str]:
-    """Set a qfac other than ±1 to 1: the standard takes 0 for 1, and nibabel any other number too."""
+    """Set a qfac other than ±1 to 1: the standard treats 0 as 1, and nibabel does so with all other numbers."""
     qfac = float(raw["pixdim"][0])
     if qfac not in (1, -1):
         raw["pixdim"][0] = 1
-    return [] if qfac in (1, -1, 0) or not raw["qform_code"] > 0 else [f"its qfac is {qfac:g}, which is taken for 1"]
+    return [] if qfac in (1, -1, 0) or not raw["qform_code"] > 0 else [f"its qfac is {qfac:g}; 1 is used instead"]
 
 
 def kind_of(second: bool, pair: bool) -> Any:

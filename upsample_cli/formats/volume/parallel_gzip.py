@@ -39,7 +39,7 @@ def default_level(size: int) -> int:
 
 
 def memory(size: int) -> int:
-    """Bytes that are held while content of `size` bytes is written."""
+    """Memory in bytes for writing `size` bytes of content."""
     return 2 * min(size, items_in_progress(_BLOCK) * _BLOCK)
 
 

@@ -59,13 +59,13 @@ class ZarrSource:
         """The samples of a box; see `BoxSource`.
 
         Raises:
-            InputError: the store does not give them, or they cannot be decoded.
+            InputError: the samples cannot be read from the store or decoded.
         """
         try:
             return self.array.read_box(box)
         except OSError as error:
             raise InputError(f"cannot be read: {error.strerror or error}", self._path) from error
-        except (ValueError, RuntimeError, TypeError) as error:  # of codecs
+        except (ValueError, RuntimeError, TypeError) as error:  # raised by codecs
             raise InputError(f"has a damaged chunk: {error}", self._path) from error
 
     def forget(self) -> None:

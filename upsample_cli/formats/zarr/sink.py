@@ -48,7 +48,7 @@ class ZarrSink:
     def __init__(self, path: Path, headers: Sequence[Header], options: WriteOptions) -> None:
         require_libraries(path)
         if str(path).startswith("http"):
-            raise OutputError("can only be read, as all web addresses; write to a directory, s3:// or gs://", path)
+            raise OutputError("is a web address, which can only be read; write to a directory, s3:// or gs://", path)
         self._path = path
         self.warnings: list[str] = []
         self.layouts: list[Layout] = []

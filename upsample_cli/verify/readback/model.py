@@ -63,7 +63,7 @@ class ReadBack:
 
 
 def stored_sample(file: Any, dtype: np.dtype[Any], offset: int, shape: Sequence[int], index: Sequence[int]) -> Any:
-    """A sample of an array in C order that begins at `offset` of an open file."""
+    """Read one sample of a C-ordered array that begins at byte `offset` of an open file."""
     number = int(np.ravel_multi_index(tuple(index), tuple(shape)))
     file.seek(offset + number * dtype.itemsize)
     return np.frombuffer(file.read(dtype.itemsize), dtype)[0]

@@ -1,4 +1,4 @@
-"""Reads ``.npy`` files back by the header that `numpy.lib.format` parses."""
+"""Reads ``.npy`` files back with the header as parsed by NumPy."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def read_arrays(path: Path, expected: Expected, stack: ExitStack) -> list[ReadBa
     shape, dtype, offset = array.shape, array.dtype, array.offset
     order = np.argsort(array.strides)[::-1] if array.flags.f_contiguous and array.ndim > 1 else range(array.ndim)
     stored = tuple(shape[axis] for axis in order)
-    del array  # each sample that is read from it would map megabytes
+    del array  # reading a sample from the memory map would map megabytes
     return [
         ReadBack(
             "?" * len(shape),

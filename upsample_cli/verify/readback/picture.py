@@ -145,7 +145,7 @@ def _decode(path: Path, image: Image.Image, mode: str | None, planned_bytes: int
 
         decode = getattr(imagecodecs, _DECODERS[image.format])
         decoded: Array = np.asarray(decode(path.read_bytes()))
-        if image.mode == "RGBA" and decoded.shape[2:] == (3,):  # WebP stores no alpha where all is opaque
+        if image.mode == "RGBA" and decoded.shape[2:] == (3,):  # WebP stores no alpha if all pixels are opaque
             decoded = np.dstack([decoded, np.full(decoded.shape[:2], 255, np.uint8)])
         return decoded
     samples: Array | None = None

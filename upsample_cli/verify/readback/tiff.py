@@ -18,7 +18,7 @@ from ...geometry import INCH, UNIT_ALIASES, UNITS
 from .model import LOSSY_ERROR, Expected, MismatchError, ReadBack, stored_sample
 
 _PALETTE, _CIELAB = 3, 8  # values of PhotometricInterpretation
-_KEPT_SEGMENTS = 16  # that were decoded last
+_CACHED_SEGMENTS = 16  # most recently decoded segments in the cache
 _INCH_UNIT = 2  # value of ResolutionUnit, and its default
 _LOSSY_COMPRESSIONS = frozenset(  # JPEG, JPEG 2000, JPEG XL and WebP, each with its older codes
     (6, 7, 33007, 34892, 33003, 33004, 33005, 34712, 50002, 52546, 50001, 34927)
@@ -115,7 +115,7 @@ def _sampler(path: Path, tiff: Any, series: Any) -> Callable[[tuple[int, ...]], 
     page_shape = series.keyframe.shape
     page_size = math.prod(page_shape)
 
-    @lru_cache(_KEPT_SEGMENTS)
+    @lru_cache(_CACHED_SEGMENTS)
     def segment(number: int, place: int) -> Array:
         page = series.pages[number]
         tiff.filehandle.seek(page.dataoffsets[place])
@@ -141,7 +141,7 @@ def _sampler(path: Path, tiff: Any, series: Any) -> Callable[[tuple[int, ...]], 
 
 
 def _has_plain_segments(page: Any) -> bool:
-    """Whether the strips or tiles of a page are parts of it with as many axes."""
+    """Whether the strips or tiles of a page have as many axes as the page."""
     return bool(page.imagedepth == 1 and len(page.chunks) == page.ndim == len(page.chunked))
 
 

@@ -49,11 +49,11 @@ def _spacing(image: Any) -> dict[str, float]:
 
 
 def _declared_units(header: Any) -> tuple[str, str]:
-    if not hasattr(header, "get_xyzt_units"):  # Analyze has no field
+    if not hasattr(header, "get_xyzt_units"):  # Analyze has no field for units
         return "mm", "sec"
     try:
         units: tuple[str, str] = header.get_xyzt_units()
-    except KeyError:  # numbers that stand for no unit
+    except KeyError:  # codes of undefined units
         return "unknown", "unknown"
     return units
 

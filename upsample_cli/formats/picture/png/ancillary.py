@@ -1,6 +1,6 @@
-"""Which metadata chunks hold what the PNG specification says; Pillow and libpng refuse files with others.
+"""Checks metadata chunks against the PNG specification, because Pillow and libpng reject files with invalid ones.
 
-The time for compressed texts is bounded, whatever they expand to.
+A limit on the decompressed size of texts bounds the time.
 """
 
 from __future__ import annotations
@@ -18,31 +18,31 @@ RAW_PROFILES = {  # keywords of the texts in which ImageMagick stores EXIF and X
     b"Raw profile type APP1": "exif",
     b"Raw profile type xmp": "xmp",
 }
-_BYTES = {b"gAMA": 4, b"cHRM": 32, b"sRGB": 1, b"cICP": 4, b"mDCV": 24, b"cLLI": 8, b"tIME": 7, b"sTER": 1}
+_CHUNK_BYTES = {b"gAMA": 4, b"cHRM": 32, b"sRGB": 1, b"cICP": 4, b"mDCV": 24, b"cLLI": 8, b"tIME": 7, b"sTER": 1}
 _BACKGROUND_BYTES = {0: 2, 2: 6, 3: 1, 4: 2, 6: 6}  # by colour type
 _SIGNIFICANT_BYTES = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}
-_LONGEST_KEYWORD = 79
+_MAX_KEYWORD_BYTES = 79
 _UNPRINTABLE = frozenset((*range(32), *range(127, 161)))  # in Latin-1
-_COPIED_TEXT_BYTES = 1 << 20  # decompressed, beyond which Pillow refuses a file
-_PROFILE_BYTES = 16 << 20  # of XMP, EXIF and ICC profiles, which are compressed anew
-_ALL_TEXT_BYTES = 64 << 20
+_MAX_TEXT_BYTES = 1 << 20  # decompressed; Pillow's limit
+_MAX_PROFILE_BYTES = 16 << 20  # decompressed, of XMP, EXIF and ICC profiles, which are recompressed
+_MAX_TOTAL_TEXT_BYTES = 64 << 20
 
 
 class Texts:
-    """Reads text chunks, until all of them together expand to more than 64 MiB."""
+    """Reads text chunks whose total decompressed size is at most 64 MiB."""
 
     def __init__(self) -> None:
-        self._left = _ALL_TEXT_BYTES
+        self._left = _MAX_TOTAL_TEXT_BYTES
 
     def read(self, name: bytes, data: bytes) -> tuple[bytes, bytes] | None:
-        """Keyword and text of a chunk; None if it is damaged or expands to too much."""
+        """Keyword and text of a chunk; None if it is damaged or its decompressed text is too large."""
         keyword, separator, rest = data.partition(b"\0")
         if not separator or not _is_keyword(keyword):
             return None
         compressed = name == b"zTXt"
         if name == b"iTXt":
             compressed, rest = rest[:1] == b"\1", rest[1:]
-        if compressed and rest[:1] != b"\0":  # the only method there is
+        if compressed and rest[:1] != b"\0":  # the only compression method that PNG defines
             return None
         if name != b"tEXt":
             rest = rest[1:]
@@ -56,7 +56,7 @@ class Texts:
         return None if text is None else (keyword, text)
 
     def _inflated(self, data: bytes, is_profile: bool) -> bytes | None:
-        limit = min(self._left, _PROFILE_BYTES if is_profile else _COPIED_TEXT_BYTES)
+        limit = min(self._left, _MAX_PROFILE_BYTES if is_profile else _MAX_TEXT_BYTES)
         text = inflated(data, limit)
         self._left -= limit if text is None else len(text)
         return text
@@ -75,9 +75,9 @@ def inflated(data: bytes, limit: int) -> bytes | None:
 
 
 def profile(data: bytes) -> bytes | None:
-    """The ICC profile in the content of a chunk iCCP; None if it is damaged."""
+    """The ICC profile in the data of an iCCP chunk; None if it is damaged."""
     name, _, rest = data.partition(b"\0")
-    found = inflated(rest[1:], _PROFILE_BYTES) if _is_keyword(name) and rest[:1] == b"\0" else None
+    found = inflated(rest[1:], _MAX_PROFILE_BYTES) if _is_keyword(name) and rest[:1] == b"\0" else None
     if found is None:
         return None
     from ...icc import is_profile  # needed for files with a profile only
@@ -86,8 +86,8 @@ def profile(data: bytes) -> bytes | None:
 
 
 def is_intact(name: bytes, data: bytes, colour_type: int, palette: Palette | None) -> bool:
-    """Whether a chunk, other than texts and profiles, holds what the specification says; unknown chunks do."""
-    expected: Mapping[bytes, int] = _BYTES | {
+    """Whether a chunk other than text and iCCP conforms to the specification; True for unknown chunks."""
+    expected: Mapping[bytes, int] = _CHUNK_BYTES | {
         b"sBIT": _SIGNIFICANT_BYTES[colour_type],
         b"bKGD": _BACKGROUND_BYTES[colour_type],
     }
@@ -116,4 +116,4 @@ def _is_suggested_palette(data: bytes) -> bool:
 
 
 def _is_keyword(name: bytes) -> bool:
-    return 1 <= len(name) <= _LONGEST_KEYWORD and _UNPRINTABLE.isdisjoint(name)
+    return 1 <= len(name) <= _MAX_KEYWORD_BYTES and _UNPRINTABLE.isdisjoint(name)

@@ -23,8 +23,8 @@ _PROBES, _PROBE_BYTES = 3, 48 << 10  # number of row blocks compressed as a test
 _MAX_SIZE_RATIO = 1.03  # of the test rows, relative to LZ77 matching
 _ZLIB_HEADER = b"\x78\x01"  # RFC 1950
 _RAW_WBITS, _MEM_LEVEL = -15, 9  # raw deflate; largest hash table
-_WINDOW_BYTES = 1 << 15  # before a band, in which LZ77 finds matches
-_LAST_BLOCK = b"\x03\0"  # one that is empty
+_WINDOW_BYTES = 1 << 15  # of the LZ77 window, which precedes a band
+_LAST_BLOCK = b"\x03\0"  # an empty final block
 _ADLER_BASE = 65_521  # RFC 1950
 
 
@@ -93,7 +93,7 @@ def deflate_rows(
     Args:
         frame: as for `deflate_frame`.
         filter_rows: returns a range of its rows as PNG stores them.
-        compress: returns the raw deflate stream of filtered rows, given the number of the first of them.
+        compress: returns the raw deflate stream of filtered rows; its second argument is the number of the first row.
     """
     from zlib_ng import zlib_ng
 
@@ -114,13 +114,13 @@ def deflate_rows(
 
 
 def _joined_checksum(first: int, second: int, size: int) -> int:
-    """Adler-32 of two pieces in a row, of which the second has `size` bytes."""
+    """Adler-32 of two concatenated pieces from their checksums; the second piece has `size` bytes."""
     a, b = (first & 0xFFFF) + (second & 0xFFFF) - 1, (first >> 16) + (second >> 16) + size * ((first & 0xFFFF) - 1)
     return (b % _ADLER_BASE) << 16 | a % _ADLER_BASE
 
 
 def _deflate_raw(data: ByteArray, start: int, strategy: int, level: int = 1, before: bytes = b"") -> bytes:
-    """Raw deflate data of some rows that follow the bytes `before`; another block may follow."""
+    """Raw deflate data of rows that follow the bytes `before`, without a final block."""
     from zlib_ng import zlib_ng  # three times as fast as zlib; not needed for palettes
 
     dictionary = [before] if before else []

@@ -24,7 +24,7 @@ from .reader import SAMPLES_PER_PIXEL, Chunk, Structure
 
 _ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 _FULL = ((0, 0, 1, 1),)  # passes: first column, first row, and the distance between columns and between rows
-_MAX_EXPANSION, _SPARE_BYTES = 2, 1 << 16  # of samples by compression; no encoder needs as much
+_MAX_EXPANSION, _SPARE_BYTES = 2, 1 << 16  # how much compression may enlarge samples; more than any encoder needs
 _STEP_BYTES = 256  # decompressed at a time from damaged files
 
 Parts = Iterable[tuple[int, int]]
@@ -122,7 +122,7 @@ def _decode(structure: Structure, size: Size, parts: Iterable[bytes]) -> Array:
         [Chunk(b"IHDR", header), *palette], (Chunk(b"IDAT", part) for part in parts), [Chunk(b"IEND", b"")]
     ):
         data += struct.pack(">I", len(chunk.data)) + chunk.name
-        data += chunk.data  # apart from the rest, because it may be as large as the file
+        data += chunk.data  # appended separately, because it may be as large as the file
         data += struct.pack(">I", zlib.crc32(chunk.data, zlib.crc32(chunk.name)))
     if structure.depth >= 8 and not indexed:
         import imagecodecs  # decodes twice as fast as Pillow, which reduces 16 bits to 8
@@ -130,7 +130,7 @@ def _decode(structure: Structure, size: Size, parts: Iterable[bytes]) -> Array:
         silence("imagecodecs")
         try:
             return np.asarray(imagecodecs.png_decode(data))
-        except (imagecodecs.PngError, UnicodeError) as error:  # whose text may be that of an earlier error
+        except (imagecodecs.PngError, UnicodeError) as error:  # its text may belong to an earlier error
             raise ValueError("its samples are damaged or truncated") from error
     from ..opening import Image, without_size_limit
 
@@ -139,7 +139,7 @@ def _decode(structure: Structure, size: Size, parts: Iterable[bytes]) -> Array:
 
 
 def _first_bytes(parts: Iterable[bytes], count: int) -> Iterator[bytes]:
-    """The parts up to `count` bytes: libpng expands all that it is given, however much more that is than the image."""
+    """The first `count` bytes of the parts: libpng decompresses all its input, even beyond the end of the image."""
     for part in parts:
         yield part[:count]
         count -= len(part)

@@ -186,8 +186,8 @@ def _colour_key(by_name: dict[bytes, bytes], colour_type: int, depth: int) -> tu
 
 def _metadata(chunks: list[Chunk], by_name: dict[bytes, bytes], structure: Structure) -> PictureMetadata:
     found, texts, warnings = _intact(chunks, structure)
-    elsewhere = {id(chunk) for keyword, _, chunk in texts if keyword == xmp.PNG_KEYWORD or keyword in RAW_PROFILES}
-    others = [chunk for chunk in found if id(chunk) not in elsewhere]
+    profile_chunks = {id(chunk) for keyword, _, chunk in texts if keyword == xmp.PNG_KEYWORD or keyword in RAW_PROFILES}
+    others = [chunk for chunk in found if id(chunk) not in profile_chunks]
     dropped = dict.fromkeys(chunk.name.decode("latin-1") for chunk in others if not _is_copied(chunk.name))
     warnings += [Dropped(f"its chunk {name} is dropped", Loss.HEADER_FIELD) for name in dropped]
     if structure.separate_default_image and not structure.frames:
@@ -201,7 +201,7 @@ def _metadata(chunks: list[Chunk], by_name: dict[bytes, bytes], structure: Struc
     kept = [chunk for chunk in others if _is_copied(chunk.name)]
     raw = {RAW_PROFILES[keyword]: _raw_profile(text) for keyword, text, _ in texts if keyword in RAW_PROFILES}
     document = next((text for keyword, text, _ in texts if keyword == xmp.PNG_KEYWORD), raw.get("xmp", b""))
-    keywords = [keyword for keyword, _, chunk in texts if id(chunk) not in elsewhere]
+    keywords = [keyword for keyword, _, chunk in texts if id(chunk) not in profile_chunks]
     spacing, unit = _spacing(by_name.get(b"pHYs", b""))
     return PictureMetadata(
         exif=by_name.get(b"eXIf", raw.get("exif", b"")).removeprefix(EXIF_PREFIX),
@@ -222,7 +222,7 @@ def _metadata(chunks: list[Chunk], by_name: dict[bytes, bytes], structure: Struc
 def _intact(
     chunks: list[Chunk], structure: Structure
 ) -> tuple[list[Chunk], list[tuple[bytes, bytes, Chunk]], list[str]]:
-    """The chunks that hold what they should, the keywords and contents of texts, and warnings about the others."""
+    """The valid chunks, the texts with their keywords and chunks, and warnings about invalid chunks."""
     kept: list[Chunk] = []
     texts: list[tuple[bytes, bytes, Chunk]] = []
     damaged: dict[str, None] = {}
@@ -247,7 +247,7 @@ def _intact(
 
 
 def _foreign_items(chunks: list[Chunk], keywords: list[bytes], standard_colours: bool) -> tuple[str, ...]:
-    """Descriptions of the chunks, and of the texts with these keywords, that no other format can hold."""
+    """Descriptions of the chunks, and of the texts with these keywords, that only PNG can store."""
     words = [f"the text {word.decode('latin-1')}" for word in keywords if word not in (b"Comment", b"Software")]
     known = set(_COPIED) if standard_colours else set(_COPIED) - set(_COLOUR_SPACE_CHUNKS)
     words += [f"the chunk {chunk.name.decode('latin-1')}" for chunk in chunks if chunk.name not in known]
@@ -263,7 +263,7 @@ def _raw_profile(text: bytes) -> bytes:
 
 
 def _is_copied(name: bytes) -> bool:
-    """Whether a chunk stays valid if samples change: it is known to, or is optional and has the safe-to-copy bit."""
+    """Whether a chunk stays valid if samples change: it is in `_COPIED`, or it is ancillary and safe to copy."""
     return name in _COPIED or (name.isalpha() and name[:1].islower() and name[3:].islower() and name not in _POSITIONAL)
 
 

@@ -19,7 +19,7 @@ from .compress import deflate_frame, deflate_thoroughly, quick_strategy
 from .reader import BEFORE_PALETTE, COLOUR_TYPES, Chunk, chunk_headers, encode_chunk
 
 _ALL_FILTERS = 0xF8  # libpng chooses one for each row
-_LEVEL = 7  # of zlib-ng, by default: about the size of zlib at its level 6, in less time
+_LEVEL = 7  # default of zlib-ng: about as small as zlib level 6, but faster
 _INT32_MAX = 2**31 - 1
 
 
@@ -145,7 +145,7 @@ def _compress_frame(frame: Array, spec: EncodeSpec) -> Iterator[bytes]:
 
 
 def _filtered_rows(frame: Array, spec: EncodeSpec, start: int, stop: int) -> ByteArray:
-    """Rows ``start:stop`` as PNG stores them, with the filter that suits each best."""
+    """Rows ``start:stop`` as PNG stores them, each with the filter that probably compresses best."""
     above = max(0, start - 1)
     part = frame[above:stop]
     if frame.dtype.itemsize == 2:
