@@ -43,7 +43,7 @@ def run() -> NoReturn:
 
 
 def _open_closed_streams() -> None:
-    """Open the standard streams that are closed, or else files that are opened later would take their numbers."""
+    """Open any closed standard stream; otherwise files that are opened later would get its descriptor."""
     for number in (0, 1, 2):
         try:
             os.fstat(number)

@@ -1,4 +1,4 @@
-"""What is wrong with how a command ended: nothing, or names of faults."""
+"""The faults of a command that has ended, by name."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-CPU_SECONDS = 10.0  # of a command on a small file
-PEAK_BYTES = 500_000_000  # with a limit of 300 MB, of all that the process holds
-_LARGE_BYTES = 50_000_000  # files from here on are sparse
+CPU_SECONDS = 10.0  # limit for a command on a small file
+PEAK_BYTES = 500_000_000  # limit for the whole process, if --max-memory is 300 MB
+_LARGE_BYTES = 50_000_000  # larger files are sparse
 _CODES = (0, 2, 3, 4, 5)
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _OURS = re.compile(r"(Error|Warning): |(in|out)\.\S+ → |  (axis|samples|mode|output|memory)\b|\d+ .*(done|planned), ")
@@ -29,9 +29,9 @@ class Ended(NamedTuple):
 
     Attributes:
         code: its exit code.
-        out, err: what it printed.
-        cpu: seconds of processor time.
-        peak: bytes that the process held at most.
+        out, err: the text that it printed.
+        cpu: seconds of CPU time.
+        peak: peak memory in bytes.
     """
 
     code: int
@@ -42,7 +42,7 @@ class Ended(NamedTuple):
 
 
 def faults(ended: Ended, folder: Path, before: dict[str, Identity], output: str) -> list[str]:
-    """Names of the faults of a command that ran in `folder`, which held the files `before`."""
+    """Names of the faults of a command that ran in `folder`, which contained the files `before`."""
     return [*_printed(ended), *_left(ended, folder, before, output), *_used(ended)]
 
 
@@ -56,11 +56,11 @@ def _printed(ended: Ended) -> list[str]:
         found.append("control characters")
     lines = ended.err.splitlines()
     if any(not _OURS.match(line) for line in lines):
-        found.append("a line that is not ours")
+        found.append("unknown line")
     if ended.code and sum(line.startswith("Error: ") for line in lines) != 1:
-        found.append("not one error line")
+        found.append("not exactly one error line")
     if any(_PYTHON.search(line) for line in lines):
-        found.append("wording of Python")
+        found.append("internals of Python in a message")
     if "verif" in ended.err:
         found.append("verification")
     return found

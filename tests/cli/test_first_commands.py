@@ -144,7 +144,7 @@ COMMANDS = [  # command, exit code, sizes of the files that are written, beginni
         "in.png deep.png --scale 2",
         0,
         {"in_upsampled.png": (128, 128), "deep_upsampled.png": (256, 192)},
-        "deep.png exists and is an input too; to write to it: -o deep.png --overwrite",
+        "deep.png exists, so it is an input too; to write to it: -o deep.png --overwrite",
     ),
     ("in.png deep.png --scale 2 -o o", 0, {"o/in.png": (128, 128), "o/deep.png": (256, 192)}, ""),
     ("*.png --scale 2 -o o", 0, {"o/in.png": (128, 128), "o/deep.png": (256, 192)}, ""),

@@ -78,14 +78,14 @@ def unknown_option(error: click.NoSuchOption) -> click.NoSuchOption:
 
 
 def refuse_single_dash(arguments: Sequence[str], names: Container[str]) -> None:
-    """Refuse ``-scale 2`` and ``-out FILE``, which would be taken for short options that are written together.
+    """Refuse ``-scale 2`` and ``-out FILE``, which would be read as combined short options.
 
     Args:
-        arguments: those of the command.
-        names: of all options.
+        arguments: the arguments of the command.
+        names: the names of all options.
 
     Raises:
-        NoSuchOption: with the option that is meant.
+        NoSuchOption: names the option that is meant.
     """
     for argument in itertools.takewhile(lambda argument: argument != "--", arguments):
         word = re.fullmatch(r"-([a-z][a-z_-]{2,})", argument)
