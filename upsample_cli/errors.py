@@ -10,8 +10,8 @@ from .text import printable
 
 _NO_MEMORY = ("failed to map segment", "cannot allocate memory")  # messages of the dynamic linker
 _CODECS = ("imagecodecs", "zlib", "isal")
-_CODEC_WITHOUT_MEMORY = re.compile(r"alloc|out of memory|nomem|Error -4\b", re.IGNORECASE)
-_ABOUT_PYTHON = (TypeError, AttributeError, LookupError, ArithmeticError, AssertionError, UnicodeError)
+_CODEC_MEMORY_ERROR = re.compile(r"alloc|out of memory|nomem|Error -4\b", re.IGNORECASE)
+_PYTHON_ERRORS = (TypeError, AttributeError, LookupError, ArithmeticError, AssertionError, UnicodeError)
 _PYTHON_WORDS = re.compile(
     r"\w\(|\bb'|\(\)|base 10|reshape|\bbuffer\b|unpack|\bargument\b|\bNone|\bobject\b|\barray\b|invalid literal"
 )
@@ -78,7 +78,7 @@ def reason(error: Exception) -> str:
         return "it is truncated or damaged"
     if isinstance(error, RecursionError):
         return "it is nested too deeply"
-    if isinstance(error, _ABOUT_PYTHON) or _PYTHON_WORDS.search(words):
+    if isinstance(error, _PYTHON_ERRORS) or _PYTHON_WORDS.search(words):
         return "its contents are damaged"
     return str(words).strip().splitlines()[0]
 
@@ -122,5 +122,5 @@ def is_memory_shortage(error: BaseException) -> bool:
         said = str(error).lower()
         return any(words in said for words in _NO_MEMORY) or (cause is not None and is_memory_shortage(cause))
     if type(error).__module__.startswith(_CODECS):
-        return _CODEC_WITHOUT_MEMORY.search(str(error)) is not None
+        return _CODEC_MEMORY_ERROR.search(str(error)) is not None
     return isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM)

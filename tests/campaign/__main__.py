@@ -23,8 +23,8 @@ from tests.campaign import bombs, cases, kills
 _ROOT = Path(__file__).resolve().parents[2]
 _ADDRESS_SPACE = 6_000_000_000  # limit of a child, in bytes
 _ANSWER_SECONDS = 120.0  # limit for a child's answer, long enough for a busy machine
-_CASES_OF_A_CHILD = 400  # cases before a child is replaced, so that memory growth over many cases is not a fault
-_KEPT_OF_A_KIND = 5  # saved reproductions of each fault of each kind
+_CASES_PER_CHILD = 400  # cases before a child is replaced, so that memory growth over many cases is not a fault
+_SAVED_PER_FAULT = 5  # saved reproductions of each fault of each kind
 
 
 class Tally:
@@ -42,7 +42,7 @@ class Tally:
             self.tried[kind] += 1
             self.failed[kind].update(faults)
             number = sum(self.failed[kind].values())
-            if faults and max(self.failed[kind][fault] for fault in faults) <= _KEPT_OF_A_KIND:
+            if faults and max(self.failed[kind][fault] for fault in faults) <= _SAVED_PER_FAULT:
                 folder = self._folder / f"{kind.replace(' ', '_')}-{number}"
                 folder.mkdir(parents=True, exist_ok=True)
                 if reproduce is not None:
@@ -68,7 +68,7 @@ class Child:
 
     def run(self, line: str) -> dict[str, Any]:
         """The answer of the process to a line, or a fault if it does not answer."""
-        if self._process is None or self._cases >= _CASES_OF_A_CHILD:
+        if self._process is None or self._cases >= _CASES_PER_CHILD:
             self.close()
             self._process = subprocess.Popen(
                 self._arguments, cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

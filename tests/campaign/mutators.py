@@ -467,7 +467,7 @@ def npy_header(data: bytes, random: Random) -> bytes:
     return data[:6] + version + length + text + data[10 + len(text) :]
 
 
-KNOWING: dict[str, tuple[Mutator, ...]] = {
+FORMAT_SPECIFIC: dict[str, tuple[Mutator, ...]] = {
     "png": (png_chunks, png_chunks, png_header),
     "jpeg": (jpeg_segments,),
     "gif": (gif_blocks,),
@@ -482,5 +482,5 @@ KNOWING: dict[str, tuple[Mutator, ...]] = {
 
 def choose(family: str, random: Random) -> Mutator:
     """A mutator: half of the time one that is specific to the format, if there is one."""
-    knowing = KNOWING.get(family, ())
-    return random.choice(knowing) if knowing and random.random() < 0.5 else random.choice(GENERAL)
+    specific = FORMAT_SPECIFIC.get(family, ())
+    return random.choice(specific) if specific and random.random() < 0.5 else random.choice(GENERAL)

@@ -101,7 +101,7 @@ COMMANDS = [  # command, exit code, sizes of the files that are written, beginni
         "photo.jpg --fit 320x240>",
         2,
         {},
-        "Error: --fit 320x240>: '240>' is not a number; write --only-shrink for larger",
+        "Error: --fit 320x240>: '240>' is not a number; write --only-shrink to resize larger",
     ),
     ("in.png --size 80x60! -o z.png", 0, {"z.png": (80, 60)}, "in.png → z.png: 64×64 RGBA → 80×60 RGBA (other prop"),
     ("in.png --size 32px -o z.png", 0, {"z.png": (32, 32)}, "in.png → z.png"),

@@ -243,7 +243,7 @@ _kept: Kept[Resampling] = Kept(_KEPT_RESAMPLINGS)
 
 def _resampling(x: Array, size: Any, scale_factor: Any, *others: Any) -> Resampling:
     """The resampling of `x` for the arguments of `interpolate`: the cached one of an earlier call, or a new one."""
-    key = (x.shape, x.dtype, size, scale_factor, _kinds(size), _kinds(scale_factor), *others)
+    key = (x.shape, x.dtype, size, scale_factor, _number_types(size), _number_types(scale_factor), *others)
     try:
         found = _kept.find(key)
     except TypeError:  # a list or an array is not hashable
@@ -255,7 +255,7 @@ def _resampling(x: Array, size: Any, scale_factor: Any, *others: Any) -> Resampl
     return found
 
 
-def _kinds(value: Any) -> Any:
+def _number_types(value: Any) -> Any:
     """The types of the numbers in an argument: True and 1.0 equal 1, but are not valid sizes."""
     return tuple(map(type, value)) if type(value) is tuple else type(value)
 

@@ -90,7 +90,7 @@ class FailedList:
     def __init__(self, name: str, inputs: Iterable[str], overwrite: bool = False) -> None:
         """Prepare to write the list `name` of some of the `inputs`, which are written as they are given.
 
-        It replaces an earlier list of such inputs, or any file if `overwrite`. It is written to a pipe or a device.
+        It replaces an earlier list of such inputs, or any file if `overwrite`. Pipes and devices are written to.
         """
         self._path = Path(name)
         self._overwrite = overwrite

@@ -74,7 +74,7 @@ def with_bare_values(arguments: Sequence[str], options: Mapping[str, Option]) ->
 def unknown_option(error: click.NoSuchOption) -> click.NoSuchOption:
     """The error with the option that has the meaning of the unknown one, if other tools have such an option."""
     meant = _OPTION_FOR.get(error.option_name.lstrip("-").lower())
-    return error if meant is None else _written_otherwise(error.option_name, meant)
+    return error if meant is None else _suggestion(error.option_name, meant)
 
 
 def refuse_single_dash(arguments: Sequence[str], names: Container[str]) -> None:
@@ -92,8 +92,8 @@ def refuse_single_dash(arguments: Sequence[str], names: Container[str]) -> None:
         if word is not None:
             name = f"--{word[1].replace('_', '-')}"
             if meant := name if name in names else _OPTION_FOR.get(word[1]):
-                raise _written_otherwise(argument, meant)
+                raise _suggestion(argument, meant)
 
 
-def _written_otherwise(given: str, meant: str) -> click.NoSuchOption:
+def _suggestion(given: str, meant: str) -> click.NoSuchOption:
     return click.NoSuchOption(given, f"No such option {given!r}; write {meant}")

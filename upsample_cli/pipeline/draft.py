@@ -9,20 +9,20 @@ from ..core.sampling import AxisMap
 from ..formats.base import DraftSource, Source
 from .array_plan import ArrayPlan
 
-_LEAST_RATIO = 2  # decoded samples per output sample, along each axis
+_MIN_RATIO = 2  # decoded samples per output sample, along each axis
 
 
 def draft_factor(image: ArrayPlan, source: Source) -> int:
     """The largest factor by which the decoder may shrink an image; 1 if it cannot or must not."""
     if not isinstance(source, DraftSource) or any(axis.map.on_grid for axis in image.axes):
         return 1
-    enough = (factor for factor in source.draft_factors if _is_enough(image, source.draft_shape(factor)))
+    enough = (factor for factor in source.draft_factors if _is_large_enough(image, source.draft_shape(factor)))
     return max(enough, default=1)
 
 
-def _is_enough(image: ArrayPlan, shape: Sequence[int]) -> bool:
+def _is_large_enough(image: ArrayPlan, shape: Sequence[int]) -> bool:
     resized = [number for number, axis in enumerate(image.before.grid.axes) if axis.name in ("x", "y")]
-    return all(shape[number] >= _LEAST_RATIO * _whole(image.axes[number]).out_size for number in resized)
+    return all(shape[number] >= _MIN_RATIO * _whole(image.axes[number]).out_size for number in resized)
 
 
 def drafted(image: ArrayPlan, source: DraftSource, factor: int) -> ArrayPlan:

@@ -20,9 +20,9 @@ _FACTOR = re.compile(
     r"(?P<percent>[^%/]+)%|(?P<times>[^%/]*\d\.?)[xX×]|[xX×](?P<by>[^%/]+)|(?P<above>[^%/]+)/(?P<below>[^%/]+)"
 )
 _HINTS = {  # suffixes that other tools use after a number
-    ">": "write --only-shrink for larger pictures only",
-    "<": "write --only-enlarge for smaller pictures only",
-    "^": "write --cover for a box that is covered",
+    ">": "write --only-shrink to resize larger pictures only",
+    "<": "write --only-enlarge to resize smaller pictures only",
+    "^": "write --cover to cover the box",
 }
 _ONE_SIDE = re.compile(r"(?P<x>\d+)\s*[xX×]|[xX×]\s*(?P<y>\d+)")
 _WITH_UNIT = re.compile(r"(.*[\d.])\s*([a-zA-Zµμ]+)")
