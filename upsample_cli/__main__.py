@@ -16,7 +16,8 @@ _GC_THRESHOLD_OBJECTS = 100_000  # rarely collect garbage: importing libraries c
 def run() -> NoReturn:
     """Run the command, and end the process without the interpreter's clean-up.
 
-    For a small image, the first lines save a quarter of the CPU time, and the last line a fifth of the total time.
+    For a small image, the two settings at the start save a quarter of the CPU time, and `os._exit` saves a fifth of the
+    total time.
     """
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # threads for NumPy's matrix products, which we do not use
     gc.set_threshold(_GC_THRESHOLD_OBJECTS)
@@ -43,7 +44,7 @@ def run() -> NoReturn:
 
 
 def _open_closed_streams() -> None:
-    """Open the standard streams that are closed, or else files that are opened later would take their numbers."""
+    """Open any closed standard stream; otherwise files that are opened later would get its descriptor."""
     for number in (0, 1, 2):
         try:
             os.fstat(number)

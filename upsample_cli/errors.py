@@ -8,10 +8,10 @@ from pathlib import Path
 
 from .text import printable
 
-_NO_MEMORY = ("failed to map segment", "cannot allocate memory")  # in the words of the dynamic linker
+_NO_MEMORY = ("failed to map segment", "cannot allocate memory")  # messages of the dynamic linker
 _CODECS = ("imagecodecs", "zlib", "isal")
-_CODEC_WITHOUT_MEMORY = re.compile(r"alloc|out of memory|nomem|Error -4\b", re.IGNORECASE)
-_ABOUT_PYTHON = (TypeError, AttributeError, LookupError, ArithmeticError, AssertionError, UnicodeError)
+_CODEC_MEMORY_ERROR = re.compile(r"alloc|out of memory|nomem|Error -4\b", re.IGNORECASE)
+_PYTHON_ERRORS = (TypeError, AttributeError, LookupError, ArithmeticError, AssertionError, UnicodeError)
 _PYTHON_WORDS = re.compile(
     r"\w\(|\bb'|\(\)|base 10|reshape|\bbuffer\b|unpack|\bargument\b|\bNone|\bobject\b|\barray\b|invalid literal"
 )
@@ -28,7 +28,7 @@ class UpsampleError(Exception):
     exit_code = 1
 
     def __init__(self, message: str, path: Path | None = None) -> None:
-        """Create an error whose text is `message`, preceded by `path` if there is one, as one printable line."""
+        """Create an error whose text is `message`, preceded by `path` if given, as one printable line."""
         super().__init__(printable(message if path is None else f"{path}: {message}"))
         self.path = path
 
@@ -72,13 +72,13 @@ class InternalError(UpsampleError):
 
 
 def reason(error: Exception) -> str:
-    """Why a library could not read a file, on one line: in its words, unless they are about Python."""
+    """Why a library could not read a file, on one line: its own message, unless that is about Python."""
     words = getattr(error, "strerror", None) or str(error)
     if isinstance(error, EOFError) or type(error).__module__ == "struct" or not words.strip():
-        return "it ends too early, or is damaged"
+        return "it is truncated or damaged"
     if isinstance(error, RecursionError):
         return "it is nested too deeply"
-    if isinstance(error, _ABOUT_PYTHON) or _PYTHON_WORDS.search(words):
+    if isinstance(error, _PYTHON_ERRORS) or _PYTHON_WORDS.search(words):
         return "its contents are damaged"
     return str(words).strip().splitlines()[0]
 
@@ -103,7 +103,7 @@ def as_failure(error: Exception, path: Path | None, remedy: str) -> UpsampleErro
 
 
 def is_thread_shortage(error: Exception) -> bool:
-    """Whether a thread could not be started, for which Python has no exception of its own."""
+    """Whether a thread could not be started, for which Python has no specific exception."""
     return isinstance(error, RuntimeError) and "start new thread" in str(error)
 
 
@@ -116,11 +116,11 @@ def _has_working_directory() -> bool:
 
 
 def is_memory_shortage(error: BaseException) -> bool:
-    """Whether memory ran out: under a limit of the address space, libraries fail to load or to map files as well."""
+    """Whether memory ran out. Under an address space limit, loading libraries or mapping files can fail as well."""
     if isinstance(error, ImportError):
         cause = error.__cause__
         said = str(error).lower()
         return any(words in said for words in _NO_MEMORY) or (cause is not None and is_memory_shortage(cause))
     if type(error).__module__.startswith(_CODECS):
-        return _CODEC_WITHOUT_MEMORY.search(str(error)) is not None
+        return _CODEC_MEMORY_ERROR.search(str(error)) is not None
     return isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM)

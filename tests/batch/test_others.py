@@ -60,7 +60,7 @@ def test_one_that_cannot_be_read_does_not_stop_the_others(folder):
         if os.access("bids/participants.tsv", os.R_OK, effective_ids=True):
             pytest.skip("everything can be read")
         done = run("-r", "bids", "--scale", 2, "-o", "out", "--copy-others", code=5)
-    assert "Error: out/participants.tsv: cannot be a copy of bids/participants.tsv: Permission denied" in done.stderr
+    assert "Error: out/participants.tsv: bids/participants.tsv cannot be copied to it: Permission denied" in done.stderr
     assert Path("out/sub-01/T1w.json").exists()
 
 

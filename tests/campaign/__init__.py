@@ -1,7 +1,7 @@
-"""A campaign of damaged files, bombs and kills against the command: `python -m tests.campaign`. No part of the suite.
+"""Runs the command on damaged files and bombs, and kills it: `python -m tests.campaign`. Not part of the suite.
 
-Everything is made from a seed, so that what a run finds can be found again. The commands run in child processes, which
-are bounded in memory and in time. What fails is kept in a folder, with the arguments to repeat it.
+All cases are generated from a seed, so that a failure can be reproduced. The commands run in child processes with
+limited memory and time. Failing cases are saved in a folder, with the arguments to repeat them.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""Runs the campaign and prints a table of what was tried and what failed; the exit code is 1 if anything did."""
+"""Runs the campaign and prints a table of cases and faults; the exit code is 1 if there are any faults."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from typing import Any
 from tests.campaign import bombs, cases, kills
 
 _ROOT = Path(__file__).resolve().parents[2]
-_ADDRESS_SPACE = 6_000_000_000  # bytes, of a child
-_ANSWER_SECONDS = 120.0  # in which a child must answer, on a machine that may be busy
-_CASES_OF_A_CHILD = 400  # after which another one takes over: what accumulates is not what is looked for
-_KEPT_OF_A_KIND = 5  # reproductions of each fault of each kind
+_ADDRESS_SPACE = 6_000_000_000  # limit of a child, in bytes
+_ANSWER_SECONDS = 120.0  # limit for a child's answer, long enough for a busy machine
+_CASES_PER_CHILD = 400  # cases before a child is replaced, so that memory growth over many cases is not a fault
+_SAVED_PER_FAULT = 5  # saved reproductions of each fault of each kind
 
 
 class Tally:
-    """What was tried and what failed, by kind, and a folder of reproductions."""
+    """Counts cases and faults by kind, and saves reproductions in a folder."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -37,12 +37,12 @@ class Tally:
         self.failed: dict[str, Counter[str]] = defaultdict(Counter)
 
     def add(self, kind: str, faults: list[str], reproduce: Any = None, record: dict[str, Any] | None = None) -> None:
-        """Count a case and keep it if it failed: `reproduce` makes its files in a folder."""
+        """Count a case, and save it if it failed: `reproduce` makes its files in a folder."""
         with self._lock:
             self.tried[kind] += 1
             self.failed[kind].update(faults)
             number = sum(self.failed[kind].values())
-            if faults and max(self.failed[kind][fault] for fault in faults) <= _KEPT_OF_A_KIND:
+            if faults and max(self.failed[kind][fault] for fault in faults) <= _SAVED_PER_FAULT:
                 folder = self._folder / f"{kind.replace(' ', '_')}-{number}"
                 folder.mkdir(parents=True, exist_ok=True)
                 if reproduce is not None:
@@ -55,11 +55,11 @@ class Tally:
         for kind in sorted(self.tried):
             described = ", ".join(f"{count} {fault}" for fault, count in sorted(self.failed[kind].items()))
             yield f"{kind:44} {self.tried[kind]:7} {self.failed[kind].total():7}  {described}".rstrip()
-        yield f"{'in all':44} {self.tried.total():7} {sum(c.total() for c in self.failed.values()):7}"
+        yield f"{'total':44} {self.tried.total():7} {sum(c.total() for c in self.failed.values()):7}"
 
 
 class Child:
-    """A process that runs cases, started again when it ends."""
+    """A process that runs cases, and is restarted when it ends."""
 
     def __init__(self, seed: int, folder: Path) -> None:
         self._arguments = [sys.executable, "-m", "tests.campaign.child", str(seed), str(_ADDRESS_SPACE), str(folder)]
@@ -67,8 +67,8 @@ class Child:
         self._cases = 0
 
     def run(self, line: str) -> dict[str, Any]:
-        """The answer of the process to a line; faults if it gave none."""
-        if self._process is None or self._cases >= _CASES_OF_A_CHILD:
+        """The answer of the process to a line, or a fault if it does not answer."""
+        if self._process is None or self._cases >= _CASES_PER_CHILD:
             self.close()
             self._process = subprocess.Popen(
                 self._arguments, cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -83,9 +83,7 @@ class Child:
         process.kill()
         code = process.wait()
         self._process = None
-        fault = (
-            "time" if not ready or code == -27 else f"ended by signal {-code}" if code < 0 else "the command escaped"
-        )
+        fault = "time" if not ready or code == -27 else f"ended by signal {-code}" if code < 0 else "the child exited"
         return {"faults": [fault]}
 
     def close(self) -> None:
@@ -124,18 +122,18 @@ def run_cases(kind: str, numbers: list[int], seed: int, jobs: int, tally: Tally)
 
 
 def main() -> int:
-    """Run what the options ask for."""
+    """Run the cases that the options select."""
     parser = argparse.ArgumentParser(prog="python -m tests.campaign", description=__doc__)
     parser.add_argument("--files", type=int, default=20_000, help="damaged files")
     parser.add_argument("--bombs", type=int, default=len(bombs.BOMBS), help="bombs")
-    parser.add_argument("--tags", type=int, default=len(cases.TYPED_TAGS), help="tags of TIFF, each of some type")
+    parser.add_argument("--tags", type=int, default=len(cases.TYPED_TAGS), help="TIFF tags with any type and count")
     parser.add_argument("--kills", type=int, default=200, help="runs that are killed")
-    parser.add_argument("--memory", action="store_true", help="also the table of memory, predicted and measured")
-    parser.add_argument("--only", default="", help="a pattern of the names of the bombs")
+    parser.add_argument("--memory", action="store_true", help="also print predicted and measured memory")
+    parser.add_argument("--only", default="", help="regular expression for the names of the bombs")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--first", type=int, default=0, help="the number of the first damaged file")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--keep", type=Path, help="folder of the reproductions; by default a temporary one")
+    parser.add_argument("--keep", type=Path, help="folder for reproductions; by default a temporary one")
     given = parser.parse_args()
     folder = given.keep or Path(tempfile.mkdtemp(prefix="campaign-"))
     tally = Tally(folder)
@@ -153,7 +151,7 @@ def main() -> int:
 
 
 def _memory_table() -> int:
-    """Run the table of memory, where there is one, and return its exit code."""
+    """Print the table of memory if its module exists, and return its exit code."""
     if importlib.util.find_spec("tests.campaign.memory") is None:
         print("no table of memory")
         return 0

@@ -1,4 +1,4 @@
-"""Bombs as makers: small files that claim to be enormous, expand without end, lead in circles or nest deeply."""
+"""Functions that make bombs: small files that claim to be huge, expand enormously, contain loops or nest deeply."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _stored(data: bytes | Callable[[], bytes]) -> Make:
 
 @cache
 def _deflated(total: int) -> bytes:
-    """A zlib stream of zeros, a thousandth of `total` long: one block again and again."""
+    """A zlib stream of `total` zeros, about a thousandth as long: one block repeated."""
     packer = zlib.compressobj(9)
     start = packer.compress(b"") + packer.flush(zlib.Z_FULL_FLUSH)
     block = packer.compress(_ZEROS) + packer.flush(zlib.Z_FULL_FLUSH)
@@ -40,7 +40,7 @@ def _deflated(total: int) -> bytes:
 
 @cache
 def _zipped() -> bytes:
-    """A member of a gzip file, of zeros."""
+    """A gzip member that contains zeros."""
     return gzip.compress(_ZEROS, 9, mtime=0)
 
 
@@ -132,7 +132,7 @@ def _apng(count: int, size: tuple[int, int]) -> bytes:
 
 
 def _xmps() -> Iterator[tuple[str, Callable[[], bytes]]]:
-    """XMP that patterns and parsers may take too long for."""
+    """XMP that regular expressions and parsers may take too long to process."""
     yield "nested", lambda: XMP + b"<a>" * _NESTING
     yield "spaces", lambda: b"<tiff:Orientation" + b" " * 3_000_000
     yield "names", lambda: b" tiff:Orientation" * 200_000
@@ -143,7 +143,7 @@ def _xmps() -> Iterator[tuple[str, Callable[[], bytes]]]:
 
 
 def _entities() -> bytes:
-    """Entities of entities of entities: a billion copies of a word."""
+    """Nested entities that expand to a billion copies of a word."""
     levels = b"".join(b'<!ENTITY e%d "%s">' % (n + 1, b"&e%d;" % n * 10) for n in range(9))
     return b'<?xml version="1.0"?><!DOCTYPE OME [<!ENTITY e0 "word">' + levels + b"]><OME>&e9;</OME>"
 
@@ -217,7 +217,7 @@ def _segmented(*contents: bytes, marker: int = 0xE1) -> bytes:
 
 
 def _many_scans() -> bytes:
-    """A progressive picture whose last scan is repeated."""
+    """A progressive JPEG whose last scan is repeated."""
     jpeg = _with_size(_saved("JPEG", progressive=True), 8000, 8000)
     scan = jpeg.rfind(b"\xff\xda")
     return jpeg[:scan] + jpeg[scan:-2] * 400 + jpeg[-2:]
@@ -274,7 +274,7 @@ _Entry = tuple[int, int, int, int]
 
 
 def _tiff(*entries: _Entry, data: bytes = b"", following: int = 0) -> bytes:
-    """A TIFF of one directory behind `data`, which begins at byte 8; entries are tag, type, count and value."""
+    """A TIFF with `data` at byte 8, followed by one directory; entries are tag, type, count and value."""
     offset = 8 + len(data) + len(data) % 2
     packed = b"".join(struct.pack("<HHII", *entry) for entry in sorted(entries))
     directory = struct.pack("<H", len(entries)) + packed + struct.pack("<I", following)

@@ -1,4 +1,4 @@
-"""Cases: files and a command on them. A case is known by the seed and its number alone."""
+"""Cases: files and a command to run on them. The seed and the number determine a case."""
 
 from __future__ import annotations
 
@@ -37,20 +37,20 @@ _EXTRAS = (
     "--no-provenance",
     "--dry-run",
 )
-_COUNTS = ((1, 1), (1, 2**32 - 1), (0, 0), (3, 8), (100, 16))  # of values, and the value or the offset
+_COUNTS = ((1, 1), (1, 2**32 - 1), (0, 0), (3, 8), (100, 16))  # number of values, and the value or the offset
 TYPED_TAGS = [*product(TIFF_TAGS, (*range(1, 14), 16, 99), _COUNTS)]
 _WEIGHTS = {"tiff": 5, "nifti": 4, "png": 4, "jpeg": 3, "gif": 3, "webp": 2, "npy": 2, "netpbm": 2}  # the others: 1
 _SUFFIXES = (".png", ".jpg", ".webp", ".gif", ".tif", ".ome.tif", ".nii", ".nii.gz", ".mgz", ".npy", ".bmp", ".ppm")
 
 
 class Case(NamedTuple):
-    """A command in a folder of its own.
+    """A command that runs in its own folder.
 
     Attributes:
-        kind: under which it is counted.
+        kind: the kind it is counted as.
         make: writes the files into a folder.
-        arguments: of the command.
-        output: name of the file that it may write.
+        arguments: the arguments of the command.
+        output: the name of the file that it may write.
         how: what was done to the files.
     """
 
@@ -74,7 +74,7 @@ def damaged(seed: int, number: int) -> Case:
         names.append(mutate.__name__)
         try:
             data = mutate(data, random) or b"\0"
-        except (struct.error, ArithmeticError, LookupError, ValueError):  # damaged beyond what the second one knows
+        except (struct.error, ArithmeticError, LookupError, ValueError):  # the first mutation broke the structure
             data = mutators.flip_bits(data, random)
     output = "out" + (suffix if random.random() < 0.6 else random.choice(_SUFFIXES))
     arguments = [*random.choice(_TARGETS).split(), *random.choice(_EXTRAS).split()]
@@ -83,7 +83,7 @@ def damaged(seed: int, number: int) -> Case:
 
 
 def tag(seed: int, number: int) -> Case:
-    """A TIFF with one of the tags that the command interprets, of some type, with some number of values."""
+    """A TIFF where a tag that the command interprets has any of the types and numbers of values."""
     code, kind, (count, value) = TYPED_TAGS[number]
     data = mutators.with_tag(_seeds()["tiff"][".tif"][0], code, kind, count, value)
     output = Random(f"{seed} {number}").choice(("out.tif", "out.tif", "out.png", "out.npy", "out.nii", "out.ome.tif"))
@@ -92,7 +92,7 @@ def tag(seed: int, number: int) -> Case:
 
 
 def bomb(seed: int, number: int) -> Case:
-    """A small file that claims to be large, or is so in another way."""
+    """A small file that claims to be large, or needs many resources for another reason."""
     name, suffix, make = bombs.BOMBS[number % len(bombs.BOMBS)]
     output = Random(f"{seed} {number}").choice((suffix, suffix, ".png", ".npy", ".tif"))
     case = _case(f"bomb {name.split()[0]}", f"in{suffix}", make, ["--scale", "2"], f"out{output}")

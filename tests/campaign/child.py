@@ -1,7 +1,7 @@
 """A process that runs cases one after another: `python -m tests.campaign.child SEED LIMIT FOLDER`.
 
-It reads lines such as ``damaged 17`` and answers each with a line of JSON. The command runs in this process, which is
-bounded in memory; a case that takes too much processor time ends it.
+It reads lines such as ``damaged 17`` and answers each with a line of JSON. The command runs in this process, whose
+memory is limited; a case that takes too much CPU time ends the process.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from typing import Any, TextIO
 from tests.campaign import cases
 from tests.campaign.faults import CPU_SECONDS, Ended, faults, identity
 
-_SPARE_SECONDS = 2.0  # of processor time, beyond which the process is ended
+_SPARE_SECONDS = 2.0  # CPU time beyond the limit after which the process is ended
 
 
 def main() -> None:
-    """Answer the lines of the standard input."""
+    """Answer the lines of standard input."""
     seed, limit, folder = int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     streams = [_redirected(number) for number in (1, 2)]
@@ -35,7 +35,7 @@ def main() -> None:
 
 
 def _redirected(number: int) -> TextIO:
-    """A file that gets all that this process and its libraries write to a standard stream."""
+    """A file that receives everything that this process and its libraries write to a standard stream."""
     stream = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace", newline="\n")  # noqa: SIM115 kept open
     os.dup2(stream.fileno(), number)
     return stream
@@ -55,7 +55,7 @@ def _answer(case: cases.Case, folder: Path, streams: list[TextIO]) -> dict[str, 
         refused = refusal(folder / case.output)
     return ended._asdict() | {
         "kind": case.kind,
-        "faults": found + ["a reader refuses it"] * bool(refused),
+        "faults": found + ["another reader refuses the output"] * bool(refused),
         "refused": refused,
     }
 

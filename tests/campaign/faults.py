@@ -1,4 +1,4 @@
-"""What is wrong with how a command ended: nothing, or names of faults."""
+"""The faults of a command that has ended, by name."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-CPU_SECONDS = 10.0  # of a command on a small file
-PEAK_BYTES = 500_000_000  # with a limit of 300 MB, of all that the process holds
-_LARGE_BYTES = 50_000_000  # files from here on are sparse
+CPU_SECONDS = 10.0  # limit for a command on a small file
+PEAK_BYTES = 500_000_000  # limit for the whole process, if --max-memory is 300 MB
+_LARGE_BYTES = 50_000_000  # larger files are sparse
 _CODES = (0, 2, 3, 4, 5)
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-_OURS = re.compile(r"(Error|Warning): |(in|out)\.\S+ → |  (axis|samples|mode|output|memory)\b|\d+ .*(done|planned), ")
+_KNOWN = re.compile(r"(Error|Warning): |(in|out)\.\S+ → |  (axis|samples|mode|output|memory)\b|\d+ .*(done|planned), ")
 _PYTHON = re.compile(
     r"Traceback|\b[A-Z]\w+(Error|Exception|Warning)\b|NoneType|object has no|object is not|\bargument\b|\bkeyword\b"
     r"|not subscriptable|out of range|unpack|a buffer of|not enough values|too many values|codec can't|invalid literal"
@@ -29,9 +29,9 @@ class Ended(NamedTuple):
 
     Attributes:
         code: its exit code.
-        out, err: what it printed.
-        cpu: seconds of processor time.
-        peak: bytes that the process held at most.
+        out, err: the text that it printed.
+        cpu: seconds of CPU time.
+        peak: peak memory in bytes.
     """
 
     code: int
@@ -42,11 +42,11 @@ class Ended(NamedTuple):
 
 
 def faults(ended: Ended, folder: Path, before: dict[str, Identity], output: str) -> list[str]:
-    """Names of the faults of a command that ran in `folder`, which held the files `before`."""
-    return [*_printed(ended), *_left(ended, folder, before, output), *_used(ended)]
+    """Names of the faults of a command that ran in `folder`, which contained the files `before`."""
+    return [*_message_faults(ended), *_file_faults(ended, folder, before, output), *_resource_faults(ended)]
 
 
-def _printed(ended: Ended) -> list[str]:
+def _message_faults(ended: Ended) -> list[str]:
     found = []
     if ended.code == 1 or "This is a bug" in ended.err:
         found.append("a bug")
@@ -55,18 +55,18 @@ def _printed(ended: Ended) -> list[str]:
     if _CONTROL.search(ended.err):
         found.append("control characters")
     lines = ended.err.splitlines()
-    if any(not _OURS.match(line) for line in lines):
-        found.append("a line that is not ours")
+    if any(not _KNOWN.match(line) for line in lines):
+        found.append("unknown line")
     if ended.code and sum(line.startswith("Error: ") for line in lines) != 1:
-        found.append("not one error line")
+        found.append("not exactly one error line")
     if any(_PYTHON.search(line) for line in lines):
-        found.append("wording of Python")
+        found.append("internals of Python in a message")
     if "verif" in ended.err:
         found.append("verification")
     return found
 
 
-def _left(ended: Ended, folder: Path, before: dict[str, Identity], output: str) -> list[str]:
+def _file_faults(ended: Ended, folder: Path, before: dict[str, Identity], output: str) -> list[str]:
     after = {path.name: path for path in folder.iterdir()}
     found = []
     if any(name not in after or identity(after[name]) != known for name, known in before.items()):
@@ -78,7 +78,7 @@ def _left(ended: Ended, folder: Path, before: dict[str, Identity], output: str) 
     if written - allowed:
         found.append("leftover files")
     if ended.code and written & allowed:
-        found.append("output in spite of an error")
+        found.append("output despite an error")
     return found
 
 
@@ -88,7 +88,7 @@ def identity(path: Path) -> Identity:
     return status.st_size, status.st_mtime_ns, path.read_bytes() if status.st_size < _LARGE_BYTES else b""
 
 
-def _used(ended: Ended) -> list[str]:
+def _resource_faults(ended: Ended) -> list[str]:
     found = []
     if ended.cpu > CPU_SECONDS:
         found.append("time")

@@ -1,4 +1,4 @@
-"""Ends runs and batches by signals at random moments, and looks at what they leave."""
+"""Sends signals to runs and batches at random moments, and checks the files that they leave behind."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def _contents(folder: Path) -> dict[str, bytes]:
 
 
 def _undisturbed(folder: Path) -> tuple[dict[str, bytes], dict[str, bytes], float]:
-    """The inputs, the outputs of a run that nothing disturbs, and its seconds."""
+    """The inputs, the outputs of an undisturbed run, and its duration in seconds."""
     inputs = _contents(folder / "in")
     started = time.monotonic()
     process = _start(folder, "-j", "1")
@@ -103,7 +103,7 @@ def _killed(
     outputs: dict[str, bytes],
     seconds: float,
 ) -> tuple[list[str], str]:
-    """The faults of a run that is ended by a signal after a random time and is then completed, and what it printed."""
+    """The faults of a run that is killed after a random time and then completed, and its error output."""
     found = []
     process = _start(folder, "-j", random.choice(_JOBS))
     time.sleep(random.random() * seconds)
@@ -113,14 +113,15 @@ def _killed(
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         _, err = process.communicate()
-        found.append("does not end")
+        found.append("does not exit")
     text = err.decode(errors="replace")
     if process.returncode not in (0, _SIGNALS[sent], -sent):
         found.append(f"exit code {process.returncode}")
-    if ("Traceback" in text and ", in run\n" in text) or "This is a bug" in text:  # Python may not have begun to run it
+    # A traceback from the start-up of Python itself does not count.
+    if ("Traceback" in text and ", in run\n" in text) or "This is a bug" in text:
         found.append("a bug")
-    if _lives(process.pid):
-        found.append("a worker goes on")
+    if _is_alive(process.pid):
+        found.append("a worker still runs")
     left = _contents(folder / "out")
     temporary = [name for name in left if TEMPORARY.fullmatch(name)]
     if temporary and sent != signal.SIGKILL:
@@ -132,8 +133,8 @@ def _killed(
     return found + _completed(folder, outputs), text
 
 
-def _lives(group: int) -> bool:
-    """Whether a process of the group is left after a moment."""
+def _is_alive(group: int) -> bool:
+    """Whether a process of the group is still running after a short time."""
     for _ in range(100):
         try:
             os.killpg(group, 0)
@@ -144,7 +145,7 @@ def _lives(group: int) -> bool:
 
 
 def _completed(folder: Path, outputs: dict[str, bytes]) -> list[str]:
-    """The faults of the run that does what the killed one left undone."""
+    """The faults of a second run, which completes the work of the killed one."""
     process = _start(folder, "-j", "2", "--skip-existing")
     process.communicate()
     whole = {name: data for name, data in _contents(folder / "out").items() if not TEMPORARY.fullmatch(name)}

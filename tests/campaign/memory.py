@@ -1,7 +1,7 @@
-"""The predicted and the measured peak memory of about 60 jobs of all families.
+"""Compares the predicted and the measured peak memory of about 60 jobs of all families.
 
-``python -m tests.campaign.memory`` makes the inputs, runs every job in a process of its own, and prints a table. A job
-is at fault if its peak differs from the prediction by more than 15 %, if it exceeds the limit, or if it fails. Words on
+``python -m tests.campaign.memory`` makes the inputs, runs each job in its own process, and prints a table. A job is
+at fault if its peak differs from the prediction by more than 15 %, if it exceeds the limit, or if it fails. Words on
 the command line select the jobs whose names contain one of them.
 """
 
@@ -31,9 +31,9 @@ class Job(NamedTuple):
     """A run of the command.
 
     Attributes:
-        source: name of the input.
-        target: suffix of the output.
-        options: of the command.
+        source: the name of the input.
+        target: the suffix of the output.
+        options: the options of the command.
         limit: bytes for ``--max-memory``, or None for the default; a job with a limit may be refused.
     """
 
@@ -132,7 +132,7 @@ JOBS = (
 
 
 def _photo(shape: Sequence[int], dtype: str = "uint8", seed: int = 0) -> np.ndarray[Any, Any]:
-    """Smooth waves with noise of a few levels, which compress about as photographs do."""
+    """Smooth waves with noise of a few levels, which compress about as well as photographs."""
     import numpy as np
 
     random = np.random.default_rng(seed)
@@ -147,7 +147,7 @@ Maker: TypeAlias = Callable[[Path], None]
 
 
 def _makers() -> dict[str, Maker]:
-    """A function for every input, by its name, which writes it to a path."""
+    """For each input, by name, a function that writes it to a path."""
     return {**_picture_makers(), **_tiff_makers(), **_array_makers()}
 
 
@@ -279,7 +279,7 @@ def _turned(path: Path) -> None:
 
 
 def _interlaced(path: Path) -> None:
-    """A picture whose samples are in the order of Adam7, all rows without a filter."""
+    """Write an Adam7-interlaced PNG without row filters."""
     import struct
     import zlib
 
@@ -310,7 +310,7 @@ def _make_inputs(folder: Path, names: Sequence[str]) -> None:
 
 
 class Measured(NamedTuple):
-    """What became of a job: its exit code, the predicted and the measured peak in bytes, and its message."""
+    """The result of a job: its exit code, the predicted and the measured peak in bytes, and its message."""
 
     code: int
     predicted: int
@@ -321,8 +321,8 @@ class Measured(NamedTuple):
 def measure(folder: Path, job: Job) -> Measured:
     """Run a job, and measure the peak of its resident memory.
 
-    The system counts the memory of the process that starts another one to that of the new one, so this process must
-    stay smaller than the command: it imports no libraries.
+    The peak of a new process includes the memory of the process that started it, so this process must stay smaller
+    than the command: it imports no libraries.
     """
     output = folder / f"out{job.target}"
     output.unlink(missing_ok=True)
@@ -355,7 +355,7 @@ def _wait(pid: int) -> tuple[int, int]:
 
 
 def _faults(job: Job, found: Measured) -> Iterator[str]:
-    """What is wrong with a job."""
+    """The faults of a job."""
     if found.code == _REFUSED and job.limit is not None and found.predicted == 0:
         return
     if found.code != 0:
@@ -367,7 +367,7 @@ def _faults(job: Job, found: Measured) -> Iterator[str]:
 
 
 def main(words: Sequence[str]) -> int:
-    """Run the jobs whose names contain one of `words`, or all; the number of jobs at fault."""
+    """Run the jobs whose names contain one of `words`, or all jobs; return the number of jobs at fault."""
     jobs = [job for job in JOBS if not words or any(word in job.name for word in words)]
     tried = at_fault = 0
     with tempfile.TemporaryDirectory() as name:

@@ -1,4 +1,4 @@
-"""Names and contents of metadata, most of them wrong, for chunks, segments and tags."""
+"""Names and contents of metadata, most of them invalid, for chunks, segments and tags."""
 
 from __future__ import annotations
 

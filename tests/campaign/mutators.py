@@ -1,6 +1,6 @@
-"""Damages files: anywhere in their bytes, and knowingly in chunks, segments, directories, headers and texts.
+"""Damages files: at random bytes, or in their chunks, segments, directories, headers and texts.
 
-A mutator takes the bytes and a random generator, and returns other bytes. None of them knows what the command does.
+A mutator takes the bytes and a random generator, and returns other bytes. Mutators do not depend on the command's code.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ _EXTREMES = (
     2**63,
     2**64 - 1,
 )
-_HEADER_BYTES = 128  # where most numbers stand on which others depend
+_HEADER_BYTES = 128  # most numbers that determine the layout of a file are here
 _TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 _NUMBERS = (b"0", b"-1", b"1", b"3", b"65536", b"4294967296", b"1e309", b"nan", b"-inf", b"0.0", b"1e-320", b"", b"x")
 
 
-# --- of any file ---
+# --- any file ---
 
 
 def flip_bits(data: bytes, random: Random) -> bytes:
@@ -52,7 +52,7 @@ def flip_bits(data: bytes, random: Random) -> bytes:
 
 
 def set_number(data: bytes, random: Random) -> bytes:
-    """Extreme numbers where the file may have any: lengths, counts, offsets, sizes."""
+    """Set a possible length, count, offset or size to an extreme number."""
     changed = bytearray(data)
     for _ in range(random.randint(1, 3)):
         width = random.choice((1, 2, 4, 8))
@@ -92,7 +92,7 @@ def append(data: bytes, random: Random) -> bytes:
 
 
 def change_text_number(data: bytes, random: Random) -> bytes:
-    """A number that is written in digits, in a header or in XML."""
+    """Change a decimal number in a header or in XML."""
     found = [*re.finditer(rb"\d+(\.\d+)?", data[:4000])]
     if not found:
         return set_number(data, random)
@@ -118,7 +118,7 @@ def _extreme_bytes(size: int, random: Random) -> bytes:
 
 
 def _edit_content(content: bytes, random: Random) -> bytes:
-    """The content of a chunk, damaged while its length and its checksum stay true."""
+    """Damage the content of a chunk; its length and checksum are corrected."""
     if not content:
         return random.randbytes(random.randint(1, 20))
     return random.choice((*GENERAL, _shrink, _replace_content))(content, random)
@@ -133,7 +133,7 @@ def _replace_content(content: bytes, random: Random) -> bytes:
 
 
 def _edit_list(parts: list[tuple[bytes, bytes]], random: Random, made: Callable[[], tuple[bytes, bytes]]) -> None:
-    """Damage, remove, repeat, move, rename or add one of the named parts of a file."""
+    """Damage, remove, repeat, move, rename or add a named part of a file."""
     number = random.randrange(len(parts))
     name, content = parts[number]
     match random.randrange(8):
@@ -155,7 +155,7 @@ def _edit_list(parts: list[tuple[bytes, bytes]], random: Random, made: Callable[
 
 
 def png_chunks(data: bytes, random: Random) -> bytes:
-    """Chunks whose length and checksum are right, in wrong numbers, places and contents."""
+    """Change the number, order or contents of chunks; lengths and checksums are correct."""
     parts, position = [], 8
     while position + 12 <= len(data):
         length, name = struct.unpack_from(">I4s", data, position)
@@ -177,7 +177,7 @@ def _png_chunk(random: Random) -> tuple[bytes, bytes]:
 
 
 def png_header(data: bytes, random: Random) -> bytes:
-    """IHDR with other fields and a right checksum."""
+    """Change fields of IHDR, with a correct checksum."""
     fields = bytearray(data[12:29])
     place, size = random.choice(((4, 4), (8, 4), (12, 1), (13, 1), (14, 1), (15, 1), (16, 1)))
     fields[place : place + size] = random.choice(
@@ -210,7 +210,7 @@ def jpeg_segments(data: bytes, random: Random) -> bytes:
 
 
 def gif_blocks(data: bytes, random: Random) -> bytes:
-    """Sizes of the screen and of frames, code sizes, and the lengths of blocks."""
+    """Change the sizes of the screen or of frames, code sizes, or the lengths of blocks."""
     changed = bytearray(data)
     starts = [match.start() for match in re.finditer(rb"[\x2c\x21]", data)] or [6]
     place = random.choice((*range(6, 11), *(start + random.randrange(12) for start in random.choices(starts, k=4))))
@@ -240,7 +240,7 @@ def webp_chunks(data: bytes, random: Random) -> bytes:
 
 
 def tiff_entries(data: bytes, random: Random) -> bytes:
-    """Entries of directories: other tags, types, counts, values and offsets."""
+    """Change the tags, types, counts, values or offsets of directory entries."""
     directories, order, big = _directories(data)
     if not directories:
         return set_number(data, random)
@@ -268,7 +268,7 @@ def tiff_entries(data: bytes, random: Random) -> bytes:
 
 
 def tiff_typed_tag(data: bytes, random: Random) -> bytes:
-    """A tag that the command interprets, with a type and a count that nobody expects, in place of another entry."""
+    """Replace an entry by a tag that the command interprets, with an unexpected type and count."""
     directories, order, big = _directories(data)
     if not directories or big:
         return tiff_entries(data, random)
@@ -283,7 +283,7 @@ def tiff_typed_tag(data: bytes, random: Random) -> bytes:
 
 
 def with_tag(data: bytes, code: int, kind: int, count: int, value: int) -> bytes:
-    """A TIFF whose first directory has another entry, in place of one with the same code or of its last one."""
+    """Replace the entry of the first directory that has this code, or else its last entry."""
     ((start, entries), *_), order, _ = _directories(data)
     places = [start + 12 * number for number in range(entries)]
     place = next((p for p in places if struct.unpack_from(order + "H", data, p)[0] == code), places[-1])
@@ -293,7 +293,7 @@ def with_tag(data: bytes, code: int, kind: int, count: int, value: int) -> bytes
 
 
 def tiff_links(data: bytes, random: Random) -> bytes:
-    """Directories that follow each other in a loop, or lead into other parts of the file."""
+    """Link directories in a loop, or to other parts of the file."""
     directories, order, big = _directories(data)
     if not directories:
         return set_number(data, random)
@@ -323,7 +323,7 @@ def _directories(data: bytes) -> tuple[list[tuple[int, int]], str, bool]:
 
 
 def xml_text(data: bytes, random: Random) -> bytes:
-    """Attributes of the XML in a TIFF, of the same length, so that offsets stay."""
+    """Change attributes of the XML in a TIFF, keeping their lengths so that offsets stay valid."""
     found = [*re.finditer(rb'="([^"]*)"', data)]
     if not found:
         return tiff_entries(data, random)
@@ -349,7 +349,7 @@ def xml_text(data: bytes, random: Random) -> bytes:
 
 
 def _unpacked(data: bytes) -> bytes | None:
-    """What a gzip file holds; None if it is none, or is damaged already."""
+    """The uncompressed content of a gzip file; None if it is not a gzip file or is already damaged."""
     try:
         return gzip.decompress(data)
     except (OSError, EOFError, zlib.error):
@@ -357,7 +357,7 @@ def _unpacked(data: bytes) -> bytes | None:
 
 
 def nifti_fields(data: bytes, random: Random) -> bytes:
-    """Fields of the header: extreme numbers, no numbers, control characters."""
+    """Set header fields to extreme numbers, NaN or control characters."""
     if (inner := _unpacked(data)) is not None:
         return gzip.compress(nifti_fields(inner, random), 1, mtime=0)
     sizes = {348: nib.Nifti1Header, 540: nib.Nifti2Header}
@@ -376,7 +376,7 @@ def mgh_fields(data: bytes, random: Random) -> bytes:
 
 
 def gzip_stream(data: bytes, random: Random) -> bytes:
-    """What is compressed, damaged before it is compressed; or the stream itself."""
+    """Damage the uncompressed content, or the gzip stream itself."""
     inner = _unpacked(data)
     if not inner:
         return random.choice(GENERAL)(data, random)
@@ -385,7 +385,7 @@ def gzip_stream(data: bytes, random: Random) -> bytes:
 
 
 def nifti_extension(data: bytes, random: Random) -> bytes:
-    """Sizes and codes of the extensions behind the header."""
+    """Change the sizes and codes of the extensions after the header."""
     if (inner := _unpacked(data)) is not None:
         return gzip.compress(nifti_extension(inner, random), 1, mtime=0)
     start = 540 if int.from_bytes(data[:4], "little") == 540 else 348
@@ -424,7 +424,7 @@ def _field_value(item: object, order: str, random: Random) -> bytes:
 
 
 def npy_header(data: bytes, random: Random) -> bytes:
-    """Another text in the header, whose length is right or wrong."""
+    """Change the text of the header; its length is correct or wrong."""
     text = data[10 : 10 + int.from_bytes(data[8:10], "little")]
     edits = (
         (
@@ -467,7 +467,7 @@ def npy_header(data: bytes, random: Random) -> bytes:
     return data[:6] + version + length + text + data[10 + len(text) :]
 
 
-KNOWING: dict[str, tuple[Mutator, ...]] = {
+FORMAT_SPECIFIC: dict[str, tuple[Mutator, ...]] = {
     "png": (png_chunks, png_chunks, png_header),
     "jpeg": (jpeg_segments,),
     "gif": (gif_blocks,),
@@ -481,6 +481,6 @@ KNOWING: dict[str, tuple[Mutator, ...]] = {
 
 
 def choose(family: str, random: Random) -> Mutator:
-    """One that knows the format, where there is one, as often as one that does not."""
-    knowing = KNOWING.get(family, ())
-    return random.choice(knowing) if knowing and random.random() < 0.5 else random.choice(GENERAL)
+    """A mutator: half of the time one that is specific to the format, if there is one."""
+    specific = FORMAT_SPECIFIC.get(family, ())
+    return random.choice(specific) if specific and random.random() < 0.5 else random.choice(GENERAL)

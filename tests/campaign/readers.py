@@ -1,4 +1,4 @@
-"""Whether the libraries of each format read an output, wholly and with what describes it."""
+"""Checks that other libraries can read all samples and metadata of an output."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Image.MAX_IMAGE_PIXELS = None
 
 
 def refusal(path: Path) -> str:
-    """Why a reader refuses the file at `path`; empty if none does."""
+    """The error of the reader that refuses the file at `path`; empty if it can read it."""
     name = path.name
     reader = _picture
     if name.endswith((".nii", ".nii.gz", ".hdr", ".img", ".mgh", ".mgz")):
@@ -34,7 +34,7 @@ def refusal(path: Path) -> str:
 
 def _picture(path: Path) -> None:
     if path.suffix in (".jxl", ".pam", ".rgbe", ".exr") or path.read_bytes()[:2] == b"PF":
-        return  # Pillow does not read these, or not in colour
+        return  # Pillow cannot read these, or reads them without colour
     with Image.open(path) as image:
         for number in range(getattr(image, "n_frames", 1)):
             image.seek(number)

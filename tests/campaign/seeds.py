@@ -18,12 +18,12 @@ from tests.formats import file_dump
 from tests.formats.examples import EXAMPLES, samples
 from tests.samples import SAMPLES
 
-_LARGEST_BYTES = 60_000  # of a seed: longer ones only cost time
+_LARGEST_BYTES = 60_000  # size limit of a seed; larger ones only take more time
 _ZARR = "zarr"
 
 
 def seeds() -> dict[str, dict[str, list[bytes]]]:
-    """The files by family and by suffix; the parts of a file of several lie behind each other, the header last."""
+    """The files by family and by suffix; the parts of a multi-part file are concatenated, the header last."""
     found: dict[str, dict[str, list[bytes]]] = {}
     with tempfile.TemporaryDirectory() as folder:
         for number, example in enumerate(EXAMPLES):
@@ -149,7 +149,7 @@ def _radiance() -> bytes:
 
 
 def _rich_tiffs() -> list[tuple[str, bytes]]:
-    """TIFF files with every tag that is interpreted, and of other codecs."""
+    """TIFF files that have every interpreted tag, or use other codecs."""
     found = []
     geo = [
         (33550, 12, 3, (0.5, 0.5, 0.0), True),

@@ -151,7 +151,7 @@ def test_a_list_in_a_pipe(folder, sample):
 def test_a_list_in_a_pipe_without_a_writer(folder, monkeypatch):
     monkeypatch.setattr(lists, "_WRITER_SECONDS", 0.02)
     os.mkfifo(folder / "pipe")
-    refuse("--files-from", "pipe", "--scale", 2, code=3, says="no process writes into it")
+    refuse("--files-from", "pipe", "--scale", 2, code=3, says="no process writes to it")
 
 
 @pytest.mark.parametrize("content", [b"icon.png\n", b""])

@@ -210,7 +210,7 @@ class Resampling:
 
     @property
     def is_small(self) -> bool:
-        """Whether its matrices are small enough to be kept for the next array of this shape."""
+        """Whether its matrices are small enough to cache for the next array of this shape."""
         return max(self.in_shape[2:] + self.out_shape[2:]) <= LONGEST_CACHED_AXIS
 
     def forward(self, x: Array) -> Array:
@@ -242,11 +242,11 @@ _kept: Kept[Resampling] = Kept(_KEPT_RESAMPLINGS)
 
 
 def _resampling(x: Array, size: Any, scale_factor: Any, *others: Any) -> Resampling:
-    """The resampling of `x` with the arguments of `interpolate`: that of the last such call, or a new one."""
-    key = (x.shape, x.dtype, size, scale_factor, _kinds(size), _kinds(scale_factor), *others)
+    """The resampling of `x` for the arguments of `interpolate`: the cached one of an earlier call, or a new one."""
+    key = (x.shape, x.dtype, size, scale_factor, _number_types(size), _number_types(scale_factor), *others)
     try:
         found = _kept.find(key)
-    except TypeError:  # a list or an array, which cannot be found again
+    except TypeError:  # a list or an array is not hashable
         return Resampling(x.shape, x.dtype, collect_options(size, scale_factor, *others))
     if found is None:
         found = Resampling(x.shape, x.dtype, collect_options(size, scale_factor, *others))
@@ -255,8 +255,8 @@ def _resampling(x: Array, size: Any, scale_factor: Any, *others: Any) -> Resampl
     return found
 
 
-def _kinds(value: Any) -> Any:
-    """The types of the numbers in an argument, since True and 1.0, which equal 1, are no sizes."""
+def _number_types(value: Any) -> Any:
+    """The types of the numbers in an argument: True and 1.0 equal 1, but are not valid sizes."""
     return tuple(map(type, value)) if type(value) is tuple else type(value)
 
 

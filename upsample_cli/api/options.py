@@ -29,7 +29,7 @@ def make_request(options: Mapping[str, Any], names: Sequence[str] = ("x", "y", "
     """
     known = (*(item.name for item in fields(Request) if item.name != "paired_image"), "width", "height")
     if unknown := [name for name in options if name not in known]:
-        raise TypeError(f"there is no option {unknown[0]!r}; the options are {', '.join(known)}")
+        raise TypeError(f"unknown option {unknown[0]!r}; the options are {', '.join(known)}")
     given = {name: value for name, value in options.items() if value is not None}
     conversion = {name: _colour_or_range(given.pop(name)) for name in ("rescale", "background") if name in given}
     sides = [given.pop(name, None) for name in ("width", "height")]

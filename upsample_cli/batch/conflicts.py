@@ -113,21 +113,21 @@ def resolve_conflicts(jobs: Sequence[tuple[Job, bool]], existing: Existing) -> l
 
 
 def refuse_shared_files(jobs: Iterable[Job], written: Mapping[str, Path]) -> None:
-    """Refuse options whose files are the same, or are inputs or outputs of the jobs.
+    """Refuse two options that name the same file, or an option that names an input or an output of a job.
 
     Args:
         jobs: the jobs of the batch.
-        written: files that are written besides the outputs, by the name of their option.
+        written: the files that are written in addition to the outputs, by option name.
 
     Raises:
-        RequestError: with the name of the option.
+        RequestError: names the option.
     """
     index = PathIndex()
     taken: dict[Identity, str] = {}
     for option, path in written.items():
         (file,) = index.of(path)
         if file.identity in taken:
-            raise RequestError(f"{taken[file.identity]} and {option} name the same file; give two names", path)
+            raise RequestError(f"{taken[file.identity]} and {option} name the same file; choose different names", path)
         taken[file.identity] = option
     folders = {parent: option for option, path in written.items() for parent in _real(path).parents}
     for job in jobs if written else ():

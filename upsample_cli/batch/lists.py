@@ -20,15 +20,15 @@ from .inputs import BASE_MARK, SUFFIXES
 if TYPE_CHECKING:
     from .result import Result
 
-_LONGEST_LIST = 256 << 20  # bytes; more is no list but an endless device
-_WRITER_SECONDS = 2.0  # in which another process must open a pipe for writing
+_LONGEST_LIST = 256 << 20  # bytes; a larger "list" is probably an endless device
+_WRITER_SECONDS = 2.0  # time for another process to open a pipe for writing
 
 
 def read_list(name: str) -> list[str]:
     """Read the file names in the list `name`, or in standard input for ``-``.
 
     Raises:
-        InputError: the list cannot be read, is endless, or is a pipe into which no process writes.
+        InputError: the list cannot be read, is too long, or is a pipe that no process writes to.
     """
     try:
         data = sys.stdin.buffer.read(_LONGEST_LIST + 1) if name == "-" else _read(Path(name))
@@ -36,22 +36,22 @@ def read_list(name: str) -> list[str]:
         reason = error.strerror if isinstance(error, OSError) else "it is closed"
         raise InputError(f"--files-from: cannot be read: {reason}", Path(name)) from error
     if len(data) > _LONGEST_LIST:
-        raise InputError(f"--files-from: is longer than {format_bytes(_LONGEST_LIST)}, too long for a list", Path(name))
+        raise InputError(f"--files-from: the list is longer than {format_bytes(_LONGEST_LIST)}", Path(name))
     return [os.fsdecode(part) for part in data.split(b"\0" if b"\0" in data else b"\n") if part]
 
 
 def _read(path: Path) -> bytes:
-    """The content of a file, or of a pipe into which a process writes.
+    """The content of a file, or of a pipe that a process writes to.
 
     Raises:
-        OSError: it cannot be read, or nobody writes.
+        OSError: it cannot be read, or no process writes to the pipe.
     """
     descriptor = descriptor_of(path)
     if not stat.S_ISFIFO(path.stat().st_mode):
         with path.open("rb") as file:
             return file.read(_LONGEST_LIST + 1)
     if descriptor in (1, 2):
-        raise OSError(errno.EINVAL, "this command writes into it")
+        raise OSError(errno.EINVAL, "this command writes to it")
     if descriptor is None:
         return _read_pipe(path)
     with os.fdopen(os.dup(descriptor), "rb") as file:
@@ -59,13 +59,13 @@ def _read(path: Path) -> bytes:
 
 
 def _read_pipe(path: Path) -> bytes:
-    """The content of a named pipe, which a process must open for writing within a moment."""
+    """The content of a named pipe, which a process must open for writing within `_WRITER_SECONDS`."""
     with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
         poll = select.poll()
         poll.register(file, select.POLLIN)
         start: bytes | None = None
         if not poll.poll(_WRITER_SECONDS * 1000) and (start := file.raw.read(1)) == b"":
-            raise OSError(errno.ENXIO, "no process writes into it")
+            raise OSError(errno.ENXIO, "no process writes to it")
         os.set_blocking(file.fileno(), True)
         return (start or b"") + file.read(_LONGEST_LIST + 1)
 
@@ -90,7 +90,7 @@ class FailedList:
     def __init__(self, name: str, inputs: Iterable[str], overwrite: bool = False) -> None:
         """Prepare to write the list `name` of some of the `inputs`, which are written as they are given.
 
-        It replaces an earlier list of such inputs, or any file if `overwrite`; a pipe or a device is written into.
+        It replaces an earlier list of such inputs, or any file if `overwrite`. Pipes and devices are written to.
         """
         self._path = Path(name)
         self._overwrite = overwrite
@@ -125,7 +125,7 @@ class FailedList:
         return self
 
     def _is_list(self) -> bool:
-        """Whether the file does not exist, or every line of it names one of the inputs."""
+        """Whether the file does not exist, or each of its lines names one of the inputs."""
         if not self._path.exists():
             return True
         inputs = {os.path.normpath(name) for name in self._remaining.values()}

@@ -15,7 +15,7 @@ from .inputs import SUFFIXES, Input
 from .stdio import STREAM
 
 DEFAULT_NAME = "{stem}_upsampled{ext}"
-_LONGEST_NAME = 255  # characters, on all usual file systems
+_LONGEST_NAME = 255  # characters, on all common file systems
 FIELDS = ("stem", "ext", "parent", "subdir", "size", "scale", "mode")
 
 
@@ -141,7 +141,7 @@ def _is_folder(output: str, several: bool) -> bool:
     if not several and not has_suffix and not Path(output).suffix and output != STREAM:
         path = Path(output)
         if path.exists() and not path.is_file():
-            raise OutputError("is not a regular file; to write to standard output, say -o - --format png", path)
+            raise OutputError("is not a regular file; to write to standard output, use -o - --format png", path)
         raise OutputError(f"has no suffix, which sets the format; write {output}.png, or {output}/", path)
     return several and not has_suffix and output != STREAM
 

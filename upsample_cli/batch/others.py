@@ -1,4 +1,4 @@
-"""``--copy-others``: files of other types in searched directories, such as BIDS sidecars, go where the outputs go."""
+"""``--copy-others``: copies files of other types, such as BIDS sidecars, from searched directories to the outputs."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from .naming import Template
 
 
 class Copy(NamedTuple):
-    """A file and the place to which it is copied."""
+    """A file and the path it is copied to."""
 
     source: Path
     target: Path
 
 
 def plan_copies(names: Sequence[str], roots: Sequence[str], template: Template, existing: Existing) -> list[Copy]:
-    """The files to copy, each to the same place below the directory of the outputs.
+    """The files to copy, each to the same relative path in the directory of the outputs.
 
     Args:
-        names: the files, of which only regular ones are copied.
+        names: the files; only regular ones are copied.
         roots: the directories that were searched.
         template: the names of the outputs.
-        existing: how files are treated that exist there.
+        existing: what to do if the target exists.
 
     Raises:
-        RequestError: the outputs have no directory of their own.
-        OutputError: a file exists there, and must not be replaced.
+        RequestError: no output directory is given.
+        OutputError: a target exists and must not be replaced.
     """
     if template.folder is None:
         raise RequestError("--copy-others needs a directory for the outputs, such as -o out/")
@@ -55,7 +55,7 @@ def _is_wanted(copy: Copy, existing: Existing) -> bool:
 
 
 def copy_files(copies: Sequence[Copy], existing: Existing) -> Iterator[UpsampleError]:
-    """Copy the files, each completely or not at all, and yield the error of each that cannot be copied."""
+    """Copy each file completely or not at all, and yield an error for each file that cannot be copied."""
     for source, target in copies:
         try:
             with AtomicOutput([target], create_folders=True) as output:
@@ -63,6 +63,6 @@ def copy_files(copies: Sequence[Copy], existing: Existing) -> Iterator[UpsampleE
                 shutil.copystat(source, output.paths[0])
                 output.publish(existing.replaces)
         except OSError as error:
-            yield OutputError(f"cannot be a copy of {printable(source)}: {error.strerror}", target)
+            yield OutputError(f"{printable(source)} cannot be copied to it: {error.strerror}", target)
         except UpsampleError as error:
             yield error

@@ -68,8 +68,8 @@ def run_in_processes(groups: Sequence[Sequence[Task]], options: ExecutionOptions
     """Run numbered jobs in parallel processes, and yield each result as its job ends.
 
     Args:
-        groups: the jobs of each input, which run in one process after another.
-        options: those of the batch.
+        groups: the jobs of each input, which run one after another in the same process.
+        options: the options of the batch.
     """
     if _can_fork():
         _preload_formats([group[0] for group in groups[:_PRELOAD_JOBS]])
@@ -97,11 +97,11 @@ class _Planned:
 
 @dataclass(frozen=True, slots=True)
 class _Complete:
-    """Message of a worker: the result of its job, whose output only needs its final name.
+    """Message of a worker: its output is complete and is about to get its final name.
 
     Attributes:
         result: of the job.
-        files: (st_dev, st_ino) of the files or the directory; they stay the same when these are renamed.
+        files: (st_dev, st_ino) of the files or the directory; renaming does not change them.
     """
 
     result: Result
@@ -117,7 +117,7 @@ class _Complete:
 
 @dataclass(frozen=True, slots=True)
 class _Published:
-    """Message of a worker: the job whose completion it announced has ended."""
+    """Message of a worker: the output that it announced has its final name."""
 
     bytes: int
     seconds: float
@@ -128,11 +128,11 @@ class _Worker:
 
     Attributes:
         task: the job it runs, or None if it is idle.
-        backlog: the jobs with the same input that it runs next.
+        backlog: further jobs with the same input, which it runs next.
         started: when it was given the job, in seconds of `time.perf_counter`.
         memory: bytes granted to it.
         requested: bytes it is waiting for, or 0.
-        complete: what it has announced of its job, or None.
+        complete: its announcement that the output of its job is complete, or None.
     """
 
     def __init__(self, options: ExecutionOptions, share: float, others: Sequence[_Worker]) -> None:
@@ -164,7 +164,7 @@ class _Worker:
         self.task, self.complete, self.memory, self.requested = None, None, 0.0, 0.0
 
     def published(self) -> bool:
-        """Whether the output of its job had got its final name when it was killed. Half of a pair is removed."""
+        """Whether the output of its job had its final name when it was killed. Half of a pair is removed."""
         if self.task is None or self.complete is None:
             return False
         found = {}
@@ -196,7 +196,7 @@ class _Pool:
         self._share = self._memory / size
         self._cores = available_cores()
         self._workers: list[_Worker] = []
-        self._queue: deque[Sequence[Task]] = deque()  # the jobs of each input that no worker has
+        self._queue: deque[Sequence[Task]] = deque()  # the jobs of each input that are not assigned to a worker
 
     def results(self, groups: Sequence[Sequence[Task]]) -> Generator[Result]:
         """Run the jobs, and yield each result as its job ends."""
@@ -408,7 +408,7 @@ class _WorkerChannel:
         set_core_limit(self._threads)
 
     def before_publish(self, result: Result, paths: Sequence[Path]) -> None:
-        """Announce the result, so that it counts even if this process is killed right after the output is renamed."""
+        """Announce the result, so that it counts even if this process is killed right after renaming the output."""
         self._connection.send(_Complete.of(result, paths))
         self.has_announced = True
 

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 def run_jobs(jobs: Sequence[Job], options: ExecutionOptions, cluster: DaskWorkers | None = None) -> Generator[Result]:
     """Run the jobs, and yield the result of each as it ends. A job that fails does not stop the others.
 
-    Several inputs are resized in processes of their own, so that a crash costs only one job. The jobs of one input run
-    one after another, so that it is decoded once if it fits in memory. Results do not depend on the number of
+    Several inputs are resized in separate processes, so that a crash fails only one job. The jobs of one input run
+    one after another, so that it is decoded only once if it fits in memory. Results do not depend on the number of
     processes. Closing the generator stops all workers.
 
     Args:

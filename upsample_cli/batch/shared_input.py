@@ -1,4 +1,4 @@
-"""The input of successive jobs, which is opened and decoded once if they have the same."""
+"""Opens and decodes an input once for consecutive jobs that share it."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from ..pipeline.plan import Plan, make_plan
 from ..runtime.resources import default_memory_limit
 from .job import Job
 
-_LARGEST_PART = 0.5  # of the memory limit that the samples of an input may take between jobs
+_LARGEST_PART = 0.5  # largest fraction of the memory limit that the samples of an input may take between jobs
 
 
 class SharedInput:
-    """Opens the inputs of jobs, and keeps an input while the next job has the same."""
+    """Opens the inputs of jobs, and keeps an input open while the next job has the same one."""
 
     def __init__(self) -> None:
         self._key: object = None
@@ -30,7 +30,7 @@ class SharedInput:
         self._watch: InputWatch | None = None
 
     def plan(self, job: Job, further: bool) -> tuple[Plan, Source]:
-        """The plan of a job, and the open input for which it was made.
+        """The plan of a job, and its open input.
 
         Args:
             job: the job.
@@ -45,7 +45,7 @@ class SharedInput:
         if self._held is not None:
             try:
                 return make_plan(job.request, self._held, job.input, job.output), self._held
-            except RequestError:  # perhaps this job needs the memory itself
+            except RequestError:  # the job itself may need the memory
                 self._held = None
         return make_plan(job.request, source, job.input, job.output), source
 
@@ -56,7 +56,7 @@ class SharedInput:
             self.close()
             self._watch = InputWatch(job.input).__enter__()
             self._source = open_input(job.input, request, job.output).__enter__()
-            # The chunks of a `BoxSource` are cached elsewhere, and a draft serves one size alone.
+            # The chunks of a `BoxSource` are cached elsewhere, and a draft suits only one output size.
             self._key = None if reads_boxes(self._source) or request.draft else key
         return self._source
 
@@ -70,7 +70,7 @@ class SharedInput:
             watch.__exit__(None, None, None)
 
     def check(self) -> None:
-        """Compare the input with what it was when it was opened.
+        """Check that the input has not changed since it was opened.
 
         Raises:
             InputError: it has been changed or replaced.
@@ -88,15 +88,15 @@ class SharedInput:
 
 
 def _contents(job: Job) -> tuple[object, ...]:
-    """What tells the contents of the input from those of others, and from its own if it is changed meanwhile."""
+    """A key for the contents of the input: its path and modification times."""
     try:
         return (job.input, *(part.stat().st_mtime_ns for part in formats.parts(job.input)))
-    except OSError:  # a URL, or a file that cannot be read, as its reader will say
+    except OSError:  # a URL, or a file that cannot be read, which its reader reports
         return (job.input,)
 
 
 def _may_be_held(source: Source, job: Job) -> bool:
-    """Whether the samples of an input that is read in parts may be kept as a whole; other inputs keep them anyway."""
+    """Whether to keep all samples of an input that is read in parts; other inputs keep theirs anyway."""
     limit = job.request.max_memory or default_memory_limit()
     size = sum(array_bytes(part.header) for part in (source, *source.others))
     return source.streams and not reads_boxes(source) and size <= _LARGEST_PART * limit

@@ -44,8 +44,8 @@ def run_job(
         progress: is called with the fraction of the job that is done.
         before_run: is called with the plan before any sample is read; it may wait until there is enough memory.
         workers: the workers of a cluster, who make the regions of an output that has them.
-        before_publish: is called with the result and the temporary files before these get their final names.
-        inputs: opens the input, and may have kept it from the job before.
+        before_publish: is called with the result and the temporary files before they get their final names.
+        inputs: opens the input, or has kept it open since the previous job.
         further: whether the next job has the same input.
     """
     started = time.perf_counter()
@@ -123,7 +123,7 @@ def _run(
         nonlocal done
         check_input()
         thumbnails = None if tap is None else tap.thumbnails()
-        warnings = tuple(dict.fromkeys((*planned.warnings, *source.warnings)))  # some are found while samples are read
+        warnings = tuple(dict.fromkeys((*planned.warnings, *source.warnings)))  # some come from reading samples
         done = planned._replace(status="done", thumbnails=thumbnails, warnings=warnings)
         if before_publish is not None:
             before_publish(done, paths)

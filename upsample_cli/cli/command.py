@@ -140,7 +140,7 @@ def _run(settings: Settings, requests: Sequence[Request]) -> int:
 
 
 def _copy(copies: Sequence[Copy], settings: Settings) -> bool:
-    """Copy the files of other types; returns whether all of them could be copied."""
+    """Copy the files of other types, and return whether all of them were copied."""
     from ..batch.others import copy_files
     from .terminal import print_message
 
@@ -284,8 +284,8 @@ def _refuse_shared_files(settings: Settings, jobs: Sequence[Job], written: Mappi
     refuse_shared_files(jobs, written)
     for option, path in written.items():
         if descriptor_of(path) == 1 and (settings.json or settings.destination == STREAM):
-            rest = "the lines of --json" if settings.json else "the output"
-            raise RequestError(f"standard output cannot hold both {rest} and the file of {option}")
+            other = "the lines of --json" if settings.json else "the output"
+            raise RequestError(f"standard output cannot hold both {other} and the file of {option}")
         if option == "--report" and settings.files_from not in (None, STREAM) and _is_same(path, settings.files_from):
             raise RequestError(f"{option}: would overwrite the list of --files-from; choose another name", path)
 

@@ -1,4 +1,4 @@
-"""Completion in shells: checks what the shell asks for, and fixes Click's script for fish."""
+"""Shell completion: checks the shell's request, and fixes Click's script for fish."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ class _Fish(FishComplete):
 
 
 def check_variables() -> None:
-    """End the program with a message if the variables that ask for completions make no sense."""
+    """End the program with a message if the environment variables for completion are invalid."""
     shell, _, task = os.environ[VARIABLE].partition("_")
     if shell not in _SHELLS or task not in ("source", "complete"):
         _refuse(f"{VARIABLE}={os.environ[VARIABLE]}: choose from {', '.join(f'{name}_source' for name in _SHELLS)}")
     position = os.environ.get("COMP_CWORD", "")
     if task == "complete" and ("COMP_WORDS" not in os.environ or not (shell == "fish" or position.isdecimal())):
-        _refuse(f"{VARIABLE}={shell}_complete: set by the script of {shell}_source, with COMP_WORDS and COMP_CWORD")
+        _refuse(f"{VARIABLE}={shell}_complete: needs COMP_WORDS and COMP_CWORD, as set by the {shell}_source script")
 
 
 def _refuse(message: str) -> None:

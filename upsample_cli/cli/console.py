@@ -147,7 +147,7 @@ class Console:
 
 
 def _write_plan(text: str, bold: bool = False, colour: str | None = None) -> None:
-    """Write a line of a plan; a reader that has seen enough, as ``head`` has, is no error."""
+    """Write a line of a plan. It is not an error if the reader, such as ``head``, has closed the pipe."""
     try:
         write_out(text, bold, colour)
     except OutputError as error:

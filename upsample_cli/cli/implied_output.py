@@ -17,7 +17,7 @@ def with_implied_output(settings: Settings) -> Settings:
     """The settings, where the second of two names is the output if it does not exist and has the suffix of a format.
 
     Raises:
-        RequestError: the last of several names is probably meant as the output, or a name as a number.
+        RequestError: the last of several names is probably meant as the output, or a name is probably a number.
     """
     _refuse_numbers(settings.inputs)
     *inputs, last = settings.inputs or ("",)
@@ -32,7 +32,7 @@ def with_implied_output(settings: Settings) -> Settings:
         raise RequestError(f"{last} is a directory; to write into it: -o {_quoted(last)}; to resize its files: -r")
     if os.path.lexists(last) or last == "-":
         if single and last != "-" and not settings.quiet:
-            print_message(f"{last} exists and is an input too; to write to it: -o {shlex.quote(last)} --overwrite")
+            print_message(f"{last} exists, so it is an input too; to write to it: -o {shlex.quote(last)} --overwrite")
         return settings
     if single and last.lower().endswith(SUFFIXES) and "{" not in last:
         return settings._replace(inputs=tuple(inputs), output=last)
@@ -44,7 +44,7 @@ def with_implied_output(settings: Settings) -> Settings:
 
 
 def _refuse_numbers(names: Iterable[str]) -> None:
-    """Refuse ``--size 640 480``, whose second number is taken for a file."""
+    """Refuse ``--size 640 480``, where the second number would be taken for a file."""
     for name in names:
         if re.fullmatch(r"\d+(\.\d+)?%?", name) and not os.path.lexists(name):
             raise RequestError(f"{name}: does not exist; write numbers for several axes together: 640x480 or 2,2,1")

@@ -98,7 +98,7 @@ size_options = _all_of(
     ),
     _target("--width", "N", "Width in samples; the height follows from the proportions, or from --height."),
     _target("--height", "N", "Height in samples; the width follows from the proportions, or from --width."),
-    _target("--spacing", "D", "Sample spacing, in the file's unit unless it has one: 1, 0.5um, 1,1,2, z=0.5."),
+    _target("--spacing", "D", "Sample spacing, in the file's unit unless D has one: 1, 0.5um, 1,1,2, z=0.5."),
     _option(
         SIZE,
         "--isotropic",
@@ -114,7 +114,7 @@ size_options = _all_of(
         "--like",
         metavar="FILE",
         type=Files(),
-        help="The grid of a reference file: its sizes, spacing and position; for pictures, the size only.",
+        help="Use the grid of a reference file: sizes, spacing and position; for pictures, the size only.",
     ),
     _option(
         SIZE,
@@ -159,8 +159,8 @@ sampling_options = _all_of(
         SAMPLING,
         "--draft",
         is_flag=True,
-        help="Let the decoder shrink JPEG files first, to no less than twice the output's size; needs --antialias. "
-        "Much faster for thumbnails, and not exactly the mode's result.",
+        help="Let the decoder shrink JPEG files first, to at least twice the output's size; needs --antialias. "
+        "Much faster for thumbnails, but not exactly the mode's result.",
     ),
     _option(
         SAMPLING,
@@ -301,7 +301,7 @@ output_options = _all_of(
         OUTPUTS,
         "--strip",
         is_flag=True,
-        help="Leave out names, places, dates and comments (EXIF, XMP …); keep profile and geometry.",
+        help="Omit names, places, dates and comments (EXIF, XMP …); keep the colour profile and geometry.",
     ),
     _option(OUTPUTS, "--no-provenance", is_flag=True, help="Do not record in the output how it was made."),
     _option(

@@ -84,7 +84,7 @@ def summary(report: Report, seconds: float, *, dry_run: bool = False, total: int
 
 
 def other_files(names: Sequence[str], fate: str, by_name: bool = False) -> str:
-    """What becomes of files of other types, and how many there are by suffix; with `by_name`, also each of them."""
+    """What happens to files of other types, and their number by suffix; with `by_name`, also their names."""
     files = "file" if len(names) == 1 else "files"
     suffixes = Counter(PurePath(name).suffix.lower() or "no suffix" for name in names)
     most = sorted(suffixes.items(), key=lambda item: (-item[1], item[0]))[:_MOST_SUFFIXES]

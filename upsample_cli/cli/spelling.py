@@ -74,26 +74,26 @@ def with_bare_values(arguments: Sequence[str], options: Mapping[str, Option]) ->
 def unknown_option(error: click.NoSuchOption) -> click.NoSuchOption:
     """The error with the option that has the meaning of the unknown one, if other tools have such an option."""
     meant = _OPTION_FOR.get(error.option_name.lstrip("-").lower())
-    return error if meant is None else _written_otherwise(error.option_name, meant)
+    return error if meant is None else _suggestion(error.option_name, meant)
 
 
 def refuse_single_dash(arguments: Sequence[str], names: Container[str]) -> None:
-    """Refuse ``-scale 2`` and ``-out FILE``, which would be taken for short options that are written together.
+    """Refuse ``-scale 2`` and ``-out FILE``, which would be read as combined short options.
 
     Args:
-        arguments: those of the command.
-        names: of all options.
+        arguments: the arguments of the command.
+        names: the names of all options.
 
     Raises:
-        NoSuchOption: with the option that is meant.
+        NoSuchOption: names the option that is meant.
     """
     for argument in itertools.takewhile(lambda argument: argument != "--", arguments):
         word = re.fullmatch(r"-([a-z][a-z_-]{2,})", argument)
         if word is not None:
             name = f"--{word[1].replace('_', '-')}"
             if meant := name if name in names else _OPTION_FOR.get(word[1]):
-                raise _written_otherwise(argument, meant)
+                raise _suggestion(argument, meant)
 
 
-def _written_otherwise(given: str, meant: str) -> click.NoSuchOption:
+def _suggestion(given: str, meant: str) -> click.NoSuchOption:
     return click.NoSuchOption(given, f"No such option {given!r}; write {meant}")

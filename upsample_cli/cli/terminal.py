@@ -1,7 +1,7 @@
-"""The one place that prints: lines on standard output and messages on standard error.
+"""All printing: lines on standard output and messages on standard error.
 
-Names and contents of files may hold control characters, which must not reach the terminal; all that is printed here is
-escaped.
+Names and contents of files may contain control characters, which must not reach the terminal, so everything printed
+here is escaped.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def write_out(text: str, bold: bool = False, colour: str | None = None) -> None:
     """Write lines to standard output.
 
     Raises:
-        OutputError: it is closed, its reader has ended, or the disk is full.
+        OutputError: it is closed, its reader has exited, or the disk is full.
     """
     if sys.stdout is None:
         raise OutputError("the standard output is closed")
@@ -33,12 +33,12 @@ def write_out(text: str, bold: bool = False, colour: str | None = None) -> None:
 
 
 def print_message(text: str, colour: str | None = None) -> None:
-    """Write lines to standard error, in a colour if that is a terminal."""
+    """Write lines to standard error, in a colour if it is a terminal."""
     with suppress(OSError):  # a closed stderr does not stop the batch
         click.echo(_styled(text, fg=colour), err=True)
 
 
 def _styled(text: str, **style: Any) -> str:
-    """The escaped lines in a style, which `click.echo` removes if the output is not a terminal."""
+    """The escaped lines with a style, which `click.echo` removes if the output is not a terminal."""
     escaped = "\n".join(map(printable, text.split("\n")))
     return escaped if os.environ.get("NO_COLOR") or not any(style.values()) else click.style(escaped, **style)

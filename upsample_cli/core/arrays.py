@@ -21,10 +21,10 @@ DTypeLike: TypeAlias = "npt.DTypeLike"
 
 
 def are_channels_last(shape: Sequence[int], strides: Sequence[int]) -> bool:
-    """Whether axis 1 of an array of shape (N, C, spatial…) is its last one in memory, also of a part of an array.
+    """Whether axis 1 of an array or slice of shape (N, C, spatial…) is its innermost axis in memory.
 
     This is PyTorch's rule for the memory format of an output, ``is_channels_last_strides_2d`` in c10, extended to
-    flipped axes. Axes of size 1 have no place in memory, and an array without any other order has channels first.
+    flipped axes. Axes of size 1 are ignored, and an array whose order is ambiguous counts as channels-first.
     """
     order = [axis for axis in (1, *range(len(shape) - 1, 1, -1), 0) if shape[axis] > 1]
     if order[:1] != [1] or order in ([1], [1, 0]):

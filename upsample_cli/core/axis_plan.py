@@ -26,7 +26,7 @@ from .weights import (
     nearest_matrix,
 )
 
-LONGEST_CACHED_AXIS = 1 << 14  # samples; the matrices of longer axes are not kept for the next array
+LONGEST_CACHED_AXIS = 1 << 14  # samples; the matrices of longer axes are not cached
 
 _BYTES_PER_ROW, _BYTES_PER_TAP = 272, 64  # measured: of weights, indices and the kernel's tables
 _SHIFT_ROWS = 1000  # output samples over which a shift is averaged

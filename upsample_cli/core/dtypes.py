@@ -30,7 +30,7 @@ class SampleCodec:
         is_label: whether samples are labels, so that indicators are interpolated in place of the numbers.
         planes: number of values that the arithmetic keeps for each stored sample, along a new last axis; 1 for none.
         converts_only: whether `load` and `store` only convert the dtype, which the kernels can do themselves.
-        sample: what the compiled kernel calls the type of the samples, where their dtype does not say it.
+        sample: the compiled kernel's name of the sample type, if it differs from the dtype's.
     """
 
     compute_dtype: np.dtype[Any]
@@ -75,7 +75,7 @@ def numeric_codec(dtype: np.dtype[Any], taps: int = 2) -> SampleCodec:
 
 @lru_cache(_KEPT_CODECS)
 def bfloat16_codec(taps: int = 2) -> SampleCodec:
-    """The codec for bfloat16, which NumPy does not know, as integers of 16 bits. It is computed as float16 is."""
+    """The codec for bfloat16, which NumPy lacks, stored as 16-bit integers. The arithmetic is that of float16."""
     codec = numeric_codec(np.dtype(np.float16), taps)
 
     def load(x: Array) -> Array:

@@ -1,4 +1,4 @@
-"""What was made for the last calls, for the next call of the same kind."""
+"""A small cache of objects that later calls with the same arguments reuse."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ Value = TypeVar("Value")
 
 
 class Kept(Generic[Value]):
-    """Up to `count` values by their keys; the oldest makes room for a new one.
+    """Up to `count` values by key; a new one replaces the oldest.
 
-    Unlike `functools.lru_cache`, it leaves to the caller which values are small enough to be kept.
+    Unlike `functools.lru_cache`, it lets the caller decide which values are small enough to keep.
     """
 
     def __init__(self, count: int) -> None:
@@ -25,13 +25,13 @@ class Kept(Generic[Value]):
         return len(self._values)
 
     def keep(self, key: Hashable, value: Value) -> None:
-        """Keep the value of a key."""
+        """Store the value under a key."""
         with self._lock:
             while len(self._values) >= self._count:
                 del self._values[next(iter(self._values))]
             self._values[key] = value
 
     def clear(self) -> None:
-        """Forget all values."""
+        """Remove all values."""
         with self._lock:
             self._values.clear()

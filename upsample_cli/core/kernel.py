@@ -34,8 +34,8 @@ _SAMPLE_TYPES = {
     "float64": ("u2", "i2", "i4", "u4", "i8", "f4", "f8"),
 }
 _CACHED_PLANS, _MAX_CACHED_TAPS = 8, 1 << 16  # for the next image of the same size; a few megabytes at most
-_LONGEST_GATHER = 1 << 15  # samples of a row that is copied from places of its own
-_MOST_SPREAD = 4  # times as many samples as are read may lie between the first and the last one of a row
+_LONGEST_GATHER = 1 << 15  # samples of a row that is gathered by index
+_MOST_SPREAD = 4  # largest ratio of the span of a row's samples in memory to their number
 LARGE_PAGES_FROM = 4 << 20  # bytes, the limit of NumPy
 _COPY_DTYPES = {1: "u1", 2: "u2", 4: "u4", 8: "u8", 16: "c16"}  # by size in bytes
 
@@ -68,12 +68,12 @@ class CompiledResample:
     """
 
     def __init__(self, plan: Any, view: Callable[[Array], Array], layout: _Layout, out_shape: Sequence[int]) -> None:
-        """Take a plan, what turns an array into one of the plan's samples, and the order of its axes."""
+        """Take a plan, the function that views an array as the plan's samples, and the order of its axes."""
         self._plan, self._view, self._layout = plan, view, layout
         self.rows = math.prod(out_shape[axis] for axis in (*layout.batch, *layout.slow))
 
     def run(self, x: Array, out: Array, start: int, stop: int) -> None:
-        """Compute output rows ``start:stop`` of arrays like those that were prepared for."""
+        """Compute output rows ``start:stop`` of arrays like those passed to `prepare`."""
         view, ordered = self._view, self._layout.ordered
         self._plan.run(ordered(view(x)), ordered(view(out)), start, stop)
 
@@ -90,11 +90,11 @@ def prepare(
     Axes are resampled in ascending order. Memory layout affects speed, never the result.
 
     Args:
-        x: the input, of which only dtype, shape, strides and alignment matter.
+        x: the input; only its dtype, shape, strides and alignment matter.
         matrices: for each axis its matrix, or None if it is not resampled; at least one is not None.
         out: the output, of the dtype of `x`.
         compute_dtype: the dtype of the arithmetic.
-        sample: the kernel's name of the type of the samples, where their dtype does not say it.
+        sample: the kernel's name of the sample type, if it differs from the dtype's.
     """
     chosen = instruction_set()
     by_axis = {axis: matrix for axis, matrix in enumerate(matrices) if matrix is not None}
@@ -115,12 +115,12 @@ def prepare(
 
 
 def are_small(matrices: Iterable[BandedMatrix | None]) -> bool:
-    """Whether the tables of these matrices are small enough to be kept for the next array of the same size."""
+    """Whether the tables of these matrices are small enough to cache for the next array of the same size."""
     return sum(matrix.taps.size for matrix in matrices if matrix is not None) <= _MAX_CACHED_TAPS
 
 
 def _view_of_samples(arithmetic: str, dtype: np.dtype[Any]) -> Callable[[Array], Array]:
-    """What turns an array of `dtype` into an array of the samples that the kernel sees, over the same memory."""
+    """A function that returns a view of an array of `dtype` as the samples that the kernel processes."""
     if arithmetic == "copy":
         copied = np.dtype(_COPY_DTYPES[dtype.itemsize])
         return lambda x: x.view(copied)
@@ -130,7 +130,7 @@ def _view_of_samples(arithmetic: str, dtype: np.dtype[Any]) -> Callable[[Array],
 def contiguous(x: Array) -> Array:
     """A C-contiguous copy of `x`.
 
-    The kernel copies pictures that are flipped, subsampled, or lack a channel ten times as fast as NumPy does.
+    For pictures that are flipped, subsampled or lack a channel, the kernel is ten times as fast as NumPy.
     """
     pixels = x if x.ndim > 1 and math.prod(x.shape[-2:]) <= _LONGEST_GATHER else x[..., None]
     copy = _gathered(pixels) if x.size and instruction_set() is not None else None
@@ -138,7 +138,7 @@ def contiguous(x: Array) -> Array:
 
 
 def _gathered(x: Array) -> Array | None:
-    """A contiguous copy of `x`, whose last two axes are a row; None if its samples lie too far apart."""
+    """A contiguous copy of `x`, whose last two axes form a row; None if its samples are too far apart in memory."""
     *lead, width, channels = x.shape
     if x.ndim < 2 or width * channels > _LONGEST_GATHER or any(stride % x.itemsize for stride in x.strides[-2:]):
         return None
@@ -159,11 +159,11 @@ def _gathered(x: Array) -> Array | None:
 
 @lru_cache(_CACHED_PLANS)
 def _gather(width: int, channels: int, step: int, channel_step: int) -> tuple[BandedMatrix, int]:
-    """The matrix that copies the samples of a row from between its lowest and highest address, and their number each.
+    """The matrix that gathers a row from its span in memory, and the number of samples that each index copies.
 
     Args:
         width, channels: number of samples along the last two axes.
-        step, channel_step: the distances between them, in samples.
+        step, channel_step: strides of these axes, in samples.
     """
     pixel = channels if channel_step == 1 and step % channels == 0 else 1
     places = np.arange(width)[:, None] * step + np.arange(0, channels, pixel) * channel_step
@@ -235,7 +235,7 @@ class _Layout:
 
     @cached_property
     def ordered(self) -> Callable[[Array], Array]:
-        """What returns a view of an array with its axes in this order, the trailing ones merged into one last axis."""
+        """A function that views an array with its axes in this order and the trailing ones merged into one."""
         order = [*self.batch, *self.slow, *self.fast]
         dropped = [axis for axis in range(self.ndim) if axis not in (*order, *self.trailing)]
         axes = (*dropped, *order, *self.trailing)

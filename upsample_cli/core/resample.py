@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 # Size of a tile in the compute dtype; measured best with 1 MiB of L2 cache, balancing NumPy calls and cache misses.
 TILE_BYTES = 2 << 20
 _WIDE_TILE_BYTES = 32 << 20  # input bytes of a tile of one row, if the matrices have many taps
-_COPIED_BYTES = 32 << 20  # of an input that is copied whole
+_COPIED_BYTES = 32 << 20  # largest input that is copied whole
 _WIDE_BAND_TAPS = 8  # matrices with more taps count as wide
 _MIN_ROW_ELEMENTS = 512  # rows of the fastest axes are not cut shorter than this
 _MAX_ROW_SAMPLES = 1 << 13  # longer rows are cut, so that the intermediate rows of the compiled kernel fit the cache
@@ -127,7 +127,7 @@ class _Rows(NamedTuple):
     """The work of the compiled kernel directly from one array to another.
 
     Attributes:
-        parts: for each part of the last resampled axis its place in the input and in the output, and the work.
+        parts: for each part of the last resampled axis, its slices of the input and the output, and the work.
         threads: the largest useful number of threads.
     """
 
@@ -175,7 +175,7 @@ def _run_rows(rows: _Rows, x: Array, out: Array, threads: int | None) -> None:
 
 
 def _memory_order(out: Array, matrices: Sequence[BandedMatrix | None]) -> Sequence[int]:
-    """The axes in the order of memory if that leaves the resampled ones in their order, which sets the rounding."""
+    """The axes in memory order, unless that reorders the resampled axes, whose order determines the rounding."""
     order = sorted(range(out.ndim), key=lambda axis: -abs(out.strides[axis]))
     resampled = [axis for axis in order if matrices[axis] is not None]
     return order if resampled == sorted(resampled) else range(out.ndim)

@@ -86,9 +86,9 @@ def run_tasks(tasks: Iterable[Callable[[], None]], threads: int) -> None:
             task()
 
     helpers = []
-    with suppress(RuntimeError):  # where the system allows no more threads, those that there are do the work
+    with suppress(RuntimeError):  # if the system allows no more threads, the existing ones do the work
         for _ in range(min(threads, _MOST_THREADS, len(left)) - 1):
-            helpers.append(_helpers().submit(work))  # noqa: PERF401 those before a failure count
+            helpers.append(_helpers().submit(work))  # noqa: PERF401 keeps those that started before a failure
     try:
         work()
     finally:

@@ -120,7 +120,7 @@ class ArrayPlan(NamedTuple):
 
     @property
     def _largest_slab(self) -> tuple[int, int, int]:
-        """Upper bounds of the leading positions, rows and rows read of a slab, known without looking at every slab."""
+        """Upper bounds of a slab's leading positions, rows and input rows, found without visiting every slab."""
         axis, slab_rows = self.axes[self.slab_axis], self.slab_rows
         in_size, out_size = (header.grid.shape[self.slab_axis] for header in (self.before, self.after))
         if slab_rows >= out_size:

@@ -23,7 +23,7 @@ _CHUNK_SAMPLES = 1 << 22  # that are read at a time to find the range of floatin
 class SampleConversion:
     """What is done to resampled values before they are stored: alpha is blended, then the range is mapped.
 
-    Alpha that is kept means the same opacity in the output.
+    If alpha is kept, the opacity stays the same.
 
     Attributes:
         values_dtype: of the resampled values.
@@ -31,7 +31,7 @@ class SampleConversion:
         factor, offset: map a value to ``factor · value + offset``.
         background: the colour under transparent pixels, in the range of the values; None to keep alpha.
         opaque: the value of opaque alpha; None if the samples have no alpha.
-        missing: the value of missing samples, which is kept as far as the dtype can hold it; None if there are none.
+        missing: the value of missing samples, kept as far as the dtype can represent it; None if there is none.
     """
 
     values_dtype: np.dtype[Any]
@@ -44,7 +44,7 @@ class SampleConversion:
 
     @property
     def stored_missing(self) -> float | None:
-        """The value of missing samples in the output: that of the input, or the nearest that the dtype holds."""
+        """The value of missing samples in the output: the input's, or the nearest that the dtype can represent."""
         if self.missing is None or self.dtype.kind not in "iu":
             return self.missing
         limits = np.iinfo(self.dtype)
@@ -130,7 +130,7 @@ def needs_measuring(request: Request, header: Header) -> bool:
 
 
 def measure(source: Source, missing: float | None) -> Range:
-    """The smallest and the largest finite sample that is not missing, of an array, which is read once."""
+    """The smallest and the largest finite, non-missing sample of an array, in one pass."""
     shape = source.header.grid.shape
     step = max(1, _CHUNK_SAMPLES // max(1, math.prod(shape[1:])))
     low, high = math.inf, -math.inf

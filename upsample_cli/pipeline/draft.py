@@ -1,4 +1,4 @@
-"""``--draft``: a photograph that shrinks a lot is decoded at a fraction of its size, and antialiased from there."""
+"""``--draft``: decodes a photograph that shrinks a lot at a fraction of its size, then antialiases it."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from ..core.sampling import AxisMap
 from ..formats.base import DraftSource, Source
 from .array_plan import ArrayPlan
 
-_LEAST_RATIO = 2  # samples that are decoded for each output sample, along both axes
+_MIN_RATIO = 2  # decoded samples per output sample, along each axis
 
 
 def draft_factor(image: ArrayPlan, source: Source) -> int:
-    """The largest factor by which the decoder may shrink an image; 1 where it cannot, or nothing is gained."""
+    """The largest factor by which the decoder may shrink an image; 1 if it cannot or must not."""
     if not isinstance(source, DraftSource) or any(axis.map.on_grid for axis in image.axes):
         return 1
-    enough = (factor for factor in source.draft_factors if _is_enough(image, source.draft_shape(factor)))
+    enough = (factor for factor in source.draft_factors if _is_large_enough(image, source.draft_shape(factor)))
     return max(enough, default=1)
 
 
-def _is_enough(image: ArrayPlan, shape: Sequence[int]) -> bool:
+def _is_large_enough(image: ArrayPlan, shape: Sequence[int]) -> bool:
     resized = [number for number, axis in enumerate(image.before.grid.axes) if axis.name in ("x", "y")]
-    return all(shape[number] >= _LEAST_RATIO * _whole(image.axes[number]).out_size for number in resized)
+    return all(shape[number] >= _MIN_RATIO * _whole(image.axes[number]).out_size for number in resized)
 
 
 def drafted(image: ArrayPlan, source: DraftSource, factor: int) -> ArrayPlan:
-    """The same output, made from the picture that the decoder has shrunk by `factor`.
+    """The plan for the same output from the picture that the decoder has shrunk by `factor`.
 
-    Sample ``j`` of that picture is the mean of the `factor` samples from ``j·factor`` on, so that it lies at
+    Sample ``j`` of that picture is the mean of `factor` samples starting at ``j·factor``, so its position is
     ``j·factor + (factor − 1)/2``. Along an axis that EXIF flips, the incomplete mean at the end comes first.
     """
     shape, flipped = source.draft_shape(factor), source.flipped_axes
@@ -46,5 +46,5 @@ def drafted(image: ArrayPlan, source: DraftSource, factor: int) -> ArrayPlan:
 
 
 def _whole(axis: AxisPlan) -> AxisMap:
-    """The map of the whole axis, of which the output may be a part."""
+    """The map of the whole axis, even if the output is cropped."""
     return axis.uncropped or axis.map

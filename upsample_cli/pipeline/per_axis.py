@@ -14,19 +14,19 @@ if TYPE_CHECKING:
 
 Number: TypeAlias = "float | Fraction"  # a fraction where the user wrote one, or per cent
 
-_UNITS = r"[a-zA-Zµμ%]+(?=$|[\s,xX×*])"  # a word that is not the name of an axis
+_UNITS = r"[a-zA-Zµμ%]+(?=$|[\s,xX×*])"  # a unit, not the name of an axis
 _SEPARATOR = re.compile(rf"\s*,\s*|\s+(?!{_UNITS})|(?<=[\d%m])\s*[xX×*]\s*(?=[\d.])")
 _FACTOR = re.compile(
     r"(?P<percent>[^%/]+)%|(?P<times>[^%/]*\d\.?)[xX×]|[xX×](?P<by>[^%/]+)|(?P<above>[^%/]+)/(?P<below>[^%/]+)"
 )
-_HINTS = {  # what other tools write behind a number
-    ">": "write --only-shrink for larger pictures only",
-    "<": "write --only-enlarge for smaller pictures only",
-    "^": "write --cover for a box that is covered",
+_HINTS = {  # suffixes that other tools use after a number
+    ">": "write --only-shrink to resize larger pictures only",
+    "<": "write --only-enlarge to resize smaller pictures only",
+    "^": "write --cover to cover the box",
 }
 _ONE_SIDE = re.compile(r"(?P<x>\d+)\s*[xX×]|[xX×]\s*(?P<y>\d+)")
 _WITH_UNIT = re.compile(r"(.*[\d.])\s*([a-zA-Zµμ]+)")
-_IN_SAMPLES = re.compile(r"(\d+)\s*(?:px|pixels?|!)", re.IGNORECASE)  # ! means: whatever the proportions
+_IN_SAMPLES = re.compile(r"(\d+)\s*(?:px|pixels?|!)", re.IGNORECASE)  # "!" means: ignore the aspect ratio
 
 
 class PerAxis(NamedTuple):

@@ -27,9 +27,9 @@ from .targets import find_targets, implied_unit
 _LABEL_NAME = re.compile(
     r"(^|[^a-z])(a?seg|dseg|mask|labels?|(a|wm)?parc|segmentation|atlas|ribbon|roi)$", re.IGNORECASE
 )
-_PILLOW_FACTOR = 1.4  # an image of Pillow, which checks how a picture was read, in units of its samples
-_READ_BACK_FACTOR = 1.7  # an array that is read back, and its file
-_CHECK_BYTES = 10 << 20  # libraries that only the check needs
+_PILLOW_FACTOR = 1.4  # memory of the Pillow image that checks the input, in units of the size of its samples
+_READ_BACK_FACTOR = 1.7  # memory of an array that is read back and its file, in units of the array's size
+_CHECK_BYTES = 10 << 20  # memory of libraries that only the check needs
 _VISIBLE = 0.02  # samples by which content may move without a word
 
 
@@ -44,11 +44,11 @@ class Plan(NamedTuple):
         sink: writes the output.
         threads: number of threads that compute; one more reads, and one more writes.
         resident_bytes: memory of the process, and of inputs that are held whole.
-        decoding_bytes: memory that is needed besides until those inputs are decoded.
-        check_bytes: memory that is needed besides for ``--verify``, when the output is written.
+        decoding_bytes: additional memory until those inputs are decoded.
+        check_bytes: additional memory for ``--verify`` after the output is written.
         warnings: what the output will not contain, and other warnings.
         regions: for each array, how it is cut into boxes; empty for a file that is written row by row.
-        draft: the factor by which the decoder shrinks the picture, see `pipeline.draft`; `arrays` has what is left.
+        draft: the factor by which the decoder shrinks the picture, see `pipeline.draft`; `arrays` plan the rest.
     """
 
     source_path: Path
@@ -148,13 +148,13 @@ def make_plan(request: Request, source: Source, source_path: Path, output_path: 
     if regions:
         plan = _with_fewer_threads(plan, limit)
     check_memory(plan.memory, limit, source_path)
-    if not reads_boxes(source):  # most of whose samples may be absent
+    if not reads_boxes(source):  # the arrays of a box source may be mostly empty
         check_disk_space(plan.output_bytes, sink.compresses, output_path)
     return plan
 
 
 def _with_draft(plan: Plan, source: Source) -> Plan:
-    """The same plan for a picture that the decoder shrinks first, as far as it may."""
+    """The same plan, with the picture shrunk by the decoder first, as far as allowed."""
     image, *levels = plan.arrays
     factor = draft_factor(image, source)
     if factor == 1 or levels or not isinstance(source, DraftSource):
@@ -211,12 +211,12 @@ def _with_fewer_threads(plan: Plan, limit: float) -> Plan:
 
 
 def _held_factor(source: Source) -> float:
-    """Memory that a source holds when its array is decoded, in units of the size of the array's samples."""
+    """Memory that a source holds after decoding its array, in units of the size of the array's samples."""
     return float(getattr(source, "held_factor", source.memory_factor))
 
 
 def _check_bytes(sources: Sequence[Source], images: Sequence[ArrayPlan], sink: Sink) -> float:
-    """Bytes that ``--verify`` holds: inputs that are decoded whole once more, and outputs that are read back whole."""
+    """Bytes that ``--verify`` needs to decode whole inputs again and to read whole outputs back."""
     inputs = sum(
         max(part.memory_factor, 0.0 if part.streams else _held_factor(part) + _PILLOW_FACTOR) * array_bytes(part.header)
         for part in sources
@@ -304,7 +304,7 @@ def _conversion_warning(image: ArrayPlan, request: Request) -> list[str]:
 def _channel_warning(image: ArrayPlan) -> list[str]:
     if "c" not in image.changed_axes or image.mode.preserves_values:
         return []
-    return ["axis c holds channels, and the new ones are blends of their neighbours"]
+    return ["axis c holds channels; resizing it blends neighbouring channels"]
 
 
 def _aliasing_warning(image: ArrayPlan) -> list[str]:

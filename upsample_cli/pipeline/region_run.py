@@ -114,7 +114,7 @@ def run_regions(
         workers: the workers of a cluster, or None for threads of this process.
         tap: sees the samples of the first array, if they are few enough to be read once more.
         check: is called with the plan and the complete output before that gets its final name.
-        before_publish: is called after that with the location of the output.
+        before_publish: is called after `check` with the location of the output.
     """
     sink = cast(BoxSink, plan.sink)
     with sink.begin(_fingerprint(plan), overwrite) as output:

@@ -35,7 +35,7 @@ class Orientation(NamedTuple):
 class Reoriented(InMemory):
     """A source with its axes in another order and direction; it is decoded whole."""
 
-    memory_factor = held_factor = 2.0  # the array as it is stored, and as it is reoriented
+    memory_factor = held_factor = 2.0  # the stored array and the reoriented one
 
     def __init__(self, source: Source, orientation: Orientation) -> None:
         """Take over `source`, which is closed with this one."""

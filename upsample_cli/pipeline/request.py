@@ -49,7 +49,7 @@ class Request:
             treat all samples alike.
         mode: name of a mode; None for linear, or nearest-exact for files marked as labels.
         align_corners, recompute_scale_factor, antialias: as in PyTorch.
-        draft: whether JPEG files that shrink to a quarter or less are shrunk by the decoder first, then antialiased.
+        draft: whether the decoder first shrinks JPEG files that become a quarter or less of their size.
         axes: names of the axes of files that do not name them, slowest first.
         series: index of the only image to resize in files with several, or None for all.
         truncated: whether damaged or truncated files are read as far as possible, with a warning.

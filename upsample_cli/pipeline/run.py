@@ -39,7 +39,7 @@ def run_plan(
         progress: is called after each slab with the fraction of the output that has been written.
         tap: sees the samples of the first array.
         check: is called with the plan and the complete temporary file, and raises to withhold the output.
-        before_publish: is called after that with all complete temporary files; it may raise as well.
+        before_publish: is called after `check` with all complete temporary files; it may raise as well.
         workers: the workers of a cluster, who make the regions of an output that has them; None for threads.
 
     Returns:
@@ -53,7 +53,7 @@ def run_plan(
         if plan.regions:
             return run_regions(plan, source, overwrite, progress, workers, tap, check, before_publish)
         if isinstance(source, DraftSource):
-            source.draft(plan.draft)  # 1 after a smaller target of the same file
+            source.draft(plan.draft)  # 1 undoes the draft of an earlier job of the same file
         targets = formats.parts(resolve_link(plan.output_path))
         suffixes = [formats.split_name(target)[1] for target in targets]
         with AtomicOutput(targets, suffixes, create_folders=True) as output:

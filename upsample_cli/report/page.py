@@ -90,7 +90,7 @@ class HtmlReport:
         return self
 
     def _check_name(self, target: Path) -> None:
-        if self._path.suffix.lower() not in _SUFFIXES:  # the user may have left out the name
+        if self._path.suffix.lower() not in _SUFFIXES:  # the user may have omitted the name
             raise RequestError("--report needs a file name ending in .html", self._path)
         if target.is_dir():
             raise OutputError("is a directory; --report needs a file name", self._path)

@@ -103,7 +103,7 @@ class AtomicOutput:
         self._folders += reversed(missing)
 
     def publish(self, overwrite: bool) -> None:
-        """Rename the complete files to their targets, in the order of the targets. Each keeps its mode and its owner.
+        """Rename the complete files to their targets, in order. A replaced file's mode and owner are kept.
 
         Raises:
             FileExistsError: a target exists, and `overwrite` is false.
@@ -114,7 +114,7 @@ class AtomicOutput:
                 raise OSError(errno.EBUSY, "another process has replaced its temporary file")
             if overwrite and os.path.lexists(target):
                 before = target.lstat()
-                if not stat.S_ISREG(before.st_mode):  # it has taken the place of a file meanwhile
+                if not stat.S_ISREG(before.st_mode):  # a pipe or a device, which appeared meanwhile
                     raise OSError(errno.EINVAL, "it is not a regular file, so it is not replaced")
                 keep_owner(before, descriptor if os.chmod in os.supports_fd else path)
         for path, target in zip(self.paths, self._targets, strict=True):
@@ -127,7 +127,7 @@ class AtomicOutput:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Remove temporary files, renamed members of an incomplete set of targets, and directories made for them."""
-        for path, descriptor in zip_longest(self.paths, self._locks):  # none if a signal came right after its creation
+        for path, descriptor in zip_longest(self.paths, self._locks):  # None if a signal came before the lock
             with suppress(OSError):
                 if descriptor is None or os.path.samestat(os.fstat(descriptor), path.lstat()):
                     path.unlink()
@@ -143,8 +143,8 @@ class AtomicOutput:
 
 
 def keep_owner(before: os.stat_result, new: int | Path) -> None:
-    """Give a file that replaces another the owner and the group of that, as far as this process may, and its mode."""
-    with suppress(OSError, AttributeError):  # AttributeError: on Windows, where files have no such numbers
+    """Give a new file the mode of the file that it replaces and, as far as permitted, its owner and group."""
+    with suppress(OSError, AttributeError):  # AttributeError: Windows has no chown
         os.chown(new, before.st_uid, before.st_gid)
     after = os.stat(new)  # noqa: PTH116 it may be a descriptor
     is_kept = (after.st_uid, after.st_gid) == (before.st_uid, before.st_gid)

@@ -106,7 +106,7 @@ def _is_same(status: os.stat_result, other: os.stat_result | None) -> bool:
 
 
 def _keep_owner(before: os.stat_result, path: Path) -> None:
-    """Give a directory that replaces another the owner of that, and its files as well."""
+    """Give a new directory the mode and owner of the one that it replaces, and its contents the owner."""
     keep_owner(before, path)
     if not hasattr(os, "geteuid") or before.st_uid == os.geteuid():
         return

@@ -25,7 +25,7 @@ _CONNECT_SECONDS = 15
 _POLL_SECONDS = 0.5  # how often lost workers are looked for
 _IDLE_SECONDS = 60.0  # how long to wait for a worker when there is none
 _ATTEMPTS = 3  # on different workers, of a task whose worker dies
-_QUIET = {"distributed": "critical", "asyncio": "critical"}  # an error is reported once, with the file's name
+_QUIET = {"distributed": "critical", "asyncio": "critical"}  # we report each error once, with the file's name
 _MEMORY_SHARE = 0.7  # of a worker's memory that a task may use
 
 
@@ -301,7 +301,7 @@ def connect(address: str) -> Iterator[DaskWorkers]:
     with ExitStack() as stack:
         try:
             if address == "local":
-                stack.enter_context(dask.config.set({"distributed.logging": _QUIET}))  # its workers inherit that
+                stack.enter_context(dask.config.set({"distributed.logging": _QUIET}))  # inherited by its workers
                 cluster = local_cluster(
                     n_workers=available_cores(),
                     threads_per_worker=1,

@@ -1,6 +1,6 @@
-"""Files that the command writes besides its outputs, such as a report: replaced in one step, or written into.
+"""Files that the command writes in addition to its outputs, such as a report.
 
-Only a regular file is replaced. A pipe, a terminal or ``/dev/null`` is written into, as ``tee`` does.
+Only a regular file is replaced, in one step. A pipe, a terminal or ``/dev/null`` is written to, as by ``tee``.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from typing import Self
 
 from .atomic import AtomicOutput, remove_stale, resolve_link
 
-_DESCRIPTOR_FOLDERS = ("/dev/fd", f"/proc/{os.getpid()}/fd")  # whose entries are open files
+_DESCRIPTOR_FOLDERS = ("/dev/fd", f"/proc/{os.getpid()}/fd")  # their entries are open files
 _NO_WAITING = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
-_MOST_LINKS = 40  # followed before a loop is assumed, as by Linux
+_MOST_LINKS = 40  # links to follow before assuming a loop, as Linux does
 
 
 class Destination:
@@ -26,14 +26,14 @@ class Destination:
 
     Attributes:
         path: the file, with links followed.
-        is_stream: whether it is written into rather than replaced.
+        is_stream: whether it is written to rather than replaced.
     """
 
     def __init__(self, path: Path) -> None:
         """Look `path` up.
 
         Raises:
-            OSError: it is a loop of links.
+            OSError: the symbolic links form a loop.
         """
         self._descriptor = descriptor_of(path)
         self.is_stream = self._descriptor is not None or _is_special(path)
@@ -42,10 +42,10 @@ class Destination:
         self._resources = ExitStack()
 
     def __enter__(self) -> Self:
-        """Open the stream, or create the temporary file, so that a failure shows before the work begins.
+        """Open the stream or create the temporary file, so that errors appear before the work begins.
 
         Raises:
-            OSError: it cannot be opened, or nobody reads the pipe.
+            OSError: it cannot be opened, or no process reads from the pipe.
         """
         if self.is_stream:
             opened = _open_special(self.path) if self._descriptor is None else os.dup(self._descriptor)
@@ -56,7 +56,7 @@ class Destination:
         return self
 
     def write(self, pieces: Iterable[bytes]) -> None:
-        """Write the whole content. A regular file is replaced, unless it did not exist at the beginning.
+        """Write the whole content. A regular file is replaced only if it already existed at the beginning.
 
         Raises:
             OSError: it cannot be written.
@@ -77,9 +77,9 @@ class Destination:
 
 
 def descriptor_of(path: Path) -> int | None:
-    """The number of the open file of this process that `path` names, as ``/dev/stdout`` does; else None.
+    """The file descriptor of this process that `path` names, as ``/dev/stdout`` does; None if it names none.
 
-    A regular file to which standard output or standard error is redirected counts as well.
+    A regular file that standard output or standard error is redirected to counts as well.
     """
     try:
         status = path.stat()
@@ -103,9 +103,9 @@ def _is_special(path: Path) -> bool:
 
 
 def _open_special(path: Path) -> int:
-    """Open what is no regular file for writing, without waiting for the reader of a pipe."""
+    """Open a pipe or a device for writing, without waiting for a pipe's reader."""
     if stat.S_ISBLK(path.stat().st_mode):
-        raise OSError(errno.ENOTSUP, "it is a disk")
+        raise OSError(errno.ENOTSUP, "it is a block device")
     try:
         descriptor = os.open(path, os.O_WRONLY | _NO_WAITING)
     except OSError as error:

@@ -33,8 +33,8 @@ def prefetch(items: Generator[T]) -> Generator[T]:
     """Yield the same items in the same order, each produced by another thread while the previous one is in use.
 
     At most three items exist at a time: one in production, one waiting, one in use. An exception of the producer is
-    raised here. Closing this generator stops the thread after its current item. Without a thread to be had, items are
-    produced when they are needed.
+    raised here. Closing this generator stops the thread after its current item. If no thread can be started, items are
+    produced on demand.
     """
     waiting: queue.Queue[_Item[T] | _End] = queue.Queue(1)
     stop = threading.Event()
@@ -83,7 +83,7 @@ def map_threaded(function: Callable[[T], U], items: Iterable[T], item_bytes: int
     Args:
         function: is called in several threads.
         items: its arguments.
-        item_bytes: memory that a result takes; if they are large, fewer are in progress.
+        item_bytes: size of a result; if results are large, fewer are in progress.
     """
     items = iter(items)
     start = list(islice(items, 2))
@@ -106,7 +106,7 @@ def map_threaded(function: Callable[[T], U], items: Iterable[T], item_bytes: int
 
 
 def items_in_progress(item_bytes: int) -> int:
-    """How many results of `map_threaded`, of as many bytes each, exist at a time; 1 if there are no threads."""
+    """How many results of `map_threaded` of this size exist at a time; 1 if it uses no threads."""
     threads = available_cores()
     most = threads if threads == 1 else threads * _ITEMS_PER_THREAD
     return max(1, min(most, _BYTES_IN_PROGRESS // max(1, item_bytes)))

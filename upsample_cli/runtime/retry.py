@@ -1,4 +1,4 @@
-"""Requests to object stores, which may be too busy to answer at first."""
+"""Retries requests to object stores, which may be temporarily unavailable."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ R = TypeVar("R")
 
 _WAITS_SECONDS = (0.5, 1.0, 2.0, 4.0)  # before each further attempt
 _FINAL_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOENT, errno.ENOTDIR}
-_DATA_ERRORS = (ValueError, TypeError, RuntimeError, MemoryError)  # of codecs, and not of the store
+_DATA_ERRORS = (ValueError, TypeError, RuntimeError, MemoryError)  # raised by codecs, not by the store
 _REFUSALS = {"401": PermissionError, "403": PermissionError, "404": FileNotFoundError, "405": PermissionError}
 
 
 def patiently(request: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    """The result of a request, which is sent again, after growing pauses, if the store does not answer or is busy.
+    """The result of a request, which is repeated after growing pauses if the store does not answer or is busy.
 
     Raises:
-        OSError: the store refuses the request, or has not carried it out after several attempts.
+        OSError: the store refuses the request, or all attempts fail.
     """
     for wait in _WAITS_SECONDS:
         try:
@@ -33,7 +33,7 @@ def patiently(request: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
 
 
 def _translated(request: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    """The result of a request. The libraries for object stores have exceptions of their own; they become `OSError`."""
+    """The result of a request. Exceptions specific to the libraries for object stores become `OSError`."""
     try:
         return request(*args, **kwargs)
     except (OSError, *_DATA_ERRORS):

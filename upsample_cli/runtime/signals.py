@@ -43,10 +43,10 @@ def install_worker_handlers() -> None:
 
 @contextmanager
 def bounded_delay() -> Iterator[None]:
-    """End the process if a signal has not ended this block after a second, for instance because an encoder is at work.
+    """End the process if this block still runs a second after a signal, for example because an encoder is busy.
 
     Temporary files are removed, and the exit code is that of the signal. A thread waits for signals meanwhile. Without
-    `install_handlers`, and in other threads than the main one, this does nothing.
+    `install_handlers`, and outside the main thread, this does nothing.
     """
     if not _installed or threading.current_thread() is not threading.main_thread() or not hasattr(select, "poll"):
         yield

@@ -12,7 +12,7 @@ from .planning import Matrices
 
 
 def resample(x: torch.Tensor, matrices: Matrices, out: torch.Tensor) -> None:
-    """Write `x` resampled to `out`, which is new. Half precision is computed in float32."""
+    """Resample `x` into the new tensor `out`. Half precision is computed in float32."""
     if out.nbytes >= kernel.LARGE_PAGES_FROM:
         kernel.advise_large_pages(out.as_strided((out.numel(),), (1,)).view(torch.uint8).numpy())
     if x.dtype is torch.bfloat16:

@@ -76,7 +76,7 @@ def interpolate(
 
 
 def _consists_of(value: Any, kinds: Any) -> bool:
-    """Whether an argument is None, or a number or a tuple of numbers of these kinds: equal ones mean the same."""
+    """Whether an argument is None, or a number or a tuple of numbers of these types, and thus a valid cache key."""
     numbers = value if type(value) is tuple else () if value is None else (value,)
     return all(isinstance(number, kinds) and not isinstance(number, bool) for number in numbers)
 

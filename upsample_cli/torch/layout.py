@@ -14,7 +14,7 @@ def empty_output(x: torch.Tensor, sizes: Sequence[int], mode: str) -> torch.Tens
 
 
 def output_format(shape: Sequence[int], strides: Sequence[int], mode: str) -> torch.memory_format:
-    """The memory format of the output for a tensor of these strides: channels-last if it is, otherwise contiguous.
+    """The memory format of the output for a tensor with these strides: channels-last if it is, otherwise contiguous.
 
     PyTorch's 3-D ``area`` is always contiguous.
     """
@@ -25,12 +25,12 @@ def output_format(shape: Sequence[int], strides: Sequence[int], mode: str) -> to
 
 
 def is_channels_last(x: torch.Tensor) -> bool:
-    """Whether the strides are in channels-last order, also of a slice."""
+    """Whether a tensor or slice has strides in channels-last order."""
     return are_channels_last(x.shape, x.stride())
 
 
 def are_channels_last(shape: Sequence[int], strides: Sequence[int]) -> bool:
-    """The same of a tensor of these strides; see ``is_channels_last_strides_2d`` in c10."""
+    """The same for a given shape and strides; see ``is_channels_last_strides_2d`` in c10."""
     if strides[1] == 0:
         return False
     least = 0

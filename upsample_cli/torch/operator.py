@@ -43,9 +43,10 @@ def _apply(x: torch.Tensor, *how: Any) -> torch.Tensor:
 
 
 def _by_matrices(x: torch.Tensor, sizes: list[int], factors: list[float], *how: Any) -> torch.Tensor:
-    """The map as a product with a dense matrix per axis, for transforms of `torch.func` that are compiled.
+    """The same result by a product with a dense matrix per axis, for compiled transforms of `torch.func`.
 
-    The compiler refuses the operator's derivatives there, or takes them for zero. A matrix is the resized identity.
+    The compiler refuses the operator's derivatives there, or assumes that they are zero. Each matrix is a resized
+    identity.
     """
     out = x.to(torch.promote_types(x.dtype, torch.float32))
     for axis, size in enumerate(sizes):
@@ -53,15 +54,15 @@ def _by_matrices(x: torch.Tensor, sizes: list[int], factors: list[float], *how: 
         ones = [1] * len(sizes)
         identity = torch.eye(length, dtype=out.dtype, device=x.device)
         identity = identity.reshape(length, 1, *ones[:axis], length, *ones[axis + 1 :])
-        there = [*ones[:axis], size, *ones[axis + 1 :]]
+        out_sizes = [*ones[:axis], size, *ones[axis + 1 :]]
         steps = [factor if number == axis else 1.0 for number, factor in enumerate(factors)]
-        matrix = operator(identity, there, steps, *how).reshape(length, size)
+        matrix = operator(identity, out_sizes, steps, *how).reshape(length, size)
         out = (out.movedim(2 + axis, -1) @ matrix).movedim(-1, 2 + axis)
     return out.to(x.dtype)
 
 
 def _run(x: torch.Tensor, *how: Any) -> torch.Tensor:
-    device_type = "cpu" if x.is_cpu else x.device.type  # which takes longer
+    device_type = "cpu" if x.is_cpu else x.device.type  # `x.device.type` is slower
     is_plain = torch._C._dispatch_keys(x).raw_repr() == _plain_keys(device_type)
     if is_plain and not torch._C._len_torch_dispatch_stack():
         return _compute(x.detach() if x.requires_grad else x, *how)

@@ -44,7 +44,7 @@ class Matrices:
     """One matrix for each spatial axis; None where the axis stays as it is.
 
     Attributes:
-        axes: the matrices; those of long axes are computed as they are needed.
+        axes: the matrices; those of long axes are computed as needed.
         in_sizes, out_sizes: of the spatial axes.
         tables: what each device needs of them, made and read by the kernel of that device.
     """
@@ -55,7 +55,7 @@ class Matrices:
 
     @cached_property
     def whole_tables(self) -> list[BandedMatrix | None]:
-        """The matrices as tables, which take memory in proportion to the axes."""
+        """The matrices as tables, whose size is proportional to the lengths of the axes."""
         return [axis and axis.table() for axis in self.axes]
 
     @cached_property

@@ -152,7 +152,7 @@ public:
         }
         for (int axis = 0; axis < problem_.slow_axes; ++axis) rows *= problem_.slow[axis].out_size;
         require(0 <= start && start <= stop && stop <= rows, "the row range exceeds the output");
-        if (start == stop) return;  // of a batch axis of size 0 there is no first row
+        if (start == stop) return;  // a batch axis of size 0 has no first row
         const Rows in = checked_rows(x, batch.axes, &Axis::in_size);
         const Rows to = checked_rows(out, batch.axes, &Axis::out_size);
         nb::gil_scoped_release release;
@@ -197,7 +197,7 @@ private:
     std::unique_ptr<Plan> plan_;
 };
 
-// Ask the system for large pages under an array that is about to be written: fresh memory then costs a fifth.
+// Asks the system for large pages for an array that is about to be written: page faults then cost a fifth.
 void advise_large_pages(const nb::ndarray<nb::device::cpu, nb::c_contig>& out) {
 #if defined(MADV_HUGEPAGE)
     constexpr std::uintptr_t page = std::uintptr_t{1} << 21;

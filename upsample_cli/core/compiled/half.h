@@ -1,4 +1,4 @@
-// Floating-point samples of 16 bits, and their conversion where an instruction set has none of its own.
+// 16-bit floating-point samples, and their conversion for instruction sets that lack it.
 #pragma once
 
 struct Half {

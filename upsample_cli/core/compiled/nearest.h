@@ -53,7 +53,7 @@ public:
 private:
     static constexpr std::int64_t block = 16;  // bytes per shuffle
 
-    // Makes the output bytes from `begin` on, up to the next shuffle's, of the block at `base`. It writes a whole block.
+    // Makes the output bytes from `begin` to the next shuffle's from the block at `base`. It writes a whole block.
     struct Shuffle {
         std::int64_t begin, base;
         std::uint8_t index[block];
@@ -61,7 +61,7 @@ private:
 
     std::int64_t source_of(std::int64_t byte) const { return fast_[byte / pixel_] * pixel_ + byte % pixel_; }
 
-    // False if copying pixel by pixel needs hardly more steps.
+    // False if copying pixel by pixel needs about as few steps.
     bool make_shuffles() {
         const std::int64_t most = out_bytes_ / (2 * pixel_) + 2;
         shuffle_ = Buffer<Shuffle>(most + 1);
@@ -77,7 +77,7 @@ private:
         return true;
     }
 
-    // Returns the number of output bytes from `begin` on whose source bytes are in one block.
+    // Returns how many output bytes, starting at `begin`, have their source bytes in one block.
     std::int64_t add_shuffle(std::int64_t begin) {
         std::int64_t least = source_of(begin), greatest = least, size = 1;
         for (; size < block; ++size) {

@@ -2,7 +2,7 @@
 // written once, and intermediate rows stay in the cache.
 #pragma once
 
-// Resamples rows along the fast axis. All methods give the same bits.
+// Resamples rows along the fast axis. All methods give bit-identical results.
 template <class F, class T>
 class RowResampler {
 public:
@@ -54,7 +54,7 @@ public:
 private:
     static constexpr std::int64_t max_transposed = 1 << 19;  // elements; larger tables would not fit the cache
 
-    // Output by output, where the channels of a position fill whole vectors.
+    // Computes output by output, for channels that fill whole vectors.
     void make_pixels(const Real* row, T* target) const {
         for (std::int64_t o = 0; o < table_.out_size; ++o) {
             const Real* const source = row + (table_.first[o] + table_.pad_before) * channels_;

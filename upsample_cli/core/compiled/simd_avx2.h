@@ -122,7 +122,7 @@ struct Float64 {
         const __m128i v = _mm_loadu_si128(reinterpret_cast<const __m128i*>(source));
         return _mm256_add_pd(_mm256_cvtepi32_pd(_mm_xor_si128(v, top_bit())), set(2147483648.0));
     }
-    static Vector load(const std::int64_t* source) {  // AVX2 cannot convert them
+    static Vector load(const std::int64_t* source) {  // AVX2 has no conversion
         return _mm256_set_pd(static_cast<double>(source[3]), static_cast<double>(source[2]),
                              static_cast<double>(source[1]), static_cast<double>(source[0]));
     }

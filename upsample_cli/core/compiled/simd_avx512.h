@@ -141,7 +141,7 @@ struct Float64 {
         const Vector limited = _mm512_min_pd(_mm512_max_pd(v, set(0)), set(4294967295.0));
         _mm256_storeu_si256(reinterpret_cast<__m256i*>(target), _mm512_cvtpd_epu32(limited));
     }
-    static void store(std::int64_t* target, Vector v) {  // values beyond either limit become the lowest number
+    static void store(std::int64_t* target, Vector v) {  // overflow converts to the lowest number
         const __mmask8 above = _mm512_cmp_pd_mask(v, set(9223372036854775808.0), _CMP_GE_OQ);
         const __m512i highest = _mm512_set1_epi64(std::numeric_limits<std::int64_t>::max());
         _mm512_storeu_si512(target, _mm512_mask_mov_epi64(_mm512_cvtpd_epi64(v), above, highest));
