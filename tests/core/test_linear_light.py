@@ -25,7 +25,8 @@ def profile(*curves, space=b"RGB "):
     for name, curve in zip(names, curves, strict=True):
         table += struct.pack(">4sII", name, offset + len(data), len(curve))
         data += curve
-    return b"\0" * 16 + space + b"\0" * 108 + struct.pack(">I", len(names)) + table + data
+    header = (struct.pack(">I", offset + len(data)).ljust(16, b"\0") + space).ljust(36, b"\0") + b"acsp"
+    return header.ljust(128, b"\0") + struct.pack(">I", len(names)) + table + data
 
 
 def curv(*values):

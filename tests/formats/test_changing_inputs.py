@@ -30,7 +30,7 @@ UNCOMPRESSED = {
     "fortran.npy": lambda path: np.save(path, np.asfortranarray(ARRAY)),
     "in.nii": volume(nib.Nifti1Image),
     "in.img": volume(nib.Nifti1Pair),
-    "analyze.img": volume(nib.Spm99AnalyzeImage),
+    "analyze.img": volume(nib.AnalyzeImage),
     "in.mgh": volume(nib.MGHImage),
     "in.tif": lambda path: tifffile.imwrite(path, ARRAY, photometric="minisblack"),
     "planar.tif": planar,
