@@ -139,7 +139,7 @@ def test_planes_that_only_the_xml_knows_are_not_listed(tmp_path, axis):
 def test_a_page_smaller_than_its_tile_is_written_in_smaller_tiles(tmp_path):
     tiles = {322: (4, 1, 60_000), 323: (4, 1, 60_000), 324: (4, 1, 250), 325: (4, 1, 16), 259: (3, 1, 8)}
     path = tiff(tmp_path / "in.tif", BASE | {277: (3, 1, 1)} | tiles)
-    with allocating_at_most(8), pytest.raises(RequestError, match=r"this needs 3\.\d GB of memory"):
+    with allocating_at_most(8), pytest.raises(RequestError, match=r"this needs \d\.\d GB of memory"):
         planned(path, scale=2)  # a tile is decoded whole
     plan = planned(path, tmp_path / "out.tif", scale=2, max_memory=16 * 10**9)
     tile = plan.sink._parts[0][1].layout.tile
