@@ -161,14 +161,15 @@ def little_memory():
 @pytest.mark.parametrize("dry", [[], ["--dry-run"]], ids=["run", "dry"])
 @pytest.mark.parametrize("output", ["out.png", "out.tif"])
 @pytest.mark.usefixtures("little_memory")
-def test_absurd_sizes_are_refused_with_their_bytes(sample, options, dry, output):
+def test_absurd_sizes_are_refused_with_their_bytes_or_the_limit_of_the_format(sample, options, dry, output):
     before = listing(Path.cwd())
     sample("depth16.png")
     result = invoke("depth16.png", *options, *dry, "-o", output)
     assert result.exit_code in (2, 4), result.output
     assert result.output.count("\n") == 1
-    assert re.match(r"Error: (depth16\.png|out\.\w+): .*need", result.stderr)
-    assert BYTES.search(result.stderr)
+    if "allows at most 2,147,483,647 pixels per side" not in result.stderr:
+        assert re.match(r"Error: (depth16\.png|out\.\w+): .*need", result.stderr)
+        assert BYTES.search(result.stderr)
     assert set(listing(Path.cwd())) - set(before) == {"depth16.png"}
 
 

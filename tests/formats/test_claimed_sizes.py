@@ -12,7 +12,7 @@ import pytest
 import tifffile
 
 from tests.pipeline_helpers import planned, upsampled
-from upsample_cli.errors import InputError, RequestError
+from upsample_cli.errors import InputError, OutputError, RequestError
 from upsample_cli.formats.picture import padding
 from upsample_cli.formats.picture.png import decode
 from upsample_cli.formats.tiff import encoding
@@ -185,3 +185,16 @@ def test_a_page_of_one_strip_is_held_once(tmp_path):
     with allocating_at_most(7):  # the page has 4 MB, its encoded data one
         upsampled(tmp_path / "in.tif", tmp_path / "out.npy", size=64, mode="nearest")
     assert np.load(tmp_path / "out.npy").shape == (64, 64)
+
+
+@pytest.mark.parametrize("code", [256, 273, 279, 322])
+def test_sizes_and_offsets_of_tiff_are_integers(tmp_path, code):
+    entries = BASE | STRIPS | {code: (11, 1, 1)}  # a floating-point number
+    with pytest.raises(InputError, match=f"its tag {code} is not an integer"):
+        planned(tiff(tmp_path / "in.tif", entries, 1000), tmp_path / "out.npy", scale="2")
+
+
+def test_a_side_that_no_picture_can_have_is_refused(tmp_path):
+    (tmp_path / "in.pgm").write_bytes(b"P5 3 4294967295 255\n")
+    with pytest.raises(OutputError, match=r"PNG allows at most 2,147,483,647 pixels per side"):
+        planned(tmp_path / "in.pgm", tmp_path / "out.png", scale="2")

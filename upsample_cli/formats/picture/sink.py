@@ -39,6 +39,7 @@ _COMMON_SUFFIXES = {
     **{".jxl": "JPEG XL", ".heic": "HEIF", ".heif": "HEIF", ".pam": "PAM", ".rgbe": "HDR"},  # not Pillow's
 }
 _ANIMATED = ("PNG", "WEBP", "GIF", "AVIF", "JPEG XL")
+_MAX_ANY_SIDE_PIXELS = 2**31 - 1  # of PNG; most other formats have 32-bit fields as well
 _MAX_SIDE_PIXELS = {"JPEG": 65_500, "WEBP": 16_383, "GIF": 65_535, "ICO": 256}
 _LOSSY = ("JPEG", "WEBP", "AVIF", "JPEG XL", "HEIF")
 _WITH_QUALITY = (*_LOSSY, "MPO")
@@ -79,6 +80,7 @@ class PictureSink:
         self.warnings: list[str] = []
         self._format = _format_of(path)
         self._axes = self._picture_axes()
+        self._check_sides()
         self._spec = self._make_spec(options)
         self._check_format_limits()
         self._add_encoder_warnings()
@@ -96,6 +98,14 @@ class PictureSink:
             what = f"{self._format} holds one picture, not {kept[0].size} frames"
             raise OutputError(f"{what}; write {_ANIMATION_SUFFIXES}", self._path)
         return {axis.name: axis for axis in kept}
+
+    def _check_sides(self) -> None:
+        longest, size = _MAX_SIDE_PIXELS.get(self._format, _MAX_ANY_SIDE_PIXELS), max(self._axes[n].size for n in "yx")
+        if size > longest:
+            other = ".png" if size <= _MAX_ANY_SIDE_PIXELS else ".tif"
+            raise OutputError(
+                f"{self._format} allows at most {longest:,} pixels per side, not {size:,}; write {other}", self._path
+            )
 
     def _make_spec(self, options: WriteOptions) -> EncodeSpec:
         spec = self._spec_of_samples(options)
@@ -168,12 +178,6 @@ class PictureSink:
             if self._spec.size[0] != self._spec.size[1] or self._spec.size[0] not in icns.SIZES:
                 known = ", ".join(map(str, icns.SIZES))
                 raise OutputError(f"ICNS holds squares of {known} pixels; choose one with --size", self._path)
-        longest = _MAX_SIDE_PIXELS.get(self._format)
-        if longest is not None and max(self._spec.size) > longest:
-            size = f"{max(self._spec.size):,}"
-            raise OutputError(
-                f"{self._format} allows at most {longest:,} pixels per side, not {size}; write .png", self._path
-            )
 
     def _add_encoder_warnings(self) -> None:
         if self._format == "GIF":

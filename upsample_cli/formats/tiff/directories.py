@@ -19,11 +19,13 @@ _MAX_ENTRIES = 4096  # more are a sign of damage
 _LONG, _LONG8 = 4, 16
 _MAX_VALUE_BYTES = 256 << 20  # of one entry
 _LAYERS = 37724  # tag of Photoshop's layers, which are not read
+_SIZES_AND_OFFSETS = frozenset((256, 257, 258, 259, 262, 273, 277, 278, 279, 284, 322, 323, 324, 325, 330, 32997))
+_NOT_INTEGER = (2, 5, 10, 11, 12)  # types: text, fractions and floating-point numbers
 _MAX_OFFSET = 2**62  # beyond it, seeking raises OverflowError
 
 
-class OversizedTagError(ValueError):
-    """An entry whose values are too large to be read into memory."""
+class UnusableTagError(ValueError):
+    """An entry whose values are too large to be read into memory, or cannot be sizes or offsets."""
 
 
 class Layout(NamedTuple):
@@ -133,7 +135,7 @@ def check_first(file: BinaryIO) -> None:
     """Check that the values of the first directory are small enough to be read.
 
     Raises:
-        OversizedTagError: the values of an entry are too large.
+        UnusableTagError: the values of an entry are too large, or cannot be sizes or offsets.
     """
     layout = Layout.of(file)
     link = 8 if layout.big else 4
@@ -144,7 +146,7 @@ def read_directory(file: BinaryIO, offset: int, link: int, layout: Layout) -> Di
     """The directory at `offset`; None if there is none.
 
     Raises:
-        OversizedTagError: the values of an entry are too large to be read.
+        UnusableTagError: the values of an entry are too large to be read, or cannot be sizes or offsets.
     """
     count = len_of_directory(file, offset, layout)
     data = file.read(count * layout.entry.size) if 0 < count <= _MAX_ENTRIES else b""
@@ -155,7 +157,9 @@ def read_directory(file: BinaryIO, offset: int, link: int, layout: Layout) -> Di
         entry = entries.setdefault(fields[0], Entry(*fields))
         size = entry.length * TYPE_BYTES.get(entry.dtype, 0)
         if size > _MAX_VALUE_BYTES and entry.code != _LAYERS:
-            raise OversizedTagError(f"its tag {entry.code} claims {size:,} bytes")
+            raise UnusableTagError(f"its tag {entry.code} claims {size:,} bytes")
+        if entry.code in _SIZES_AND_OFFSETS and entry.dtype in _NOT_INTEGER:
+            raise UnusableTagError(f"its tag {entry.code} is not an integer")
     return Directory(offset, link, entries)
 
 

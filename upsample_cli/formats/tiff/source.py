@@ -261,7 +261,7 @@ def _selected(images: list[Image], options: ReadOptions, path: Path) -> list[Ima
 
 
 def _unreadable(path: Path, error: Exception) -> InputError:
-    ours = (geotiff.DamagedTagsError, directories.OversizedTagError, ome.OversizedError)
+    ours = (geotiff.DamagedTagsError, directories.UnusableTagError, ome.OversizedError)
     is_about_file = isinstance(error, (tifffile.TiffFileError, *ours))
     words = f" ({reason(error)})" if is_about_file else ""  # other messages refer to Python objects
     return InputError(f"is not a readable TIFF file, or is truncated{words}", path)
