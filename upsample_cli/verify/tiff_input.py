@@ -105,7 +105,8 @@ def _rows(page: Any, path: Path) -> tuple[int, Callable[[int], Array]] | None:
 def _as_read(row: Array, page: Any, ours: Array) -> Array | None:
     """A row, with its palette expanded and its bits scaled as in `ours`; None if another conversion is needed."""
     if page.photometric == PHOTOMETRIC.PALETTE and page.colormap is not None and ours.ndim == 2:
-        colours = np.moveaxis(page.colormap, 0, -1)[row if row.ndim == 1 else row[..., 0]]
+        index = row if row.ndim == 1 else row[..., 0]
+        colours = np.moveaxis(page.colormap, 0, -1)[index.astype(np.intp)]  # one bit is read as bool
         return _same_depth(colours, ours[..., :3]) if ours.shape[-1] == 3 else None
     if row.shape != ours.shape or row.dtype.newbyteorder("=") != ours.dtype.newbyteorder("="):
         return None
