@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 
 from ..geometry import Axis, Grid
 from . import family_of
-from .base import Array, Header, Source
+from .base import Array, Header, Source, Wrapped
 from .dropped import Dropped, Loss
 from .picture.model import PictureInfo
 
@@ -27,7 +25,7 @@ def for_output(source: Source, path: Path) -> Source:
     return AsRgb(source)
 
 
-class AsRgb:
+class AsRgb(Wrapped):
     """A `Source` whose CMYK samples are converted by their ICC profile, or by the inks' complements without one."""
 
     def __init__(self, source: Source) -> None:
@@ -43,15 +41,6 @@ class AsRgb:
     def read(self, axis: int, start: int, stop: int) -> Array:
         """Rows ``start:stop``; see `Source`."""
         return self._convert(self._source.read(axis, start, stop))
-
-    def __enter__(self) -> Self:
-        self._source.__enter__()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._source.__exit__(kind, error, traceback)
 
 
 def _rgb_header(header: Header) -> Header:

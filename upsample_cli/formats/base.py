@@ -322,6 +322,21 @@ class InMemory:
         return merge_leading_axes(self._array, axis)[start:stop]
 
 
+class Wrapped:
+    """The opening and closing of a source that is made from another one."""
+
+    _source: Source
+
+    def __enter__(self) -> Self:
+        self._source.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._source.__exit__(kind, error, traceback)
+
+
 def single_header(headers: Sequence[Header], path: Path) -> Header:
     """The header of a file that can hold a single array.
 

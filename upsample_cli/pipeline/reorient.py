@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from types import TracebackType
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 import numpy as np
 
 from ..core.arrays import Array
-from ..formats.base import Header, InMemory, Source, merge_leading_axes
+from ..formats.base import Header, InMemory, Source, Wrapped
 from ..geometry import SPATIAL, Affine, Grid
 
 _KEEPING_FRAMES = {"sform", "qform", "ras"}  # of formats whose headers can hold any orientation
@@ -32,7 +31,7 @@ class Orientation(NamedTuple):
         return self.order == SPATIAL and not self.flipped
 
 
-class Reoriented(InMemory):
+class Reoriented(Wrapped, InMemory):
     """A source with its axes in another order and direction; it is decoded whole."""
 
     memory_factor = held_factor = 2.0  # the stored array and the reoriented one
@@ -53,21 +52,6 @@ class Reoriented(InMemory):
             array = np.flip(array, before.names.index(name))
         names = _source_names(before.names, self._orientation)
         return np.ascontiguousarray(array.transpose([before.names.index(name) for name in names]))
-
-    def read(self, axis: int, start: int, stop: int) -> Array:
-        """Rows ``start:stop``; see `Source`."""
-        if self._array is None:
-            self._array = self.load()
-        return merge_leading_axes(self._array, axis)[start:stop]
-
-    def __enter__(self) -> Self:
-        self._source.__enter__()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._source.__exit__(kind, error, traceback)
 
 
 def _source_names(names: Sequence[str], orientation: Orientation) -> list[str]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, cast
 
 import numpy as np
 from tifffile import PHOTOMETRIC
 
 from ...geometry import Axis, Grid
-from ..base import Array, Header, Source
+from ..base import Array, Header, Source, Wrapped
 from ..dropped import Dropped, Loss
 from . import turned
 from .colours import palette_from_colormap
@@ -33,7 +32,7 @@ def for_picture(source: Source) -> Source:
     return _Converted(source) if _conversion(source.header) is not None else source
 
 
-class _Converted:
+class _Converted(Wrapped):
     """A `Source` with converted samples."""
 
     def __init__(self, source: Source) -> None:
@@ -49,15 +48,6 @@ class _Converted:
     def read(self, axis: int, start: int, stop: int) -> Array:
         """Rows ``start:stop``; see `Source`."""
         return self._convert(self._source.read(axis, start, stop))
-
-    def __enter__(self) -> Self:
-        self._source.__enter__()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._source.__exit__(kind, error, traceback)
 
 
 _Conversion = tuple[

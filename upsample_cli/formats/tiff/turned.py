@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from types import TracebackType
-from typing import Self, cast
+from typing import cast
 
 import numpy as np
 
 from ...geometry import RASTER, Grid
 from .. import xmp
-from ..base import Array, Header, InMemory, Source
+from ..base import Array, Header, InMemory, Source, Wrapped
 from .metadata import Metadata
 
 _ORIENTATION, _XMP = 274, 700
@@ -29,7 +28,7 @@ def orientation_of(metadata: Metadata) -> int:
     return xmp.orientation(document) if isinstance(document, bytes) else _UPRIGHT
 
 
-class Upright(InMemory):
+class Upright(Wrapped, InMemory):
     """A `Source` that is rotated upright; it is decoded as a whole."""
 
     def __init__(self, source: Source) -> None:
@@ -55,16 +54,6 @@ class Upright(InMemory):
         if self._orientation in _SWAPPED:
             array = array.swapaxes(down, across)
         return np.ascontiguousarray(array)
-
-    def __enter__(self) -> Self:
-        self._source.__enter__()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._array = None
-        self._source.__exit__(kind, error, traceback)
 
 
 def _upright_header(header: Header, swapped: bool) -> Header:
