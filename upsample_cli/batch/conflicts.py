@@ -11,7 +11,6 @@ from typing import NamedTuple, TypeAlias
 from .. import formats
 from ..errors import OutputError, RequestError
 from ..runtime.urls import as_path, is_url
-from ..text import printable
 from .existing import Existing
 from .inputs import CanonicalNames
 from .job import Job
@@ -165,7 +164,7 @@ def _refuse_nesting(items: Iterable[_JobPaths]) -> None:
         for real, path in inner.items():
             for parent in real.parents:
                 if parent in outer and (outer is outputs or formats.is_directory_file(parent)):
-                    raise RequestError(f"lies within {printable(outer[parent])}; choose another --output", path)
+                    raise RequestError(f"lies within {outer[parent]}; choose another --output", path)
 
 
 def _is_directory(file: PathInfo) -> bool:
@@ -184,11 +183,9 @@ def _refuse_collisions(items: Iterable[_JobPaths]) -> None:
             clash = inputs.get(file.identity)
             if clash is not None:
                 own = file.identity in [source.identity for source in item.inputs]
-                other = "its input, which is never overwritten" if own else f"the input {printable(clash)}"
+                other = "its input, which is never overwritten" if own else f"the input {clash}"
                 remedy = "choose another --output" + ("" if own else ", or --exclude that input")
-                raise RequestError(
-                    f"the output of {printable(item.job.input)} is the same file as {other}; {remedy}", file.path
-                )
+                raise RequestError(f"the output of {item.job.input} is the same file as {other}; {remedy}", file.path)
             if (first := outputs.setdefault(file.identity, item.job)) is not item.job:
                 raise RequestError(_shared_output(first, item.job), file.path)
 
@@ -196,7 +193,7 @@ def _refuse_collisions(items: Iterable[_JobPaths]) -> None:
 def _shared_output(first: Job, second: Job) -> str:
     if first.input == second.input:
         return "would hold several results; tell them apart by size, such as -o '{stem}_{size}{ext}'"
-    both = f"{printable(first.input)} and {printable(second.input)}"
+    both = f"{first.input} and {second.input}"
     remedy = "choose another --output, such as 'out/{parent}/{stem}{ext}', or search their directory with -r"
     return f"would be written from both {both}; {remedy}"
 

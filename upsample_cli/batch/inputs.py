@@ -10,7 +10,6 @@ from typing import NamedTuple
 from .. import formats
 from ..errors import InputError, RequestError
 from ..runtime.urls import as_path, is_url
-from ..text import printable
 
 SUFFIXES = (  # of files that are found in directories: those of our own formats, and those that Pillow reads
     *formats.SUFFIXES,
@@ -119,7 +118,7 @@ def _listed_subdirs(selection: Selection) -> list[str]:
     for name, folder, rest in zip(selection.listed, folders, marked, strict=True):
         subdir = os.path.dirname(rest) if rest else os.path.relpath(folder, base)  # noqa: PTH120
         if subdir.startswith(".."):
-            raise RequestError(f"--base {selection.base}: is not a directory above {printable(name)}")
+            raise RequestError(f"--base {selection.base}: is not a directory above {name}")
         subdirs.append("" if subdir == "." else subdir)
     return subdirs
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from .. import formats
 from ..errors import InputError, RequestError, UpsampleError
 from ..pipeline.request import Request
-from ..text import printable
 from .conflicts import resolve_conflicts
 from .existing import Existing
 from .inputs import Input, Selection, find_inputs
@@ -77,7 +76,7 @@ def make_batch(
 def _unmatched_patterns(patterns: Sequence[str], example: str) -> str:
     suffix = formats.split_name(Path(example))[1]
     shown = ", ".join(repr(pattern) for pattern in patterns)
-    return f"--include: no input matches {shown}; '*{suffix}' would match {printable(example)}"
+    return f"--include: no input matches {shown}; '*{suffix}' would match {example}"
 
 
 def _with_requests(
@@ -109,7 +108,7 @@ def _named_job(file: Input, request: Request, template: Template) -> Job:
     error: UpsampleError | None = file.error
     image = request.paired_image
     if image is not None and not os.path.lexists(file.path):
-        error = InputError(f"does not exist; --pair expects it as the companion of {printable(image.path)}", file.path)
+        error = InputError(f"does not exist; --pair expects it as the companion of {image.path}", file.path)
     if error is None:
         try:
             return Job(file.path, template.name(file, request), request, subdir=file.subdir)

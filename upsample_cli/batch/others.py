@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 from ..errors import OutputError, RequestError, UpsampleError
 from ..runtime.atomic import AtomicOutput
-from ..text import printable
 from .existing import Existing
 from .naming import Template
 
@@ -63,6 +62,6 @@ def copy_files(copies: Sequence[Copy], existing: Existing) -> Iterator[UpsampleE
                 shutil.copystat(source, output.paths[0])
                 output.publish(existing.replaces)
         except OSError as error:
-            yield OutputError(f"{printable(source)} cannot be copied to it: {error.strerror}", target)
+            yield OutputError(f"{source} cannot be copied to it: {error.strerror}", target)
         except UpsampleError as error:
             yield error

@@ -15,7 +15,6 @@ from ..errors import RequestError
 from ..formats import split_name
 from ..pipeline.mode_names import canonical_mode
 from ..pipeline.request import PairedImage, Request
-from ..text import printable
 from .inputs import CanonicalNames, Input
 
 
@@ -61,7 +60,7 @@ def refuse_unmatched(files: Sequence[Input], pairs: Iterable[Pair]) -> None:
             folder = f"{path.parent.name}/" if "/" in image else ""
             raise RequestError(
                 f"--pair {image}={companion}:{mode}: no input matches {image!r}; patterns are for whole names, and "
-                f"'{folder}*{split_name(path)[1]}' would match {printable(path)}"
+                f"'{folder}*{split_name(path)[1]}' would match {path}"
             )
 
 

@@ -106,7 +106,7 @@ def _errors_as_text(context: click.Context, verbose: bool) -> Iterator[None]:
         yield
     except UpsampleError as error:
         hint = variables_in_use(context) if error.exit_code == RequestError.exit_code else ""
-        _fail(f"Error: {printable(error)}{hint}", error.exit_code)
+        _fail(f"Error: {error}{hint}", error.exit_code)
     except KeyboardInterrupt:
         _fail("Interrupted: unfinished outputs are removed", _INTERRUPTED_CODE)
     except click.UsageError as error:

@@ -140,7 +140,7 @@ class Console:
         if self.report.failures and self._total > _SCREEN_FILES:
             print_message("Failed:")
             for result in sorted(self.report.failures, key=lambda result: result.number):
-                print_message(f"  {printable(result.error)}", "red")
+                print_message(f"  {result.error}", "red")
         seconds = time.perf_counter() - self._started
         for line in summary(self.report, seconds, dry_run=self._dry_run, total=self._total):
             print_message(line)

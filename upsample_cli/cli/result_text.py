@@ -23,7 +23,7 @@ _MOST_SUFFIXES = 6  # of unknown files that are named
 def one_line(result: Result) -> str:
     """The result of one file, on one line."""
     if result.status == "failed":
-        return printable(f"Error: {result.error}")
+        return f"Error: {result.error}"
     if result.status == "skipped":
         return printable(f"{_output(result)} {result.reason}: skipped")
     spacing = _spacing(result.after)
@@ -95,11 +95,11 @@ def other_files(names: Sequence[str], fate: str, by_name: bool = False) -> str:
 
 
 def _names(result: Result) -> str:
-    return f"{printable(result.input)} → {_output(result)}"
+    return f"{result.input} → {_output(result)}"
 
 
 def _output(result: Result) -> str:
-    return "?" if result.output is None else printable(result.output)
+    return "?" if result.output is None else str(result.output)
 
 
 def _type(result: Result) -> str:
@@ -130,7 +130,7 @@ def _axis_change(before: Axis, after: Axis) -> str:
 
 def _row(result: Result) -> Sequence[str]:
     """The cells of a row. A file that was not planned has one cell after its names, which spans the other columns."""
-    names = (printable(result.input), _output(result))
+    names = (str(result.input), _output(result))
     if result.status != "planned":
         return (*names, str(result.error) if result.status == "failed" else f"skipped: {result.reason}")
     cells = (_sizes_of(result), _spacing(result.after), _type(result), result.mode)

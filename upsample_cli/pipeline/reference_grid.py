@@ -13,7 +13,6 @@ from ..core.arrays import FloatArray
 from ..core.axis_plan import AxisPlan, AxisTarget
 from ..errors import RequestError
 from ..geometry import SPATIAL, Affine, Axis, Grid
-from ..text import printable
 from .reorient import Orientation
 
 _TOLERANCE = 0.01  # voxels by which positions may differ and still count as equal
@@ -64,7 +63,7 @@ def place(grid: Grid, reference: Grid, option: str, reference_path: Path, path: 
     if len(set(rows)) < 3 or (across @ (np.array(sizes) - 1)).max() > _TOLERANCE:
         angle = _angle(grid.affines[frames[0]], reference.affines[frames[1]])
         raise RequestError(
-            f"{option}: its grid is rotated or sheared by {angle:.3g}° against that of {printable(reference_path)} (by "
+            f"{option}: its grid is rotated or sheared by {angle:.3g}° against that of {reference_path} (by "
             f"{' and '.join(dict.fromkeys(frames))}); use a program that rotates, such as antsApplyTransforms",
             path,
         )
@@ -152,7 +151,7 @@ def _check_overlap(
 ) -> None:
     for name, target in targets.items():
         if not inside_of(sizes[name], target):
-            raise RequestError(f"{option}: does not overlap with {printable(reference_path)} along {name}", path)
+            raise RequestError(f"{option}: does not overlap with {reference_path} along {name}", path)
 
 
 def inside_of(in_size: int, target: AxisTarget | None) -> range:
@@ -211,9 +210,7 @@ def covers_same_space(grid: Grid, image: Grid, align_corners: bool, image_path: 
     frames = set(grid.frames) & set(image.frames)
     if not frames and any(name not in grid.names or grid[name].size != image[name].size for name in image.spatial):
         size, image_size = ("×".join(str(each[name].size) for name in each.spatial) for each in (grid, image))
-        raise RequestError(
-            f"--pair: its size {size} differs from {image_size} of its image {printable(image_path)}", path
-        )
+        raise RequestError(f"--pair: its size {size} differs from {image_size} of its image {image_path}", path)
     return all(_corner_distance(grid, image, frame, align_corners) <= _TOLERANCE for frame in frames)
 
 
