@@ -96,3 +96,9 @@ def test_large_plans_are_not_kept():
         forget()
         interpolate(np.zeros((1, 1, 1000, 4), np.uint8), size=(size, 8), mode="bicubic")
         assert kernel._cached_plan.cache_info().currsize == number
+
+
+def test_blocks_of_long_axes_are_not_kept():
+    forget()
+    interpolate(np.zeros((1, 1, 100_000), np.float32), size=100_007, mode="linear")  # no two blocks are alike
+    assert len(resample._kept_rows) <= 1  # the last block may be small

@@ -109,14 +109,14 @@ def prepare(
         return None
     slow = tuple(by_axis[axis] for axis in layout.slow)
     fast = by_axis[layout.fast[0]] if layout.fast else None
-    make = _cached_plan if are_small(matrices) else _make_plan
+    make = _cached_plan if total_taps(matrices) <= _MAX_CACHED_TAPS else _make_plan
     plan = make(chosen, arithmetic, sample or _short_name(x.dtype), x.itemsize, slow, fast, layout.channels)
     return CompiledResample(plan, view, layout, out.shape)
 
 
-def are_small(matrices: Iterable[BandedMatrix | None]) -> bool:
-    """Whether the tables of these matrices are small enough to cache for the next array of the same size."""
-    return sum(matrix.taps.size for matrix in matrices if matrix is not None) <= _MAX_CACHED_TAPS
+def total_taps(matrices: Iterable[BandedMatrix | None]) -> int:
+    """The number of weights in the tables of these matrices."""
+    return sum(matrix.taps.size for matrix in matrices if matrix is not None)
 
 
 def _view_of_samples(arithmetic: str, dtype: np.dtype[Any]) -> Callable[[Array], Array]:

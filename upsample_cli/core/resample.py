@@ -32,7 +32,7 @@ _MAX_LINE_SAMPLES = 1 << 15  # the same if only one axis is resampled, and there
 _MIN_PRODUCTS_PER_THREAD = 1 << 20  # fewer take less time than waking another thread
 _TASKS_PER_THREAD = 4  # balances the load
 _MOST_THREADS = 1 << 16  # more than any machine has
-_KEPT_ROWS = 64
+_KEPT_ROWS, _MAX_KEPT_TAPS = 64, 1 << 13  # of small calls, which spend most of their time on preparation
 _GATHER_COST = 4.0  # time per element along the fastest axis, relative to any other axis
 
 
@@ -73,7 +73,7 @@ def resample(
     if len(tables) < len(matrices):
         run_tasks(_block_tasks(x, matrices, out, codec), _useful_thread_count(threads, matrices, out))
     elif (rows := _prepare_rows(x, tables, out, codec)) is not None:
-        if kernel.are_small(tables):
+        if kernel.total_taps(tables) <= _MAX_KEPT_TAPS:
             _kept_rows.keep(key, rows)
         _run_rows(rows, x, out, threads)
     else:
