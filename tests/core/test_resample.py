@@ -11,8 +11,8 @@ from upsample_cli import interpolate
 from upsample_cli.core import kernel, numpy_kernel
 from upsample_cli.core import resample as resample_module
 from upsample_cli.core.axis_plan import AxisTarget, plan_axes
+from upsample_cli.core.bounded_cache import BoundedCache
 from upsample_cli.core.dtypes import numeric_codec
-from upsample_cli.core.kept import Kept
 from upsample_cli.core.modes import find_mode
 from upsample_cli.core.resample import resample
 from upsample_cli.core.weights import BandedMatrix
@@ -320,7 +320,7 @@ def tiles(monkeypatch, engine):
         monkeypatch.setattr(resample_module, "_MIN_ROW_ELEMENTS", row_elements)
         monkeypatch.setattr(resample_module, "_MAX_ROW_SAMPLES", row_elements)
         monkeypatch.setattr(resample_module, "_MAX_LINE_SAMPLES", row_elements)
-        monkeypatch.setattr(resample_module, "_kept_rows", Kept(1))
+        monkeypatch.setattr(resample_module, "_row_cache", BoundedCache(1))
         count[0] = 0
         return count
 
@@ -367,7 +367,7 @@ def test_threads_never_change_a_bit(shape, sizes, dtype, engine, monkeypatch):
     x = _data(shape, dtype)
     alone = _resize(x, sizes, threads=1)
     monkeypatch.setattr(resample_module, "_MIN_PRODUCTS_PER_THREAD", 1)
-    monkeypatch.setattr(resample_module, "_kept_rows", Kept(1))
+    monkeypatch.setattr(resample_module, "_row_cache", BoundedCache(1))
     for threads in (2, 3, 16):
         assert_same_bits(_resize(x, sizes, threads=threads), alone)
 

@@ -13,14 +13,14 @@ import numpy as np
 
 from ..core.arrays import Array, ArrayLike, are_channels_last
 from ..core.axis_plan import LONGEST_CACHED_AXIS, AxisTarget, max_taps, plan_axes
+from ..core.bounded_cache import BoundedCache
 from ..core.dtypes import SampleCodec, bfloat16_codec, label_codec, numeric_codec
-from ..core.kept import Kept
 from ..core.long_axis import Matrix
 from ..core.modes import Mode, check_ndim, find_mode
 from ..core.resample import resample
 from ..core.sampling import scaled_size
 
-_KEPT_RESAMPLINGS = 64
+_CACHED_RESAMPLINGS = 64
 
 Size = int | Sequence[int]
 Factor = float | Sequence[float]
@@ -238,20 +238,20 @@ class Resampling:
         return out
 
 
-_kept: Kept[Resampling] = Kept(_KEPT_RESAMPLINGS)
+_cache: BoundedCache[Resampling] = BoundedCache(_CACHED_RESAMPLINGS)
 
 
 def _resampling(x: Array, size: Any, scale_factor: Any, *others: Any) -> Resampling:
     """The resampling of `x` for the arguments of `interpolate`: the cached one of an earlier call, or a new one."""
     key = (x.shape, x.dtype, size, scale_factor, _number_types(size), _number_types(scale_factor), *others)
     try:
-        found = _kept.find(key)
+        found = _cache.get(key)
     except TypeError:  # a list or an array is not hashable
         return Resampling(x.shape, x.dtype, collect_options(size, scale_factor, *others))
     if found is None:
         found = Resampling(x.shape, x.dtype, collect_options(size, scale_factor, *others))
         if found.is_small:
-            _kept.keep(key, found)
+            _cache.store(key, found)
     return found
 
 

@@ -12,8 +12,8 @@ import numpy as np
 
 from . import kernel, numpy_kernel
 from .arrays import Array
+from .bounded_cache import BoundedCache
 from .dtypes import SampleCodec
-from .kept import Kept
 from .long_axis import LongMatrix, Matrix
 from .threads import get_num_threads, run_tasks
 from .weights import BandedMatrix
@@ -32,7 +32,7 @@ _MAX_LINE_SAMPLES = 1 << 15  # the same if only one axis is resampled, and there
 _MIN_PRODUCTS_PER_THREAD = 1 << 20  # fewer take less time than waking another thread
 _TASKS_PER_THREAD = 4  # balances the load
 _MOST_THREADS = 1 << 16  # more than any machine has
-_KEPT_ROWS, _MAX_KEPT_TAPS = 64, 1 << 13  # of small calls, which spend most of their time on preparation
+_CACHED_ROWS, _MAX_CACHED_TAPS = 64, 1 << 13  # of small calls, which spend most of their time on preparation
 _GATHER_COST = 4.0  # time per element along the fastest axis, relative to any other axis
 
 
@@ -63,7 +63,7 @@ def resample(
         return
     layout = (x.dtype, x.shape, x.strides, x.flags.aligned, out.dtype, out.strides, out.flags.aligned)
     key = (kernel.instruction_set(), codec.compute_dtype, codec.converts_only, codec.sample, *layout, *matrices)
-    if (rows := _kept_rows.find(key)) is not None:
+    if (rows := _row_cache.get(key)) is not None:
         _run_rows(rows, x, out, threads)
         return
     if all(matrix is None for matrix in matrices):
@@ -73,8 +73,8 @@ def resample(
     if len(tables) < len(matrices):
         run_tasks(_block_tasks(x, matrices, out, codec), _useful_thread_count(threads, matrices, out))
     elif (rows := _prepare_rows(x, tables, out, codec)) is not None:
-        if kernel.total_taps(tables) <= _MAX_KEPT_TAPS:
-            _kept_rows.keep(key, rows)
+        if kernel.total_taps(tables) <= _MAX_CACHED_TAPS:
+            _row_cache.store(key, rows)
         _run_rows(rows, x, out, threads)
     else:
         threads = _useful_thread_count(threads, matrices, out)
@@ -135,7 +135,7 @@ class _Rows(NamedTuple):
     threads: int
 
 
-_kept_rows: Kept[_Rows] = Kept(_KEPT_ROWS)
+_row_cache: BoundedCache[_Rows] = BoundedCache(_CACHED_ROWS)
 
 
 def _prepare_rows(x: Array, matrices: Sequence[BandedMatrix | None], out: Array, codec: SampleCodec) -> _Rows | None:

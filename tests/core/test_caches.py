@@ -1,4 +1,4 @@
-"""The tables of the last sizes are kept: what is found again must be what would be made anew."""
+"""Repeated calls reuse cached plans: a cached plan gives the same result as a new one."""
 
 import itertools
 import random
@@ -19,14 +19,14 @@ WAYS = [
 SIZES = [{"size": (20, 33)}, {"size": (50, 64)}, {"size": (64, 50)}, {"scale_factor": (0.4, 0.66)}, {"scale_factor": 2}]
 
 
-def forget():
-    functional._kept.clear()
-    resample._kept_rows.clear()
+def clear_caches():
+    functional._cache.clear()
+    resample._row_cache.clear()
     axis_plan._cached_table.cache_clear()
     kernel._cached_plan.cache_clear()
 
 
-def test_what_is_found_again_is_what_was_asked_for():
+def test_results_from_the_cache_are_those_of_new_plans():
     rng = np.random.default_rng(5)
     cases = list(itertools.product(WAYS, SIZES, [(50, 50), (50, 50, 3)]))
     arrays = {}
@@ -40,18 +40,18 @@ def test_what_is_found_again_is_what_was_asked_for():
 
     expected = []
     for case in cases:
-        forget()
+        clear_caches()
         expected.append(result(case))
-    forget()
+    clear_caches()
     order = [*range(len(cases)), *range(len(cases))]
     random.Random(1).shuffle(order)
     for number in order:
         np.testing.assert_array_equal(result(cases[number]), expected[number])
-        np.testing.assert_array_equal(result(cases[number]), expected[number])  # which finds all of it
+        np.testing.assert_array_equal(result(cases[number]), expected[number])  # now from the cache
 
 
 @pytest.mark.parametrize("size", [(9, True), (9, 4.0), np.True_, 4.0, "4", (9, 4, 4)])
-def test_what_equals_a_size_that_was_kept_is_still_checked(size):
+def test_sizes_equal_to_a_cached_one_are_still_checked(size):
     x = np.zeros((1, 1, 3, 3), np.float32)
     for valid in ((9, 1), (9, 4), 1, 4):
         interpolate(x, size=valid, mode="bilinear")
@@ -59,7 +59,7 @@ def test_what_equals_a_size_that_was_kept_is_still_checked(size):
         interpolate(x, size=size, mode="bilinear")
 
 
-def test_arrays_of_one_shape_and_any_layout_share_what_is_kept():
+def test_arrays_of_one_shape_and_any_layout_share_the_cache():
     rng = np.random.default_rng(6)
     memory = rng.random((2, 6, 40, 40)).astype(np.float32)
     x = memory[:, ::2, ::2, ::2]
@@ -73,32 +73,32 @@ def test_arrays_of_one_shape_and_any_layout_share_what_is_kept():
         np.testing.assert_array_equal(y, interpolate(array.copy(), size=(31, 33)))
 
 
-def test_no_more_than_the_last_calls_are_kept():
-    forget()
+def test_only_the_last_calls_are_cached():
+    clear_caches()
     for size in range(1, 200):
         interpolate(np.zeros((1, 1, 8), np.float32), size=size)
-    assert len(functional._kept) == functional._KEPT_RESAMPLINGS
-    assert len(resample._kept_rows) <= resample._KEPT_ROWS
+    assert len(functional._cache) == functional._CACHED_RESAMPLINGS
+    assert len(resample._row_cache) <= resample._CACHED_ROWS
 
 
 @pytest.mark.parametrize("length", [1 << 14, (1 << 14) + 1])
-def test_the_tables_of_long_axes_are_not_kept(length):
-    forget()
+def test_the_tables_of_long_axes_are_not_cached(length):
+    clear_caches()
     interpolate(np.zeros((1, 1, 4, length), np.float32), size=(8, 9), mode="bilinear")
     kept = axis_plan._cached_table.cache_info()
     assert kept.currsize == 2 - (length > 1 << 14)
 
 
-def test_large_plans_are_not_kept():
+def test_large_plans_are_not_cached():
     if kernel.instruction_set() is None:
         pytest.skip("NumPy makes no plans")
     for size, number in ((1000, 1), (20_000, 0)):
-        forget()
+        clear_caches()
         interpolate(np.zeros((1, 1, 1000, 4), np.uint8), size=(size, 8), mode="bicubic")
         assert kernel._cached_plan.cache_info().currsize == number
 
 
-def test_blocks_of_long_axes_are_not_kept():
-    forget()
+def test_blocks_of_long_axes_are_not_cached():
+    clear_caches()
     interpolate(np.zeros((1, 1, 100_000), np.float32), size=100_007, mode="linear")  # no two blocks are alike
-    assert len(resample._kept_rows) <= 1  # the last block may be small
+    assert len(resample._row_cache) <= 1  # the last block may be small

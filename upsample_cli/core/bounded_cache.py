@@ -9,22 +9,22 @@ from typing import Generic, TypeVar
 Value = TypeVar("Value")
 
 
-class Kept(Generic[Value]):
+class BoundedCache(Generic[Value]):
     """Up to `count` values by key; a new one replaces the oldest.
 
-    Unlike `functools.lru_cache`, it lets the caller decide which values are small enough to keep.
+    Unlike `functools.lru_cache`, it lets the caller decide which values are small enough to store.
     """
 
     def __init__(self, count: int) -> None:
         self._count = count
         self._values: dict[Hashable, Value] = {}
         self._lock = Lock()
-        self.find = self._values.get
+        self.get = self._values.get
 
     def __len__(self) -> int:
         return len(self._values)
 
-    def keep(self, key: Hashable, value: Value) -> None:
+    def store(self, key: Hashable, value: Value) -> None:
         """Store the value under a key."""
         with self._lock:
             while len(self._values) >= self._count:
