@@ -130,7 +130,7 @@ def _view_of_samples(arithmetic: str, dtype: np.dtype[Any]) -> Callable[[Array],
 def contiguous(x: Array) -> Array:
     """A C-contiguous copy of `x`.
 
-    For pictures that are flipped, subsampled or lack a channel, the kernel is ten times as fast as NumPy.
+    For pictures that are flipped, subsampled or lack a channel, the kernel is several times as fast as NumPy.
     """
     pixels = x if x.ndim > 1 and math.prod(x.shape[-2:]) <= _LONGEST_GATHER else x[..., None]
     copy = _gathered(pixels) if x.size and instruction_set() is not None else None
