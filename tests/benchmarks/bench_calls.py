@@ -1,8 +1,9 @@
 """Calls that `bench_kernel` has not: ``python tests/benchmarks/bench_calls.py [--only WORD]``.
 
 Small arrays, where the call costs more than the arithmetic; parts of pictures and flipped pictures; tensors; signals;
-and samples of 16 and 64 bits. Every answer is held against float64 first; then both run in turn on one thread. The
-table shows microseconds, and how many times as long torch takes.
+and samples of 16 and 64 bits. Every answer is held against float64 first; then all run in turn on one thread. The
+table shows microseconds, and in brackets how many times as long as ours the others take. "allocate + fill" writes as
+many bytes as the output has to fresh memory.
 """
 
 from __future__ import annotations
@@ -20,6 +21,11 @@ from timing import Measurement, machine
 import upsample_cli
 import upsample_cli.torch
 
+try:
+    import cv2
+except ImportError:
+    cv2 = None
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
@@ -29,8 +35,9 @@ class Call:
         name: what the table calls it.
         x: the input, of shape (N, C, spatial…).
         options: of `interpolate`.
-        asked: how many times as long torch is asked to take.
+        asked: how many times as long the first of the others is asked to take.
         on_tensors: whether our function for tensors is called.
+        opencv: OpenCV's name of the mode, if it has the same.
     """
 
     name: str
@@ -38,6 +45,7 @@ class Call:
     options: dict[str, Any]
     asked: float
     on_tensors: bool = False
+    opencv: str = ""
 
     def ours(self) -> Callable[[], Any]:
         if self.on_tensors:
@@ -49,14 +57,35 @@ class Call:
         tensor = torch.from_numpy(np.ascontiguousarray(self.x) if min(self.x.strides) < 0 else self.x)
         return lambda: torch.nn.functional.interpolate(tensor, **self.options)
 
+    def runners(self) -> dict[str, Callable[[], Any]]:
+        """Ourselves first, then whom `asked` concerns."""
+        made = {"upsample": self.ours()}
+        if self.opencv and cv2 is not None:
+            picture, size = np.ascontiguousarray(np.moveaxis(self.x[0], 0, -1)), self.options["size"][::-1]
+            method = getattr(cv2, self.opencv)
+            made["OpenCV"] = lambda: cv2.resize(picture, size, interpolation=method)
+        made["torch"] = self.torchs()
+        answer = np.asarray(self.ours()())
+
+        def fill() -> np.ndarray:
+            out = np.empty(answer.size, answer.dtype)
+            out.fill(1)
+            return out
+
+        made["allocate + fill"] = fill
+        return made
+
     def verify(self) -> None:
         """Hold our answer against float64.
 
         Raises:
             AssertionError: it is wrong.
         """
-        if self.x.ndim == 3:  # torch rounds the positions of long axes to float32
-            places = (np.arange(2 * self.x.shape[2]) + 0.5) / 2 - 0.5
+        if self.options.get("mode") == "nearest" and self.x.ndim == 3:
+            exact = np.asarray(self.torchs()())
+        elif self.x.ndim == 3:  # torch rounds the positions of long axes to float32
+            size = self.options.get("size", 2 * self.x.shape[2])
+            places = (np.arange(size) + 0.5) * (self.x.shape[2] / size) - 0.5
             exact = np.interp(places, np.arange(self.x.shape[2]), self.x[0, 0])[None, None]
         else:
             double = torch.from_numpy(self.x.astype(np.float64))
@@ -86,16 +115,21 @@ def calls() -> Iterator[Call]:
     for name, part in parts.items():
         yield Call(f"uint8 RGB 2000² → 3000², {name}", np.moveaxis(part, -1, 0)[None], options, 1.5)
     batch = np.moveaxis(picture[None], -1, 1)
-    yield Call("uint8 RGB 4096² → 1024², nearest", batch, {"size": (1024, 1024), "mode": "nearest-exact"}, 1.2)
-    yield Call("uint8 RGB 4096² → 100², antialiased", batch, {"size": 100, "mode": "bilinear", "antialias": True}, 1.2)
-    for channels in (3, 32, 64, 256):
-        side = 512 if channels == 3 else 64
-        features = np.moveaxis(rng.random((1, side, side, channels), np.float32), -1, 1)
-        name = f"float32 channels last, {channels}×{side}² bilinear 2×, tensor"
+    options = {"size": (1024, 1024), "mode": "nearest-exact"}
+    yield Call("uint8 RGB 4096² → 1024², nearest", batch, options, 1.25, opencv="INTER_NEAREST_EXACT")
+    yield Call("uint8 RGB 4096² → 100², antialiased", batch, {"size": 100, "mode": "bilinear", "antialias": True}, 1.25)
+    for count, channels, side in ((1, 3, 512), (1, 32, 64), (1, 64, 64), (1, 256, 64), (8, 64, 128)):
+        features = np.moveaxis(rng.random((count, side, side, channels), np.float32), -1, 1)
+        name = f"float32 channels last, {count}×{channels}×{side}² bilinear 2×, tensor"
         yield Call(name, features, {"scale_factor": 2, "mode": "bilinear"}, 1.0, True)
     signal = rng.random((1, 1, 4_000_000), np.float32)
     for on_tensors, kind in ((False, "array"), (True, "tensor")):
         yield Call(f"float32 signal 4 M ×2, {kind}", signal, {"scale_factor": 2, "mode": "linear"}, 2.0, on_tensors)
+    for length, size in ((4_000_000, 7_999_993), (441_000, 480_010), (44_100, 48_001)):
+        part = signal[..., :length]
+        yield Call(f"float32 signal {length:,} → {size:,}", part, {"size": size, "mode": "linear"}, 1.0)
+        if length < 1_000_000:
+            yield Call(f"float32 signal {length:,} → {size:,}, nearest", part, {"size": size, "mode": "nearest"}, 1.0)
     volume = rng.random((1, 1, 160, 160, 160))
     for dtype in ("float16", "float32", "float64"):
         name = f"{dtype} trilinear 2×, 160³"
@@ -107,21 +141,18 @@ def main() -> None:
     Measurement.add_options(parser)
     parser.add_argument("--only", default="", help="only calls whose name contains this")
     arguments = parser.parse_args()
+    others = ("OpenCV", "torch", "allocate + fill")
     print(
-        machine(),
-        "",
-        "| call | upsample, µs | torch, µs | times as long | asked |",
-        "|---" * 5 + "|",
-        sep="\n",
-        flush=True,
+        machine(), "", f"| call | upsample, µs | {' | '.join(others)} | asked |", "|---" * 6 + "|", sep="\n", flush=True
     )
     set_threads(1)
     for call in calls():
         if arguments.only in call.name:
             call.verify()
-            times = Measurement.of(arguments).in_turn({"upsample": call.ours(), "torch": call.torchs()})[1]
-            ours, theirs = (times[name] * 1e6 for name in ("upsample", "torch"))
-            print(f"| {call.name} | {ours:,.1f} | {theirs:,.1f} | {theirs / ours:.2f} | ≥ {call.asked:g} |", flush=True)
+            times = Measurement.of(arguments).in_turn(call.runners())[1]
+            ours = times["upsample"]
+            cells = [f"{times[name] * 1e6:,.1f} ({times[name] / ours:.2f})" if name in times else "" for name in others]
+            print(f"| {call.name} | {ours * 1e6:,.1f} | {' | '.join(cells)} | ≥ {call.asked:g} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,15 @@
 """Times tensors on a CUDA device beside PyTorch: forward and backward, in microseconds, with ratios.
 
     python tests/benchmarks/bench_gpu.py [--dtype bfloat16] [--rows 3] [--no-deterministic]
+    python tests/benchmarks/bench_gpu.py --count
 
 Each row is verified before it is timed: forward and backward against float64 on the CPU, and the bits of two runs
 against each other. The floor is the time to read the input and write the output once, at the measured speed of a copy.
 The column "det" is PyTorch with `torch.use_deterministic_algorithms(True)`.
+
+`--count` needs no device: it compiles the kernel for an H100, as it would be launched, and prints registers, warps
+that a processor holds and, per output sample, the instructions of a thread. "issue" and "access" are the microseconds
+in which they can be issued, and in which the caches can serve loads and stores; nothing is run or timed.
 """
 
 from __future__ import annotations
@@ -12,6 +17,7 @@ from __future__ import annotations
 import argparse
 import math
 import sys
+from collections import Counter
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -90,12 +96,48 @@ def time_row(row: Row, x: torch.Tensor, gradient: torch.Tensor, resize: Callable
         return [forward, math.nan]
 
 
+def count(dtype: torch.dtype, rows: list[Row]) -> None:
+    import hopper
+
+    from upsample_cli.torch.planning import Call, matrices
+
+    slots = 4 * hopper.PROCESSORS * hopper.CLOCK  # in a microsecond; a load or store takes the access of four, or more
+    print(f"{dtype!s:48}passes registers spilled warps | instructions in loops loads arithmetic | floor issue access")
+    for row in rows:
+        ends = [
+            torch.empty(*row.shape[:2], *sizes, device="meta", dtype=dtype) for sizes in (row.shape[2:], row.out_size)
+        ]
+        forward = matrices(Call(row.shape[2:], row.out_size, (), row.mode, False, row.antialias, "float32", True))
+        for name, plan, (x, out) in (("forward", forward, ends), ("backward", forward.transposed, ends[::-1])):
+            passes = hopper.launches(x, plan, out)
+            counts = sum((each.instructions() for each in passes), Counter[str]())
+            used = [each.resources() for each in passes]
+            spread = max(1.0, x.itemsize * x.shape[-1] / out.shape[-1] / 4)  # cache lines that a load reads
+            kinds = [
+                counts.total() - counts["in loops"],
+                *(counts[kind] for kind in ("in loops", "load", "arithmetic")),
+            ]
+            print(
+                f"{row.mode}{' antialiased' * row.antialias} {row.shape} {name}".ljust(54)
+                + f"{len(passes)}{max(u['REG'] for u in used):10}{sum(u['LOCAL'] for u in used):8}"
+                + f"{min(u['WARPS'] for u in used):6} |"
+                + "".join(f"{32 * number / out.numel():9.1f}" for number in kinds)
+                + f" | {(x.nbytes + out.nbytes) / 3e6:5.0f}{kinds[0] / slots:6.0f}"
+                + f"{4 * (counts['load'] * spread + counts['store']) / slots:7.0f}",
+                flush=True,
+            )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--dtype", choices=["float32", "float16", "bfloat16"], default="float32")
     parser.add_argument("--rows", type=int, default=len(ROWS), help="only the first of the rows")
     parser.add_argument("--no-deterministic", action="store_true", help="skip PyTorch's deterministic algorithms")
+    parser.add_argument("--count", action="store_true", help="count instructions instead; needs no device")
     arguments = parser.parse_args()
+    if arguments.count:
+        count(getattr(torch, arguments.dtype), ROWS[: arguments.rows])
+        return
     if not torch.cuda.is_available():
         sys.exit("there is no CUDA device")
     dtype, speed = getattr(torch, arguments.dtype), copy_speed()

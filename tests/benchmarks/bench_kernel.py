@@ -22,9 +22,9 @@ _VOLUME, _PICTURE = (128,) * 3, (1024,) * 2
 
 
 def _pictures() -> Iterator[Work]:
-    asked = {"OpenCV": 1.5, "torch": 4.0, "Pillow": 8.0}
     for factor in (2.0, 1.5):
         for channels, name in ((1, "grey"), (3, "RGB"), (4, "RGBA")):
+            asked = {"OpenCV": 1.8 if channels == 1 and factor == 2 else 1.5, "torch": 4.0, "Pillow": 8.0}
             shape = _PICTURE if channels == 1 else (*_PICTURE, channels)
             size = tuple(int(n * factor) for n in _PICTURE)
             yield Work(f"uint8 {name} bilinear {factor:g}×, 1024²", shape, size, "uint8", asked=asked)
@@ -37,11 +37,11 @@ WORKS = (
         _VOLUME,
         (256,) * 3,
         "float32",
-        asked={"torch": 6, "SimpleITK": 15, "scipy": 40, _LIMIT: 1.5},
+        asked={"torch": 6, "SimpleITK": 15, "scipy": 40, _LIMIT: 1.3},
     ),
     *(
         Work(f"{dtype} trilinear 2×, 128³", _VOLUME, (256,) * 3, dtype, asked={"torch via float32": 8})
-        for dtype in ("int16", "uint8")
+        for dtype in ("int16", "uint8", "int32", "uint32")
     ),
     Work("float32 bilinear 2×, 1024²", _PICTURE, (2048,) * 2, "float32", asked={"OpenCV": 1, "torch": 3}),
     Work("float32 RGB bilinear 2×, 1024²", (*_PICTURE, 3), (2048,) * 2, "float32", asked={"OpenCV": 1, "torch": 3}),
@@ -49,7 +49,7 @@ WORKS = (
     Work("uint8 RGB antialiased 2048² → 512²", (2048, 2048, 3), (512,) * 2, "uint8", antialias=True, asked=_SHRINKING),
     Work("uint8 RGB antialiased 2048² → 700²", (2048, 2048, 3), (700,) * 2, "uint8", antialias=True, asked=_SHRINKING),
     Work(
-        "uint8 RGB bicubic 2×, 1024²", (*_PICTURE, 3), (2048,) * 2, "uint8", "cubic", asked={"OpenCV": 1.2, "torch": 3}
+        "uint8 RGB bicubic 2×, 1024²", (*_PICTURE, 3), (2048,) * 2, "uint8", "cubic", asked={"OpenCV": 1.3, "torch": 3}
     ),
     Work(
         "uint8 RGB nearest 2×, 1024²",
@@ -59,7 +59,7 @@ WORKS = (
         "nearest",
         asked={"OpenCV": 1.2, "torch": 1.2},
     ),
-    Work("float32 nearest 2×, 128³", _VOLUME, (256,) * 3, "float32", "nearest", asked={"torch": 1.2}),
+    Work("float32 nearest 2×, 128³", _VOLUME, (256,) * 3, "float32", "nearest", asked={"torch": 1.2, _LIMIT: 1.15}),
     Work("gradient of float32 trilinear 2×, 128³", _VOLUME, (256,) * 3, "float32", gradient=True, asked={"torch": 5}),
 )
 

@@ -113,7 +113,7 @@ def _once(run: Runner, clock: Clock) -> float:
 
 def machine() -> str:
     """The processor, the versions of all peers, and our kernel."""
-    from upsample_cli.core import kernel
+    from upsample_cli.core import instructions
 
     cpu = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
@@ -126,4 +126,4 @@ def machine() -> str:
             versions.append(f"{module} {importlib.import_module(module).__version__}")
         except ImportError:
             versions.append(f"{module} not installed")
-    return f"{cpu}, {os.cpu_count()} CPUs; {', '.join(versions)}.\nupsample's kernel: {kernel.describe()}."
+    return f"{cpu}, {os.cpu_count()} CPUs; {', '.join(versions)}.\nupsample's kernel: {instructions.describe()}."

@@ -102,3 +102,13 @@ def test_blocks_of_long_axes_are_not_cached():
     clear_caches()
     interpolate(np.zeros((1, 1, 100_000), np.float32), size=100_007, mode="linear")  # no two blocks are alike
     assert len(resample._row_cache) <= 1  # the last block may be small
+
+
+@pytest.mark.skipif(kernel._compiled is None, reason="the compiled kernel is not there")
+@pytest.mark.parametrize("mode", ["linear", "nearest"])
+def test_the_plan_of_a_long_signal_is_kept(mode, monkeypatch):
+    x = np.random.default_rng(7).random((2, 1, 20_000), np.float32)
+    clear_caches()
+    first = interpolate(x, size=21_777, mode=mode)
+    monkeypatch.setattr(kernel, "prepare", None)
+    np.testing.assert_array_equal(interpolate(x, size=21_777, mode=mode), first)

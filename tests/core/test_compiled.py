@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from tests.core.guard_pages import guarded
 from tests.core.tables import KINDS, applied, random_bands
 from tests.oracles.compare import assert_rounded, assert_same_bits
-from upsample_cli.core import kernel, numpy_kernel
+from upsample_cli.core import instructions, kernel, numpy_kernel
 from upsample_cli.core.axis_plan import AxisTarget, max_taps, plan_axes
 from upsample_cli.core.dtypes import bfloat16_codec, numeric_codec
 from upsample_cli.core.modes import find_mode
@@ -57,7 +57,7 @@ def test_the_kernel_that_was_asked_for_is_the_one_that_computes(monkeypatch):
     wanted = os.environ.get("UPSAMPLE_KERNEL")
     used = kernel.instruction_set() or "numpy"
     assert wanted in (None, "", used)
-    assert used in kernel.describe().lower()
+    assert used in instructions.describe().lower()
     calls = []
     monkeypatch.setattr(numpy_kernel, "apply", lambda x, bands, axis, out, scratch: calls.append(x.dtype.name))
     for dtype in (*NATIVE, *WIDER):
@@ -362,3 +362,35 @@ def test_plans_of_empty_batches_and_of_weights_that_are_no_numbers(taps):
     plan.run(np.full((2, 3, 64), 7, np.uint8), out, 0, 2)
     if np.isfinite(taps).all():
         assert (out == 7).all()
+
+
+@pytest.mark.parametrize("kind", ["positive", "lobed"])
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_many_rows_of_bytes_are_summed_for_several_outputs_at_once(kind, channels):
+    rng = np.random.default_rng(channels)
+    for height, width, taps in [(64, 5, 16), (97, 41, 29), (301, 13, 60), (40, 70, 90)]:
+        x = noise(rng, (2, height, width, channels), "uint8")
+        for rows in (1, 9, 23):
+            bands = [None, random_bands(rng, height, rows, taps, kind), bands_of("linear", True, x, {2: 7})[2], None]
+            whole = resampled(x, bands)
+            assert_right(whole, x, bands)
+            for begin in (0, 0.3, 0.7):
+                assert_part_has_the_same_bits(whole, x, bands, 1, begin, 0.5)
+
+
+@pytest.mark.parametrize("dtype", [*NATIVE, *WIDER])
+@pytest.mark.parametrize("channels", [32, 64, 256])
+def test_pixels_that_fill_vectors_have_the_bits_of_other_pixels(dtype, channels):
+    rng = np.random.default_rng(channels)
+    for sizes in ({1: 8, 2: 10}, {1: 6, 2: 7}, {1: 3, 2: 2}):
+        more = noise(rng, (2, 4, 5, channels + 1), dtype)
+        x = np.ascontiguousarray(more[..., :-1])
+        for kind in ("linear", "positive", "lobed"):
+            if kind == "linear":
+                bands = bands_of("linear", False, x, sizes)
+            else:
+                bands = [None, *(random_bands(rng, x.shape[axis], size, 2, kind) for axis, size in sizes.items()), None]
+            whole = resampled(x, bands)
+            assert_right(whole, x, bands)
+            assert_same_bits(whole, np.ascontiguousarray(resampled(more, bands)[..., :-1]))
+            assert_part_has_the_same_bits(whole, x, bands, 2, 0.2, 0.8)

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from upsample_cli.core import kernel
+from upsample_cli.core import instructions
 
 NAMES = ["avx512", "avx2", "neon", "baseline", "numpy"]
 
@@ -23,14 +23,14 @@ def _was_built():
 @pytest.mark.skipif(not _was_built(), reason="the package was installed without a compiler")
 def test_a_kernel_that_was_built_is_the_one_in_use():
     if os.environ.get("UPSAMPLE_KERNEL") == "numpy":
-        assert kernel.instruction_set() is None
+        assert instructions.instruction_set() is None
     else:
-        assert kernel.instruction_set() in NAMES[:-1]
-        assert kernel.describe() == f"compiled, {kernel.instruction_set()}"
+        assert instructions.instruction_set() in NAMES[:-1]
+        assert instructions.describe() == f"compiled, {instructions.instruction_set()}"
 
 
 def _run(wanted):
-    program = "from upsample_cli.core import kernel; print(kernel.describe())"
+    program = "from upsample_cli.core import instructions; print(instructions.describe())"
     environment = {**os.environ, "UPSAMPLE_KERNEL": wanted}
     return subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)
 

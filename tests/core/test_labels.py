@@ -89,7 +89,7 @@ def test_boundaries_are_smooth_where_nearest_makes_steps():
 
 
 @pytest.mark.parametrize("tile", [64, 1000, 1 << 14])
-@pytest.mark.parametrize("shape", [(1, 3, 40, 50), (1, 1, 9, 20, 21)], ids=str)
+@pytest.mark.parametrize("shape", [(1, 2, 20, 25), (1, 1, 5, 10, 11)], ids=str)
 def test_tiles_change_nothing(monkeypatch, shape, tile):
     labels = random_labels(shape, count=40)
     whole = interpolate(labels, scale_factor=1.7, mode="label")

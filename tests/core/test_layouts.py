@@ -9,6 +9,10 @@ from tests.oracles.compare import assert_same_bits
 from upsample_cli import interpolate
 from upsample_cli.core import kernel
 from upsample_cli.core.arrays import are_channels_last
+from upsample_cli.core.axis_plan import AxisTarget, plan_axes
+from upsample_cli.core.dtypes import numeric_codec
+from upsample_cli.core.modes import find_mode
+from upsample_cli.core.resample import resample
 
 _PARTS = {
     "whole": np.s_[:, :],
@@ -94,6 +98,22 @@ def test_the_order_of_axes_in_memory_is_recognised(shape, order, last):
 def test_one_sample_that_is_repeated_has_channels_first():
     x = np.broadcast_to(np.zeros((1, 1, 1, 1)), (2, 3, 5, 6))
     assert not are_channels_last(x.shape, x.strides)
+
+
+@pytest.mark.parametrize("offset", [0, 1])
+def test_outputs_that_are_stored_past_the_cache_have_the_same_bits(offset):
+    x = np.random.default_rng(4).random((1, 128, 128, 64), np.float32)
+    plans = plan_axes((128, 128), [AxisTarget(256, 2.0)] * 2, find_mode("bilinear"), False, x.dtype)
+    memory = np.zeros(4 * x.size + 32, np.float32)  # 16 MiB and what aligns them
+    start = -memory.ctypes.data % 64 // 4 + offset
+    out = memory[start : start + 4 * x.size].reshape(1, 256, 256, 64)
+    matrices = [None, *(plan.matrix for plan in plans), None]
+    resample(x, matrices, out, numeric_codec(x.dtype))
+    small = np.zeros((1, 256, 256, 32), np.float32)
+    resample(np.ascontiguousarray(x[..., 32:]), matrices, small, numeric_codec(x.dtype))
+    assert_same_bits(np.ascontiguousarray(out[..., 32:]), small)
+    assert not memory[:start].any()
+    assert not memory[start + out.size :].any()
 
 
 @pytest.mark.parametrize("pixel", ["u1", "u2", "u1,u1,u1", "f4"])

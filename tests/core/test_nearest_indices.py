@@ -22,7 +22,7 @@ except ImportError:
 
 needs_torch = pytest.mark.skipif(torch is None, reason="torch is not installed; its stored answers were compared")
 Pairs = list[tuple[int, float | None]]
-IN_SIZES = [*range(1, 64), *range(64, nearest.LARGEST_IN + 1, 4)]  # all of them take a minute, and find no more
+IN_SIZES = [*range(1, 33), *range(33, nearest.LARGEST_IN + 1, 16)]  # all of them take a minute, and find no more
 
 
 @pytest.fixture(scope="module")

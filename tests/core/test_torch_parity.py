@@ -172,3 +172,24 @@ def test_torchs_antialiasing_is_wrong_in_outputs_one_wide_and_ours_is_not(mode):
     assert_close(ours, torch_interpolate(x, **options))
     turned = _live(x.swapaxes(2, 3).copy(), **(options | {"size": (1, 3)}))
     assert_close(ours, turned.swapaxes(2, 3))
+
+
+@pytest.mark.parametrize(
+    ("factors", "size"), [((1.03, 1.1), (9, 8)), ((2.0, 1.1), (18, 8)), ((1.05, 0.6), (9, 4))], ids=str
+)
+def test_bicubic_copies_axes_of_bytes_that_keep_their_size(factors, size):
+    """So does PyTorch's kernel for bytes; for other samples it samples at the given factor."""
+    x = cases.noise((1, 3, 9, 8), "float64")
+    x = (60 + 120 * (x - x.min()) / np.ptp(x)).astype(np.uint8)  # within bounds, so that nothing saturates
+    actual = interpolate(x, scale_factor=factors, mode="bicubic")
+    kept = [number for number in (0, 1) if size[number] == x.shape[2 + number]]
+    expected = x.astype(np.float64)
+    for axis in {0, 1} - set(kept):
+        one = [1.0, 1.0]
+        one[axis] = factors[axis]
+        expected = interpolate(expected, scale_factor=one, mode="bicubic")
+    assert actual.shape[2:] == size
+    assert np.abs(actual - expected).max() <= 0.5 + 1e-6
+    if torch is not None:
+        assert np.abs(_live(x, scale_factor=factors, mode="bicubic").astype(int) - actual).max() <= 1
+    assert np.abs(interpolate(x.astype(np.float32), scale_factor=factors, mode="bicubic") - expected).max() > 1

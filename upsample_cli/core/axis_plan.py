@@ -15,7 +15,10 @@ from .modes import Mode, Sampling, TorchContext
 from .sampling import AxisMap, axis_map
 from .weights import (
     KERNELS,
+    KEYS_SLOPES,
     BandedMatrix,
+    Copied,
+    Formula,
     area_matrix,
     box_matrix,
     copying_matrix,
@@ -29,6 +32,7 @@ from .weights import (
 LONGEST_CACHED_AXIS = 1 << 14  # samples; the matrices of longer axes are not cached
 
 _BYTES_PER_ROW, _BYTES_PER_TAP = 272, 64  # measured: of weights, indices and the kernel's tables
+_BYTES_PER_HELD_TAP = 24  # of a finished table: the weight in two precisions, and the kernel's copy
 _SHIFT_ROWS = 1000  # output samples over which a shift is averaged
 _CACHED_MATRICES = 16  # for the next image of the same size
 _LONGEST_ROUNDED_AXIS = 4096  # input samples; on longer axes PyTorch's rounding moves samples by visible amounts
@@ -45,6 +49,7 @@ class AxisTarget(NamedTuple):
         shift: offset of the output grid in input samples, if it is a given grid. On such a grid all modes sample at the
             true positions, without `align_corners`.
         crop: first and number of the output samples that are kept; None for all.
+        spacing: the spacing of the output samples that was asked for, in the unit of the axis; None if none was.
     """
 
     size: int
@@ -52,6 +57,7 @@ class AxisTarget(NamedTuple):
     exact: bool = False
     shift: float | None = None
     crop: tuple[int, int] | None = None
+    spacing: float | None = None
 
 
 class AxisPlan(NamedTuple):
@@ -120,7 +126,7 @@ def plan_axes(
         corners = axis.align_corners and mode.honours_align_corners
         axis = axis._replace(align_corners=corners, shift=target.shift or 0.0, on_grid=on_grid)
         if not axis.is_identity and axis not in matrices:
-            matrices[axis] = make_matrix(mode, axis, context)
+            matrices[axis] = make_matrix(mode, axis, context, alone=len(targets) == 1)
         plan = AxisPlan(axis, matrices.get(axis))
         plans.append(plan if target.crop in (None, (0, target.size)) else plan.cropped(*target.crop))
     return plans
@@ -133,19 +139,45 @@ def weight_bytes(mode: Mode, in_size: int, out_size: int) -> int:
     return rows * (_BYTES_PER_ROW + taps * _BYTES_PER_TAP)
 
 
-def make_matrix(mode: Mode, axis: AxisMap, context: TorchContext) -> Matrix:
-    """The banded matrix of one axis."""
+def held_weight_bytes(mode: Mode, in_size: int, out_size: int, threads: int) -> int:
+    """Memory that the weights of an axis take while `threads` threads use them, in bytes."""
+    if max(in_size, out_size) > LONGEST_TABLE:  # each thread computes its own rows
+        return threads * weight_bytes(mode, in_size, out_size)
+    return out_size * (_taps_bound(mode, axis_map(in_size, out_size)) + 1) * _BYTES_PER_HELD_TAP
+
+
+def make_matrix(mode: Mode, axis: AxisMap, context: TorchContext, alone: bool = False) -> Matrix:
+    """The banded matrix of one axis, which is the only one if `alone`."""
     longest = max(axis.in_size, axis.out_size)
     if longest <= LONGEST_CACHED_AXIS:
         return _cached_table(mode, axis, context)
-    if longest <= LONGEST_TABLE:
+    rounded = _is_rounded(axis, context)
+    formula = _formula(mode, axis, context)
+    if longest <= LONGEST_TABLE and not (alone and formula):
         return _table(mode, axis, context)
     max_taps = _taps_bound(mode, axis)
     rows = partial(_make_rows, mode, axis, context, width=max_taps)
     is_lerp = mode.kernel == "triangle" and mode.sampling is Sampling.INTERPOLATE
     follows_torch = mode.copies_samples and axis.in_size <= _LONGEST_TORCH_NEAREST
-    period = None if follows_torch or axis.ratio is None else axis.ratio.denominator
-    return LongMatrix(axis, rows, max_taps, period, is_lerp, mode.copies_samples, axis.in_size, axis.out_size)
+    period = None if follows_torch or rounded or axis.ratio is None else axis.ratio[1]
+    return LongMatrix(axis, rows, max_taps, period, is_lerp, mode.copies_samples, axis.in_size, axis.out_size, formula)
+
+
+def _is_rounded(axis: AxisMap, context: TorchContext) -> bool:
+    return context.rounds_positions and axis.in_size <= _LONGEST_ROUNDED_AXIS
+
+
+def _formula(mode: Mode, axis: AxisMap, context: TorchContext) -> Formula | None:
+    """The rule that the compiled kernel computes by itself, or None."""
+    if mode.copies_samples:
+        return Formula(1, copied=_copied(mode, axis, context), precision=context.position_dtype)
+    if mode.sampling is not Sampling.INTERPOLATE:
+        return None
+    rounded = _is_rounded(axis, context)
+    if mode.kernel == "triangle":
+        return Formula(2, rounded=rounded)
+    slope = KEYS_SLOPES.get(mode.kernel or "")
+    return None if slope is None else Formula(4, slope, rounded)
 
 
 def _table(mode: Mode, axis: AxisMap, context: TorchContext) -> BandedMatrix:
@@ -165,7 +197,7 @@ def _make_rows(
         return area_matrix(axis, rows, width)
     if mode.sampling is Sampling.BOX:
         return box_matrix(axis, rows, width)
-    rounded = context.rounds_positions and axis.in_size <= _LONGEST_ROUNDED_AXIS
+    rounded = _is_rounded(axis, context)
     if mode.kernel == "triangle" and mode.sampling is Sampling.INTERPOLATE:
         return linear_matrix(axis, rows, rounded)
     kernel = KERNELS[mode.kernel or ""]
@@ -175,14 +207,24 @@ def _make_rows(
     return filter_matrix(axis, rows, kernel, stretches=stretches, rounded=rounded, width=width)
 
 
+def _copied(mode: Mode, axis: AxisMap, context: TorchContext) -> Copied:
+    """Which input samples the outputs of a nearest mode copy."""
+    is_exact = mode.sampling is Sampling.NEAREST_EXACT
+    if axis.in_size > _LONGEST_TORCH_NEAREST or axis.on_grid:
+        return Copied.NEAREST if is_exact or axis.on_grid else Copied.LEFT
+    if not is_exact:
+        return Copied.TORCH_NEAREST
+    return Copied.TORCH_NEAREST_EXACT_SMALL if context.uses_small_2d_kernel else Copied.TORCH_NEAREST_EXACT
+
+
 def _nearest_rows(mode: Mode, axis: AxisMap, context: TorchContext, rows: IndexArray) -> BandedMatrix:
     precision = getattr(np, context.position_dtype)
-    if axis.in_size > _LONGEST_TORCH_NEAREST or axis.on_grid:
-        is_exact = mode.sampling is Sampling.NEAREST_EXACT or axis.on_grid
-        return copying_matrix(axis, axis.nearest(rows) if is_exact else axis.left(rows))
-    if mode.sampling is Sampling.NEAREST:
+    copied = _copied(mode, axis, context)
+    if copied in (Copied.LEFT, Copied.NEAREST):
+        return copying_matrix(axis, axis.nearest(rows) if copied is Copied.NEAREST else axis.left(rows))
+    if copied is Copied.TORCH_NEAREST:
         return nearest_matrix(axis, rows, precision)
-    return nearest_exact_matrix(axis, rows, precision, via_centre=not context.uses_small_2d_kernel)
+    return nearest_exact_matrix(axis, rows, precision, via_centre=copied is Copied.TORCH_NEAREST_EXACT)
 
 
 def nearest_shift(axis: AxisMap) -> float:

@@ -1,4 +1,4 @@
-"""Resampling by the compiled kernel: the choice of instruction set, and the array layouts that it accepts.
+"""Resampling by the compiled kernel: the array layouts that it accepts.
 
 The kernel sees banded matrices, never a mode's name. `core.numpy_kernel` replaces it if it was not built, or if
 the environment variable ``UPSAMPLE_KERNEL`` is ``numpy``.
@@ -7,24 +7,22 @@ the environment variable ``UPSAMPLE_KERNEL`` is ``numpy``.
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property, lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
 
 from .arrays import Array, FloatArray, IndexArray
+from .instructions import compiled as _compiled
+from .instructions import instruction_set as instruction_set
+from .long_axis import LongMatrix, Matrix
 from .weights import BandedMatrix
 
-try:
-    from . import _compiled
-except ImportError:  # not built, or built for another Python
-    _compiled = None  # type: ignore[assignment]
-
-_ENVIRONMENT_VARIABLE = "UPSAMPLE_KERNEL"
 _LONG_RUN_SAMPLES = 256  # from this many contiguous unresampled samples on, blending whole rows beats permuting samples
+_LONGEST_VECTOR_PIXEL = 4096  # samples of a pixel that fills whole vectors, up to which a row of pixels is resampled
+_VECTOR_SAMPLES = 32  # a multiple of the lanes of each instruction set
 _MAX_BATCH_AXES = 32
 _MAX_FIXED_POINT_AXES = 3  # each adds an error of up to 2⁻⁷ of a level
 _MIN_FIXED_POINT_SCALE = 0.5  # along the last resampled axis; float32 is faster if it shrinks more
@@ -34,30 +32,13 @@ _SAMPLE_TYPES = {
     "float64": ("u2", "i2", "i4", "u4", "i8", "f4", "f8"),
 }
 _CACHED_PLANS, _MAX_CACHED_TAPS = 8, 1 << 16  # for the next image of the same size; a few megabytes at most
+_LONGEST_FORMULA_AXIS = 1 << 40  # samples
+_MOST_FORMULA_CHANNELS = 8  # samples of a pixel up to which weights are computed from a formula
+_LEAST_FORMULA_SCALE = 1 / 8
 _LONGEST_GATHER = 1 << 15  # samples of a row that is gathered by index
 _MOST_SPREAD = 4  # largest ratio of the span of a row's samples in memory to their number
 LARGE_PAGES_FROM = 4 << 20  # bytes, the limit of NumPy
 _COPY_DTYPES = {1: "u1", 2: "u2", 4: "u4", 8: "u8", 16: "c16"}  # by size in bytes
-
-
-@cache
-def instruction_set() -> str | None:
-    """The instruction set in use, or None if NumPy does the work.
-
-    Raises:
-        ValueError: `UPSAMPLE_KERNEL` names an instruction set that is not available.
-    """
-    available = [*(_compiled.sets() if _compiled is not None else ()), "numpy"]
-    wanted = os.environ.get(_ENVIRONMENT_VARIABLE) or available[0]
-    if wanted not in available:
-        raise ValueError(f"{_ENVIRONMENT_VARIABLE}={wanted}: not available here; choose from {', '.join(available)}")
-    return None if wanted == "numpy" else wanted
-
-
-def describe() -> str:
-    """The name of the kernel and its instruction set, as shown to users."""
-    chosen = instruction_set()
-    return "NumPy" if chosen is None else f"compiled, {chosen}"
 
 
 class CompiledResample:
@@ -77,17 +58,23 @@ class CompiledResample:
         view, ordered = self._view, self._layout.ordered
         self._plan.run(ordered(view(x)), ordered(view(out)), start, stop)
 
+    def bind(self, x: Array, out: Array) -> Callable[[int, int], None]:
+        """The whole work as a function of the addresses of two arrays with the shapes and strides of these two."""
+        view, ordered = self._view, self._layout.ordered
+        return self._plan.bind(ordered(view(x)), ordered(view(out))).run_at  # type: ignore[no-any-return]
+
 
 def prepare(
     x: Array,
-    matrices: Sequence[BandedMatrix | None],
+    matrices: Sequence[Matrix | None],
     out: Array,
     compute_dtype: np.dtype[Any],
     sample: str = "",
 ) -> CompiledResample | None:
     """Prepare the resampling of arrays like `x` to `out` by the compiled kernel; None if it does not support it.
 
-    Axes are resampled in ascending order. Memory layout affects speed, never the result.
+    Axes are resampled in ascending order. Memory layout affects speed, never the result. A `LongMatrix` is supported if
+    it has a formula and is the only one.
 
     Args:
         x: the input; only its dtype, shape, strides and alignment matter.
@@ -107,11 +94,26 @@ def prepare(
     layout = _layout(x, out, list(by_axis))
     if layout is None:
         return None
-    slow = tuple(by_axis[axis] for axis in layout.slow)
+    slow = tuple(matrix for axis in layout.slow if not isinstance(matrix := by_axis[axis], LongMatrix))
     fast = by_axis[layout.fast[0]] if layout.fast else None
-    make = _cached_plan if total_taps(matrices) <= _MAX_CACHED_TAPS else _make_plan
+    tables = [matrix for matrix in matrices if not isinstance(matrix, LongMatrix)]
+    is_cached = len(tables) == len(matrices) and total_taps(tables) <= _MAX_CACHED_TAPS
+    if len(tables) < len(matrices) and not (fast and not layout.slow and computes_weights(fast, layout.channels)):
+        return None
+    make = _cached_plan if is_cached else _make_plan
     plan = make(chosen, arithmetic, sample or _short_name(x.dtype), x.itemsize, slow, fast, layout.channels)
     return CompiledResample(plan, view, layout, out.shape)
+
+
+def computes_weights(matrix: Matrix, channels: int) -> bool:
+    """Whether the weights of the only resampled axis are computed in the kernel, for pixels of `channels` samples."""
+    if not isinstance(matrix, LongMatrix) or matrix.formula is None or instruction_set() is None:
+        return False
+    axis, ratio = matrix.axis, matrix.axis.exact_ratio
+    is_short = max(axis.in_size, axis.out_size, *(ratio or ())) <= _LONGEST_FORMULA_AXIS
+    fits = is_short and ratio == axis.ratio and abs(axis.shift) <= axis.in_size
+    enlarges = _LEAST_FORMULA_SCALE * axis.a <= 1 and matrix.scale >= _LEAST_FORMULA_SCALE
+    return bool(fits and enlarges and channels <= _MOST_FORMULA_CHANNELS)
 
 
 def total_taps(matrices: Iterable[BandedMatrix | None]) -> int:
@@ -183,11 +185,11 @@ def _make_plan(
     sample: str,
     item_size: int,
     slow: tuple[BandedMatrix, ...],
-    fast: BandedMatrix | None,
+    fast: Matrix | None,
     channels: int,
 ) -> Any:
     """A plan of the compiled kernel; threads may share it."""
-    fast_table = None if fast is None else _table(fast)
+    fast_table = None if fast is None else _formula(fast) if isinstance(fast, LongMatrix) else _table(fast)
     return _compiled.Plan(chosen, arithmetic, sample, item_size, [*map(_table, slow)], fast_table, channels)
 
 
@@ -195,7 +197,7 @@ _cached_plan = lru_cache(_CACHED_PLANS)(_make_plan)
 
 
 def _arithmetic(
-    dtype: np.dtype[Any], sample: str, compute_dtype: np.dtype[Any], matrices: Sequence[BandedMatrix]
+    dtype: np.dtype[Any], sample: str, compute_dtype: np.dtype[Any], matrices: Sequence[Matrix]
 ) -> str | None:
     """The kernel's arithmetic, or None if it has no suitable one; the same for a slice of an axis and for the whole."""
     if all(matrix.copies_samples for matrix in matrices):
@@ -251,7 +253,8 @@ class _Layout:
 def _layout(x: Array, out: Array, resampled: Sequence[int]) -> _Layout | None:
     trailing, channels = _contiguous_axes(x, out, resampled)
     slow, fast = list(resampled), []
-    if channels < _LONG_RUN_SAMPLES or len(resampled) > 2:
+    fills_vectors = channels % _VECTOR_SAMPLES == 0 and channels <= _LONGEST_VECTOR_PIXEL
+    if channels < _LONG_RUN_SAMPLES or len(resampled) > 2 or (fills_vectors and len(resampled) == 2):
         fast.append(slow.pop())
         if any(y.shape[fast[0]] > 1 and y.strides[fast[0]] != channels * y.itemsize for y in (x, out)):
             return None
@@ -287,3 +290,15 @@ def _table(matrix: BandedMatrix) -> tuple[int, IndexArray, IndexArray, FloatArra
         np.ascontiguousarray(matrix.tap_count, np.int64),
         np.ascontiguousarray(matrix.taps, np.float64),
     )
+
+
+def _formula(matrix: LongMatrix) -> tuple[float, ...]:
+    """The fields of the compiled kernel's `Formula`, after the sizes of this part of the axis."""
+    axis, formula = matrix.axis, matrix.formula
+    assert formula is not None
+    sizes = (matrix.in_size, matrix.out_size)
+    whole = (axis.in_size, matrix.first_row, matrix.first_sample)
+    half = 0.0 if axis.align_corners else 0.5
+    positions = (*(axis.exact_ratio or (0, 0)), axis.a, half, axis.shift)
+    copies = (int(formula.copied), formula.precision == "float32")
+    return (*sizes, formula.taps, formula.slope, *whole, *positions, formula.rounded, *copies)

@@ -23,6 +23,11 @@ def srgb(levels: FloatArray) -> FloatArray:
     return np.where(levels <= 0.04045, levels / 12.92, ((levels + 0.055) / 1.055) ** 2.4)
 
 
+def srgb_levels(light: FloatArray) -> FloatArray:
+    """The inverse of `srgb`: the levels 0 … 1 of amounts of light 0 … 1."""
+    return np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
+
+
 def linear_light_codec(
     codec: SampleCodec, dtype: np.dtype[Any], curves: Sequence[Curve], has_channels: bool
 ) -> SampleCodec:

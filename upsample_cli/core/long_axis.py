@@ -12,7 +12,7 @@ import numpy as np
 
 from .arrays import IndexArray
 from .sampling import AxisMap
-from .weights import BandedMatrix
+from .weights import BandedMatrix, Formula
 
 LONGEST_TABLE = 1 << 16  # samples; the matrices of longer axes are computed block by block
 _TABLE_TAPS = 1 << 16  # of a block: few enough for the caches of the processor and of `core.kernel`
@@ -40,6 +40,7 @@ class LongMatrix:
         period: the number of rows after which the weights repeat, or None if they do not.
         is_two_tap_lerp, copies_samples: see `BandedMatrix`.
         in_size, out_size: of this part of the axis.
+        formula: the rule by which the compiled kernel computes the weights by itself, or None.
         first_row, first_sample: where this part begins on the whole axis.
     """
 
@@ -51,6 +52,7 @@ class LongMatrix:
     copies_samples: bool
     in_size: int
     out_size: int
+    formula: Formula | None = None
     first_row: int = 0
     first_sample: int = 0
 

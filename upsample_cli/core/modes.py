@@ -38,6 +38,7 @@ class ScalePolicy(Enum):
 
     GIVEN = auto()
     RATIO_IF_UNCHANGED = auto()  # the ratio if the axis keeps its size
+    RATIO_IF_UNCHANGED_BYTES = auto()  # the same, but only in PyTorch's kernel for bytes in 2-D
     RATIO_IF_SMALL_2D = auto()  # the ratio if PyTorch's small 2-D kernel runs and the axis keeps or doubles its size
     RATIO = auto()
 
@@ -51,7 +52,9 @@ class ScalePolicy(Enum):
         """
         if exact or self is ScalePolicy.RATIO:
             return self is ScalePolicy.RATIO
-        if self is ScalePolicy.RATIO_IF_UNCHANGED:
+        if self is ScalePolicy.RATIO_IF_UNCHANGED or (
+            self is ScalePolicy.RATIO_IF_UNCHANGED_BYTES and context.uses_2d_byte_kernel
+        ):
             return in_size == out_size
         return (
             self is ScalePolicy.RATIO_IF_SMALL_2D
@@ -68,18 +71,21 @@ class TorchContext(NamedTuple):
         position_dtype: the precision in which nearest modes compute positions: ``float64`` or ``float32``.
         rounds_positions: whether positions are rounded to float32 before the sample to their left is found: for
             floating-point samples. Integers are the rounded value of the exact formula.
+        uses_2d_byte_kernel: whether two axes of unsigned bytes are resized.
     """
 
     uses_small_2d_kernel: bool
     position_dtype: str
     rounds_positions: bool
+    uses_2d_byte_kernel: bool = False
 
     @classmethod
     def of(cls, dtype: np.dtype[Any], out_sizes: Sequence[int]) -> TorchContext:
         """The context in which an array of `dtype` is resized to `out_sizes`."""
         small_2d = len(out_sizes) == 2 and sum(out_sizes) <= _SMALL_2D_SIZE
         double = dtype.kind == "f" and dtype.itemsize >= 8 and not small_2d
-        return cls(small_2d, "float64" if double else "float32", dtype.kind in "fc")
+        is_2d_bytes = len(out_sizes) == 2 and dtype == "uint8"
+        return cls(small_2d, "float64" if double else "float32", dtype.kind in "fc", is_2d_bytes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +167,8 @@ def _linear(name: str, ndim: int | None = None, is_label_mode: bool = False) -> 
 
 
 def _cubic(name: str, ndim: int | None = None) -> Mode:
-    return Mode(name, Sampling.INTERPOLATE, "keys-0.75", "keys-0.5", ndim=ndim)
+    policy = ScalePolicy.RATIO_IF_UNCHANGED_BYTES
+    return Mode(name, Sampling.INTERPOLATE, "keys-0.75", "keys-0.5", policy, ndim)
 
 
 MODES = {

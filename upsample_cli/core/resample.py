@@ -33,6 +33,8 @@ _MIN_PRODUCTS_PER_THREAD = 1 << 20  # fewer take less time than waking another t
 _TASKS_PER_THREAD = 4  # balances the load
 _MOST_THREADS = 1 << 16  # more than any machine has
 _CACHED_ROWS, _MAX_CACHED_TAPS = 64, 1 << 13  # of small calls, which spend most of their time on preparation
+_FORMULA_PART, _SHORTEST_FORMULA_PART = 1 << 18, 1 << 12  # output samples of a task in all, and along the axis
+_MOST_FORMULA_PARTS = 256
 _GATHER_COST = 4.0  # time per element along the fastest axis, relative to any other axis
 
 
@@ -70,14 +72,16 @@ def resample(
         np.copyto(out, x)
         return
     tables = [matrix for matrix in matrices if not isinstance(matrix, LongMatrix)]
-    if len(tables) < len(matrices):
-        run_tasks(_block_tasks(x, matrices, out, codec), _useful_thread_count(threads, matrices, out))
-    elif (rows := _prepare_rows(x, tables, out, codec)) is not None:
-        if kernel.total_taps(tables) <= _MAX_CACHED_TAPS:
+    is_long = len(tables) < len(matrices)
+    rows = _prepare_formula(x, matrices, out, codec) if is_long else _prepare_rows(x, tables, out, codec)
+    if rows is not None:
+        if is_long or kernel.total_taps(tables) <= _MAX_CACHED_TAPS:
             _row_cache.store(key, rows)
         _run_rows(rows, x, out, threads)
+    elif is_long:
+        run_tasks(_block_tasks(x, matrices, out, codec), _useful_thread_count(threads, matrices, out.size))
     else:
-        threads = _useful_thread_count(threads, matrices, out)
+        threads = _useful_thread_count(threads, matrices, out.size)
         if codec.converts_only or _copies_samples(tables):
             order = _memory_order(out, tables)
             x, tables, out = x.transpose(order), [tables[axis] for axis in order], out.transpose(order)
@@ -87,8 +91,27 @@ def resample(
         run_tasks(_tile_tasks(x, tables, out, codec, threads), threads)
 
 
-def _useful_thread_count(threads: int | None, matrices: Sequence[Matrix | None], out: Array) -> int:
-    products = out.size * max(matrix.max_taps for matrix in matrices if matrix is not None)
+def prepare_small(
+    x: Array, matrices: Sequence[Matrix | None], out: Array, codec: SampleCodec
+) -> Callable[[int, int], None] | None:
+    """The work of `resample` for arrays like these, as a function of the addresses of input and output.
+
+    None if the work is worth more than one thread, or if the compiled kernel does not do it.
+    """
+    tables = [matrix for matrix in matrices if not isinstance(matrix, LongMatrix)]
+    if len(tables) < len(matrices) or not any(tables) or kernel.total_taps(tables) > _MAX_CACHED_TAPS:
+        return None
+    rows = _prepare_rows(x, tables, out, codec)
+    return rows.parts[0][2].bind(x, out) if rows and len(rows.parts) == rows.threads == 1 else None
+
+
+def is_worth_threads(matrices: Sequence[Matrix | None], out_size: int) -> bool:
+    """Whether to resample to so many samples is worth more than one thread, and therefore more than its preparation."""
+    return _useful_thread_count(_MOST_THREADS, matrices, out_size) > 1
+
+
+def _useful_thread_count(threads: int | None, matrices: Sequence[Matrix | None], out_size: int) -> int:
+    products = out_size * max((matrix.max_taps for matrix in matrices if matrix is not None), default=1)
     most = products // _MIN_PRODUCTS_PER_THREAD
     return 1 if most < 2 else min(threads or get_num_threads(), most)
 
@@ -129,10 +152,12 @@ class _Rows(NamedTuple):
     Attributes:
         parts: for each part of the last resampled axis, its slices of the input and the output, and the work.
         threads: the largest useful number of threads.
+        shares_rows: whether threads share the rows of each part, too; not where each call would compute the weights.
     """
 
-    parts: list[tuple[tuple[slice, ...], tuple[slice, ...], kernel.CompiledResample]]
+    parts: Sequence[tuple[tuple[slice, ...], tuple[slice, ...], kernel.CompiledResample]]
     threads: int
+    shares_rows: bool = True
 
 
 _row_cache: BoundedCache[_Rows] = BoundedCache(_CACHED_ROWS)
@@ -155,7 +180,26 @@ def _prepare_rows(x: Array, matrices: Sequence[BandedMatrix | None], out: Array,
         if job is None:
             return None
         parts.append((reads, writes, job))
-    return _Rows(parts, _useful_thread_count(_MOST_THREADS, matrices, out))
+    return _Rows(parts, _useful_thread_count(_MOST_THREADS, matrices, out.size))
+
+
+def _prepare_formula(x: Array, matrices: Sequence[Matrix | None], out: Array, codec: SampleCodec) -> _Rows | None:
+    """The work along one long axis whose weights the compiled kernel computes by itself; None if it does not."""
+    changing = [(axis, matrix) for axis, matrix in enumerate(matrices) if matrix is not None]
+    (axis, matrix), *others = changing
+    if others or not isinstance(matrix, LongMatrix) or not (codec.converts_only or matrix.copies_samples):
+        return None
+    parts = []
+    length = max(_FORMULA_PART * matrix.out_size // out.size, _SHORTEST_FORMULA_PART)
+    step = max(length, -(-matrix.out_size // _MOST_FORMULA_PARTS))
+    for start in range(0, matrix.out_size, step):
+        stop = min(start + step, matrix.out_size)
+        part = [matrix.rows(start, stop) if number == axis else None for number in range(x.ndim)]
+        writes = (slice(None),) * axis + (slice(start, stop),)
+        if (job := kernel.prepare(x, part, out[writes], codec.compute_dtype, codec.sample)) is None:
+            return None
+        parts.append(((slice(None),) * axis, writes, job))
+    return _Rows(parts, _useful_thread_count(_MOST_THREADS, matrices, out.size), shares_rows=False)
 
 
 def _run_rows(rows: _Rows, x: Array, out: Array, threads: int | None) -> None:
@@ -166,7 +210,7 @@ def _run_rows(rows: _Rows, x: Array, out: Array, threads: int | None) -> None:
     threads = min(threads or get_num_threads(), rows.threads)
     tasks: list[Callable[[], None]] = []
     for reads, writes, job in rows.parts:
-        step = -(-job.rows // (1 if threads == 1 else threads * _TASKS_PER_THREAD))
+        step = -(-job.rows // (threads * _TASKS_PER_THREAD if rows.shares_rows and threads > 1 else 1))
         source, target = x[reads], out[writes]
         tasks.extend(
             partial(job.run, source, target, row, min(row + step, job.rows)) for row in range(0, job.rows, step)

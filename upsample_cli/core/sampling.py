@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from fractions import Fraction
 from typing import NamedTuple
 
 import numpy as np
@@ -58,26 +57,41 @@ class AxisMap(NamedTuple):
         return self.out_size / self.in_size
 
     @property
-    def ratio(self) -> Fraction | None:
-        """`a` as the fraction that it was rounded from: of the sizes, or of a factor such as 1.7; None for others."""
+    def ratio(self) -> tuple[int, int] | None:
+        """Numerator and denominator of the fraction from which `a` was rounded, or None.
+
+        It is the fraction of the sizes, or that of a factor such as 1.7.
+        """
         if self.align_corners or self.shift:
             return None
         if self.a == self.in_size / self.out_size:
-            return Fraction(self.in_size, self.out_size)
+            common = math.gcd(self.in_size, self.out_size)
+            return self.in_size // common, self.out_size // common
+        from fractions import Fraction  # slow import; not needed for factors that give whole sizes
+
         near = Fraction(1 / self.a).limit_denominator(_LARGEST_DENOMINATOR) if 1 / self.a < math.inf else Fraction(0)
-        return 1 / near if near and math.isclose(1 / near, self.a, rel_tol=_ROUNDING) else None
+        if not near or not math.isclose(1 / near, self.a, rel_tol=_ROUNDING):
+            return None
+        return near.denominator, near.numerator
+
+    @property
+    def exact_ratio(self) -> tuple[int, int] | None:
+        """`ratio`, if positions computed from it in integers cannot overflow."""
+        ratio = self.ratio
+        return ratio if ratio and ratio[0] * 2 * self.out_size < _INTEGER_LIMIT else None
 
     def split(self, dst: IndexArray) -> tuple[IndexArray, FloatArray]:
         """The index of the input sample at or before each output sample, and the fraction of a sample beyond it.
 
-        Exact where `a` is a `ratio`, so that the fractions repeat with its denominator; else rounded in float64.
+        Exact where `a` is an `exact_ratio`, so that the fractions repeat with its denominator; else rounded in float64.
         """
-        if (ratio := self.ratio) is None or ratio.numerator * 2 * self.out_size >= _INTEGER_LIMIT:
+        if (ratio := self.exact_ratio) is None:
             source = self.source(dst.astype(np.float64))
             before = np.floor(source)
             return before.astype(np.intp), source - before
-        period = 2 * ratio.denominator
-        before_index, rest = np.divmod((2 * dst + 1) * ratio.numerator - ratio.denominator, period)
+        numerator, denominator = ratio
+        period = 2 * denominator
+        before_index, rest = np.divmod((2 * dst + 1) * numerator - denominator, period)
         return before_index, rest / period
 
     def nearest(self, dst: IndexArray) -> IndexArray:
@@ -89,7 +103,8 @@ class AxisMap(NamedTuple):
     def left(self, dst: IndexArray) -> IndexArray:
         """The index of the input sample at or before ``dst·a``, PyTorch's rule for ``nearest``."""
         if self.ratio is not None:
-            return dst * self.ratio.numerator // self.ratio.denominator
+            numerator, denominator = self.ratio
+            return dst * numerator // denominator
         index: IndexArray = np.floor(dst * self.a).astype(np.intp)
         return index
 

@@ -109,6 +109,13 @@ def _helpers() -> Any:
     return _pool
 
 
+def stop_helpers() -> None:
+    """End the threads of the pool, which is made again when it is needed."""
+    if _pool is not None:
+        _pool.shutdown()
+        _forget_pool()
+
+
 def _forget_pool() -> None:
     global _pool
     _pool = None

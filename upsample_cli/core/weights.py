@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from enum import IntEnum
 from functools import cached_property, partial
 from typing import NamedTuple
 
@@ -310,9 +311,41 @@ def lanczos3(x: FloatArray) -> FloatArray:
     return np.where(np.abs(x) < 3, np.sinc(x) * np.sinc(x / 3), 0.0)
 
 
+class Copied(IntEnum):
+    """The rule by which an output copies an input sample; the numbers are those of the compiled kernel."""
+
+    LEFT = 0  # `AxisMap.left`
+    NEAREST = 1  # `AxisMap.nearest`
+    TORCH_NEAREST = 2  # `nearest_matrix`
+    TORCH_NEAREST_EXACT = 3  # `nearest_exact_matrix`
+    TORCH_NEAREST_EXACT_SMALL = 4  # the same without `via_centre`
+
+
+class Formula(NamedTuple):
+    """The rule by which the weights of a matrix follow from the positions.
+
+    Attributes:
+        taps: 1 for copies, 2 for `linear_matrix`, 4 for `interpolation_matrix` by `keys`.
+        slope: of `keys`.
+        rounded: whether positions are rounded as PyTorch's are.
+        copied: which sample is copied.
+        precision: the dtype in which PyTorch computes the positions of copies.
+    """
+
+    taps: int
+    slope: float = 0.0
+    rounded: bool = False
+    copied: Copied = Copied.LEFT
+    precision: str = "float64"
+
+
+KEYS_SLOPES = {
+    "keys-0.75": -0.75,  # PyTorch's bicubic
+    "keys-0.5": -0.5,  # PyTorch's antialiased bicubic, which follows Pillow
+}
+
 KERNELS = {
     "triangle": Kernel(1, triangle),
-    "keys-0.75": Kernel(2, partial(keys, a=-0.75)),  # PyTorch's bicubic
-    "keys-0.5": Kernel(2, partial(keys, a=-0.5)),  # PyTorch's antialiased bicubic, which follows Pillow
+    **{name: Kernel(2, partial(keys, a=slope)) for name, slope in KEYS_SLOPES.items()},
     "lanczos3": Kernel(3, lanczos3),
 }

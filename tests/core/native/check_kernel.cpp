@@ -68,6 +68,15 @@ struct Matrix {
         axis.count = count.data();
         axis.taps = taps.data();
     }
+    // As of an axis of twice the length: from output `begin` on, weights repeat after two outputs and one sample.
+    void repeat(std::int64_t begin) {
+        const auto width = unsigned_of(axis.width);
+        for (std::size_t o = unsigned_of(begin) + 2; o < first.size(); ++o) {
+            first[o] = first[o - 2] + 1;
+            count[o] = count[o - 2];
+            for (std::size_t j = 0; j < width; ++j) taps[o * width + j] = taps[(o - 2) * width + j];
+        }
+    }
     Matrix(const Matrix&) = delete;
     Matrix& operator=(const Matrix&) = delete;
 };
@@ -142,18 +151,21 @@ struct Case {
         problem.item_size = item_size;
         problem.slow_axes = static_cast<int>(between(0, 2));
         problem.resamples_rows = problem.slow_axes == 0 || between(0, 3) != 0;
-        problem.channels = problem.resamples_rows ? between(1, 5) : between(1, 150);
+        const bool fills_vectors = between(0, 3) == 0, has_many_taps = between(0, 3) == 0;
+        problem.channels = !problem.resamples_rows ? between(1, 150) : fills_vectors ? 64 : between(1, 5);
         batch = between(1, 3);
         const std::int64_t widest = arithmetic == Arithmetic::copy ? 1 : arithmetic == Arithmetic::fixed ? 2 : 7;
         const auto width = [&] { return widest == 1 ? 1 : between(1, 3) == 1 ? between(1, widest) : 2; };
         for (int axis = 2 - problem.slow_axes; axis < 2; ++axis) {
-            in[axis] = between(1, 7);
+            const bool many = has_many_taps && widest > 2 && axis == 1;
+            in[axis] = between(1, many ? 60 : 7);
             out[axis] = between(1, 9);
-            slow[axis].reset(new Matrix(in[axis], out[axis], width()));
+            slow[axis].reset(new Matrix(in[axis], out[axis], many ? between(16, 40) : width()));
             problem.slow[axis - 2 + problem.slow_axes] = slow[axis]->axis;
         }
         if (problem.resamples_rows) {
-            fast.reset(new Matrix(between(1, 70), between(1, 140), width()));
+            fast.reset(new Matrix(between(1, 70), between(1, fills_vectors ? 15 : 140), width()));
+            if (between(0, 1) == 0) fast->repeat(between(0, 3));
             problem.fast = fast->axis;
         }
     }

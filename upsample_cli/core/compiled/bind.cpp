@@ -8,9 +8,11 @@
 #include <sys/mman.h>
 #endif
 
+#include <cmath>
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cpu.h"
@@ -26,6 +28,7 @@ Plan::~Plan() = default;
 namespace {
 
 constexpr std::int64_t max_row_elements = std::int64_t{1} << 48;  // per row; keeps products of sizes far from overflow
+constexpr std::int64_t max_formula_size = std::int64_t{1} << 40;  // doubles hold a block's products of sizes exactly
 
 struct Set {
     std::string name;
@@ -105,6 +108,75 @@ Axis checked_axis(nb::handle matrix, Arithmetic arithmetic) {
     return axis;
 }
 
+// Converts a tuple of the sizes of a part of an axis and the fields of `Formula`.
+Axis checked_formula(const nb::tuple& parts, Arithmetic arithmetic) {
+    require(parts.size() == 15, "a formula has 15 fields");
+    Axis axis;
+    Formula& formula = axis.formula;
+    const auto integer = [&](int field) { return nb::cast<std::int64_t>(parts[field]); };
+    const auto real = [&](int field) { return nb::cast<double>(parts[field]); };
+    axis.in_size = integer(0);
+    axis.out_size = integer(1);
+    axis.width = formula.taps = static_cast<int>(integer(2));
+    formula.slope = real(3);
+    formula.in_size = integer(4);
+    formula.first_row = integer(5);
+    formula.first_sample = integer(6);
+    formula.numerator = integer(7);
+    formula.denominator = integer(8);
+    formula.step = real(9);
+    formula.half = real(10);
+    formula.shift = real(11);
+    formula.rounded = nb::cast<bool>(parts[12]);
+    const std::int64_t copied = integer(13);
+    formula.single = nb::cast<bool>(parts[14]);
+    require(0 <= copied && copied <= 4, "the number of a rule is 0 to 4");
+    formula.copied = static_cast<Copied>(copied);
+    const auto is_size = [](std::int64_t size) { return size > 0 && size <= max_formula_size; };
+    const bool is_exact = formula.denominator != 0;
+    require(is_size(axis.in_size) && is_size(axis.out_size) && is_size(formula.in_size), "the axis is too long");
+    require(formula.first_row >= 0 && formula.first_row <= max_formula_size, "the first row is not on the axis");
+    require(formula.first_sample >= 0 && formula.first_sample <= max_formula_size, "the first sample is not on the axis");
+    const bool copies = arithmetic == Arithmetic::copy, sums = formula.taps == 2 || formula.taps == 4;
+    require(copies ? formula.taps == 1 : sums, "a formula has 2 or 4 taps, or 1 for copies");
+    require(arithmetic != Arithmetic::fixed || formula.taps == 2, "fixed point needs two taps");
+    require(!is_exact || (is_size(formula.numerator) && is_size(formula.denominator)), "the ratio is not positive");
+    const std::int64_t places = 2 * (formula.first_row + axis.out_size);
+    require(!is_exact || formula.numerator < (std::int64_t{1} << 62) / places, "the positions are not exact");
+    require(!is_exact || formula.numerator <= max_formula_step * formula.denominator, "the axis shrinks too much");
+    require(is_exact || (formula.step >= 0 && formula.step <= max_formula_step), "the axis shrinks too much");
+    require(std::abs(formula.shift) <= max_formula_size && std::abs(formula.half) <= 1, "the positions are too far away");
+    return axis;
+}
+
+// A plan for arrays of one shape and layout.
+class BoundPlan {
+public:
+    BoundPlan(std::shared_ptr<const Plan> plan, const Batch& batch, const Rows& in, const Rows& out, std::int64_t rows)
+        : plan_(std::move(plan)), batch_(batch), in_(in), out_(out), rows_(rows) {}
+
+    void run_rows(std::int64_t start, std::int64_t stop) const {
+        require(0 <= start && start <= stop && stop <= rows_, "the row range exceeds the output");
+        if (start == stop) return;  // a batch axis of size 0 has no first row
+        nb::gil_scoped_release release;
+        plan_->run(batch_, in_, out_, start, stop);
+    }
+
+    // All rows of other arrays of this shape and layout, whose addresses the caller vouches for.
+    void run_at(std::uintptr_t x, std::uintptr_t out) const {
+        BoundPlan moved = *this;
+        moved.in_.data = reinterpret_cast<char*>(x);
+        moved.out_.data = reinterpret_cast<char*>(out);
+        moved.run_rows(0, rows_);
+    }
+
+private:
+    std::shared_ptr<const Plan> plan_;
+    Batch batch_;
+    Rows in_, out_;
+    std::int64_t rows_;
+};
+
 // A plan, and the checks of the arrays that it is run on.
 class CheckedPlan {
 public:
@@ -127,7 +199,10 @@ public:
             problem_.slow[problem_.slow_axes++] = checked_axis(matrix, problem_.arithmetic);
         if (!fast.is_none()) {
             problem_.resamples_rows = true;
-            problem_.fast = checked_axis(fast, problem_.arithmetic);
+            const bool has_formula = nb::len(fast) != 4;
+            require(!has_formula || problem_.slow_axes == 0, "a formula is of the only axis");
+            problem_.fast = has_formula ? checked_formula(nb::cast<nb::tuple>(fast), problem_.arithmetic)
+                                        : checked_axis(fast, problem_.arithmetic);
         }
         problem_.channels = channels;
         problem_.item_size = item_size;
@@ -139,6 +214,10 @@ public:
 
     void run(const nb::ndarray<nb::ro, nb::device::cpu>& x, const nb::ndarray<nb::device::cpu>& out,
              std::int64_t start, std::int64_t stop) const {
+        bind(x, out).run_rows(start, stop);
+    }
+
+    BoundPlan bind(const nb::ndarray<nb::ro, nb::device::cpu>& x, const nb::ndarray<nb::device::cpu>& out) const {
         Batch batch;
         const int inner = problem_.slow_axes + (problem_.resamples_rows ? 1 : 0) + 1;
         require(x.ndim() == out.ndim() && x.ndim() >= static_cast<std::size_t>(inner), "the number of axes is wrong");
@@ -151,12 +230,8 @@ public:
             rows *= batch.sizes[axis];
         }
         for (int axis = 0; axis < problem_.slow_axes; ++axis) rows *= problem_.slow[axis].out_size;
-        require(0 <= start && start <= stop && stop <= rows, "the row range exceeds the output");
-        if (start == stop) return;  // a batch axis of size 0 has no first row
-        const Rows in = checked_rows(x, batch.axes, &Axis::in_size);
-        const Rows to = checked_rows(out, batch.axes, &Axis::out_size);
-        nb::gil_scoped_release release;
-        plan_->run(batch, in, to, start, stop);
+        if (rows == 0) return {plan_, batch, {}, {}, 0};  // the strides of empty arrays mean nothing
+        return {plan_, batch, checked_rows(x, batch.axes, &Axis::in_size), checked_rows(out, batch.axes, &Axis::out_size), rows};
     }
 
 private:
@@ -194,7 +269,7 @@ private:
 
     Problem problem_;
     nb::dlpack::dtype dtype_{};
-    std::unique_ptr<Plan> plan_;
+    std::shared_ptr<const Plan> plan_;
 };
 
 // Asks the system for large pages for an array that is about to be written: page faults then cost a fifth.
@@ -212,6 +287,7 @@ void advise_large_pages(const nb::ndarray<nb::device::cpu, nb::c_contig>& out) {
 }  // namespace
 
 NB_MODULE(_compiled, module) {
+    nb::set_leak_warnings(false);  // threads of other libraries may keep a plan until the interpreter ends
     module.doc() = "The compiled kernel; see core.kernel, which is its only user.";
     module.def("sets", [] {
         std::vector<std::string> names;
@@ -219,10 +295,12 @@ NB_MODULE(_compiled, module) {
         return names;
     });
     module.def("advise_large_pages", &advise_large_pages, nb::arg("out").noconvert());
+    nb::class_<BoundPlan>(module, "BoundPlan").def("run_at", &BoundPlan::run_at, "x"_a, "out"_a);
     nb::class_<CheckedPlan>(module, "Plan")
         .def(nb::init<const std::string&, const std::string&, const std::string&, std::int64_t, const nb::list&,
                       nb::object, std::int64_t>(),
              "instruction_set"_a, "arithmetic"_a, "sample"_a, "item_size"_a, "slow"_a, "fast"_a.none(), "channels"_a)
+        .def("bind", &CheckedPlan::bind, nb::arg("x").noconvert(), nb::arg("out").noconvert())
         .def("run", &CheckedPlan::run, nb::arg("x").noconvert(), nb::arg("out").noconvert(), "start"_a, "stop"_a);
 }
 

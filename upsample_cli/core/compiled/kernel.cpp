@@ -39,33 +39,46 @@ namespace UPSAMPLE_SET {
 
 #include "tables.h"
 
+#include "streamed_sums.h"
+
+#include "doubled_rows.h"
+
 #include "resampler.h"
 
 #include "nearest.h"
 
+#include "formula.h"
+
+template <class F, class T>
+Plan* make_sum(const Problem& problem) {
+    if (problem.fast.formula.taps) return new FormulaResampler<F, T>(problem);
+    return new Resampler<F, T>(problem);
+}
+
 Plan* make_plan(const Problem& problem) {
+    if (problem.arithmetic == Arithmetic::copy && problem.fast.formula.taps) return new FormulaCopier(problem);
     if (problem.arithmetic == Arithmetic::copy) return new NearestResampler(problem);
     if (problem.arithmetic == Arithmetic::fixed)
-        return problem.sample == Sample::uint8 ? new Resampler<Fixed16, std::uint8_t>(problem) : nullptr;
+        return problem.sample == Sample::uint8 ? make_sum<Fixed16, std::uint8_t>(problem) : nullptr;
     const bool single = problem.arithmetic == Arithmetic::float32;
     switch (problem.sample) {
-        case Sample::uint8: return single ? new Resampler<Float32, std::uint8_t>(problem) : nullptr;
-        case Sample::int8: return single ? new Resampler<Float32, std::int8_t>(problem) : nullptr;
+        case Sample::uint8: return single ? make_sum<Float32, std::uint8_t>(problem) : nullptr;
+        case Sample::int8: return single ? make_sum<Float32, std::int8_t>(problem) : nullptr;
         case Sample::uint16:
-            if (single) return new Resampler<Float32, std::uint16_t>(problem);
-            return new Resampler<Float64, std::uint16_t>(problem);
+            if (single) return make_sum<Float32, std::uint16_t>(problem);
+            return make_sum<Float64, std::uint16_t>(problem);
         case Sample::int16:
-            if (single) return new Resampler<Float32, std::int16_t>(problem);
-            return new Resampler<Float64, std::int16_t>(problem);
-        case Sample::int32: return single ? nullptr : new Resampler<Float64, std::int32_t>(problem);
-        case Sample::uint32: return single ? nullptr : new Resampler<Float64, std::uint32_t>(problem);
-        case Sample::int64: return single ? nullptr : new Resampler<Float64, std::int64_t>(problem);
-        case Sample::float16: return single ? new Resampler<Float32, Half>(problem) : nullptr;
-        case Sample::bfloat16: return single ? new Resampler<Float32, BFloat16>(problem) : nullptr;
+            if (single) return make_sum<Float32, std::int16_t>(problem);
+            return make_sum<Float64, std::int16_t>(problem);
+        case Sample::int32: return single ? nullptr : make_sum<Float64, std::int32_t>(problem);
+        case Sample::uint32: return single ? nullptr : make_sum<Float64, std::uint32_t>(problem);
+        case Sample::int64: return single ? nullptr : make_sum<Float64, std::int64_t>(problem);
+        case Sample::float16: return single ? make_sum<Float32, Half>(problem) : nullptr;
+        case Sample::bfloat16: return single ? make_sum<Float32, BFloat16>(problem) : nullptr;
         case Sample::float32:
-            if (single) return new Resampler<Float32, float>(problem);
-            return new Resampler<Float64, float>(problem);
-        case Sample::float64: return single ? nullptr : new Resampler<Float64, double>(problem);
+            if (single) return make_sum<Float32, float>(problem);
+            return make_sum<Float64, float>(problem);
+        case Sample::float64: return single ? nullptr : make_sum<Float64, double>(problem);
     }
     return nullptr;
 }

@@ -14,11 +14,29 @@ struct NearestIndex {
     std::int64_t operator[](std::int64_t o) const { return index.data() ? index[o] : 0; }
 };
 
-template <std::size_t Size>
-void copy_pixels(const NearestIndex& index, const char* source, char* target) {
-    for (std::int64_t o = 0; o < index.out_size; ++o)
+template <std::size_t Size, class Index>
+void copy_pixels(const Index* index, std::int64_t count, const char* source, char* target) {
+    for (std::int64_t o = 0; o < count; ++o)
         std::memcpy(target + o * static_cast<std::int64_t>(Size), source + index[o] * static_cast<std::int64_t>(Size),
                     Size);
+}
+
+// Copy the pixels with these numbers one after the other; `pixel` is the number of bytes per position.
+template <class Index>
+void copy_all_pixels(const Index* index, std::int64_t count, std::int64_t pixel, const char* source, char* target) {
+    switch (pixel) {
+        case 1: return copy_pixels<1>(index, count, source, target);
+        case 2: return copy_pixels<2>(index, count, source, target);
+        case 3: return copy_pixels<3>(index, count, source, target);
+        case 4: return copy_pixels<4>(index, count, source, target);
+        case 6: return copy_pixels<6>(index, count, source, target);
+        case 8: return copy_pixels<8>(index, count, source, target);
+        case 12: return copy_pixels<12>(index, count, source, target);
+        case 16: return copy_pixels<16>(index, count, source, target);
+        default:
+            for (std::int64_t o = 0; o < count; ++o)
+                std::memcpy(target + o * pixel, source + index[o] * pixel, static_cast<std::size_t>(pixel));
+    }
 }
 
 class NearestResampler final : public Plan {
@@ -106,23 +124,7 @@ private:
             }
             for (std::int64_t i = 0; i < tail_size_; ++i) to[out_bytes_ - tail_size_ + i] = from[tail_[i]];
         } else {
-            copy_all_pixels(source, target);
-        }
-    }
-
-    void copy_all_pixels(const char* source, char* target) const {
-        switch (pixel_) {
-            case 1: return copy_pixels<1>(fast_, source, target);
-            case 2: return copy_pixels<2>(fast_, source, target);
-            case 3: return copy_pixels<3>(fast_, source, target);
-            case 4: return copy_pixels<4>(fast_, source, target);
-            case 6: return copy_pixels<6>(fast_, source, target);
-            case 8: return copy_pixels<8>(fast_, source, target);
-            case 12: return copy_pixels<12>(fast_, source, target);
-            case 16: return copy_pixels<16>(fast_, source, target);
-            default:
-                for (std::int64_t o = 0; o < fast_.out_size; ++o)
-                    std::memcpy(target + o * pixel_, source + fast_[o] * pixel_, static_cast<std::size_t>(pixel_));
+            copy_all_pixels(fast_.index.data(), fast_.out_size, pixel_, source, target);
         }
     }
 

@@ -25,6 +25,11 @@ public:
     float scale(std::int64_t o) const { return scale_.data() ? scale_[o] : 0; }
     const std::int32_t* pairs(std::int64_t o) const { return pairs_.data() + o * pairs_of_row_; }
 
+    // The weights of taps j and j + 1 of output o as a pair; those of taps that it has not are 0.
+    std::int32_t pair(std::int64_t o, std::int64_t j) const {
+        return static_cast<std::int32_t>(half(o, j + 1) << 16 | half(o, j));
+    }
+
 private:
     static constexpr double max_error = 1.0 / 64;  // of a level; the contract allows 1/32 in all
 
@@ -53,6 +58,11 @@ private:
         }
         const bool fits = std::llabs(rounded[heaviest]) < 32768 && sum * 255 < 2147483647.0;
         return fits && 127.5 * (error + std::fabs(bias)) <= max_error ? scale : 0;
+    }
+
+    std::uint32_t half(std::int64_t o, std::int64_t j) const {
+        if (j < 0 || j >= 2 * pairs_of_row_) return 0;
+        return static_cast<std::uint32_t>(pairs(o)[j / 2]) >> (j % 2 ? 16 : 0) & 0xffff;
     }
 
     std::int64_t pairs_of_row_ = 0;

@@ -5,6 +5,24 @@
 
 namespace upsample {
 
+constexpr std::int64_t max_formula_step = 8;  // input samples between outputs
+
+// Which sample an output copies, as `_nearest_rows` in core/axis_plan.py.
+enum class Copied { left, nearest, torch_nearest, torch_nearest_exact, torch_nearest_exact_small };
+
+// Weights that follow from the positions of the outputs, computed as in core/sampling.py and core/weights.py.
+struct Formula {
+    int taps = 0;              // 1: copies; 2: linear; 4: cubic convolution; 0: there is no formula
+    double slope = 0;          // of cubic convolution, at distance 1
+    Copied copied = Copied::left;
+    bool single = false;       // whether PyTorch computes the positions of copies in float32
+    std::int64_t in_size = 0;  // of the whole axis
+    std::int64_t first_row = 0, first_sample = 0;  // where this part begins on the whole axis
+    double step = 0, half = 0, shift = 0;          // positions are step * (o + half) - half + shift,
+    bool rounded = false;                          // with PyTorch's rounding before the floor is taken,
+    std::int64_t numerator = 0, denominator = 0;   // or else exact for this step, if the denominator is not 0
+};
+
 // The banded matrix of one axis: output o is the sum of taps[o][j] * input[clip(first[o] + j)] for j < count[o].
 struct Axis {
     std::int64_t in_size = 0;
@@ -13,6 +31,7 @@ struct Axis {
     const std::int64_t* first = nullptr;
     const std::int64_t* count = nullptr;
     const double* taps = nullptr;  // out_size rows of `width` weights
+    Formula formula;               // instead of first, count and taps, if it has taps
 };
 
 enum class Sample { uint8, int8, uint16, int16, int32, uint32, int64, float16, bfloat16, float32, float64 };

@@ -24,17 +24,25 @@ struct Float32 {
     }
 
     static void store(float* target, Vector v) { _mm256_storeu_ps(target, v); }
+    // Past the cache, to an aligned address.
+    static void stream(float* target, Vector v) { _mm256_stream_ps(target, v); }
     static void store(std::uint8_t* target, Vector v) {
-        store8(target, _mm_packus_epi16(words(rounded(v, 0, 255)), _mm_setzero_si128()));
+        store8(target, _mm_packus_epi16(words(rounded(v, 255)), _mm_setzero_si128()));
+    }
+    static void store_two(std::uint8_t* target, Vector a, Vector b) {
+        const __m256i halves = _mm256_packs_epi32(rounded(a, 255), rounded(b, 255));
+        const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 0, 4, 1, 5);
+        const __m256i bytes = _mm256_permutevar8x32_epi32(_mm256_packus_epi16(halves, halves), order);
+        store16(target, _mm256_castsi256_si128(bytes));
     }
     static void store(std::int8_t* target, Vector v) {
-        store8(target, _mm_packs_epi16(words(rounded(v, -128, 127)), _mm_setzero_si128()));
+        store8(target, _mm_packs_epi16(words(rounded(v, 127)), _mm_setzero_si128()));
     }
     static void store(std::uint16_t* target, Vector v) {
-        const __m256i level = rounded(v, 0, 65535);
+        const __m256i level = rounded(v, 65535);
         store16(target, _mm_packus_epi32(_mm256_castsi256_si128(level), _mm256_extracti128_si256(level, 1)));
     }
-    static void store(std::int16_t* target, Vector v) { store16(target, words(rounded(v, -32768, 32767))); }
+    static void store(std::int16_t* target, Vector v) { store16(target, words(rounded(v, 32767))); }
     static void store(Half* target, Vector v) { store16(target, _mm256_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT)); }
     static void store(BFloat16* target, Vector v) {
         const __m256i bits = _mm256_castps_si256(v), odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
@@ -58,11 +66,16 @@ struct Float32 {
         const Vector from_high = _mm256_castsi256_ps(_mm256_slli_epi32(index, 28));  // by bit 3
         return _mm256_blendv_ps(permute(low, index), permute(high, index), from_high);
     }
+    // In place of two vectors, their elements in turn.
+    static void interleave(Vector& even, Vector& odd) {
+        const Vector low = _mm256_unpacklo_ps(even, odd), high = _mm256_unpackhi_ps(even, odd);
+        even = _mm256_permute2f128_ps(low, high, 0x20);
+        odd = _mm256_permute2f128_ps(low, high, 0x31);
+    }
 
 private:
-    static __m256i rounded(Vector v, float lowest, float highest) {
-        return _mm256_cvtps_epi32(_mm256_min_ps(_mm256_max_ps(v, set(lowest)), set(highest)));
-    }
+    // Lower numbers are limited by the packing that follows: the conversion makes the lowest integer of those out of range.
+    static __m256i rounded(Vector v, float highest) { return _mm256_cvtps_epi32(_mm256_min_ps(v, set(highest))); }
     static __m128i words(__m256i v) { return _mm_packs_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1)); }
     static __m128i load8(const void* source) { return _mm_loadl_epi64(static_cast<const __m128i*>(source)); }
     static __m128i load16(const void* source) { return _mm_loadu_si128(static_cast<const __m128i*>(source)); }
@@ -75,13 +88,20 @@ struct PairAccumulator {
     static constexpr int lanes = 32;
 
     void add(const std::uint8_t* a, const std::uint8_t* b, std::int32_t weights) {
-        const __m256i x = load(a), y = load(b), zero = _mm256_setzero_si256();
+        const __m256i x = bytes(a), y = bytes(b), zero = _mm256_setzero_si256();
         const __m256i low = _mm256_unpacklo_epi8(x, y), high = _mm256_unpackhi_epi8(x, y);
         const __m256i w = _mm256_set1_epi32(weights);
         sums_[0] = _mm256_add_epi32(sums_[0], _mm256_madd_epi16(_mm256_unpacklo_epi8(low, zero), w));
         sums_[1] = _mm256_add_epi32(sums_[1], _mm256_madd_epi16(_mm256_unpackhi_epi8(low, zero), w));
         sums_[2] = _mm256_add_epi32(sums_[2], _mm256_madd_epi16(_mm256_unpacklo_epi8(high, zero), w));
         sums_[3] = _mm256_add_epi32(sums_[3], _mm256_madd_epi16(_mm256_unpackhi_epi8(high, zero), w));
+    }
+    // The sums in memory, in an order of their own.
+    void load(const void* source) {
+        for (int i = 0; i < 4; ++i) sums_[i] = _mm256_loadu_si256(static_cast<const __m256i*>(source) + i);
+    }
+    void save(void* target) const {
+        for (int i = 0; i < 4; ++i) _mm256_storeu_si256(static_cast<__m256i*>(target) + i, sums_[i]);
     }
     template <class O>
     void store(O* target, float scale) const {  // each accumulator holds four of sixteen elements, twice
@@ -92,7 +112,7 @@ struct PairAccumulator {
     }
 
 private:
-    static __m256i load(const std::uint8_t* source) {
+    static __m256i bytes(const std::uint8_t* source) {
         return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(source));
     }
     template <class O>
@@ -128,6 +148,7 @@ struct Float64 {
     }
 
     static void store(double* target, Vector v) { _mm256_storeu_pd(target, v); }
+    static void stream(double* target, Vector v) { _mm256_stream_pd(target, v); }
     static void store(float* target, Vector v) { _mm_storeu_ps(target, _mm256_cvtpd_ps(v)); }
     static void store(std::uint16_t* target, Vector v) {
         store8(target, _mm_packus_epi32(rounded(v, 0, 65535), _mm_setzero_si128()));
@@ -170,6 +191,11 @@ struct Float64 {
         const Vector from_high = _mm256_castsi256_pd(_mm256_slli_epi64(index, 60));  // by bit 3
         return _mm256_blendv_pd(permute(low, index), permute(high, index), from_high);
     }
+    static void interleave(Vector& even, Vector& odd) {
+        const Vector low = _mm256_unpacklo_pd(even, odd), high = _mm256_unpackhi_pd(even, odd);
+        even = _mm256_permute2f128_pd(low, high, 0x20);
+        odd = _mm256_permute2f128_pd(low, high, 0x31);
+    }
 
 private:
     static __m128i top_bit() { return _mm_set1_epi32(static_cast<int>(0x80000000u)); }
@@ -197,10 +223,13 @@ struct Fixed16 {
     }
     static void store(Real* target, Vector v) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(target), v); }
     static void store(std::uint8_t* target, Vector v) {
-        const Vector odd = _mm256_and_si256(_mm256_srli_epi16(v, 7), set(1));
-        const Vector level = _mm256_srli_epi16(_mm256_add_epi16(_mm256_add_epi16(v, set(63)), odd), 7);
-        const __m128i bytes = _mm_packus_epi16(_mm256_castsi256_si128(level), _mm256_extracti128_si256(level, 1));
+        const Vector words = level(v);
+        const __m128i bytes = _mm_packus_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
         _mm_storeu_si128(reinterpret_cast<__m128i*>(target), bytes);
+    }
+    static void store_pairs(std::uint8_t* target, Vector even, Vector odd) {
+        const Vector bytes = _mm256_or_si256(level(even), _mm256_slli_epi16(level(odd), 8));
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(target), bytes);
     }
     static Vector set(Real x) { return _mm256_set1_epi16(x); }
     static Vector blend(Vector a, Vector b, Vector weight) {
@@ -225,6 +254,10 @@ struct Fixed16 {
     }
 
 private:
+    static Vector level(Vector v) {
+        const Vector odd = _mm256_and_si256(_mm256_srli_epi16(v, 7), set(1));
+        return _mm256_srli_epi16(_mm256_add_epi16(_mm256_add_epi16(v, set(63)), odd), 7);
+    }
     // The lanes whose index is in [begin, begin + 16), taken from one half of `v`; zero elsewhere.
     template <int Half>
     static Vector part(Vector v, Index index, int begin) {

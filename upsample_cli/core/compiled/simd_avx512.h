@@ -26,6 +26,8 @@ struct Float32 {
     }
 
     static void store(float* target, Vector v) { _mm512_storeu_ps(target, v); }
+    // Past the cache, to an aligned address.
+    static void stream(float* target, Vector v) { _mm512_stream_ps(target, v); }
     static void store(std::uint8_t* target, Vector v) { store16(target, _mm512_cvtepi32_epi8(rounded(v, 0, 255))); }
     static void store(std::int8_t* target, Vector v) { store16(target, _mm512_cvtepi32_epi8(rounded(v, -128, 127))); }
     static void store(std::uint16_t* target, Vector v) {
@@ -59,6 +61,13 @@ struct Float32 {
     static Vector permute_two(Vector low, Vector high, Index index) {
         return _mm512_permutex2var_ps(low, index, high);
     }
+    // In place of two vectors, their elements in turn.
+    static void interleave(Vector& even, Vector& odd) {
+        const __m512i low = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+        const Vector first = _mm512_permutex2var_ps(even, low, odd);
+        odd = _mm512_permutex2var_ps(even, _mm512_add_epi32(low, _mm512_set1_epi32(8)), odd);
+        even = first;
+    }
 
 private:
     static __m512i rounded(Vector v, float lowest, float highest) {
@@ -82,6 +91,13 @@ struct PairAccumulator {
         sums_[1] = _mm512_add_epi32(sums_[1], _mm512_madd_epi16(_mm512_unpackhi_epi8(low, zero), w));
         sums_[2] = _mm512_add_epi32(sums_[2], _mm512_madd_epi16(_mm512_unpacklo_epi8(high, zero), w));
         sums_[3] = _mm512_add_epi32(sums_[3], _mm512_madd_epi16(_mm512_unpackhi_epi8(high, zero), w));
+    }
+    // The sums in memory, in an order of their own.
+    void load(const void* source) {
+        for (int i = 0; i < 4; ++i) sums_[i] = _mm512_loadu_si512(static_cast<const __m512i*>(source) + i);
+    }
+    void save(void* target) const {
+        for (int i = 0; i < 4; ++i) _mm512_storeu_si512(static_cast<__m512i*>(target) + i, sums_[i]);
     }
     template <class O>
     void store(O* target, float scale) const {  // each accumulator holds four of sixteen elements, four times
@@ -127,6 +143,7 @@ struct Float64 {
     static Vector load(const std::int64_t* source) { return _mm512_cvtepi64_pd(_mm512_loadu_si512(source)); }
 
     static void store(double* target, Vector v) { _mm512_storeu_pd(target, v); }
+    static void stream(double* target, Vector v) { _mm512_stream_pd(target, v); }
     static void store(float* target, Vector v) { _mm256_storeu_ps(target, _mm512_cvtpd_ps(v)); }
     static void store(std::uint16_t* target, Vector v) {
         store16(target, _mm256_cvtepi32_epi16(rounded(v, 0, 65535)));
@@ -162,6 +179,12 @@ struct Float64 {
     static Vector permute_two(Vector low, Vector high, Index index) {
         return _mm512_permutex2var_pd(low, index, high);
     }
+    static void interleave(Vector& even, Vector& odd) {
+        const __m512i low = _mm512_setr_epi64(0, 8, 1, 9, 2, 10, 3, 11);
+        const Vector first = _mm512_permutex2var_pd(even, low, odd);
+        odd = _mm512_permutex2var_pd(even, _mm512_add_epi64(low, _mm512_set1_epi64(4)), odd);
+        even = first;
+    }
 
 private:
     static __m256i rounded(Vector v, double lowest, double highest) {
@@ -186,9 +209,10 @@ struct Fixed16 {
     }
     static void store(Real* target, Vector v) { _mm512_storeu_si512(target, v); }
     static void store(std::uint8_t* target, Vector v) {
-        const Vector odd = _mm512_and_si512(_mm512_srli_epi16(v, 7), set(1));
-        const Vector level = _mm512_srli_epi16(_mm512_add_epi16(_mm512_add_epi16(v, set(63)), odd), 7);
-        _mm256_storeu_si256(reinterpret_cast<__m256i*>(target), _mm512_cvtepi16_epi8(level));
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(target), _mm512_cvtepi16_epi8(level(v)));
+    }
+    static void store_pairs(std::uint8_t* target, Vector even, Vector odd) {
+        _mm512_storeu_si512(target, _mm512_or_si512(level(even), _mm512_slli_epi16(level(odd), 8)));
     }
     static Vector set(Real x) { return _mm512_set1_epi16(x); }
     static Vector blend(Vector a, Vector b, Vector weight) {
@@ -207,5 +231,9 @@ struct Fixed16 {
     }
 
 private:
+    static Vector level(Vector v) {
+        const Vector odd = _mm512_and_si512(_mm512_srli_epi16(v, 7), set(1));
+        return _mm512_srli_epi16(_mm512_add_epi16(_mm512_add_epi16(v, set(63)), odd), 7);
+    }
     static __m256i load32(const void* source) { return _mm256_loadu_si256(static_cast<const __m256i*>(source)); }
 };

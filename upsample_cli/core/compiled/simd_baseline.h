@@ -30,6 +30,7 @@ struct PortableVector {
         for (int i = 0; i < lanes; ++i) target[i] = to_bfloat16(v.lane[i]);
     }
     static void store(Real* target, Vector v) { std::memcpy(target, v.lane, sizeof v.lane); }
+    static void stream(Real* target, Vector v) { store(target, v); }
     template <class T>
     static void store(T* target, Vector v) {
         for (int i = 0; i < lanes; ++i) target[i] = to_sample<T>(v.lane[i]);
@@ -63,6 +64,13 @@ struct PortableVector {
             permuted.lane[i] = place < lanes ? low.lane[place] : high.lane[place - lanes];
         }
         return permuted;
+    }
+    // In place of two vectors, their elements in turn.
+    static void interleave(Vector& even, Vector& odd) {
+        Real both[2 * lanes];
+        for (int i = 0; i < lanes; ++i) both[2 * i] = even.lane[i], both[2 * i + 1] = odd.lane[i];
+        even = load(both);
+        odd = load(both + lanes);
     }
 
 private:
@@ -105,6 +113,9 @@ struct Fixed16 {
     static void store(std::uint8_t* target, Vector v) {
         for (int i = 0; i < lanes; ++i) target[i] = to_level(v.lane[i]);
     }
+    static void store_pairs(std::uint8_t* target, Vector even, Vector odd) {
+        for (int i = 0; i < lanes; ++i) target[2 * i] = to_level(even.lane[i]), target[2 * i + 1] = to_level(odd.lane[i]);
+    }
     static Vector set(Real x) {
         Vector v;
         for (int i = 0; i < lanes; ++i) v.lane[i] = x;
@@ -133,8 +144,16 @@ struct Fixed16 {
 };
 
 struct Bytes {
+    static constexpr bool can_merge = true;
+    static constexpr std::uint8_t none = 0x80;
+
     static void shuffle(const std::uint8_t* source, const std::uint8_t* index, std::uint8_t* target) {
         for (int i = 0; i < 16; ++i) target[i] = source[index[i]];
+    }
+    static void merge(const void* a, const void* b, const std::uint8_t* index, void* target) {
+        const auto *const one = static_cast<const std::uint8_t*>(a), *const other = static_cast<const std::uint8_t*>(b);
+        for (int i = 0; i < 16; ++i)
+            static_cast<std::uint8_t*>(target)[i] = index[i] != none ? one[index[i]] : other[index[i + 16]];
     }
 };
 

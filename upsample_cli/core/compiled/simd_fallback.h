@@ -1,5 +1,8 @@
 // Operations left to the compiler where an instruction set has none of its own.
 
+inline void prefetch(const void*) {}
+inline void end_streaming() {}
+
 // Weighted sums of rows of bytes, two rows at a time, with 16-bit weights.
 struct PairAccumulator {
     static constexpr int lanes = 2 * Float32::lanes;
@@ -8,6 +11,8 @@ struct PairAccumulator {
         const std::int32_t first = static_cast<std::int16_t>(weights), second = weights >> 16;
         for (int i = 0; i < lanes; ++i) sums_[i] += first * a[i] + second * b[i];
     }
+    void load(const void* source) { std::memcpy(sums_, source, sizeof sums_); }
+    void save(void* target) const { std::memcpy(target, sums_, sizeof sums_); }
     template <class O>
     void store(O* target, float scale) const {
         float scaled[lanes];

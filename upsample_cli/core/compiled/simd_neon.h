@@ -22,6 +22,7 @@ struct Float32 {
     static Vector load(const BFloat16* source) { return vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(&source->bits), 16)); }
 
     static void store(float* target, Vector v) { vst1q_f32(target, v); }
+    static void stream(float* target, Vector v) { store(target, v); }
     static void store(std::uint8_t* target, Vector v) { store4(target, vqmovun_s16(words(v))); }
     static void store(std::int8_t* target, Vector v) { store4(target, vreinterpret_u8_s8(vqmovn_s16(words(v)))); }
     static void store(std::uint16_t* target, Vector v) { vst1_u16(target, vqmovun_s32(vcvtnq_s32_f32(v))); }
@@ -52,6 +53,11 @@ struct Float32 {
     static Vector permute_two(Vector low, Vector high, Index index) {
         const uint8x16x2_t both = {{vreinterpretq_u8_f32(low), vreinterpretq_u8_f32(high)}};
         return vreinterpretq_f32_u8(vqtbl2q_u8(both, index));
+    }
+    static void interleave(Vector& even, Vector& odd) {
+        const float32x4x2_t both = vzipq_f32(even, odd);
+        even = both.val[0];
+        odd = both.val[1];
     }
 
 private:
@@ -93,6 +99,7 @@ struct Float64 {
     static Vector load(const std::int64_t* source) { return vcvtq_f64_s64(vld1q_s64(source)); }
 
     static void store(double* target, Vector v) { vst1q_f64(target, v); }
+    static void stream(double* target, Vector v) { store(target, v); }
     static void store(float* target, Vector v) { vst1_f32(target, vcvt_f32_f64(v)); }
     static void store(std::uint16_t* target, Vector v) {
         store4(target, vreinterpret_u32_u16(vqmovun_s32(twice(v))));
@@ -121,6 +128,11 @@ struct Float64 {
         const uint8x16x2_t both = {{vreinterpretq_u8_f64(low), vreinterpretq_u8_f64(high)}};
         return vreinterpretq_f64_u8(vqtbl2q_u8(both, index));
     }
+    static void interleave(Vector& even, Vector& odd) {
+        const Vector low = vzip1q_f64(even, odd);
+        odd = vzip2q_f64(even, odd);
+        even = low;
+    }
 
 private:
     static int32x2_t rounded(Vector v) { return vqmovn_s64(vcvtnq_s64_f64(v)); }  // half to even, saturated
@@ -143,9 +155,10 @@ struct Fixed16 {
     static Vector load(const Real* source) { return vld1q_s16(source); }
     static Vector load(const std::uint8_t* source) { return vreinterpretq_s16_u16(vshll_n_u8(vld1_u8(source), 7)); }
     static void store(Real* target, Vector v) { vst1q_s16(target, v); }
-    static void store(std::uint8_t* target, Vector v) {
-        const uint16x8_t level = vreinterpretq_u16_s16(v), odd = vandq_u16(vshrq_n_u16(level, 7), vdupq_n_u16(1));
-        vst1_u8(target, vshrn_n_u16(vaddq_u16(vaddq_u16(level, vdupq_n_u16(63)), odd), 7));
+    static void store(std::uint8_t* target, Vector v) { vst1_u8(target, level(v)); }
+    static void store_pairs(std::uint8_t* target, Vector even, Vector odd) {
+        const uint8x8x2_t both = {{level(even), level(odd)}};
+        vst2_u8(target, both);
     }
     static Vector set(Real x) { return vdupq_n_s16(x); }
     static Vector blend(Vector a, Vector b, Vector weight) {
@@ -165,11 +178,26 @@ struct Fixed16 {
         const uint8x16x2_t both = {{vreinterpretq_u8_s16(low), vreinterpretq_u8_s16(high)}};
         return vreinterpretq_s16_u8(vqtbl2q_u8(both, index));
     }
+
+private:
+    static uint8x8_t level(Vector v) {
+        const uint16x8_t wide = vreinterpretq_u16_s16(v), odd = vandq_u16(vshrq_n_u16(wide, 7), vdupq_n_u16(1));
+        return vshrn_n_u16(vaddq_u16(vaddq_u16(wide, vdupq_n_u16(63)), odd), 7);
+    }
 };
 
 struct Bytes {
+    static constexpr bool can_merge = true;
+    static constexpr std::uint8_t none = 0x80;
+
     static void shuffle(const std::uint8_t* source, const std::uint8_t* index, std::uint8_t* target) {
         vst1q_u8(target, vqtbl1q_u8(vld1q_u8(source), vld1q_u8(index)));
+    }
+    // Each byte is one of `a` by the first 16 numbers of the index, or of `b` by the others, of which one is `none`.
+    static void merge(const void* a, const void* b, const std::uint8_t* index, void* target) {
+        const uint8x16_t from_a = vqtbl1q_u8(vld1q_u8(static_cast<const std::uint8_t*>(a)), vld1q_u8(index));
+        const uint8x16_t from_b = vqtbl1q_u8(vld1q_u8(static_cast<const std::uint8_t*>(b)), vld1q_u8(index + 16));
+        vst1q_u8(static_cast<std::uint8_t*>(target), vorrq_u8(from_a, from_b));
     }
 };
 

@@ -40,10 +40,27 @@ inline void transpose_block(const double* source, std::int64_t source_stride, do
 template <class Real>
 constexpr int block_size = 32 / sizeof(Real);
 
+// Fetch a line of memory that will soon be written.
+inline void prefetch(const void* address) { _mm_prefetch(static_cast<const char*>(address), _MM_HINT_T0); }
+
+// Makes stores that went past the cache visible to other threads.
+inline void end_streaming() { _mm_sfence(); }
+
 struct Bytes {
+    static constexpr bool can_merge = true;
+    static constexpr std::uint8_t none = 0x80;
+
     static void shuffle(const std::uint8_t* source, const std::uint8_t* index, std::uint8_t* target) {
         const __m128i v = _mm_loadu_si128(reinterpret_cast<const __m128i*>(source));
         const __m128i i = _mm_loadu_si128(reinterpret_cast<const __m128i*>(index));
         _mm_storeu_si128(reinterpret_cast<__m128i*>(target), _mm_shuffle_epi8(v, i));
+    }
+    // Each byte is one of `a` by the first 16 numbers of the index, or of `b` by the others, of which one is `none`.
+    static void merge(const void* a, const void* b, const std::uint8_t* index, void* target) {
+        const auto shuffled = [](const void* source, const std::uint8_t* numbers) {
+            return _mm_shuffle_epi8(_mm_loadu_si128(static_cast<const __m128i*>(source)),
+                                    _mm_loadu_si128(reinterpret_cast<const __m128i*>(numbers)));
+        };
+        _mm_storeu_si128(static_cast<__m128i*>(target), _mm_or_si128(shuffled(a, index), shuffled(b, index + 16)));
     }
 };

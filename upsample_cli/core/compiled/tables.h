@@ -72,7 +72,8 @@ public:
     using Real = typename F::Real;
     static constexpr int lanes = F::lanes;
 
-    void make(const Table<F>& table, std::int64_t channels) {
+    // All groups but those within [skip_begin, skip_end), a range of samples of the row.
+    void make(const Table<F>& table, std::int64_t channels, std::int64_t skip_begin, std::int64_t skip_end) {
         elements_ = table.out_size * channels;
         const std::int64_t size = (elements_ + lanes - 1) / lanes;
         pattern_size_ = round_up(index_size + table.width * lanes * static_cast<std::int64_t>(sizeof(Real)));
@@ -83,11 +84,12 @@ public:
         Buffer<std::int64_t> slots(slot_count);  // hash table of one-based pattern numbers
         if (table.width <= max_taps) patterns_ = Buffer<std::uint8_t>(minimum(size, max_patterns) * pattern_size_);
         for (std::int64_t g = 0; g < size; ++g) {
+            if (skip_begin <= view().begin(g) && view().begin(g) + lanes <= skip_end) continue;
             GroupRun run{g, g + 1, 0, PermuteReach::lanewise};
             groups_[g] = make_group(table, channels, view().begin(g), run);
             if (run.reach != PermuteReach::lanewise) deduplicate(groups_[g], slots.data(), slot_count);
             GroupRun* const last = run_count_ ? &runs_[run_count_ - 1] : nullptr;
-            if (last && last->reach == run.reach && last->count == run.count)
+            if (last && last->end == g && last->reach == run.reach && last->count == run.count)
                 last->end = run.end;
             else
                 runs_[run_count_++] = run;

@@ -53,6 +53,13 @@ inline void store_short(T* target, typename F::Vector v, std::int64_t size) {
     std::memcpy(target, samples, static_cast<std::size_t>(size) * sizeof(T));
 }
 
+// Whether two vectors are converted to samples together, faster than one after the other.
+template <class F, class T, class = void>
+struct StoresTwo : std::false_type {};
+template <class F, class T>
+struct StoresTwo<F, T, std::void_t<decltype(F::store_two(static_cast<T*>(nullptr), F::set(0), F::set(0)))>>
+    : std::true_type {};
+
 // target = weighted sum of `Taps` rows, or of `count` rows if Taps is 0.
 template <int Taps, class F, class T, class O>
 inline void blend_rows_of(const T* const* any_rows, const typename F::Real* any_weights, std::int64_t any_count,
