@@ -79,6 +79,23 @@ def test_the_compiler_takes_it_in_one_graph(dynamic):
     torch.testing.assert_close(*gradients)
 
 
+def test_a_program_is_exported_for_any_height():
+    layer = ours.Upsample(scale_factor=2, mode="bilinear")
+    height = torch.export.Dim("height", min=2, max=64)
+    program = torch.export.export(layer, (torch.rand(1, 2, 6, 8),), dynamic_shapes={"input": {2: height}})
+    x = torch.rand(1, 2, 9, 8)
+    assert torch.equal(program.module()(x), layer(x))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float64"])
+def test_autocast_keeps_the_dtype_as_in_torch(dtype):
+    x = torch.rand(1, 2, 4, 5, dtype=getattr(torch, dtype), requires_grad=True)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        results = [each(x, size=7, mode="bilinear") for each in (ours.interpolate, torch.nn.functional.interpolate)]
+    assert results[0].dtype == results[1].dtype
+    assert torch.autograd.grad(results[0].sum(), x)[0].dtype == x.dtype
+
+
 @pytest.mark.parametrize(
     "transform",
     [
@@ -111,4 +128,50 @@ def test_lazy_conjugates_and_inference_tensors_are_resized():
     torch.testing.assert_close(ours.interpolate(x.conj(), size=7, mode="bilinear").imag,
                                -ours.interpolate(x, size=7, mode="bilinear").imag)  # fmt: skip
     with torch.inference_mode():
-        assert ours.interpolate(torch.rand(1, 1, 4), size=7, mode="linear").shape == (1, 1, 7)
+        inferred = torch.rand(1, 1, 4)
+        output = ours.interpolate(inferred, size=7, mode="linear")
+    assert output.is_inference()
+    assert torch.equal(ours.interpolate(inferred, size=7, mode="linear"), output)
+
+
+def test_functionalize_works_with_the_other_transforms():
+    from torch.func import functionalize, grad, jvp, vmap
+
+    def resize(x):
+        return ours.interpolate(x, size=7, mode="linear")
+
+    def loss(x):
+        return resize(x).square().sum()
+
+    def derivative(x):
+        return jvp(functionalize(resize), (x,), (x.cos(),))[1]
+
+    x = torch.rand(3, 1, 2, 4, dtype=torch.float64)
+    expected = vmap(resize)(x)
+    for transformed in (vmap(functionalize(resize)), functionalize(vmap(resize))):
+        torch.testing.assert_close(transformed(x), expected)
+    expected = vmap(grad(loss))(x)
+    for gradient in (grad(functionalize(loss)), functionalize(grad(loss))):
+        torch.testing.assert_close(torch.stack([gradient(each) for each in x]), expected)
+        torch.testing.assert_close(vmap(gradient)(x), expected)
+    torch.testing.assert_close(derivative(x[0]), resize(x[0].cos()))
+
+
+def test_functionalize_records_the_operator():
+    from torch.fx.experimental.proxy_tensor import make_fx
+
+    x = torch.rand(1, 2, 4)
+    graph = make_fx(torch.func.functionalize(lambda x: ours.interpolate(x, size=7, mode="linear")))(x)
+    assert "upsample.resize" in graph.code
+    torch.testing.assert_close(graph(x), ours.interpolate(x, size=7, mode="linear"))
+
+
+@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning", "ignore:.*torch.jit.trace:DeprecationWarning")
+@pytest.mark.parametrize("antialias", [False, True])
+def test_a_traced_layer_computes_its_sizes_as_torchs_does(antialias):
+    layer = ours.Upsample(scale_factor=(1.5, 0.7), mode="bicubic", antialias=antialias)
+    x = torch.rand(1, 2, 9, 8, requires_grad=True)
+    traced = torch.jit.trace(layer, torch.rand(1, 2, 5, 6))
+    assert torch.equal(traced(x), layer(x))
+    gradients = [torch.autograd.grad(each(x).pow(2).sum(), x)[0] for each in (traced, layer)]
+    assert torch.equal(*gradients)

@@ -7,6 +7,7 @@ import pickle
 
 import pytest
 
+import upsample_cli
 from tests.oracles import cases
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
@@ -70,10 +71,29 @@ def test_dtypes_are_kept_and_rounded_once(shape, dtype, mode):
     actual = ours.interpolate(x, size=(9, 4), mode=mode)
     expected = functional.interpolate(x.double(), size=(9, 4), mode=mode)
     assert actual.dtype == x.dtype
-    if dtype == "uint8":
+    if dtype == "uint8" and mode == "bicubic":  # rounded and clipped between the axes too
+        expected = functional.interpolate(x, size=(9, 4), mode=mode).double()
+    elif dtype == "uint8":
         expected = expected.round().clamp(0, 255)
     half_ulp = {"uint8": 1.0, "float16": 0.04, "bfloat16": 0.5, "float32": 1e-4, "float64": 1e-12}[dtype]
     torch.testing.assert_close(actual.double(), expected, rtol=0, atol=half_ulp)
+
+
+@pytest.mark.parametrize("layout", ["contiguous", "channels-last", "sliced"])
+@pytest.mark.parametrize("antialias", [False, True])
+@pytest.mark.parametrize("channels", [3, 8])
+def test_bytes_in_bicubic_mode_are_torchs(layout, antialias, channels):
+    has_vectors = torch.backends.cpu.get_cpu_capability().startswith("AVX")
+    tolerance = 0 if has_vectors and channels <= 4 else 1  # these sizes have no ties, which PyTorch rounds up
+    x = torch.from_numpy(cases.noise((4, 2 * channels, 34, 22), "uint8"))
+    if layout == "channels-last":
+        x = x.contiguous(memory_format=torch.channels_last)
+    x = x[:2, ::2, ::2, ::2] if layout == "sliced" else x[:, :channels]
+    for size in ((25, 9), (3, 33), (x.shape[2], 9), (25, x.shape[3])):
+        options = {"size": size, "mode": "bicubic", "antialias": antialias}
+        actual, expected = ours.interpolate(x, **options), functional.interpolate(x, **options)
+        assert actual.stride() == expected.stride()
+        assert (actual.int() - expected.int()).abs().max() <= tolerance
 
 
 def test_half_precision_gradients_are_summed_in_float32():
@@ -123,6 +143,11 @@ WRONG = [
     {"size": 4, "mode": "trilinear"},
     {"size": 4, "mode": "other"},
     {"size": 4, "antialias": True},
+    {"size": (4, 4, 4), "mode": "trilinear"},
+    {"size": 4, "mode": "trilinear", "antialias": True},
+    {"size": 4, "mode": "other", "antialias": True},
+    {"scale_factor": float("nan")},
+    {"scale_factor": float("inf"), "mode": "area"},
 ]
 
 
@@ -143,9 +168,34 @@ def test_shapes_are_refused_as_torch_refuses_them(shape):
         ours.interpolate(torch.ones(shape), size=4)
 
 
-def test_an_array_is_refused():
+def test_a_sparse_tensor_is_refused():
+    with pytest.raises(NotImplementedError):
+        ours.interpolate(torch.ones(1, 1, 3, 3).to_sparse(), size=4)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "bfloat16", "float32", "complex64"])
+@pytest.mark.parametrize("layout", ["contiguous", "channels-last", "sliced", "expanded"])
+def test_a_repeated_call_reads_the_tensor_that_it_is_given(layout, dtype):
+    x = _tensor(2, layout, dtype=getattr(torch, dtype))
+    for mode in ("bilinear", "nearest"):
+        for tensor in (x, x + 1, (x + 2).requires_grad_(dtype != "uint8")):
+            tensor = torch.empty_like(x).copy_(tensor) if layout != "expanded" else tensor
+            actual = ours.interpolate(tensor, size=(9, 4), mode=mode).detach()
+            expected = ours.interpolate(tensor.detach().repeat(2, 1, 1, 1), size=(9, 4), mode=mode)[: len(x)]
+            assert torch.equal(actual, expected)
+
+
+def test_offsets_exceed_32_bits():
+    row = (torch.arange(50_000) % 251).to(torch.uint8)
+    output = ours.interpolate(row.expand(1, 1, 50_000, -1), size=(3, 7))  # every row is the same memory
+    assert torch.equal(output, ours.interpolate(row.expand(1, 1, 3, -1), size=(3, 7)))
+
+
+def test_arrays_and_tensors_are_sent_to_each_others_function():
     with pytest.raises(TypeError, match=r"upsample_cli\.interpolate"):
         ours.interpolate(cases.noise((1, 1, 4), "float64"), size=7)
+    with pytest.raises(TypeError, match=r"upsample_cli\.torch\.interpolate"):
+        upsample_cli.interpolate(torch.ones(1, 1, 4), size=7)
 
 
 def test_sizes_of_tensors_and_numpy_integers_are_sizes():
@@ -170,6 +220,18 @@ def test_the_layer_is_torchs_layer():
     torch.testing.assert_close(layer(x), theirs(x))
     for twin in (copy.deepcopy(layer), pickle.loads(pickle.dumps(layer))):
         assert torch.equal(twin(x), layer(x))
+
+
+def test_a_layer_of_torchs_may_change_its_class():
+    layer = torch.nn.Upsample(scale_factor=2)
+    layer.__class__ = ours.Upsample
+    assert layer(torch.ones(1, 1, 3)).shape == (1, 1, 6)
+
+
+@pytest.mark.parametrize("dtype", ["float8_e4m3fn", "float8_e5m2"])
+def test_dtypes_that_numpy_lacks_are_refused(dtype):
+    with pytest.raises(NotImplementedError, match=dtype):
+        ours.interpolate(torch.ones(1, 1, 3).to(getattr(torch, dtype)), size=4)
 
 
 def test_subclasses_of_tensors_are_kept():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Sequence
 from functools import lru_cache
@@ -12,9 +13,10 @@ import torch
 from torch.overrides import handle_torch_function, has_torch_function_unary
 
 from ..core.modes import MODES
-from .operator import resize
+from .operator import resize, scaled_sizes
 
 _KEPT = 256
+_INTEGER, _NUMBER = frozenset({int}), frozenset({int, float})
 _KERNEL_MODES = [mode.name for mode in MODES.values() if mode.allows_align_corners and not mode.is_label_mode]
 
 
@@ -67,7 +69,7 @@ def interpolate(
     if not isinstance(input, torch.Tensor):
         raise TypeError(f"the input must be a tensor, not {type(input).__name__}; arrays: upsample_cli.interpolate")
     how = (size, scale_factor, mode, align_corners, recompute_scale_factor, antialias)
-    is_plain = type(input) is torch.Tensor and _consists_of(size, int) and _consists_of(scale_factor, (int, float))
+    is_plain = type(input) is torch.Tensor and _consists_of(size, _INTEGER) and _consists_of(scale_factor, _NUMBER)
     if is_plain and not torch.compiler.is_compiling():
         sizes, factors = _checked(input.shape, *how)
     else:
@@ -75,10 +77,9 @@ def interpolate(
     return resize(input, sizes, factors, mode, bool(align_corners), antialias)
 
 
-def _consists_of(value: Any, kinds: Any) -> bool:
+def _consists_of(value: Any, kinds: frozenset[type]) -> bool:
     """Whether an argument is None, or a number or a tuple of numbers of these types, and thus a valid cache key."""
-    numbers = value if type(value) is tuple else () if value is None else (value,)
-    return all(isinstance(number, kinds) and not isinstance(number, bool) for number in numbers)
+    return value is None or type(value) in kinds or (type(value) is tuple and kinds.issuperset(map(type, value)))
 
 
 def _check(
@@ -89,47 +90,47 @@ def _check(
     align_corners: bool | None,
     recompute_scale_factor: bool | None,
     antialias: bool,
-) -> tuple[list[Any], list[float]]:
+) -> tuple[tuple[Any, ...], tuple[float, ...]]:
     """The output sizes, and the factors at which to sample.
 
     Raises:
         ValueError, TypeError, NotImplementedError, RuntimeError: where PyTorch raises them.
     """
-    _check_options(len(shape) - 2, mode, align_corners, antialias)
+    if align_corners is not None and mode in MODES and not MODES[mode].allows_align_corners:
+        raise ValueError(f"align_corners option can only be set with the modes {' | '.join(_KERNEL_MODES)}")
+    sizes, factors = _sizes(shape[2:], size, scale_factor, bool(recompute_scale_factor) or mode == "area")
     if size is not None and recompute_scale_factor:
         raise ValueError("recompute_scale_factor is not meaningful with an explicit size.")
-    sizes, factors = _sizes(shape[2:], size, scale_factor)
-    if recompute_scale_factor or mode == "area":
-        factors = []
+    _check_mode(len(shape) - 2, mode, antialias)
     if min(sizes) < 1 or max(sizes) > sys.maxsize or 0 in shape[1:]:
         raise RuntimeError(
             f"Input and output sizes should be greater than 0 and possible, "
             f"but got an input of shape {tuple(shape)} and output sizes {tuple(sizes)}"
         )
-    return sizes, factors
+    return tuple(sizes), tuple(factors)
 
 
 _checked = lru_cache(_KEPT, typed=True)(_check)
 
 
-def _check_options(ndim: int, mode: str, align_corners: bool | None, antialias: bool) -> None:
-    is_kernel_mode = mode in MODES and MODES[mode].allows_align_corners
-    if align_corners is not None and mode in MODES and not is_kernel_mode:
-        raise ValueError(f"align_corners option can only be set with the modes {' | '.join(_KERNEL_MODES)}")
-    if not 1 <= ndim <= 3 or mode not in MODES or MODES[mode].is_label_mode:
-        raise NotImplementedError(
-            f"Only 3D, 4D and 5D tensors are supported, in the modes nearest | nearest-exact | area | "
-            f"{' | '.join(_KERNEL_MODES)}; got {ndim + 2}D and {mode}"
+def _check_mode(ndim: int, mode: str, antialias: bool) -> None:
+    """Raise where PyTorch does for this number of spatial axes: another error if `antialias` is set."""
+    known = mode in MODES and not MODES[mode].is_label_mode
+    refused = ValueError if antialias else NotImplementedError
+    if not known or not 1 <= ndim <= 3:
+        raise refused(
+            f"Only 3D, 4D and 5D tensors are supported (got {ndim + 2}D), in the modes nearest | nearest-exact | "
+            f"area | {' | '.join(_KERNEL_MODES)} (got {mode})"
         )
     required = 1 if mode == "linear" else MODES[mode].ndim  # in PyTorch, 'linear' means one axis
     if required not in (None, ndim):
-        raise NotImplementedError(f"Got {ndim + 2}D input, but {mode} mode needs {required + 2}D input")
-    if antialias and not is_kernel_mode:
+        raise refused(f"Got {ndim + 2}D input, but {mode} mode needs {required + 2}D input")
+    if antialias and not MODES[mode].allows_align_corners:
         raise ValueError(f"Anti-alias option is restricted to the modes {' | '.join(_KERNEL_MODES)}")
 
 
-def _sizes(spatial: Sequence[int], size: Any, scale_factor: Any) -> tuple[list[Any], list[float]]:
-    """The output sizes, and the given factors."""
+def _sizes(spatial: Sequence[int], size: Any, scale_factor: Any, recompute: bool) -> tuple[list[Any], list[float]]:
+    """The output sizes, and the factors at which to sample; none if they are to be recomputed from the sizes."""
     if (size is None) == (scale_factor is None):
         which = "either" if size is None else "only one of"
         raise ValueError(f"{which} size or scale_factor should be defined")
@@ -139,7 +140,9 @@ def _sizes(spatial: Sequence[int], size: Any, scale_factor: Any) -> tuple[list[A
             raise TypeError(f"expected size to be one of int or tuple of int, got types {[type(n) for n in sizes]}")
         return [n if isinstance(n, torch.SymInt) else int(n) for n in sizes], []
     factors = [float(factor * 1.0) for factor in _one_per_axis("scale_factor", scale_factor, spatial)]
-    return [torch.sym_int(n * factor) for n, factor in zip(spatial, factors, strict=True)], factors
+    if not recompute and not all(abs(factor) < math.inf for factor in factors):
+        raise RuntimeError(f"scale_factor must be finite, got {factors}")
+    return scaled_sizes(spatial, factors), [] if recompute else factors
 
 
 def _one_per_axis(name: str, value: Any, spatial: Sequence[int]) -> Sequence[Any]:

@@ -16,6 +16,8 @@ class Upsample(torch.nn.Upsample):  # type: ignore[misc]
     tensor([[[1, 1, 2, 2]]])
     """
 
+    antialias = False  # of layers whose class was torch's when they were made
+
     def __init__(
         self,
         size: Any = None,

@@ -9,9 +9,15 @@ from typing import NamedTuple
 
 from ..core.weights import BandedMatrix
 
-ROWS = 4  # output rows that share the input rows that they read
-_LOAD = 2.5  # cost of a load from the cache; of a sample read from or written to memory: 10
-_TRAFFIC = 10.0
+ROWS = 8  # output rows that share the input rows that they read
+# Costs in units of a load with its address and its multiplication, which are four instructions.
+_ROW = 0.3  # adding a resampled input row to an output row
+_TRAFFIC = 10.0  # a sample that is read from or written to memory
+
+
+def shares_rows(matrix: BandedMatrix) -> bool:
+    """Whether neighbouring output rows overlap in what they read, so that it pays to make them together."""
+    return 1 / matrix.scale <= float(matrix.tap_count.mean())
 
 
 class Pass(NamedTuple):
@@ -24,14 +30,16 @@ class Pass(NamedTuple):
     @property
     def cost(self) -> float:
         """An estimate of its time, for one channel."""
-        loads = 1.0
+        loads, rows = 1.0, 0.0
         for position, matrix in enumerate(self.axes):
             if matrix is not None:
                 taps = float(matrix.tap_count.mean())
-                shared = position == len(self.axes) - 2
-                loads *= ((ROWS - 1) / matrix.scale + taps) / ROWS if shared else taps
+                if position == len(self.axes) - 2 and shares_rows(matrix):
+                    rows = (ROWS - 1) / matrix.scale + taps
+                    taps = rows / ROWS
+                loads *= taps
         made = math.prod(self.out_sizes)
-        return _LOAD * loads * made + _TRAFFIC * (math.prod(self.in_sizes) + made)
+        return (loads + _ROW * rows) * made + _TRAFFIC * (math.prod(self.in_sizes) + made)
 
 
 def split_into_passes(
