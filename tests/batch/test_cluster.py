@@ -8,6 +8,7 @@ import time
 import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, suppress
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,9 @@ import numpy as np
 import pytest
 
 from upsample_cli import __version__, upsample_files
+from upsample_cli.core.modes import MODES
 from upsample_cli.errors import RequestError, UpsampleError
+from upsample_cli.pipeline import region_run, regions
 from upsample_cli.runtime import cluster as cluster_module
 from upsample_cli.runtime.cluster import DaskWorkers
 from upsample_cli.runtime.cluster_probe import probe
@@ -69,6 +72,28 @@ def test_regions_are_those_of_one_machine(volume: Path, cluster: Cluster) -> Non
             "done"
         ]
         assert_same_files(Path(f"{number}.zarr"), Path(f"expected{number}.zarr"))
+
+
+def test_every_mode_gives_the_samples_of_npy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cluster: Cluster) -> None:
+    """In 2 to 5 dimensions, whose edges lie within a chunk and a shard, and in several tasks of several regions."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(regions, "_REGION_BYTES", 20_000)
+    monkeypatch.setattr(region_run, "_TASK_BYTES", 80_000)
+    shapes, dtypes = [(45, 57), (19, 23, 30), (2, 19, 23, 30), (2, 2, 9, 17, 20)], ["u1", "u2", "f4"]
+    for number, mode in enumerate(MODES):
+        shape = {"bilinear": shapes[0], "bicubic": shapes[0], "trilinear": shapes[1]}.get(mode, shapes[number % 4])
+        dtype = "u1" if mode == "label" else dtypes[number % 3]
+        data = (100 * np.random.default_rng(number).random(shape)).astype(dtype)
+        np.save("in.npy", data)
+        sizes = (
+            {"chunks": (5,) * data.ndim, "shards": (10,) * data.ndim} if number % 2 else {"chunks": (7,) * data.ndim}
+        )
+        zarr.create_array("in.zarr", shape=shape, dtype=dtype, overwrite=True, **sizes)[...] = data
+        options = {"scale": 1.7, "mode": mode, "axes": "tczyx"[-data.ndim :]}
+        done = [*upsample_files("in.npy", f"{mode}.npy", **options)]
+        done += upsample_files("in.zarr", f"{mode}.zarr", cluster=cluster.client, **options)
+        assert [result.error for result in done] == [None, None], mode
+        np.testing.assert_array_equal(zarr.open_array(f"{mode}.zarr")[...], np.load(f"{mode}.npy"), err_msg=mode)
 
 
 def test_the_command_makes_a_cluster_of_its_own(volume: Path) -> None:
@@ -221,9 +246,13 @@ def test_the_client_needs_little_for_many_tasks() -> None:
         def add_done_callback(self, callback: Callable[[object], None]) -> None:
             callback(self)
 
-        def result(self) -> None: ...
+        def result(self, timeout: float) -> None:
+            if next(fetched) == 5:
+                raise TimeoutError  # its worker has died since it finished; the task is done again
 
         def release(self) -> None: ...
+
+    fetched = count()
 
     class Client:
         status = "running"
@@ -241,9 +270,10 @@ def test_the_client_needs_little_for_many_tasks() -> None:
 
     tracemalloc.start()
     started = time.perf_counter()
-    count = sum(1 for _ in DaskWorkers(Client()).run(print, range(10_000)))
+    done = sum(1 for _ in DaskWorkers(Client()).run(print, range(10_000)))
     seconds, (_, peak) = time.perf_counter() - started, tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert count == 10_000
+    assert done == 10_000
+    assert next(fetched) == 10_001
     assert peak < 1 << 20
     assert seconds < 10

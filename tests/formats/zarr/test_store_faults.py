@@ -5,8 +5,7 @@ from __future__ import annotations
 import errno
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -16,10 +15,9 @@ import numpy as np
 import pytest
 
 zarr = pytest.importorskip("zarr")
-fsspec = pytest.importorskip("fsspec")
+pytest.importorskip("fsspec")
 
-from fsspec.implementations.memory import MemoryFileSystem  # noqa: E402
-
+from tests.formats.zarr.bucket import Bucket, StoreError, bucket_in_memory  # noqa: E402
 from tests.formats.zarr.stores import samples, write_image  # noqa: E402
 from tests.pipeline_helpers import upsampled  # noqa: E402
 from upsample_cli.errors import InputError, OutputError  # noqa: E402
@@ -29,43 +27,10 @@ from upsample_cli.runtime.urls import as_path  # noqa: E402
 pytestmark = pytest.mark.filterwarnings("ignore")  # of sockets and event loops
 
 
-class StoreError(Exception):
-    """As the libraries of object stores raise it: no `OSError`."""
-
-    def __init__(self, code: int) -> None:
-        super().__init__(f"status {code}")
-        self.code = code
-
-
-class Bucket(MemoryFileSystem):
-    """A store in memory behind gs:// whose requests for chunks fail as `faults` says."""
-
-    protocol = "gs"
-    store: ClassVar[dict[str, Any]] = {}
-    pseudo_dirs: ClassVar[list[str]] = [""]
-    faults: Callable[[str, str], None] = staticmethod(lambda operation, path: None)
-
-    @classmethod
-    def _strip_protocol(cls, path: str) -> str:
-        return "/" + path.removeprefix("gs://").strip("/")
-
-    def cat_file(self, path: str, *args: Any, **kwargs: Any) -> bytes:
-        Bucket.faults("read", path)
-        return super().cat_file(path, *args, **kwargs)
-
-    def pipe_file(self, path: str, *args: Any, **kwargs: Any) -> None:
-        Bucket.faults("write", path)
-        super().pipe_file(path, *args, **kwargs)
-
-
 @pytest.fixture
-def bucket(monkeypatch: pytest.MonkeyPatch) -> type[Bucket]:
-    """An empty store; the pauses between attempts are none."""
-    fsspec.register_implementation("gs", Bucket, clobber=True)
-    monkeypatch.setattr(Bucket, "store", {})
-    monkeypatch.setattr(Bucket, "pseudo_dirs", [""])
-    monkeypatch.setattr(retry, "_WAITS_SECONDS", (0.0,) * 4)
-    return Bucket
+def bucket() -> Iterator[type[Bucket]]:
+    with bucket_in_memory() as bucket:
+        yield bucket
 
 
 @pytest.fixture
@@ -76,20 +41,11 @@ def array(tmp_path: Path) -> Path:
     return path
 
 
-@contextmanager
-def failing(monkeypatch: pytest.MonkeyPatch, faults: Callable[[str, str], None]) -> Iterator[None]:
-    with monkeypatch.context() as patch:
-        patch.setattr(Bucket, "faults", staticmethod(faults))
-        yield
-
-
 @pytest.mark.parametrize(
     "error",
     [StoreError(503), StoreError(429), OSError(errno.EBUSY, "Slow Down"), TimeoutError(), ConnectionResetError()],
 )
-def test_a_busy_store_is_asked_again(
-    array: Path, bucket: type[Bucket], monkeypatch: pytest.MonkeyPatch, error: Exception
-) -> None:
+def test_a_busy_store_is_asked_again(array: Path, bucket: type[Bucket], error: Exception) -> None:
     """Every object fails at the first three attempts to read it, and to write it."""
     asked: Counter[tuple[str, str]] = Counter()
 
@@ -99,7 +55,7 @@ def test_a_busy_store_is_asked_again(
             raise error
 
     upsampled(array, as_path("gs://bucket/in.ome.zarr"), scale=1)
-    with failing(monkeypatch, busy):
+    with bucket.failing(busy):
         upsampled(as_path("gs://bucket/in.ome.zarr"), as_path("gs://bucket/out.ome.zarr"), scale=1.3)
     upsampled(as_path("gs://bucket/out.ome.zarr"), array.with_name("out.npy"), scale=1)
     np.testing.assert_array_equal(np.load(array.with_name("out.npy")), np.load(array.with_name("expected.npy")))
@@ -111,7 +67,7 @@ def test_a_busy_store_is_asked_again(
 )
 @pytest.mark.parametrize("operation", ["read", "write"])
 def test_a_store_that_fails_for_good_ends_the_run(
-    array: Path, bucket: type[Bucket], monkeypatch: pytest.MonkeyPatch, error: Exception, attempts: int, operation: str
+    array: Path, bucket: type[Bucket], error: Exception, attempts: int, operation: str
 ) -> None:
     asked: Counter[str] = Counter()
 
@@ -123,7 +79,7 @@ def test_a_store_that_fails_for_good_ends_the_run(
     there, out = as_path("gs://bucket/in.ome.zarr"), as_path("gs://bucket/out.ome.zarr")
     upsampled(array, there, scale=1)
     kind, text = (InputError, "cannot be read: ") if operation == "read" else (OutputError, "cannot be written: ")
-    with failing(monkeypatch, refusing), pytest.raises(kind, match=text):
+    with bucket.failing(refusing), pytest.raises(kind, match=text):
         upsampled(there, out, scale=1.3)
     assert max(asked.values()) == attempts  # what is asked for beside it is given up before
     assert not any("out.ome.zarr" in key and key.endswith("zarr.json") for key in bucket.store)
@@ -133,9 +89,7 @@ def test_a_store_that_fails_for_good_ends_the_run(
 
 
 @pytest.mark.parametrize("same", [True, False])
-def test_two_clients_at_one_output(
-    array: Path, bucket: type[Bucket], monkeypatch: pytest.MonkeyPatch, same: bool
-) -> None:
+def test_two_clients_at_one_output(array: Path, bucket: type[Bucket], same: bool) -> None:
     """The second begins while the first writes its first chunk; both may make the same bytes, but no others."""
     out, written, refused = as_path("gs://bucket/out.ome.zarr"), [], []
 
@@ -148,7 +102,7 @@ def test_two_clients_at_one_output(
                 except OutputError as error:
                     refused.append(str(error))
 
-    with failing(monkeypatch, second):
+    with bucket.failing(second):
         upsampled(array, out, scale=1.3)
     assert len(refused) == (not same)
     assert all("is being written by another process" in text for text in refused)

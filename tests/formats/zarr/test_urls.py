@@ -1,4 +1,4 @@
-"""Zarr behind URLs, with a server of S3 on this machine."""
+"""Zarr behind URLs, with servers of S3 and of Google Cloud Storage on this machine."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,19 @@ from tests.pipeline_helpers import upsampled
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of sockets and event loops
 
-SERVER = """
+GOOGLE_SERVER = """
+import socket, sys
+from gcp_storage_emulator.server import create_server
+with socket.socket() as free:
+    free.bind(("127.0.0.1", 0))
+    port = free.getsockname()[1]
+server = create_server("127.0.0.1", port, in_memory=True, default_bucket="bucket")
+server.start()
+print(port, flush=True)
+sys.stdin.read()
+server.stop()
+"""
+S3_SERVER = """
 import sys
 from moto.server import ThreadedMotoServer
 server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
@@ -62,8 +75,20 @@ def test_memory_is_a_store(tmp_path: Path) -> None:
     np.testing.assert_array_equal(np.load(tmp_path / "out.npy"), np.load(tmp_path / "expected.npy"))
 
 
+@contextmanager
+def server(script: str) -> Iterator[str]:
+    """The address of a server that prints its port."""
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen([sys.executable, "-c", script], text=True, **pipes) as process:
+        assert process.stdout is not None
+        port = process.stdout.readline().strip()
+        assert port, "the server did not start"
+        yield f"http://127.0.0.1:{port}"
+        process.kill()
+
+
 @pytest.fixture(scope="module")
-def bucket() -> Iterator[str]:
+def s3_bucket() -> Iterator[str]:
     """The URL of a bucket of an S3 server on this machine, which fsspec finds by the environment."""
     for library in ("moto", "boto3", "s3fs", "flask"):
         pytest.importorskip(library)
@@ -72,15 +97,28 @@ def bucket() -> Iterator[str]:
             patch.setenv(name, "x")
         patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
         patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-        pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-        with subprocess.Popen([sys.executable, "-c", SERVER], text=True, **pipes) as server:
-            assert server.stdout is not None
-            patch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.stdout.readline().strip()}")
+        with server(S3_SERVER) as address:
+            patch.setenv("AWS_ENDPOINT_URL", address)
             yield "s3://bucket"
-            server.terminate()
 
 
-def test_an_object_store_on_both_sides(tmp_path: Path, bucket: str) -> None:
+@pytest.fixture(scope="module")
+def google_bucket() -> Iterator[str]:
+    """The URL of a bucket of a server of Google Cloud Storage on this machine."""
+    import fsspec
+
+    with pytest.MonkeyPatch.context() as patch, ExitStack() as stack:
+        patch.setenv("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")  # or else it calls the server by gRPC, for minutes
+        for library in ("gcp_storage_emulator", "gcsfs"):
+            pytest.importorskip(library)
+        patch.setenv("STORAGE_EMULATOR_HOST", stack.enter_context(server(GOOGLE_SERVER)))
+        patch.setitem(fsspec.config.conf, "gs", {"token": "anon"})
+        yield "gs://bucket"
+
+
+@pytest.mark.parametrize("fixture", ["s3_bucket", "google_bucket"])
+def test_an_object_store_on_both_sides(tmp_path: Path, fixture: str, request: pytest.FixtureRequest) -> None:
+    bucket = request.getfixturevalue(fixture)
     array = np.random.default_rng(0).integers(0, 4000, (70, 40, 50)).astype("u2")
     np.save(tmp_path / "in.npy", array)
     upsampled(tmp_path / "in.npy", tmp_path / "expected.npy", scale=1.3)
@@ -94,10 +132,10 @@ def test_an_object_store_on_both_sides(tmp_path: Path, bucket: str) -> None:
     run(there, "--scale", "1.3", "-o", out, "--overwrite")
 
 
-def test_a_store_that_says_no(tmp_path: Path, bucket: str) -> None:
-    missing = run(f"{bucket}/none.zarr", "--scale", "2", "-o", tmp_path / "x.npy", code=3)
+def test_a_store_that_says_no(tmp_path: Path, s3_bucket: str) -> None:
+    missing = run(f"{s3_bucket}/none.zarr", "--scale", "2", "-o", tmp_path / "x.npy", code=3)
     assert "holds no Zarr group or array" in missing.stderr
     np.save(tmp_path / "in.npy", np.zeros((20, 20), "u1"))
     run(tmp_path / "in.npy", "--scale", "2", "-o", "s3://no-such-bucket/x.ome.zarr", code=4)
-    tif = run(tmp_path / "in.npy", "--scale", "2", "-o", f"{bucket}/x.tif", code=4)
+    tif = run(tmp_path / "in.npy", "--scale", "2", "-o", f"{s3_bucket}/x.tif", code=4)
     assert "only Zarr is written to a URL" in tif.stderr

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from upsample_cli.errors import InputError, OutputError, RequestError
@@ -72,22 +73,6 @@ def test_a_zarr_array_gives_the_bytes_of_npy(
         actual, expected = samples(tmp_path / "out.zarr"), np.load(tmp_path / "out.npy")
         assert actual.dtype == expected.dtype
         np.testing.assert_array_equal(actual, expected, err_msg=str(options))
-
-
-@pytest.mark.parametrize("kind", STORAGE)
-def test_another_codec_pipeline_gives_the_same_samples(tmp_path: Path, kind: str) -> None:
-    pytest.importorskip("zarrs")
-    array = noise((12, 17, 20), "u2")
-    array[:, 8:] = 0  # some chunks hold the fill value alone, and are not stored
-    path = store(tmp_path / "in.zarr", array, **STORAGE[kind])
-    upsampled(path, tmp_path / "expected.zarr", axes="zyx", scale=1.7)
-    with zarr.config.set({"codec_pipeline.path": "zarrs.ZarrsCodecPipeline"}):
-        upsampled(path, tmp_path / "out.zarr", axes="zyx", scale=1.7)
-    np.testing.assert_array_equal(samples(tmp_path / "out.zarr"), samples(tmp_path / "expected.zarr"))
-    names = [
-        sorted(p.relative_to(tmp_path / n) for p in (tmp_path / n).rglob("*")) for n in ("out.zarr", "expected.zarr")
-    ]
-    assert names[0] == names[1]
 
 
 def test_another_dtype_changes_the_type_alone(tmp_path: Path) -> None:
@@ -194,6 +179,18 @@ def test_metadata_is_kept(tmp_path: Path, zarr_format: int) -> None:
         upsampled(tmp_path / "in.ome.zarr", tmp_path / "x.ome.zarr", scale=2, mode="nearest").images[1].mode.name
         == "nearest"
     )
+
+
+def test_axes_whose_names_are_words(tmp_path: Path) -> None:
+    """Names are compared in lower case."""
+    group = zarr.create_group(str(tmp_path / "in.ome.zarr"))
+    write_image(group, "ayx", [noise((2, 8, 10), "u2")], [(1.0, 0.5, 0.25)], [(0.0, 0.0, 0.0)])
+    entry = ome(group)["multiscales"][0]
+    entry["axes"][0] = {"name": "Angle", "type": "other"}
+    group.attrs["ome"] = {"version": "0.5", "multiscales": [entry]}
+    plan = upsampled(tmp_path / "in.ome.zarr", tmp_path / "out.ome.zarr", scale=2, mode="linear", verify=True)
+    assert plan.first.after.grid.names == ("angle", "y", "x")
+    assert plan.first.after.grid.shape == (2, 16, 20)
 
 
 def _validate(path: Path, zarr_format: int) -> None:
@@ -311,3 +308,21 @@ def test_a_damaged_chunk_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="damaged chunk"):
         upsampled(path, tmp_path / "out.npy", scale=2)
     assert not list(tmp_path.glob("out.*"))
+
+
+def test_the_levels_and_channels_of_an_ome_tiff_come_along(tmp_path: Path) -> None:
+    array = noise((2, 64, 48), "u1")
+    channels = {"Name": ["DAPI", "GFP"], "Color": [65535, -16776961]}  # RGBA: blue, red
+    with tifffile.TiffWriter(tmp_path / "in.ome.tif") as file:
+        file.write(array, subifds=2, metadata={"axes": "CYX", "Channel": channels}, photometric="minisblack")
+        for step in (2, 4):
+            file.write(array[:, ::step, ::step], subfiletype=1, photometric="minisblack")
+    plan = upsampled(tmp_path / "in.ome.tif", tmp_path / "out.ome.zarr", scale="2", verify=True)
+    says = "OME-Zarr cannot hold these, which are dropped: the OME-XML, except names and colours of channels"
+    assert [warning for warning in plan.warnings if "dropped" in warning] == [says]
+    group = zarr.open_group(tmp_path / "out.ome.zarr")
+    attributes = ome(group)
+    shown = [(channel["label"], channel["color"]) for channel in attributes["omero"]["channels"]]
+    assert shown == [("DAPI", "0000FF"), ("GFP", "FF0000")]
+    shapes = [group[level["path"]].shape for level in attributes["multiscales"][0]["datasets"]]
+    assert shapes == [(2, 128, 96), (2, 64, 48), (2, 32, 24)]

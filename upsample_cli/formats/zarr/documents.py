@@ -1,4 +1,4 @@
-"""The JSON documents of groups and arrays, in format 2 and 3, kept but for what resizing changes."""
+"""The JSON documents of groups and arrays in formats 2 and 3. An output keeps them except for what resizing changes."""
 
 from __future__ import annotations
 
@@ -10,11 +10,15 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from .checking import check_document, check_path, parsed
 from .store import Directory, ObjectStore
 
 Json: TypeAlias = Any
 
 _ZEROS: Mapping[str, Json] = {"b": False, "c": [0.0, 0.0], "f": 0.0}  # by the kind of a type; 0 for integers
+_COPIES = ".zmetadata"  # the file of a root of format 2 that holds copies of all documents
+_NODE_FILES = ("zarr.json", ".zgroup", ".zarray")
+_DEFAULT_LEVEL = 3
 _TARGET_CHUNK_SAMPLES = 64**3
 _LARGEST_SLAB_BYTES = 64 << 20  # of the chunks that a file read row by row fills together
 
@@ -27,11 +31,13 @@ class Node:
         path: relative to the root, which is ``""``.
         document: the contents of ``zarr.json``, or of ``.zgroup`` or ``.zarray``; without the attributes.
         attributes: the user's attributes.
+        consolidated: whether it is a root that keeps copies of all documents below it.
     """
 
     path: str
     document: Mapping[str, Json]
     attributes: Mapping[str, Json] = field(default_factory=dict)
+    consolidated: bool = False
 
     @property
     def zarr_format(self) -> int:
@@ -49,6 +55,11 @@ class Node:
         return tuple(self.document["shape"])
 
     @property
+    def data_type(self) -> str:
+        """The data type of the samples, as the document names it."""
+        return str(self.document["dtype" if self.zarr_format == 2 else "data_type"])
+
+    @property
     def chunk_shape(self) -> tuple[int, ...]:
         """The shape of the smallest part that can be read: a chunk, within a shard where there are shards."""
         sharding = self._sharding()
@@ -59,10 +70,7 @@ class Node:
         """The shape of the parts that are stored as one object: shards, or chunks where there are no shards."""
         if self.zarr_format == 2:
             return tuple(self.document["chunks"])
-        grid = self.document["chunk_grid"]
-        if grid["name"] != "regular":
-            raise ValueError(f"its chunk grid is {grid['name']!r}; only regular grids are supported")
-        return tuple(grid["configuration"]["chunk_shape"])
+        return tuple(self.document["chunk_grid"]["configuration"]["chunk_shape"])
 
     @property
     def dimension_names(self) -> Sequence[str | None] | None:
@@ -76,6 +84,12 @@ class Node:
     def key_prefix(self) -> str:
         """What the keys of all chunks begin with, relative to the root."""
         return f"{self.path}/c".lstrip("/") if self._key_encoding() == "default" else self.path
+
+    def chunk_key(self, index: Sequence[int]) -> str:
+        """The key of the stored chunk, or shard, with this index, relative to the root."""
+        separator = self._separator()
+        between = separator if self._key_encoding() == "default" else "/" if self.path else ""
+        return f"{self.key_prefix}{between}{separator.join(map(str, index))}"
 
     def chunk_index(self, key: str) -> tuple[int, ...] | None:
         """The index of the stored chunk with this key, which is relative to the root; None for other keys."""
@@ -135,52 +149,65 @@ def read_node(store: Directory | ObjectStore, path: str) -> Node | None:
     """The node at `path`, or None if there is none.
 
     Raises:
-        ValueError: its document is not JSON.
+        DamagedDocumentError: its path leads out of the hierarchy, or its document is damaged.
     """
+    check_path(path)
     start = f"{path}/" if path else ""
     if (data := store.read(f"{start}zarr.json")) is not None:
-        document = json.loads(data)
+        document = parsed(data, f"{start}zarr.json")
         attributes = document.pop("attributes", {})
-        document.pop("consolidated_metadata", None)  # a copy of the documents below, which change
-        return Node(path, document, attributes)
+        copies = document.pop("consolidated_metadata", None)  # of the documents below, which change
+        check_document(document, attributes)
+        return Node(path, document, attributes, copies is not None and not path)
     for name in (".zarray", ".zgroup"):
         if (data := store.read(f"{start}{name}")) is not None:
-            return Node(path, json.loads(data), json.loads(store.read(f"{start}.zattrs") or b"{}"))
+            document = parsed(data, f"{start}{name}")
+            attributes = parsed(store.read(f"{start}.zattrs") or b"{}", f"{start}.zattrs")
+            check_document(document, attributes)
+            return Node(path, document, attributes, not path and store.read(_COPIES) is not None)
     return None
 
 
 def write_nodes(store: Directory | ObjectStore, nodes: Sequence[Node]) -> None:
     """Write the documents of `nodes`, those of the root last, so that nobody finds an unfinished hierarchy."""
     for node in sorted(nodes, key=lambda node: (not node.is_array, -node.path.count("/"), not node.path)):
-        for key, document in sorted(node.files(), reverse=True):  # attributes before what makes them a node
-            store.write(key, json.dumps(document, indent=2).encode())
+        files = dict(node.files())
+        if node.consolidated:
+            _add_copies(files, nodes)
+        for key in sorted(files, key=lambda key: key.endswith(_NODE_FILES)):  # the one that makes it a node last
+            store.write(key, json.dumps(files[key], indent=2).encode())
 
 
-def new_group(path: str, attributes: Mapping[str, Json], zarr_format: int = 3) -> Node:
-    """A group."""
-    kind = {"node_type": "group"} if zarr_format == 3 else {}
-    return Node(path, {"zarr_format": zarr_format, **kind}, attributes)
+def _add_copies(files: dict[str, Mapping[str, Json]], nodes: Sequence[Node]) -> None:
+    """Add copies of the documents of `nodes` to those of the root, which zarr-python calls consolidated metadata."""
+    if "zarr.json" not in files:
+        copies = dict(file for node in nodes for file in node.files())
+        files[_COPIES] = {"zarr_consolidated_format": 1, "metadata": copies}
+        return
+    copies = {node.path: document for node in nodes if node.path for _, document in node.files()}
+    inline = {"kind": "inline", "must_understand": False, "metadata": copies}
+    files["zarr.json"] = {**files["zarr.json"], "consolidated_metadata": inline}
+
+
+def new_group(path: str, attributes: Mapping[str, Json]) -> Node:
+    """A group of format 3."""
+    return Node(path, {"zarr_format": 3, "node_type": "group"}, attributes)
 
 
 def new_array(
     path: str, shape: Sequence[int], dtype: np.dtype[Any], names: Sequence[str], level: int | None = None
 ) -> Node:
-    """An array of format 3 in chunks of about half a megabyte, compressed by Blosc.
+    """An array of format 3 in chunks of about half a megabyte, compressed by Zstandard.
 
     Args:
         path: of the array.
         shape: of the array.
         dtype: of its samples.
         names: of its axes.
-        level: of the compression, 0 to 9.
+        level: of the compression, 1 to 9, or 0 for none.
     """
-    blosc = {
-        "cname": "zstd",
-        "clevel": 3 if level is None else level,
-        "shuffle": "shuffle" if dtype.itemsize > 1 else "bitshuffle",
-        "typesize": dtype.itemsize,
-        "blocksize": 0,
-    }
+    level = _DEFAULT_LEVEL if level is None else level
+    zstd = {"name": "zstd", "configuration": {"level": level, "checksum": False}}
     endian = {"configuration": {"endian": "little"}} if dtype.itemsize > 1 else {}
     return Node(
         path,
@@ -195,7 +222,7 @@ def new_array(
             },
             "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},
             "fill_value": _ZEROS.get(dtype.kind, 0),
-            "codecs": [{"name": "bytes", **endian}, {"name": "blosc", "configuration": blosc}],
+            "codecs": [{"name": "bytes", **endian}, *([zstd] if level else [])],
             "dimension_names": list(names),
             "storage_transformers": [],
         },
@@ -218,7 +245,7 @@ def _codecs_for(codecs: Sequence[Mapping[str, Json]], itemsize: int) -> list[Jso
 
 
 def _chunks(shape: Sequence[int], names: Sequence[str], itemsize: int) -> tuple[int, ...]:
-    """Squares or cubes, flat where planes are so large that a few fill the memory; all samples of other axes apart."""
+    """The shape of a chunk: a square or cube along spatial axes, flatter if planes are large; 1 along other axes."""
     spatial = [axis for axis, name in enumerate(names) if name in "zyx"] or [len(shape) - 1]
     chunk = [1] * len(shape)
     edge = round(_TARGET_CHUNK_SAMPLES ** (1 / len(spatial)))

@@ -1,4 +1,4 @@
-"""What the header of an array from a Zarr hierarchy carries, so that an output keeps it."""
+"""The metadata of an array from a Zarr hierarchy, which a Zarr output keeps."""
 
 from __future__ import annotations
 

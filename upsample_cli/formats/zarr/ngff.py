@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ...geometry import SPATIAL, Axis, Grid
+from ...geometry import DEFAULT_AXES, SPATIAL, Axis, Grid
+from .checking import DamagedDocumentError
 from .documents import Json
 
 VERSIONS = ("0.1", "0.2", "0.3", "0.4", "0.5")
@@ -28,7 +30,6 @@ _UNITS = {
 }
 _UNIT_NAMES = {short: name for name, short in _UNITS.items()}
 _TYPES = {"t": "time", "c": "channel", **dict.fromkeys(SPATIAL, "space")}
-_DEFAULT_AXES = "tczyx"
 
 
 class Transformation(NamedTuple):
@@ -42,7 +43,7 @@ class Transformation(NamedTuple):
         """The composition of a list of ``coordinateTransformations``.
 
         Raises:
-            ValueError: one of them is of another kind.
+            DamagedDocumentError: one of them is of another kind.
         """
         scale, translation = [1.0] * ndim, [0.0] * ndim
         for entry in entries:
@@ -50,14 +51,18 @@ class Transformation(NamedTuple):
             if kind == "identity":
                 continue
             values = entry.get(kind) if kind in ("scale", "translation") else None
-            if not isinstance(values, list) or len(values) != ndim:
-                raise ValueError(f"its transformation {dict(entry)} is no scale or translation of {ndim} axes")
+            if not isinstance(values, list) or len(values) != ndim or not all(map(_is_finite, values)):
+                raise DamagedDocumentError(f"one of its transformations is no scale or translation of {ndim} axes")
             if kind == "scale":
                 scale = [a * b for a, b in zip(scale, values, strict=True)]
                 translation = [a * b for a, b in zip(translation, values, strict=True)]
             else:
                 translation = [a + b for a, b in zip(translation, values, strict=True)]
         return cls(tuple(scale), tuple(translation))
+
+
+def _is_finite(value: object) -> bool:
+    return isinstance(value, (int, float)) and math.isfinite(value)
 
 
 class Multiscale(NamedTuple):
@@ -85,15 +90,18 @@ class Multiscale(NamedTuple):
             ValueError: it is not what the specification says.
         """
         try:
-            axes = entry.get("axes") or list(_DEFAULT_AXES)  # the five that versions 0.1 and 0.2 have
+            axes = entry.get("axes") or list(DEFAULT_AXES)  # the five that versions 0.1 and 0.2 have
             described = tuple({"name": axis} if isinstance(axis, str) else axis for axis in axes)
             datasets = entry["datasets"]
             paths = tuple(str(dataset["path"]).strip("/") for dataset in datasets)
             first = Transformation.parse(datasets[0].get("coordinateTransformations", []), ndim)
             whole = Transformation.parse(entry.get("coordinateTransformations", []), ndim)
-            names = [str(axis["name"]) for axis in described]
+            names = [axis["name"] for axis in described]
         except (KeyError, TypeError, IndexError, AttributeError) as error:
             raise ValueError(f"its multiscales are malformed: {error!r}") from error
+        words = [*names, *(axis.get(key, "") for axis in described for key in ("type", "unit"))]
+        if not all(isinstance(word, str) for word in words):
+            raise DamagedDocumentError("the names, types or units of its axes are damaged")
         if len(names) != ndim or len(set(names)) != ndim:
             raise ValueError(f"its axes are {', '.join(names)}, but its arrays have {ndim}")
         return cls(entry, described, paths, first, whole)
@@ -145,7 +153,7 @@ def multiscale_entry(
 def _entries(grid: Grid, before: Multiscale | None, whole: Transformation, translated: bool) -> list[dict[str, Json]]:
     scale, translation = [], []
     for number, axis in enumerate(grid.axes):
-        if axis.spacing is None:  # a channel, say
+        if axis.spacing is None:  # such as a channel
             scale.append(1.0 if before is None else before.first.scale[number])
             translation.append(0.0 if before is None else before.first.translation[number])
         else:

@@ -2,43 +2,41 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
-from ...errors import InputError
-from ...geometry import Axis, Grid
-from ..base import Array, Box, Header, IndexArray, ReadOptions, Source
+from ...errors import InputError, is_thread_shortage, reason
+from ...geometry import DEFAULT_AXES, Axis, Grid
+from ..base import Array, Box, Closeable, Header, IndexArray, ReadOptions, Source, rows_from_boxes
 from .array import StoredArray
+from .checking import DamagedDocumentError
 from .documents import Json, Node, read_node
 from .metadata import Metadata, ome_attributes
 from .ngff import VERSIONS, Multiscale
 from .store import Directory, ObjectStore, open_store, require_libraries
 
-_DEFAULT_AXES = "tczyx"
 _COLOURS = {"FF0000": "Red", "00FF00": "Green", "0000FF": "Blue"}
 
 
-class ZarrSource:
+class ZarrSource(Closeable):
     """One image of a hierarchy; see `Source` and `BoxSource`."""
 
     streams = True
 
-    def __init__(self, path: Path, array: StoredArray, header: Header, warnings: list[str]) -> None:
+    def __init__(self, path: Path, array: StoredArray, header: Header, warnings: list[str], largest_chunk: int) -> None:
         self.array, self.header, self.warnings = array, header, warnings
         self.others: Sequence[Source] = ()
         self._path = path
-        samples = max(1, array.cache_bytes)
-        size = 1
-        for length in array.shape:
-            size *= length
-        self.memory_factor = samples / max(1, size * array.dtype.itemsize)
+        samples = max(1, array.cache_bytes, largest_chunk * array.dtype.itemsize)
+        self.memory_factor = samples / max(1, math.prod(array.shape) * array.dtype.itemsize)
 
     @property
     def chunk_shape(self) -> tuple[int, ...]:
-        """The shape of what is decoded at once."""
+        """The shape of a chunk."""
         return self.array.chunk_shape
 
     @property
@@ -64,9 +62,13 @@ class ZarrSource:
         try:
             return self.array.read_box(box)
         except OSError as error:
-            raise InputError(f"cannot be read: {error.strerror or error}", self._path) from error
-        except (ValueError, RuntimeError, TypeError) as error:  # raised by codecs
-            raise InputError(f"has a damaged chunk: {error}", self._path) from error
+            raise InputError(f"cannot be read: {reason(error)}", self._path) from error
+        except MemoryError:
+            raise
+        except Exception as error:  # codecs raise various exceptions for damaged data
+            if is_thread_shortage(error):
+                raise
+            raise InputError(f"has a damaged chunk: {reason(error)}", self._path) from error
 
     def forget(self) -> None:
         """Free the decoded chunks; see `BoxSource`."""
@@ -74,25 +76,7 @@ class ZarrSource:
 
     def read(self, axis: int, start: int, stop: int) -> Array:
         """Rows ``start:stop``; see `Source`."""
-        import numpy as np
-
-        shape = self.array.shape
-        rows, within = shape[axis], [range(size) for size in shape[axis + 1 :]]
-        parts = []
-        for lead in range(start // rows, -(-stop // rows)):
-            position = [range(int(n), int(n) + 1) for n in np.unravel_index(lead, shape[:axis])] if axis else []
-            low, high = max(start - lead * rows, 0), min(stop - lead * rows, rows)
-            part = self.read_box((*position, range(low, high), *within))
-            parts.append(part.reshape(high - low, *shape[axis + 1 :]))
-        return parts[0] if len(parts) == 1 else np.concatenate(parts)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        """Nothing is kept open."""
+        return rows_from_boxes(self.read_box, self.array.shape, axis, start, stop)
 
 
 def open_source(path: Path, options: ReadOptions) -> ZarrSource:
@@ -108,12 +92,14 @@ def open_source(path: Path, options: ReadOptions) -> ZarrSource:
         if root is None:
             raise InputError("holds no Zarr group or array" if store.is_remote else "is no Zarr directory", path)
         return _open(store, root, options, path)
-    except InputError:
+    except (InputError, MemoryError):
         raise
-    except (ValueError, KeyError, TypeError, json.JSONDecodeError) as error:
-        raise InputError(f"is not a readable Zarr hierarchy: {error}", path) from error
     except OSError as error:
         raise InputError(f"cannot be opened: {error.strerror or error}", path) from error
+    except DamagedDocumentError as error:
+        raise InputError(f"is not a readable Zarr hierarchy: {error}", path) from error
+    except Exception as error:  # zarr-python raises various exceptions for documents that are damaged
+        raise InputError(f"is not a readable Zarr hierarchy: {reason(error)}", path) from error
 
 
 def _open(store: Directory | ObjectStore, root: Node, options: ReadOptions, path: Path) -> ZarrSource:
@@ -128,24 +114,29 @@ def _open(store: Directory | ObjectStore, root: Node, options: ReadOptions, path
             raise InputError(f"has {len(images)} images, so there is no --series {options.series}", path)
         image = images[options.series]
         if image.path:  # the image becomes the root of the output
-            return _open(open_store(f"{store}/{image.path}"), _at_root(image), options._replace(series=0), path)
+            root = replace(image, path="", consolidated=False)
+            return _open(open_store(f"{store}/{image.path}"), root, options._replace(series=0), path)
     sources: list[ZarrSource] = []
+    labelled: list[Node] = []
     for image in images:
         number = len(sources)
         sources.append(_image(store, image, ancestors, options, path))
         labels_group, labels = _labels(store, image)
+        labelled += [*labels_group, *labels]
         for label in labels:
             source = _image(store, label, (*ancestors, *labels_group), options, path)
             source.header = source.header._replace(labels=True, labels_of=number)
             sources.append(source)
     first, *others = sources
     first.others = others
-    first.warnings += _left_out(store, root, ancestors, images)
+    first.warnings += _left_out(store, root, ancestors, [*images, *labelled])
     return first
 
 
-def _at_root(node: Node) -> Node:
-    return Node("", node.document, node.attributes)
+def _decoded_samples(node: Node) -> int:
+    """The samples that are decoded or encoded at once; a chunk or a shard may exceed its whole array."""
+    stored = math.prod(node.write_shape)
+    return stored if stored > math.prod(node.shape) else math.prod(node.chunk_shape)
 
 
 def _images(store: Directory | ObjectStore, root: Node) -> tuple[tuple[Node, ...], list[Node]]:
@@ -154,19 +145,18 @@ def _images(store: Directory | ObjectStore, root: Node) -> tuple[tuple[Node, ...
     if "multiscales" in ome:
         return (), [root]
     if "plate" in ome:
-        wells = [_node(store, well["path"]) for well in ome["plate"]["wells"]]
-        fields = [
-            _node(store, f"{well.path}/{image['path']}")
-            for well in wells
-            for image in ome_attributes(well)["well"]["images"]
-        ]
+        wells = _nodes(store, [well["path"] for well in ome["plate"]["wells"]])
+        fields = _nodes(
+            store,
+            [f"{well.path}/{image['path']}" for well in wells for image in ome_attributes(well)["well"]["images"]],
+        )
         rows = {well.path.partition("/")[0] for well in wells if "/" in well.path}
         between = [node for row in sorted(rows) if (node := read_node(store, row)) is not None]
         return (root, *between, *wells), fields
     if "bioformats2raw.layout" in {**root.attributes, **ome}:
         index = read_node(store, "OME")
         series = None if index is None else ome_attributes(index).get("series")
-        found = [_node(store, name) for name in series] if series else list(_numbered(store))
+        found = _nodes(store, series) if series else list(_numbered(store))
         return (root, *([] if index is None else [index])), found
     return (), []
 
@@ -176,6 +166,12 @@ def _numbered(store: Directory | ObjectStore) -> Iterator[Node]:
     while (node := read_node(store, str(number))) is not None:
         yield node
         number += 1
+
+
+def _nodes(store: Directory | ObjectStore, paths: Iterable[str]) -> list[Node]:
+    """The groups or arrays at `paths`; those that are named repeatedly are taken once."""
+    found = [_node(store, path) for path in dict.fromkeys(paths)]
+    return list({node.path: node for node in found}.values())
 
 
 def _node(store: Directory | ObjectStore, path: str) -> Node:
@@ -191,7 +187,7 @@ def _labels(store: Directory | ObjectStore, image: Node) -> tuple[list[Node], li
     group = read_node(store, path)
     if group is None or group.is_array:
         return [], []
-    return [group], [_node(store, f"{path}/{name}") for name in ome_attributes(group).get("labels", [])]
+    return [group], _nodes(store, [f"{path}/{name}" for name in ome_attributes(group).get("labels", [])])
 
 
 def _image(
@@ -199,11 +195,13 @@ def _image(
 ) -> ZarrSource:
     ome = ome_attributes(group)
     entries = ome["multiscales"]
-    version = str(ome.get("version") or entries[0].get("version") or ("0.5" if group.zarr_format == 3 else "0.4"))
+    layout_version = "0.5" if group.zarr_format == 3 else "0.4"
+    version = str(ome.get("version") or entries[0].get("version") or layout_version)
     if version not in VERSIONS:
         raise ValueError(f"it is OME-Zarr {version}; the versions {VERSIONS[0]} to {VERSIONS[-1]} are supported")
     start = f"{group.path}/" if group.path else ""
     datasets = [_node(store, start + str(dataset["path"])) for dataset in entries[0]["datasets"]]
+    _check_levels(datasets)
     multiscale = Multiscale.parse(entries[0], len(datasets[0].shape))
     grid = multiscale.grid(datasets[0].shape)
     colours = _colours(ome, grid)
@@ -213,9 +211,7 @@ def _image(
         order = (*(number for number in order if number != channel), channel)
         axes = [grid.axes[number] for number in order]
         grid = Grid((*axes[:-1], axes[-1]._replace(name="s")))
-    metadata = Metadata(
-        group, multiscale, tuple(datasets), order, ancestors, "0.5" if group.zarr_format == 3 else "0.4"
-    )
+    metadata = Metadata(group, multiscale, tuple(datasets), order, ancestors, layout_version)
     array = StoredArray(store, datasets[0], order)
     header = Header(
         grid,
@@ -227,10 +223,23 @@ def _image(
         foreign_items=_foreign_items(group, ome, entries),
     )
     lost = [f"of {len(entries)} multiscales only the first is resized"] if len(entries) > 1 else []
-    return ZarrSource(path, array, header, lost)
+    return ZarrSource(path, array, header, lost, max(map(_decoded_samples, datasets)))
 
 
-def _colours(ome: dict[str, Json] | Json, grid: Grid) -> str | None:
+def _check_levels(levels: Sequence[Node]) -> None:
+    """Raise `DamagedDocumentError` unless the arrays can be the levels of one pyramid."""
+    if len({level.path for level in levels}) < len(levels):
+        raise DamagedDocumentError("two of its levels are the same array")
+    if len({(len(level.shape), level.data_type) for level in levels}) > 1:
+        raise DamagedDocumentError("its levels have different numbers of axes or data types")
+    if any(0 in level.shape for level in levels):
+        raise DamagedDocumentError("one of its arrays has an empty axis")
+    pairs = [pair for two in pairwise(levels) for pair in zip(*(level.shape for level in two), strict=True)]
+    if any(size > above for above, size in pairs):
+        raise DamagedDocumentError("its levels are not ordered from the largest to the smallest")
+
+
+def _colours(ome: Json, grid: Grid) -> str | None:
     """``RGB`` or ``RGBA`` if the channels are those of a picture, as this program writes them."""
     channels = ome.get("omero", {}).get("channels", [])
     names = [str(channel.get("label", "")) for channel in channels]
@@ -241,7 +250,7 @@ def _colours(ome: dict[str, Json] | Json, grid: Grid) -> str | None:
     return {("Alpha",): "RGBA", (): "RGB"}.get(tuple(names[3:]))
 
 
-def _foreign_items(group: Node, ome: dict[str, Json] | Json, entries: Sequence[Json]) -> tuple[str, ...]:
+def _foreign_items(group: Node, ome: Json, entries: Sequence[Json]) -> tuple[str, ...]:
     items = []
     if "omero" in ome:
         items.append("the names, colours and windows of the channels (omero)")
@@ -260,7 +269,7 @@ def _plain_array(store: Directory | ObjectStore, node: Node, options: ReadOption
     if ndim == 0:
         raise ValueError("it holds a single number; an array of one or more axes is needed")
     stored = [name for name in node.dimension_names or () if name]
-    names: Sequence[str] = options.axes or (stored if len(set(stored)) == ndim else _DEFAULT_AXES[-ndim:])
+    names: Sequence[str] = options.axes or (stored if len(set(stored)) == ndim else DEFAULT_AXES[-ndim:])
     if len(names) != ndim:
         raise ValueError(f"it has {ndim} axes; name each of them with --axes, such as --axes tzyx")
     order = tuple(range(ndim))
@@ -269,16 +278,16 @@ def _plain_array(store: Directory | ObjectStore, node: Node, options: ReadOption
     attributes = sorted(set(node.attributes) - {"_ARRAY_DIMENSIONS"})
     items = (f"the attributes {', '.join(attributes)}",) if attributes else ()
     header = Header(grid, array.dtype, metadata=Metadata(None, None, (node,), order), foreign_items=items)
-    return ZarrSource(path, array, header, [])
+    return ZarrSource(path, array, header, [], _decoded_samples(node))
 
 
 def _left_out(
     store: Directory | ObjectStore, root: Node, ancestors: Sequence[Node], images: Sequence[Node]
 ) -> list[str]:
-    """The warning that names what lies in the hierarchy beside its images."""
+    """A warning that lists other groups and arrays of the hierarchy, which are not copied."""
     lost = []
     for group in {node.path: node for node in (root, *ancestors, *images)}.values():
-        known = {"zarr.json", ".zgroup", ".zattrs", ".zmetadata", "labels"}
+        known = {"zarr.json", ".zgroup", ".zattrs", ".zmetadata"}
         known |= {
             str(d["path"]).partition("/")[0]
             for m in ome_attributes(group).get("multiscales", ())
@@ -288,4 +297,4 @@ def _left_out(
         below = [node.path[len(start) :] for node in (*ancestors, *images) if node.path.startswith(start)]
         known |= {path.partition("/")[0] for path in below}
         lost += [start + name for name in store.children(group.path) or [] if name not in known]
-    return [f"not carried over, because they are no images: {', '.join(lost)}"] if lost else []
+    return [f"not carried over, because no image lists them: {', '.join(lost)}"] if lost else []

@@ -1,4 +1,4 @@
-"""An output in the making: complete under its final name or not at all, and continued if its writer was killed."""
+"""Unfinished outputs: they get their final name when they are complete, and a later run continues them if not."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from .documents import Node, write_nodes
 from .store import Directory, ObjectStore, open_store, require_libraries
 
 _JOURNAL = ".upsample-progress.json"
-_UNFINISHED_CHUNK = re.compile(r"\.[0-9a-f]{32}\.partial$")  # what zarr-python leaves when it is killed
-_JOURNAL_SECONDS = 1.0  # between two writings of the journal
+_UNFINISHED_CHUNK = re.compile(r"\.[0-9a-f]{32}\.partial$")  # left by zarr-python when it is killed
+_JOURNAL_SECONDS = 1.0  # between two writes of the journal
 _ABANDONED_SECONDS = 60.0  # after which another client may take over an output in an object store
 
 
 @dataclass
 class Journal:
-    """Which regions of each array are complete: all before a position in their order, and some behind it.
+    """Which regions of each array are complete: all before a position in their order, and some after it.
 
     Attributes:
         prefixes: by the number of an array, how many regions from the first on are complete.
-        behind: by the number of an array, the positions of further complete regions.
+        behind: by the number of an array, the positions of complete regions after those.
     """
 
     prefixes: dict[int, int] = field(default_factory=dict)
@@ -69,11 +69,6 @@ class ZarrOutput:
         self._owner = os.urandom(8).hex()
         self._last_written = 0.0
         self.journal = self._read_journal()
-
-    def with_arrays(self, arrays: list[StoredArray]) -> ZarrOutput:
-        """The same output, with its arrays."""
-        self.arrays = arrays
-        return self
 
     def is_done(self, array: int, position: int) -> bool:
         """Whether a region is complete."""

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+import numpy as np
 
 from ...errors import OutputError
-from ...geometry import SPATIAL, Axis, Grid
+from ...geometry import DEFAULT_AXES, PATIENT_FRAMES, SPATIAL, Axis, Grid
 from ..base import Array, Header, WriteOptions
-from ..dropped import dropped_warning
+from ..documents import Channel, WithChannels
+from ..dropped import Dropped, Loss, dropped_warning
 from .array import StoredArray
 from .documents import Json, Node, new_array, new_group
 from .metadata import Metadata, ome_attributes, with_ome_attributes
@@ -18,9 +22,9 @@ from .ngff import multiscale_entry
 from .output import ZarrOutput, open_output
 from .store import open_store, require_libraries
 
-_STORED_ORDER = "tczyx"
 _RGBA = (("Red", "FF0000"), ("Green", "00FF00"), ("Blue", "0000FF"), ("Alpha", "FFFFFF"))
-_FRAMES = ("sform", "qform", "ras", "spm")
+
+_WHITE, _OME_XML = "FFFFFF", "the OME-XML"
 
 
 class Layout(NamedTuple):
@@ -75,7 +79,8 @@ class ZarrSink:
         """Open the output for writing; see `BoxSink`."""
         nodes = {node.path: node for layout in self.layouts for node in (*layout.nodes, *layout.arrays)}
         with open_output(self._path, list(nodes.values()), fingerprint, overwrite) as output:
-            yield output.with_arrays(self.stored_arrays(output.location))
+            output.arrays = self.stored_arrays(output.location)
+            yield output
 
     def stored_arrays(self, location: str) -> list[StoredArray]:
         """Every level of every image, for reading and writing in the store at `location`."""
@@ -115,8 +120,8 @@ class ZarrSink:
             metadata.multiscale, metadata.multiscale.paths, grids, metadata.version, header.history
         )
         ome = {**ome_attributes(metadata.group), "multiscales": [entry]}
-        group = metadata.group
-        group = Node(group.path, group.document, with_ome_attributes(group, _with_planes(ome, metadata, grid)))
+        attributes = with_ome_attributes(metadata.group, _with_planes(ome, metadata, grid))
+        group = replace(metadata.group, attributes=attributes)
         return Layout((*metadata.ancestors, group), tuple(levels), metadata.order)
 
     def _new(self, header: Header, path: str, options: WriteOptions, wants_image: bool) -> Layout:
@@ -128,14 +133,14 @@ class ZarrSink:
             return Layout((), (node,), tuple(range(len(names))))
         stored_names = ["c" if name == "s" else name for name in names]
         spatial = [name for name in stored_names if name in SPATIAL]
-        if len(set(stored_names)) < len(names) or not set(stored_names) <= set(_STORED_ORDER) or len(spatial) < 2:
+        if len(set(stored_names)) < len(names) or not set(stored_names) <= set(DEFAULT_AXES) or len(spatial) < 2:
             raise OutputError(
                 f"OME-Zarr has no place for the axes {''.join(names)}; write a plain array (.zarr), .tif or .npy",
                 self._path,
             )
-        order = tuple(sorted(stored_names, key=_STORED_ORDER.index).index(name) for name in stored_names)
+        order = tuple(sorted(stored_names, key=DEFAULT_AXES.index).index(name) for name in stored_names)
         grid, lost = _world(header.grid, order, stored_names)
-        self.warnings += dropped_warning(header, "OME-Zarr", *lost, *_lost_by_image(header))
+        channels = _channels(header)
         grids = _halvings(grid)
         start = f"{path}/" if path else ""
         arrays = [
@@ -143,11 +148,22 @@ class ZarrSink:
             for number, level in enumerate(grids)
         ]
         small = next((number for number, node in enumerate(arrays) if _is_one_chunk(node)), len(arrays) - 1)
+        small = max(small, min(len(header.levels), len(arrays) - 1))
+        header = _without_kept_items(header, channels)
+        self.warnings += dropped_warning(header, "OME-Zarr", *lost, *_lost_by_image(header))
         arrays, grids = arrays[: small + 1], grids[: small + 1]
         entry = multiscale_entry(None, [str(n) for n in range(len(arrays))], grids, "0.5", header.history)
         ome: dict[str, Json] = {"version": "0.5", "multiscales": [entry]}
         if "s" in names and header.grid["s"].size in (3, 4) and header.colours in (None, "RGB", "RGBA"):
             ome["omero"] = _rgb(header)
+        elif channels:
+            window = _window(header)
+            ome["omero"] = {
+                "channels": [
+                    {"label": each.name, "color": each.colour or _WHITE, "active": True, "window": window}
+                    for each in channels
+                ]
+            }
         return Layout((new_group(path, {"ome": ome}),), tuple(arrays), order)
 
 
@@ -166,30 +182,22 @@ def _with_planes(ome: dict[str, Json], metadata: Metadata, grid: Grid) -> dict[s
 
 
 def _world(grid: Grid, order: Sequence[int], names: Sequence[str]) -> tuple[Grid, list[str]]:
-    """The grid with its axes in the stored order and named as they are stored, and what it cannot say."""
+    """The grid with its axes in the stored order and with their stored names, and what it cannot represent."""
     axes = [Axis("", 0)] * len(names)
     for number, name, axis in zip(order, names, grid.axes, strict=True):
         spacing = axis.spacing if axis.spacing is not None or name == "c" else 1.0
         axes[number] = axis._replace(name=name, spacing=None if name == "c" else spacing)
-    frame = next((name for name in _FRAMES if name in grid.affines), None)
+    frame = next((name for name in PATIENT_FRAMES if name in grid.affines), None)
     lost = [f"the affine {name}" for name in grid.frames if name != frame]
     if frame is None:
         return Grid(tuple(axes)), lost
     affine = grid.affines[frame]
     diagonal = affine[:3, :3].diagonal()
-    if not (
-        abs(affine[:3, :3] - affine[:3, :3] * _identity()).max() < 1e-6 * abs(diagonal).max() and min(diagonal) > 0
-    ):
+    if not (abs(affine[:3, :3] - np.diag(diagonal)).max() < 1e-6 * abs(diagonal).max() and min(diagonal) > 0):
         return Grid(tuple(axes)), [*lost, f"the orientation and position in the world ({frame})"]
     return Grid(
         tuple(a._replace(origin=float(affine[SPATIAL.index(a.name), 3])) if a.name in SPATIAL else a for a in axes)
     ), lost
-
-
-def _identity() -> Any:
-    import numpy as np
-
-    return np.eye(3)
 
 
 def _halvings(grid: Grid) -> list[Grid]:
@@ -207,10 +215,30 @@ def _is_one_chunk(node: Node) -> bool:
     return all(size <= chunk for name, size, chunk in pairs if name in SPATIAL)
 
 
+def _channels(header: Header) -> tuple[Channel, ...]:
+    """The channels that the input describes, if there are still as many."""
+    channels = header.metadata.channels() if isinstance(header.metadata, WithChannels) else ()
+    count = header.grid["c"].size if "c" in header.grid.names else 0
+    return channels if len(channels) == count else ()
+
+
+def _without_kept_items(header: Header, channels: Sequence[Channel]) -> Header:
+    """The header without those of its `foreign_items` that an image holds: the levels, and the channels."""
+    kept = {"the lower levels of the pyramid"} if header.levels else set()
+    items = [item for item in header.foreign_items if item not in kept]
+    if channels and _OME_XML in items:
+        items[items.index(_OME_XML)] = Dropped(f"{_OME_XML}, except names and colours of channels", Loss.DESCRIPTION)
+    return header._replace(foreign_items=tuple(items))
+
+
+def _window(header: Header) -> dict[str, Json]:
+    """The range of samples that viewers show."""
+    highest = float((1 << 8 * header.dtype.itemsize) - 1) if header.dtype.kind == "u" else 1.0
+    return {"min": 0.0, "max": highest, "start": 0.0, "end": highest}
+
+
 def _rgb(header: Header) -> dict[str, Json]:
-    kind = header.dtype.kind
-    highest = float((1 << 8 * header.dtype.itemsize) - 1) if kind == "u" else 1.0
-    window = {"min": 0.0, "max": highest, "start": 0.0, "end": highest}
+    window = _window(header)
     channels = [
         {"label": label, "color": colour, "active": label != "Alpha", "window": window}
         for label, colour in _RGBA[: header.grid["s"].size]

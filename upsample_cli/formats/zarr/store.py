@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from ...errors import InputError
-from ...runtime.retry import patiently
+from ...runtime.retry import with_retries
 from ...runtime.urls import is_url
+
+Data: TypeAlias = Any  # bytes, or an array of them
 
 _MARKERS = ("zarr.json", ".zgroup", ".zarray")
 
@@ -42,16 +45,27 @@ class Directory:
 
     def read(self, key: str) -> bytes | None:
         """The bytes stored under `key`, or None."""
+        return self.read_range(key, 0, None)
+
+    def read_range(self, key: str, start: int, stop: int | None) -> bytes | None:
+        """Some of the bytes stored under `key`, or None; a negative `start` counts from the end."""
+        path = self.path / key
         try:
-            return (self.path / key).read_bytes()
-        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            status = path.stat()
+            if not stat.S_ISREG(status.st_mode):  # a pipe or a device may have no end
+                return None
+            first, last, _ = slice(start, stop).indices(status.st_size)
+            with path.open("rb") as file:
+                file.seek(first)
+                return file.read(last - first)
+        except (FileNotFoundError, NotADirectoryError):
             return None
 
-    def write(self, key: str, data: bytes) -> None:
+    def write(self, key: str, data: Data) -> None:
         """Store `data` under `key` in one step."""
         path = self.path / key
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.tmp")
+        temporary = path.with_name(f"{path.name}.{os.urandom(16).hex()}.partial")
         temporary.write_bytes(data)
         temporary.replace(path)
 
@@ -68,27 +82,35 @@ class Directory:
 
     def keys(self, prefix: str = "") -> Iterator[Key] | None:
         """All keys below `prefix`."""
-        return self._walk(os.path.join(self.path, prefix), prefix)  # noqa: PTH118 pathlib is slow for many files
+        return self._walk(os.path.join(self.path, prefix), prefix, ())  # noqa: PTH118 pathlib is slow for many files
 
-    def _walk(self, folder: str, name: str) -> Iterator[Key]:
+    def _walk(self, folder: str, name: str, above: tuple[os.stat_result, ...]) -> Iterator[Key]:
+        """The keys in a folder; links that are broken, or lead back to a folder `above`, are left out."""
         try:
+            here = os.stat(folder)  # noqa: PTH116 as above
             entries = os.scandir(folder)
         except (FileNotFoundError, NotADirectoryError):
+            return
+        if any(os.path.samestat(here, other) for other in above):
+            entries.close()
             return
         with entries:
             for entry in entries:
                 below = f"{name}/{entry.name}" if name else entry.name
-                if entry.is_dir():
-                    yield from self._walk(entry.path, below)
+                try:
+                    is_folder, status = entry.is_dir(), entry.stat()
+                except OSError:
+                    continue
+                if is_folder:
+                    yield from self._walk(entry.path, below, (*above, here))
                 else:
-                    status = entry.stat()
                     yield Key(below, status.st_size, str(status.st_mtime_ns))
 
     def for_zarr(self, read_only: bool) -> Any:
         """The store as zarr-python takes it."""
-        from zarr.storage import LocalStore
+        from .regular_files import RegularFiles
 
-        return LocalStore(self.path, read_only=read_only)
+        return RegularFiles(self.path, read_only=read_only)
 
 
 class ObjectStore:
@@ -113,20 +135,31 @@ class ObjectStore:
         """The bytes stored under `key`, or None."""
         file_system, root = self._opened
         try:
-            return bytes(patiently(file_system.cat_file, f"{root}/{key}"))
+            return bytes(with_retries(file_system.cat_file, f"{root}/{key}"))
         except (FileNotFoundError, IsADirectoryError):
             return None
 
-    def write(self, key: str, data: bytes) -> None:
+    def read_range(self, key: str, start: int, stop: int | None) -> bytes | None:
+        """Some of the bytes stored under `key`, or None; a negative `start` counts from the end."""
+        file_system, root = self._opened
+        try:
+            data = bytes(with_retries(file_system.cat_file, f"{root}/{key}", start=start, end=stop))
+        except (FileNotFoundError, IsADirectoryError):
+            return None
+        if start < 0:
+            return data[start:]
+        return data if stop is None or len(data) <= stop - start else data[start:stop]  # a server may send all
+
+    def write(self, key: str, data: Data) -> None:
         """Store `data` under `key`."""
         file_system, root = self._opened
-        patiently(file_system.pipe_file, f"{root}/{key}", data)
+        with_retries(file_system.pipe_file, f"{root}/{key}", bytes(data))
 
     def delete(self, key: str) -> None:
         """Remove `key` if it exists."""
         file_system, root = self._opened
         try:
-            patiently(file_system.rm_file, f"{root}/{key}")
+            with_retries(file_system.rm_file, f"{root}/{key}")
         except FileNotFoundError:
             return
 
@@ -147,7 +180,7 @@ class ObjectStore:
             return None
         file_system, root = self._opened
         file_system.invalidate_cache()
-        found = patiently(file_system.find, f"{root}/{prefix}".rstrip("/"), detail=True)
+        found = with_retries(file_system.find, f"{root}/{prefix}".rstrip("/"), detail=True)
         start = len(root) + 1
         return (
             Key(name[start:], info.get("size") or 0, str(info.get("ETag") or info.get("created") or info.get("mtime")))
