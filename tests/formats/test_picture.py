@@ -110,14 +110,14 @@ def test_a_reduction_to_256_colours_is_said(tmp_path):
     [
         ("png-RGBA", "out.jpg", r"JPEG cannot hold transparency; write \.png"),
         ("png-LA", "out.bmp", r"BMP cannot hold transparency; write \.png"),
-        ("png-I16", "out.jpg", r"JPEG cannot hold pixels of mode I;16; write \.png"),
+        ("png-I16", "out.jpg", r"JPEG cannot hold 16-bit grey; write \.png"),
         ("png-L", "out.xyz", r"cannot write files with the suffix '\.xyz'"),
         ("png-L", "out", r"cannot write files with the suffix ''"),
         ("png-L", "out.psd", r"cannot write files with the suffix '\.psd'"),
-        ("tiff-float64", "out.png", r"picture cannot hold pixels of 1 × float64; write \.tif or \.npy"),
+        ("tiff-float64", "out.png", r"picture cannot hold floating-point grey; write \.tif or \.npy"),
         ("tiff-rgb16", "out.jpg", r"JPEG cannot hold 16-bit RGB; write \.png"),
         ("png-RGBA-16", "out.webp", r"WEBP cannot hold 16-bit RGBA; write \.png"),
-        ("png-I16", "out.gif", r"GIF cannot hold pixels of mode I;16; write \.png"),
+        ("png-I16", "out.gif", r"GIF cannot hold 16-bit grey; write \.png"),
         (
             "gif-animated",
             "out.jpg",

@@ -1,5 +1,6 @@
 """Animations: every frame, for as long and as often as it was shown, and seen as it was computed."""
 
+import io
 import struct
 import zlib
 
@@ -14,6 +15,7 @@ from tests.formats.file_dump import chunk, chunks, icc_profile
 from tests.oracles import reference
 from tests.pipeline_helpers import planned, upsampled, whole
 from upsample_cli.errors import InputError
+from upsample_cli.formats.picture.png.reader import chunk_headers
 
 SHAPE = (5, 7)
 RANDOM = np.random.default_rng(0)
@@ -293,6 +295,17 @@ def test_a_frame_cut_short_is_refused(tmp_path):
     (tmp_path / "in.png").write_bytes(broken)
     with pytest.raises(InputError):
         whole(tmp_path / "in.png")
+
+
+def test_chunks_of_an_animation_in_another_order_are_refused(tmp_path):
+    """As by libpng and Pillow."""
+    stored(tmp_path / "in.png", moving())
+    data = (tmp_path / "in.png").read_bytes()
+    *_, (start, length) = [found for name, *found in chunk_headers(io.BytesIO(data)) if name == b"fdAT"]
+    repeated = data[start - 8 : start + length + 4]
+    (tmp_path / "in.png").write_bytes(data[: start - 8] + repeated + data[start - 8 :])
+    with pytest.raises(InputError, match="the chunks of its animation are not in order"):
+        planned(tmp_path / "in.png", scale=2)
 
 
 @pytest.mark.parametrize("lossless", [True, False])

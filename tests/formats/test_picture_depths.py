@@ -259,13 +259,34 @@ def test_a_missing_library_is_named_with_the_line_that_installs_it(tmp_path, mon
         planned(tmp_path / "in.bin", tmp_path / "out.png", scale="2")
 
 
-def test_openexr(tmp_path):
+@pytest.mark.parametrize(
+    ("letters", "dtype", "compression"), [("RGB", "f2", "ZIP"), ("RGBA", "f4", "PIZ"), ("Y", "f4", "ZIPS")]
+)
+def test_openexr_keeps_precision_compression_and_attributes(tmp_path, letters, dtype, compression):
     library = pytest.importorskip("OpenEXR")
-    array = samples(np.float32, 3)
-    header = {"compression": library.ZIP_COMPRESSION, "type": library.scanlineimage}
-    library.File(header, {"RGB": library.Channel(array)}).write(str(tmp_path / "in.exr"))
-    np.testing.assert_array_equal(whole(tmp_path / "in.exr"), array)
+    array = samples(np.float32, max(2, len(letters)))[..., : len(letters)].astype(dtype)
+    method = getattr(library, f"{compression}_COMPRESSION")
+    header = {"compression": method, "type": library.scanlineimage, "owner": "me", "pixelAspectRatio": 2.0}
+    planes = {name: library.Channel(np.ascontiguousarray(array[..., n])) for n, name in enumerate(letters)}
+    library.File(header, planes).write(str(tmp_path / "in.exr"))
+    plan = upsampled(tmp_path / "in.exr", tmp_path / "out.exr", scale="x=4,y=2", mode="nearest", verify=True)
+    assert not plan.warnings
+    found = library.File(str(tmp_path / "out.exr"), separate_channels=True)
+    assert (found.header()["compression"], found.header()["owner"]) == (method, "me")
+    assert found.header()["pixelAspectRatio"] == 1
+    for number, name in enumerate(letters):
+        pixels = found.channels()[name].pixels
+        assert pixels.dtype == dtype
+        np.testing.assert_allclose(pixels[::2, ::4], array[..., number], rtol=1e-6)
     upsampled(tmp_path / "in.exr", tmp_path / "out.tif", scale="2", verify=True)
+
+
+def test_whole_numbers_in_openexr_need_another_dtype(tmp_path):
+    Image.fromarray(samples(np.uint8, 4)).save(tmp_path / "in.png")
+    with pytest.raises(OutputError, match=r"EXR cannot hold 8-bit RGBA; write \.png, or add --dtype float32 --rescale"):
+        planned(tmp_path / "in.png", tmp_path / "out.exr", scale="2")
+    pytest.importorskip("OpenEXR")
+    upsampled(tmp_path / "in.png", tmp_path / "out.exr", scale="2", dtype="float32", rescale="full", verify=True)
 
 
 def test_icons_of_apple_have_known_sizes(tmp_path):

@@ -192,3 +192,15 @@ def test_nothing_points_to_the_dropped_thumbnail(tmp_path, suffix, order):
     (entries,) = struct.unpack_from(order + "H", data, first)
     assert entries > 0
     assert struct.unpack_from(order + "I", data, first + 2 + 12 * entries) == (0,)
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp"])
+def test_an_orientation_behind_a_value_that_is_cut_off(tmp_path, suffix):
+    """Pillow stops at the value, but the orientation is whole."""
+    maker = struct.pack("<HHII", 271, 2, 9, 38)  # nine bytes, of which one is there
+    orientation = struct.pack("<HHIHH", 274, 3, 1, 6, 0)
+    data = b"II*\0" + struct.pack("<IH", 8, 2) + maker + orientation + bytes(4) + b"A"
+    picture(tmp_path / f"in{suffix}", exif=b"Exif\0\0" + data)
+    plan = upsampled(tmp_path / f"in{suffix}", tmp_path / f"out{suffix}", scale=2, mode="nearest", verify=True)
+    assert plan.first.after.grid.names[:2] == ("y", "x")
+    assert plan.first.after.grid.shape[:2] == (24, 16)

@@ -208,6 +208,31 @@ def test_inks_without_jfif_say_their_resolution_in_exif(tmp_path):
         assert image.getexif()[282] == pytest.approx(600)
 
 
+@pytest.mark.parametrize(("unit", "spacing"), [(0, (0.25, 0.5)), (145, (25.4 / 144, 25.4 / 144))])
+def test_proportions_of_pixels_or_a_damaged_unit_beside_a_resolution_in_exif(tmp_path, unit, spacing):
+    resolution = {282: file_dump.ratio("<", 72), 283: file_dump.ratio("<", 72)}
+    stream = io.BytesIO()
+    Image.fromarray(RGB).save(stream, "JPEG", exif=b"Exif\0\0" + file_dump.exif("<", resolution, {}))
+    data = bytearray(stream.getvalue())
+    struct.pack_into(">BHH", data, data.index(b"JFIF\0") + 7, unit, 2, 1)
+    (tmp_path / "in.jpg").write_bytes(data)
+    plan = upsampled(tmp_path / "in.jpg", tmp_path / "out.jpg", scale="2", verify=True)
+    grid = plan.images[0].after.grid
+    assert (grid["x"].spacing, grid["y"].spacing) == pytest.approx(spacing)
+
+
+def test_of_two_densities_the_last_counts(tmp_path):
+    """As for libjpeg and Pillow."""
+    stream = io.BytesIO()
+    Image.fromarray(RGB).save(stream, "JPEG", dpi=(72, 72))
+    second = b"JFIF\0\1\1\1" + struct.pack(">HH", 300, 150) + bytes(2)
+    (tmp_path / "in.jpg").write_bytes(with_segments(stream.getvalue(), (0xE0, second)))
+    with Image.open(tmp_path / "in.jpg") as image:
+        last = image.info["dpi"]
+    plan = upsampled(tmp_path / "in.jpg", tmp_path / "out.png", scale="2", verify=True)
+    assert [25.4 / plan.images[0].before.grid[axis].spacing for axis in "xy"] == pytest.approx(last)
+
+
 def test_all_views_but_the_first_are_said_to_be_dropped(tmp_path):
     views = [Image.fromarray(RGB), Image.fromarray(RGB[::-1])]
     views[0].save(tmp_path / "in.jpg", "MPO", save_all=True, append_images=views[1:], comment=b"stereo")

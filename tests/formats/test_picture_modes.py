@@ -100,13 +100,13 @@ def test_orientation_is_what_pillow_makes_of_it(tmp_path, suffix, orientation):
     [
         ("u2", "yxs", (4, 5, 3), "out.jpg", r"JPEG cannot hold 16-bit RGB; write \.png"),
         ("u2", "yxs", (4, 5, 4), "out.webp", r"WEBP cannot hold 16-bit RGBA; write \.png"),
-        ("u2", "yx", (4, 5), "out.gif", r"GIF cannot hold pixels of mode I;16; write \.png"),
+        ("u2", "yx", (4, 5), "out.gif", r"GIF cannot hold 16-bit grey; write \.png"),
         ("u1", "yxs", (4, 5, 4), "out.jpg", r"JPEG cannot hold transparency; write \.png"),
         ("u1", "yxs", (4, 5, 2), "out.jpg", r"JPEG cannot hold transparency; write \.png"),
-        ("i4", "yx", (4, 5), "out.png", r"PNG cannot hold pixels of mode I; write \.tif"),
-        ("f4", "yx", (4, 5), "out.png", r"PNG cannot hold pixels of mode F; write \.tif"),
-        ("f8", "yx", (4, 5), "out.png", r"picture cannot hold pixels of 1 × float64; write \.tif or \.npy"),
-        ("u1", "yxs", (4, 5, 5), "out.png", r"picture cannot hold pixels of 5 × uint8"),
+        ("i4", "yx", (4, 5), "out.png", r"PNG cannot hold signed 32-bit grey; write \.tif"),
+        ("f4", "yx", (4, 5), "out.png", r"PNG cannot hold floating-point grey; write \.tif"),
+        ("f8", "yx", (4, 5), "out.png", r"picture cannot hold floating-point grey; write \.tif or \.npy"),
+        ("u1", "yxs", (4, 5, 5), "out.png", r"picture cannot hold 8-bit pixels of 5 samples; write .tif or .npy$"),
         ("u1", "tyx", (3, 4, 5), "out.jpg", r"JPEG holds one picture, not 3 frames; write \.gif, \.png, \.webp"),
         (
             "u1",

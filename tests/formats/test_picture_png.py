@@ -246,3 +246,14 @@ def test_the_profile_of_another_format(tmp_path):
     upsampled(tmp_path / "in.jpg", tmp_path / "out.png", scale="2")
     content = dict(chunks((tmp_path / "out.png").read_bytes()))[b"iCCP"]
     assert zlib.decompress(content.split(b"\0", 1)[1][1:]) == PROFILE
+
+
+def test_a_palette_after_the_samples_is_refused(tmp_path):
+    """libpng refuses it, and Pillow shows grey levels."""
+    Image.fromarray(np.zeros((4, 5), np.uint8), "P").save(tmp_path / "in.png")
+    data = (tmp_path / "in.png").read_bytes()
+    start, samples = data.index(b"PLTE") - 4, data.index(b"IDAT") - 4
+    end = len(data) - 12
+    (tmp_path / "in.png").write_bytes(data[:start] + data[samples:end] + data[start:samples] + data[end:])
+    with pytest.raises(InputError, match="its palette follows its samples"):
+        planned(tmp_path / "in.png", tmp_path / "out.png", scale="2")

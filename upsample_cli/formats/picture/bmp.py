@@ -9,18 +9,21 @@ from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
+from ...core.linear_light import srgb_levels
 from ...geometry import INCH
 from ..base import Array
 from .model import EncodeSpec, Picture, PictureMetadata, PixelKind
 
 MAGIC = b"BM"
 _RGB, _BITFIELDS, _ALPHA_BITFIELDS = 0, 3, 6  # compression methods
+_JPEG_OR_PNG = (4, 5)  # the pixels are a file of these formats; OS/2 2.x has other methods of these numbers
 _MASKS = {  # of red, green, blue and alpha where the file has none
     16: (0x7C00, 0x3E0, 0x1F, 0),
     32: (0xFF0000, 0xFF00, 0xFF, 0),
 }
 _FILE_HEADER, _CORE_HEADER, _INFO_HEADER, _V4_HEADER = 14, 12, 40, 108
-_KNOWN_HEADERS = (40, 52, 56, 64, 108, 124)  # lengths that Pillow supports
+_WINDOWS_HEADERS = (40, 52, 56, 108, 124)
+_KNOWN_HEADERS = (*_WINDOWS_HEADERS, 64)  # lengths that Pillow supports
 _SRGB = b"BGRs"  # colour space "sRGB", stored in little-endian order
 _MAX_SIDE = 2**31 - 1
 
@@ -55,7 +58,8 @@ def read(file: BinaryIO) -> Picture | None:
         return None
     (offset,) = struct.unpack_from("<I", head, 10)
     length, width, height, _, bits, compression, _, x, y = struct.unpack_from("<IiiHHIIii", head, _FILE_HEADER)
-    if length > _CORE_HEADER and length not in _KNOWN_HEADERS:  # such as truncated OS/2 2.x headers
+    is_odd = length > _CORE_HEADER and length not in _KNOWN_HEADERS  # such as truncated OS/2 2.x headers
+    if is_odd or (compression in _JPEG_OR_PNG and length in _WINDOWS_HEADERS):
         import imagecodecs  # slow import, rarely needed
 
         kind = PixelKind("BMP", "RGB", (width, abs(height)), False)
@@ -125,9 +129,9 @@ def _field(pixels: Array, mask: int, deep: bool) -> Array:
 def _linear_to_srgb(samples: Array) -> Array:
     """Samples of 64-bit BMP, linear light in units of 1/8192, with the transfer curve of sRGB."""
     light = (samples / 8192.0).clip(0, 1)
-    curved = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
-    curved[..., 3] = light[..., 3]
-    return np.asarray(np.rint(curved * 65_535).astype(np.uint16))
+    levels = srgb_levels(light)
+    levels[..., 3] = light[..., 3]
+    return np.asarray(np.rint(levels * 65_535).astype(np.uint16))
 
 
 def write(file: BinaryIO, frames: Array, spec: EncodeSpec) -> None:

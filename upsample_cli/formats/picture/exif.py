@@ -2,7 +2,7 @@
 
 Unknown data, such as maker notes with offsets of their own, keeps its position: new values are appended at the end.
 
-Own code, because Pillow's `Image.Exif` rewrites all directories, which breaks the offsets inside maker notes.
+Pillow's `Image.Exif` rewrites all directories, which breaks the offsets inside maker notes.
 """
 
 from __future__ import annotations
@@ -38,21 +38,8 @@ class Entry:
 Directory = dict[int, Entry]
 
 
-@dataclass(frozen=True, slots=True)
-class ExifInfo:
-    """Orientation and resolution of the samples.
-
-    Attributes:
-        orientation: 1 (upright) to 8, or None.
-        spacing: distance between samples along x and y as stored, in mm, or None.
-    """
-
-    orientation: int | None = None
-    spacing: tuple[float, float] | None = None
-
-
-def read(data: bytes) -> ExifInfo:
-    """Read orientation and resolution.
+def read(data: bytes) -> tuple[int | None, tuple[float, float] | None]:
+    """Read the orientation, from 1 (upright) to 8, and the spacing in mm along x and y as stored; None if not given.
 
     Raises:
         ValueError: the EXIF data is damaged.
@@ -64,7 +51,7 @@ def read(data: bytes) -> ExifInfo:
     density = [_read_rational(data, order, entries.get(tag)) for tag in (_X_RESOLUTION, _Y_RESOLUTION)]
     known = unit in _UNIT_MM and min(density) > 0
     spacing = (_UNIT_MM[unit] / density[0], _UNIT_MM[unit] / density[1]) if known else None
-    return ExifInfo(orientation if 1 <= orientation <= 8 else None, spacing)
+    return orientation if 1 <= orientation <= 8 else None, spacing
 
 
 def upright(data: bytes) -> bytes:

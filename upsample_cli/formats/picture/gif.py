@@ -1,6 +1,6 @@
 """Reads and writes GIF block by block, with the exact colours, duration and disposal method of each frame.
 
-Own code around Pillow's decoder, because Pillow does not keep a palette per frame, unknown blocks and XMP.
+Pillow keeps neither a palette per frame nor unknown blocks and XMP; it encodes and decodes the pixels.
 """
 
 from __future__ import annotations
@@ -21,10 +21,8 @@ from .model import ALPHA, Animation, EncodeSpec, Palette, PictureMetadata, Pixel
 
 _EXTENSION, _COMMENT, _APPLICATION, _CONTROL, _PLAIN_TEXT = 0x21, 0xFE, 0xFF, 0xF9, 0x01
 _IMAGE, _TRAILER = 0x2C, 0x3B
-_LOOP, _XMP, _ICC = b"NETSCAPE2.0", b"XMP DataXMP", b"ICCRGBG1012"
-_XMP_TRAILER = bytes(
-    [1, *range(255, -1, -1), 0]
-)  # XMP "magic trailer": lets parsers that read XMP as blocks resynchronise
+_LOOP, _OTHER_LOOP, _XMP, _ICC = b"NETSCAPE2.0", b"ANIMEXTS1.0", b"XMP DataXMP", b"ICCRGBG1012"
+_XMP_TRAILER = bytes([1, *range(255, -1, -1), 0])  # lets parsers that read XMP as blocks find its end
 _DISPOSE_KEEP, _DISPOSE_BACKGROUND = 1, 2  # disposal methods
 _ALPHA_THRESHOLD = 128  # pixels with less alpha become transparent
 _MAX_COLOURS = 256
@@ -72,7 +70,7 @@ class Layout:
 
     @property
     def kind(self) -> PixelKind:
-        """Format and pixel type as Pillow presents them: palettes that say nothing are left out."""
+        """Format and pixel type as Pillow presents them; a palette of all grey levels in order counts as grey."""
         palette = self.first_palette or b""
         mode = "L" if palette == bytes(level for level in range(len(palette) // 3) for _ in range(3)) else "P"
         return PixelKind("GIF", mode, self.size, self.frames[0].transparent is not None)
@@ -146,12 +144,12 @@ def _metadata(
     warnings: list[str],
 ) -> PictureMetadata:
     by_name = dict(reversed(applications))
-    known = (_LOOP, _XMP, _ICC, b"ANIMEXTS1.0")
+    known = (_LOOP, _OTHER_LOOP, _XMP, _ICC)
     native = tuple((name, data) for name, data in applications if name not in known)
     names = tuple(f"the extension {name.decode('latin-1').strip()}" for name, _ in native)
     aspect = (screen[12] + 15) / 64 if screen[12] else None
     durations = tuple(10.0 * frame.duration for frame in frames)
-    plays = _play_count(by_name.get(_LOOP, by_name.get(b"ANIMEXTS1.0")))
+    plays = _play_count(by_name.get(_LOOP, by_name.get(_OTHER_LOOP)))
     return PictureMetadata(
         xmp=by_name.get(_XMP, b""),
         icc=by_name.get(_ICC),
@@ -256,10 +254,7 @@ def _frame_layouts(frames: Array, spec: EncodeSpec) -> Iterator[Frame]:
     animation = spec.metadata.animation or Animation((0.0,))
     see_through = has_transparency(frames, spec)
     disposals = _disposals(animation, len(frames), see_through)
-    ends = [
-        0,
-        *(round(end / 10) for end in accumulate(animation.durations)),
-    ]  # cumulative, so that rounding errors do not add up
+    ends = [0, *(round(end / 10) for end in accumulate(animation.durations))]  # rounding errors do not add up
     for number, (start, end) in enumerate(pairwise(ends)):
         box = (0, 0, *spec.size)
         if number > 0 and not see_through and disposals[number - 1] in (0, _DISPOSE_KEEP):

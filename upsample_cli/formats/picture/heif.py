@@ -18,13 +18,12 @@ from .pixels import unpremultiplied
 _BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 _AVIF_BRANDS = (b"avif", b"avis")  # which Pillow reads
 _INSTALL = "pip install 'upsample[heif]'"
+_FASTEST = {"preset": "ultrafast"}  # of x265: a seventh of the time of its default, as near, and 16% larger
 _DEFAULT_QUALITY = 90
 
 
 def recognizes(start: bytes) -> bool:
-    """Whether a file that begins with `start` is HEIF and not AVIF."""
-    if start[4:8] != b"ftyp":
-        return False
+    """Whether a file of boxes that begins with `start` is HEIF and not AVIF."""
     box = start[8 : int.from_bytes(start[:4], "big")]
     brands = [box[:4], *(box[n : n + 4] for n in range(8, len(box), 4))]
     return any(brand in _BRANDS for brand in brands) and not any(brand in _AVIF_BRANDS for brand in brands)
@@ -84,4 +83,4 @@ def write(file: BinaryIO, frames: Array, spec: EncodeSpec) -> None:
         image[0].info["icc_profile"] = spec.metadata.icc
     quality = _DEFAULT_QUALITY if spec.options.quality is None else spec.options.quality
     exif_data = EXIF_PREFIX + spec.metadata.exif if spec.metadata.exif else None
-    image.save(file, quality=quality, exif=exif_data, xmp=spec.metadata.xmp or None)
+    image.save(file, quality=quality, exif=exif_data, xmp=spec.metadata.xmp or None, enc_params=_FASTEST)

@@ -1,14 +1,11 @@
-"""Reads and writes JPEG metadata segment by segment, so that unknown segments are preserved.
-
-Own code around Pillow's codec, because Pillow does not keep segments that it does not know.
-"""
+"""Reads and writes JPEG metadata segment by segment, so that segments which Pillow drops are preserved."""
 
 from __future__ import annotations
 
 import io
 import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, BinaryIO
 
@@ -17,7 +14,7 @@ from PIL import ImageFile, JpegImagePlugin
 from ...geometry import INCH
 from ..base import Array
 from ..dropped import Dropped, Loss
-from . import photoshop
+from . import jpeg_codec, photoshop
 from .model import EXIF_PREFIX, EncodeSpec, PictureMetadata
 from .pixels import to_image
 
@@ -26,11 +23,11 @@ MAX_SEGMENT_BYTES = 65_533  # without the length field
 _DEFAULT_QUALITY = 95
 _SOS, _EOI, _COM, _APP0, _APP1, _APP2, _APP11, _APP13, _APP14 = 0xDA, 0xD9, 0xFE, 0xE0, 0xE1, 0xE2, 0xEB, 0xED, 0xEE
 _JFIF = b"JFIF\0"
-_REWRITTEN = (_JFIF, b"JFXX\0")  # segments that are written anew, or hold a thumbnail
+_REWRITTEN = (_JFIF, b"JFXX\0")  # segments that the encoder writes, or that hold a thumbnail
 _XMP, _ICC, _MPF = b"http://ns.adobe.com/xap/1.0/\0", b"ICC_PROFILE\0", b"MPF\0"
 _MAX_RELATIVE_ERROR = 0.005  # of JFIF's integer resolution; beyond it, only EXIF stores the resolution
-_TAIL_BYTES = 65_536  # searched for data after the picture
-_PER_INCH, _PER_CENTIMETRE = 1, 2
+_RATIO, _PER_INCH, _PER_CENTIMETRE = 0, 1, 2  # density units of JFIF
+_MAX_ASPECT = 100  # of pixels; JFIF of more holds no density
 _UNIT_MM = {_PER_INCH: INCH, _PER_CENTIMETRE: 10.0}  # by JFIF density unit
 _MAXBLOCK_LOCK = threading.Lock()
 
@@ -67,30 +64,6 @@ def read(image: JpegImagePlugin.JpegImageFile, file: BinaryIO) -> PictureMetadat
         unit = "mm"
     kept = tuple((marker, data) for marker, data in segments if _is_copied(marker, data))
     names = {f"APP{marker - _APP0}" for marker, data in kept if marker != _COM}
-    warnings = []
-    unknown = [data for marker, data in segments if marker == _APP0 and not data.startswith(_REWRITTEN)]
-    if unknown:
-        warnings.append(
-            Dropped(f"its APP0 segments {', '.join(sorted(set(map(_name, unknown))))} are dropped", Loss.HEADER_FIELD)
-        )
-    if any(marker == _APP11 for marker, _ in segments):
-        warnings.append(
-            Dropped(
-                "its APP11 segments (such as content credentials, valid only for the original samples) are dropped",
-                Loss.HEADER_FIELD,
-            )
-        )
-    if photoshop.has_positions(resources):
-        warnings.append(
-            Dropped("Photoshop's guides and slices are dropped, because they are positions in pixels", Loss.OTHER)
-        )
-    views = getattr(image, "n_frames", 1) > 1  # `PictureSource` warns about these
-    if not views and (any(data.startswith(_MPF) for _, data in segments) or _has_trailer(file)):
-        warnings.append(
-            Dropped(
-                "data after the picture (such as a gain map, a depth map or a video) is dropped", Loss.TRAILING_DATA
-            )
-        )
     return PictureMetadata(
         exif=_join_payloads(segments, _APP1, EXIF_PREFIX),
         xmp=next((data[len(_XMP) :] for marker, data in segments if marker == _APP1 and data.startswith(_XMP)), b""),
@@ -103,8 +76,26 @@ def read(image: JpegImagePlugin.JpegImageFile, file: BinaryIO) -> PictureMetadat
             *(f"the segments {name}" for name in sorted(names)),
             *(["Photoshop's resources"] if resources else []),
         ),
-        warnings=tuple(warnings),
+        warnings=tuple(_warnings(image, file, segments, resources)),
     )
+
+
+def _warnings(
+    image: JpegImagePlugin.JpegImageFile, file: BinaryIO, segments: Sequence[Segment], resources: bytes
+) -> Iterator[str]:
+    """Warnings about data that no output keeps."""
+    unknown = {_name(data) for marker, data in segments if marker == _APP0 and not data.startswith(_REWRITTEN)}
+    if unknown:
+        yield Dropped(f"its APP0 segments {', '.join(sorted(unknown))} are dropped", Loss.HEADER_FIELD)
+    if any(marker == _APP11 for marker, _ in segments):
+        text = "its APP11 segments (such as content credentials, valid only for the original samples) are dropped"
+        yield Dropped(text, Loss.HEADER_FIELD)
+    if photoshop.has_positions(resources):
+        yield Dropped("Photoshop's guides and slices are dropped, because they are positions in pixels", Loss.OTHER)
+    has_views = getattr(image, "n_frames", 1) > 1  # `PictureSource` warns about these
+    if not has_views and (any(data.startswith(_MPF) for _, data in segments) or _has_trailer(file)):
+        text = "data after the picture (such as a gain map, a depth map or a video) is dropped"
+        yield Dropped(text, Loss.TRAILING_DATA)
 
 
 def _segments(file: BinaryIO) -> Iterator[Segment]:
@@ -122,10 +113,8 @@ def _segments(file: BinaryIO) -> Iterator[Segment]:
 
 def _has_trailer(file: BinaryIO) -> bool:
     """Whether data other than zeros follows the end-of-image marker, which a truncated file lacks."""
-    file.seek(0, io.SEEK_END)
-    file.seek(max(0, file.tell() - _TAIL_BYTES))
-    tail, end = file.read().rstrip(b"\0"), bytes([0xFF, _EOI])
-    return (end in tail or len(tail) == _TAIL_BYTES) and not tail.endswith(end)
+    tail, end = jpeg_codec.tail(file), bytes([0xFF, _EOI])
+    return (end in tail or len(tail) == jpeg_codec.TAIL_BYTES) and not tail.endswith(end)
 
 
 def _is_copied(marker: int, data: bytes) -> bool:
@@ -159,13 +148,14 @@ def _name(data: bytes) -> str:
 
 
 def _jfif_spacing(segments: list[Segment]) -> tuple[int, tuple[float, float] | None, str | None]:
-    """The density unit of JFIF, the spacing and its unit: mm, or None for a ratio."""
-    for marker, data in segments:
+    """JFIF's density unit, the spacing and its unit: mm, or None for a ratio. As for libjpeg, the last one counts."""
+    for marker, data in reversed(segments):
         if marker == _APP0 and data.startswith(_JFIF) and len(data) >= 12:
             unit, x, y = struct.unpack_from(">BHH", data, 7)
             if x and y and unit in _UNIT_MM:
                 return unit, (_UNIT_MM[unit] / x, _UNIT_MM[unit] / y), "mm"
-            return unit, (y / x, 1.0) if x and y and x != y else None, None
+            is_ratio = unit == _RATIO and x and y and x != y and max(x, y) <= _MAX_ASPECT * min(x, y)
+            return unit, (y / x, 1.0) if is_ratio else None, None
     return _PER_INCH, None, None
 
 
@@ -178,7 +168,7 @@ def _decode_comment(data: bytes) -> str:
 
 def _encoder_options(image: JpegImagePlugin.JpegImageFile) -> dict[str, Any]:
     """Arguments that make Pillow's encoder use the settings of the input."""
-    tables = [image.quantization[layer[3]] for layer in image.layer if layer[3] in image.quantization]
+    tables = [_of_8_bits(image.quantization[layer[3]]) for layer in image.layer if layer[3] in image.quantization]
     while len(tables) > 1 and tables[-1] == tables[-2]:  # Pillow reuses the last table for all further components
         tables.pop()
     encoder_options: dict[str, Any] = {"qtables": tables} if 0 < len(tables) <= 4 else {"quality": _DEFAULT_QUALITY}
@@ -188,6 +178,11 @@ def _encoder_options(image: JpegImagePlugin.JpegImageFile) -> dict[str, Any]:
         encoder_options["keep_rgb"] = image.info.get("adobe_transform") == 0 and "jfif" not in image.info
     encoder_options["progressive"] = bool(image.info.get("progressive"))
     return encoder_options
+
+
+def _of_8_bits(table: Sequence[int]) -> list[int]:
+    """The quantization table with numbers that baseline JPEG, which every program reads, can hold."""
+    return list(table) if max(table) <= 255 else [min(number, 255) for number in table]
 
 
 def with_resources(resources: bytes) -> NativeData:
@@ -227,18 +222,11 @@ def exceeds_segment(document: bytes) -> bool:
 
 def write(file: BinaryIO, frames: Array, spec: EncodeSpec) -> None:
     """Write a picture; the arguments are those of `png.writer.write`."""
-    stream = io.BytesIO()
-    stream.name = "picture.jpg"  # tells Pillow the format, so that it loads no other plug-in
     save = _save_options(spec)
-    image = to_image(frames[0], spec)
-    with _MAXBLOCK_LOCK:  # progressive files need a single buffer; Pillow's estimate can be too small
-        before = ImageFile.MAXBLOCK
-        ImageFile.MAXBLOCK = max(before, 4 * frames[0].size + MAX_SEGMENT_BYTES) if save.get("progressive") else before
-        try:
-            image.save(stream, **save)
-        finally:
-            ImageFile.MAXBLOCK = before
-    data = stream.getbuffer()
+    if jpeg_codec.can_encode(spec.mode, spec.size, save):
+        data = memoryview(jpeg_codec.encode(frames[0], save))
+    else:
+        data = _encode_with_pillow(frames[0], spec, save)
     start = 2
     if data[3] == _APP0:
         start += 2 + struct.unpack_from(">H", data, 4)[0]
@@ -246,6 +234,25 @@ def write(file: BinaryIO, frames: Array, spec: EncodeSpec) -> None:
     for marker, content in _metadata_segments(spec):
         file.write(struct.pack(">BBH", 0xFF, marker, len(content) + 2) + content)
     file.write(data[start:])
+
+
+def _encode_with_pillow(frame: Array, spec: EncodeSpec, save: dict[str, Any]) -> memoryview:
+    stream = io.BytesIO()
+    stream.name = "picture.jpg"  # tells Pillow the format, so that it loads no other plug-in
+    image = to_image(frame, spec)
+    with _MAXBLOCK_LOCK:  # progressive files need a single buffer; Pillow's estimate can be too small
+        before = ImageFile.MAXBLOCK
+        ImageFile.MAXBLOCK = max(before, 4 * frame.size + MAX_SEGMENT_BYTES) if save.get("progressive") else before
+        try:
+            image.save(stream, **save)
+        finally:
+            ImageFile.MAXBLOCK = before
+    return stream.getbuffer()
+
+
+def encodes_directly(spec: EncodeSpec) -> bool:
+    """Whether the output is encoded without Pillow."""
+    return jpeg_codec.can_encode(spec.mode, spec.size, _save_options(spec))
 
 
 def is_progressive(spec: EncodeSpec) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import struct
 from bisect import bisect_left
+from contextlib import suppress
 from functools import partial
 from typing import Any, BinaryIO, NamedTuple
 
@@ -16,14 +17,13 @@ import numpy as np
 from ...runtime.library_messages import silence
 from .. import bounded
 from ..base import Array
-from ..dropped import Dropped, Loss
+from ..dropped import Dropped, Loss, dropped_entries
 from . import exif
 from .jpeg2000 import boxes
-from .model import Animation, EncodeSpec, Picture, PictureMetadata, PixelKind
+from .model import CHANNELS, Animation, EncodeSpec, Picture, PictureMetadata, PixelKind
 from .pixels import unpremultiplied
 
 CODESTREAM, CONTAINER = b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n"
-MAGIC = (CODESTREAM, CONTAINER)
 _HEADER_BYTES = 65_536  # of the codestream, within which the image header ends
 _DROPPED = {b"brob": "compressed metadata", b"jumb": "JUMBF boxes"}  # by name of their boxes
 _RATIOS = {1: (1, 1), 2: (12, 10), 3: (4, 3), 4: (3, 2), 5: (16, 9), 6: (5, 4), 7: (2, 1)}  # width to height
@@ -36,10 +36,11 @@ _DEFAULT_QUALITY = 95
 _BEST_EFFORT = 9
 _FRAME_MS = 100.0  # duration of a frame; imagecodecs neither reads nor writes it
 _MAX_FRAMES = 1 << 16
+_BOX_HEADER_BYTES = 8  # size and name
 
 
 class _ImageHeader(NamedTuple):
-    """The fields of an image header that say what the decoder returns."""
+    """The fields of an image header that determine what the decoder returns."""
 
     size: tuple[int, int]
     bits: int
@@ -52,7 +53,7 @@ class _ImageHeader(NamedTuple):
 
 
 class _Bits:
-    """Reads numbers of several bits, lowest bit first."""
+    """Reads the bits of a codestream, lowest bit first."""
 
     def __init__(self, data: bytes) -> None:
         self._number = int.from_bytes(data, "little")
@@ -85,11 +86,7 @@ def read(file: BinaryIO) -> Picture:
     if not codestream.startswith(CODESTREAM):
         raise ValueError("it has no codestream")
     header = _image_header(_Bits(codestream[2:1026]))
-    warnings = (
-        [Dropped(f"these metadata entries are dropped: {', '.join(sorted(dropped))}", Loss.HEADER_FIELD)]
-        if dropped
-        else []
-    )
+    warnings = dropped_entries(sorted(dropped))
     mode, dtype = _MODES[header.grey, header.alpha], _dtype(header)
     frames = _frame_count(file, header, np.dtype(dtype or "u1")) if header.animated else 1
     animation = Animation((_FRAME_MS,) * frames) if frames > 1 else None
@@ -101,7 +98,9 @@ def read(file: BinaryIO) -> Picture:
         mode = "F" if header.is_float else "I;16"
     kind = PixelKind("JPEG XL", mode, header.size, False, dtype)
     metadata = PictureMetadata(exif=exif.upright(exif_data), xmp=xmp, animation=animation, warnings=tuple(warnings))
-    return Picture(kind, metadata, partial(_decode, 0 if frames == 1 else None, header.premultiplied), upright=True)
+    decode = partial(_decode, 0 if frames == 1 else None, header.premultiplied)
+    decode_part = partial(_decode_part, kind, header.premultiplied) if frames == 1 else None
+    return Picture(kind, metadata, decode, upright=True, decode_part=decode_part)
 
 
 def _frame_count(file: BinaryIO, header: _ImageHeader, dtype: np.dtype[Any]) -> int:
@@ -126,7 +125,7 @@ def _frame_count(file: BinaryIO, header: _ImageHeader, dtype: np.dtype[Any]) -> 
 
 
 def _contents(file: BinaryIO) -> tuple[bytes, bytes, bytes, set[str]]:
-    """The start of the codestream, EXIF, XMP, and what is dropped."""
+    """The start of the codestream, EXIF, XMP, and the names of dropped boxes."""
     file.seek(0)
     codestream, exif_data, xmp = file.read(_HEADER_BYTES), b"", b""
     dropped: set[str] = set()
@@ -246,6 +245,19 @@ def _decode(index: int | None, premultiplied: bool, file: BinaryIO) -> Array:
     return array[..., 0] if array.shape[-1] == 1 and array.ndim == (3 if index == 0 else 4) else array
 
 
+def _decode_part(kind: PixelKind, premultiplied: bool, file: BinaryIO) -> Array:
+    """The samples of a truncated file: those of the groups that are complete."""
+    import imagecodecs
+
+    width, height = kind.size
+    channels = CHANNELS.get(kind.mode, 1)
+    array = np.zeros((height, width, channels) if channels > 1 else (height, width), kind.dtype or np.uint8)
+    file.seek(0)
+    with suppress(imagecodecs.JpegxlError):
+        imagecodecs.jpegxl_decode(file.read(), index=0, out=array)
+    return unpremultiplied(array) if premultiplied else array
+
+
 def write(file: BinaryIO, frames: Array, spec: EncodeSpec) -> None:
     """Write a picture in a container with its metadata; the arguments are those of `png.writer.write`."""
     import imagecodecs
@@ -259,10 +271,10 @@ def write(file: BinaryIO, frames: Array, spec: EncodeSpec) -> None:
     for name, start, size in boxes(stream, 0):
         if name in (b"jxlc", b"jxlp"):  # before the samples, so that readers find it first
             for added, data in extra:
-                file.write(struct.pack(">I4s", _HEAD_BYTES + len(data), added) + data)
+                file.write(struct.pack(">I4s", _BOX_HEADER_BYTES + len(data), added) + data)
             extra = []
         stream.seek(start)
-        file.write(struct.pack(">I4s", _HEAD_BYTES + size, name) + stream.read(size))
+        file.write(struct.pack(">I4s", _BOX_HEADER_BYTES + size, name) + stream.read(size))
 
 
 def _options(spec: EncodeSpec) -> dict[str, Any]:
@@ -272,6 +284,3 @@ def _options(spec: EncodeSpec) -> dict[str, Any]:
         return options | {"lossless": True}
     quality = _DEFAULT_QUALITY if quality is None else quality
     return options | {"distance": max(0.0, (100 - quality) / 10)}
-
-
-_HEAD_BYTES = 8  # size and name of a box

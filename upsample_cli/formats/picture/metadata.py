@@ -1,4 +1,4 @@
-"""Carries picture metadata over to the output, and updates what resizing changes."""
+"""Selects the picture metadata that an output can hold, and updates it for the new size."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ _SUPPORTED = {
     "HEIF": _ALL - {"comments"},
 }
 _NO_GREYSCALE = ("WEBP",)
+_PER_METRE, _MAX_PER_METRE = ("PNG", "BMP", "DIB"), 2**31 - 1  # formats that store whole numbers of pixels per metre
 _DEFAULT_DURATION_MS = 100.0  # for frames of unknown duration
 
 Carried = tuple[PictureMetadata, list[str]]  # metadata of the output, and warnings about what is dropped
@@ -98,6 +99,9 @@ def update_for_output(spec: EncodeSpec, axes: Mapping[str, Axis], format_name: s
     """The metadata of `spec` with the dimensions, resolution and frame durations of the output."""
     spacing, unit = _spacing(axes)
     animation, warnings = _animation(spec.metadata.animation, axes)
+    if unit == "mm" and spacing and not _holds(format_name, spacing):
+        warnings.append(Dropped(f"its spacing is dropped: {format_name} cannot hold it", Loss.SPACING))
+        spacing, unit = None, None
     metadata = spec.metadata._replace(spacing=spacing, unit=unit, animation=animation)
     spec = spec._replace(metadata=metadata)
     metadata = metadata._replace(xmp=xmp.updated(metadata.xmp, spec.size, spec.dpi), exif=_exif(spec, format_name))
@@ -116,6 +120,10 @@ def update_for_output(spec: EncodeSpec, axes: Mapping[str, Axis], format_name: s
         )
         metadata = metadata._replace(icc=None)
     return metadata, warnings
+
+
+def _holds(format_name: str, spacing: tuple[float, float]) -> bool:
+    return format_name not in _PER_METRE or all(1 <= round(1000 / step) <= _MAX_PER_METRE for step in spacing)
 
 
 def supported_metadata(format_name: str) -> frozenset[str]:

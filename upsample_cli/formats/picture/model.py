@@ -11,6 +11,7 @@ from ..base import Array, Header, WriteOptions
 CHANNELS = {"LA": 2, "RGB": 3, "RGBA": 4, "CMYK": 4}
 ALPHA = ("LA", "RGBA")
 INDEXED = "P"
+CODESTREAM_SUFFIXES = (".j2k", ".j2c", ".jpc")  # of JPEG 2000 files without boxes
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _COLOUR_CHUNKS = (b"IHDR", b"iCCP", b"gAMA", b"cHRM", b"sRGB", b"cICP", b"mDCV", b"cLLI", b"sBIT")  # of PNG
 EXIF_PREFIX = b"Exif\0\0"  # required in JPEG; some encoders write it in other formats too
@@ -119,16 +120,12 @@ class PictureInfo(NamedTuple):
     bits: int = 8
     copies_samples: bool = False
 
-    def for_samples(self, header: Header) -> PictureInfo | None:
-        """See `AdaptableMetadata`; None if no picture has such samples, so that the header alone decides."""
+    def for_samples(self, header: Header) -> PictureInfo:
+        """See `AdaptableMetadata`; grey samples that no mode stands for get the mode F."""
         channels = header.grid["s"].size if header.grid.names[-1] == "s" else 1
-        dtype = header.dtype.newbyteorder("=").name
-        if channels == 1:
-            mode = {"uint8": "L", "uint16": "I;16", "int32": "I", "float32": "F"}.get(dtype)
-        else:
-            mode = {2: "LA", 3: "RGB", 4: self.mode}[channels] if dtype in ("uint8", "uint16") else None
-        bits = 8 * header.dtype.itemsize
-        return None if mode is None else self._replace(mode=mode, palette=None, bits=bits, copies_samples=False)
+        grey = {"uint8": "L", "uint16": "I;16", "int32": "I"}.get(header.dtype.newbyteorder("=").name, "F")
+        mode = {1: grey, 2: "LA", 3: "RGB", 4: self.mode}[channels]
+        return self._replace(mode=mode, palette=None, bits=8 * header.dtype.itemsize, copies_samples=False)
 
     def stripped(self) -> PictureInfo:
         """See `AdaptableMetadata`."""
@@ -168,12 +165,15 @@ class Picture(NamedTuple):
         metadata: of the file.
         decode: returns the samples, given the open file.
         upright: whether `decode` applies the orientation.
+        decode_part: returns the samples of a truncated file, zeros where they are missing; None if `decode` does so for
+            a file that is padded with zeros.
     """
 
     kind: PixelKind
     metadata: PictureMetadata
     decode: Callable[[BinaryIO], Array]
     upright: bool = False
+    decode_part: Callable[[BinaryIO], Array] | None = None
 
 
 class EncodeSpec(NamedTuple):

@@ -25,10 +25,12 @@ _STORED = {  # data types of the samples by format and mode, of the formats that
     "PAM": {"1": "b1", "L": "u1", "I;16": "u2", "LA": "u1 u2", "RGB": "u1 u2", "RGBA": "u1 u2"},
     "SGI": {"L": "u1", "I;16": "u2", "RGB": "u1 u2", "RGBA": "u1 u2"},
     "HDR": {"RGB": "f4"},
+    "EXR": {"F": "f4", "LA": "f4", "RGB": "f4", "RGBA": "f4"},
     "JPEG XL": {"L": "u1", "I;16": "u2", "F": "f4", "LA": "u1 u2", "RGB": "u1 u2 f4", "RGBA": "u1 u2 f4"},
     "HEIF": {"L": "u1", "RGB": "u1", "RGBA": "u1"},
     "ICNS": {"L": "u1", "LA": "u1", "RGB": "u1", "RGBA": "u1"},
 }
+_PILLOW_DTYPES = {"I;16": "u2", "I": "i4", "F": "f4"}
 _WITH_ALPHA = {"1": "LA", "L": "LA", "I;16": "LA", "RGB": "RGBA"}
 _MODES_16_BIT = {0: "I;16", 2: "RGB", 4: "LA", 6: "RGBA"}  # by PNG colour type
 
@@ -98,7 +100,7 @@ def can_store(format_name: str, mode: str, dtype: np.dtype[Any]) -> bool:
         return dtype == np.uint8
     if format_name in _STORED:
         return dtype.str[1:] in _STORED[format_name].get(mode, "").split()
-    return (mode not in CHANNELS or dtype.itemsize == 1) and round_trips(format_name, mode)
+    return dtype.str[1:] in _PILLOW_DTYPES.get(mode, "u1 b1").split() and round_trips(format_name, mode)
 
 
 @cache

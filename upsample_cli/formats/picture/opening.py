@@ -1,7 +1,8 @@
-"""Opens pictures with Pillow, without its limit on the number of pixels."""
+"""Opens pictures with Pillow, without its limit on the number of pixels, and reads their palettes."""
 
 from __future__ import annotations
 
+import io
 import threading
 import warnings
 from collections.abc import Iterator
@@ -12,6 +13,17 @@ from PIL import Image as Image
 from PIL import ImageFile, UnidentifiedImageError
 
 from ...errors import InputError
+from .model import Palette
+
+_MAGIC = {  # the position of these bytes, and the name of the format
+    b"ftypavif": (4, "AVIF"),
+    b"ftypavis": (4, "AVIF"),
+    b"jP  ": (4, "JPEG 2000"),
+    b"\xff\x4f\xff\x51": (0, "JPEG 2000"),
+    b"\xff\xd8\xff": (0, "JPEG"),
+    b"8BPS": (0, "PSD"),
+    b"\0\0\1\0": (0, "ICO"),
+}
 
 _limit_lock = threading.Lock()
 _limit_users = 0
@@ -19,8 +31,8 @@ _limit_before: int | None = None
 _tolerance_lock = threading.Lock()
 
 
-def open_image(path: Path) -> Image.Image:
-    """Open a picture without decoding it.
+def open_image(path: Path, data: bytes | None = None) -> Image.Image:
+    """Open a picture without decoding it, from `data` if they are not those of the file.
 
     Raises:
         InputError: Pillow does not recognize the format.
@@ -28,9 +40,19 @@ def open_image(path: Path) -> Image.Image:
     try:
         with without_size_limit(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about minor metadata errors, which Pillow tolerates
-            return Image.open(path)
+            return Image.open(path if data is None else io.BytesIO(data))
     except UnidentifiedImageError:
+        name = _format_name(path)
+        if name is not None:
+            raise InputError(f"is {name} that is damaged, or of a kind that cannot be read", path) from None
         raise InputError("is not a picture, TIFF, NIfTI or .npy file that can be read", path) from None
+
+
+def _format_name(path: Path) -> str | None:
+    """The name of the format, recognized by the first bytes; None if they are unknown."""
+    with path.open("rb") as file:
+        start = file.read(16)
+    return next((name for magic, (place, name) in _MAGIC.items() if start[place:].startswith(magic)), None)
 
 
 @contextmanager
@@ -55,10 +77,27 @@ def without_size_limit() -> Iterator[None]:
 
 @contextmanager
 def tolerating_truncation() -> Iterator[None]:
-    """Let Pillow return what a truncated file holds; one thread at a time, since the switch is global."""
+    """Let Pillow return the readable part of a truncated file. One thread at a time, because the switch is global."""
     with _tolerance_lock:
         before, ImageFile.LOAD_TRUNCATED_IMAGES = ImageFile.LOAD_TRUNCATED_IMAGES, True
         try:
             yield
         finally:
             ImageFile.LOAD_TRUNCATED_IMAGES = before
+
+
+def palette_of(image: Image.Image) -> Palette | None:
+    """The palette of a picture that is not decoded yet, with the alpha of its entries; None if there is none."""
+    if image.palette is None:
+        image.load()  # some files have it behind their pixels
+    if image.palette is None:
+        return None
+    tiny = Image.new("P", (1, 1))  # converts any order of the bytes
+    tiny.im.putpalette(image.palette.mode, *image.palette.getdata())
+    entries = tiny.im.getpalette(image.palette.mode, image.palette.mode)
+    samples = len(image.palette.mode)
+    colours = b"".join(entries[start : start + 3] for start in range(0, len(entries), samples))
+    transparency = image.info.get("transparency", b"")
+    if isinstance(transparency, int):
+        return Palette(colours, b"\xff" * transparency + b"\0")
+    return Palette(colours, bytes(transparency) or (entries[3::4] if samples == 4 else b""))

@@ -1,7 +1,4 @@
-"""Photoshop image resources (captions, paths, resolution and others) in the APP13 segments of JPEG.
-
-Own code, because Pillow neither writes these resources nor updates the resolution in them.
-"""
+"""Photoshop image resources (captions, paths, resolution and others) in the APP13 segments of JPEG."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from PIL import Image
 
 from ...geometry import INCH
 from ..base import Array
-from ..dropped import Dropped, Loss
+from ..dropped import dropped_entries
 from . import avif, jpeg2000
 from .metadata import supported_metadata
 from .model import EXIF_PREFIX, Animation, EncodeSpec, PictureMetadata
@@ -17,24 +17,8 @@ from .pixels import to_image
 _DEFAULT_QUALITY = 95
 _MAX_DPI = 2**31 / 40  # samples per metre are stored in 32 bits, and a metre has 39.37 inches
 _ENCODING_KEYS = {  # entries of `Image.info` about the encoding, or applied while decoding
-    "background",
-    "bbox",
-    "blend",
-    "compression",
-    "default_image",
-    "disposal",
-    "duration",
-    "hotspots",
-    "id_section",
-    "loop",
-    "orientation",
-    "primary",
-    "rle",
-    "sizes",
-    "timestamp",
-    "transparency",
-    "version",
-    "wal",
+    *("background", "bbox", "blend", "compression", "default_image", "disposal", "duration", "hotspots", "id_section"),
+    *("loop", "orientation", "primary", "rle", "sizes", "timestamp", "transparency", "version", "wal"),
 }
 _CARRIED_KEYS = ("icc_profile", "exif", "xmp", "dpi", "comment")
 
@@ -58,9 +42,7 @@ def read(image: Image.Image, file: BinaryIO) -> PictureMetadata:
         spacing=(INCH / float(dpi[0]), INCH / float(dpi[1])) if min(dpi) > 0 else None,
         unit="mm" if min(dpi) > 0 else None,
         animation=Animation(avif.durations(file, frames)) if frames > 1 else None,
-        warnings=(Dropped(f"these metadata entries are dropped: {', '.join(dropped)}", Loss.HEADER_FIELD),)
-        if dropped
-        else (),
+        warnings=tuple(dropped_entries(dropped)),
     )
 
 
@@ -79,6 +61,8 @@ def write(file: BinaryIO, frames: Array, spec: EncodeSpec, format_name: str) -> 
     save: dict[str, Any] = {}
     if spec.dpi is not None:
         save["dpi"] = tuple(min(value, _MAX_DPI) for value in spec.dpi)
+    elif format_name in ("BMP", "DIB"):
+        save["dpi"] = (0, 0)  # unknown; Pillow's default is 96
     if format_name == "ICO":  # by default, Pillow adds smaller sizes and omits larger ones
         save |= {"sizes": [spec.size], "bitmap_format": "png"}
     if "EXIF" in supported and metadata.exif:

@@ -12,6 +12,7 @@ from .model import EncodeSpec, Palette
 if TYPE_CHECKING:
     from PIL import Image
 
+_COPIED_MODES = ("RGB", "LA")  # whose pixels take 4 bytes in Pillow; it shares the memory of other arrays
 _BAND_PIXELS = 1 << 17  # copied from Pillow at a time
 
 
@@ -23,7 +24,11 @@ def to_image(frame: Array, spec: EncodeSpec) -> Image.Image:
         return Image.fromarray(frame.astype(bool, copy=False))
     native = np.ascontiguousarray(frame, frame.dtype.newbyteorder("="))
     raw_mode = "I;16N" if spec.mode == "I;16" else spec.mode
-    image = Image.frombuffer(spec.mode, spec.size, native, "raw", raw_mode, 0, 1)
+    if spec.mode in _COPIED_MODES:
+        image = Image.new(spec.mode, spec.size, None)  # without the zeros that `Image.frombuffer` writes first
+        image.frombytes(native, "raw", raw_mode, 0, 1)
+    else:
+        image = Image.frombuffer(spec.mode, spec.size, native, "raw", raw_mode, 0, 1)
     if spec.palette is not None:
         image.putpalette(spec.palette.colours, "RGB")
     return image

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
+from functools import partial
 from typing import BinaryIO
 
 import numpy as np
 
 from ...runtime.library_messages import silence
 from ..base import Array
-from ..dropped import Dropped, Loss
+from ..dropped import dropped_entries
 from .model import EncodeSpec, Picture, PictureMetadata, PixelKind
 
-MAGIC = (b"#?RADIANCE", b"#?RGBE")
 _RESOLUTION = re.compile(rb"\n\n([+-][XY]) +(\d{1,9}) +([+-][XY]) +(\d{1,9})\n")
 _HEADER_BYTES = 65_536  # within which the header ends
 
@@ -33,13 +34,11 @@ def read(file: BinaryIO) -> Picture:
     height, width = int(match[2]), int(match[4])
     if not width or not height:
         raise ValueError(f"its header is invalid: {width}×{height} pixels")
-    dropped = [line.split(b"=")[0].decode("latin-1") for line in head[: match.start()].split(b"\n") if b"=" in line]
-    dropped = sorted({name for name in dropped if name != "FORMAT"})
-    warnings = (
-        (Dropped(f"these metadata entries are dropped: {', '.join(dropped)}", Loss.HEADER_FIELD),) if dropped else ()
-    )
+    names = {line.split(b"=")[0].decode("latin-1") for line in head[: match.start()].split(b"\n") if b"=" in line}
+    dropped = sorted(names - {"FORMAT"})
     kind = PixelKind("HDR", "RGB", (width, height), False, "float32")
-    return Picture(kind, PictureMetadata(warnings=warnings), _decode)
+    decode_part = partial(_decode_part, (height, width))
+    return Picture(kind, PictureMetadata(warnings=tuple(dropped_entries(dropped))), _decode, decode_part=decode_part)
 
 
 def _decode(file: BinaryIO) -> Array:
@@ -48,6 +47,18 @@ def _decode(file: BinaryIO) -> Array:
     silence("imagecodecs")
     file.seek(0)
     return np.asarray(imagecodecs.rgbe_decode(file.read()))
+
+
+def _decode_part(size: tuple[int, int], file: BinaryIO) -> Array:
+    """The samples of a truncated picture of this height and width: zeros where they are missing."""
+    import imagecodecs
+
+    silence("imagecodecs")
+    rows = np.zeros((*size, 3), np.float32)
+    file.seek(0)
+    with suppress(imagecodecs.RgbeError):
+        imagecodecs.rgbe_decode(file.read(), out=rows)
+    return rows
 
 
 def write(file: BinaryIO, frames: Array, spec: EncodeSpec) -> None:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,34 +14,44 @@ from ...errors import OutputError
 from ...geometry import Axis
 from ..base import Array, Header, WriteOptions, single_header
 from ..dropped import Dropped, Loss
+from .encoding_memory import encoding_memory
 from .metadata import carry_over, from_header, update_for_output
-from .model import ALPHA, CHANNELS, INDEXED, EncodeSpec, PictureInfo
+from .model import ALPHA, CHANNELS, CODESTREAM_SUFFIXES, INDEXED, EncodeSpec, PictureInfo
 from .modes import can_store
 from .pixels import expanded
 
-_WRITERS = {  # modules by format; `pillow_formats` writes others
+_WRITERS = {  # by format: the module, and its function unless it is `write`; `pillow_formats` writes other formats
     "PNG": "png.writer",
     "JPEG": "jpeg",
     "WEBP": "webp",
     "GIF": "gif",
     "BMP": "bmp",
     "PPM": "netpbm",
-    "PAM": "pam",
+    "PAM": "netpbm:write_pam",
     "SGI": "sgi",
     "HDR": "radiance",
     "JPEG XL": "jpegxl",
     "HEIF": "heif",
-    "ICNS": "icns",
+    "EXR": "exr",
+    "ICNS": "icons",
     "JPEG2000": "jp2",
 }
 _COMMON_SUFFIXES = {
     **{".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".gif": "GIF"},
     ".mpo": "JPEG",  # an MPO with a single picture is a JPEG
-    **{".jxl": "JPEG XL", ".heic": "HEIF", ".heif": "HEIF", ".pam": "PAM", ".rgbe": "HDR"},  # not Pillow's
+    **{
+        ".jxl": "JPEG XL",
+        ".heic": "HEIF",
+        ".heif": "HEIF",
+        ".pam": "PAM",
+        ".rgbe": "HDR",
+        ".exr": "EXR",
+    },  # not Pillow's
 }
 _ANIMATED = ("PNG", "WEBP", "GIF", "AVIF", "JPEG XL")
-_MAX_ANY_SIDE_PIXELS = 2**31 - 1  # of PNG; most other formats have 32-bit fields as well
-_MAX_SIDE_PIXELS = {"JPEG": 65_500, "WEBP": 16_383, "GIF": 65_535, "ICO": 256}
+_MAX_ANY_SIDE_PIXELS = 2**31 - 1  # most formats have 32-bit fields
+_MAX_PNG_SIDE_PIXELS = 1_000_000  # libpng's default limit
+_MAX_SIDE_PIXELS = {"PNG": _MAX_PNG_SIDE_PIXELS, "JPEG": 65_500, "WEBP": 16_383, "GIF": 65_535, "ICO": 256}
 _LOSSY = ("JPEG", "WEBP", "AVIF", "JPEG XL", "HEIF")
 _WITH_QUALITY = (*_LOSSY, "MPO")
 _ANIMATION_SUFFIXES = ".gif, .png, .webp, .tif or .npy"
@@ -51,19 +62,6 @@ _GREY_MODES = {
     np.dtype("i4"): "I",
     np.dtype("f4"): "F",
 }
-# Peak memory of encoders, without the array itself, per pixel, sample or byte; measured on photographs.
-_BYTES_PER_PIXEL = {"WEBP": 15.0, "AVIF": 27.0, "GIF": 3.0, "JPEG XL": 44.0, "HEIF": 30.0}
-_BYTES_PER_SAMPLE = {"JPEG2000": 14.0}
-_BYTES_PER_BYTE = {"PPM": 1.0, "PAM": 1.0, "SGI": 2.0, "HDR": 1.5}
-_ALPHA_BYTES_PER_PIXEL = {"WEBP": 14.0, "JPEG XL": 16.0}  # in addition
-_LOSSLESS_WEBP_BYTES_PER_PIXEL = 43.0
-_QUANTISER_BYTES_PER_PIXEL = 17.0
-_REORDERED_BYTES_PER_BYTE = 2.0  # for BMP with alpha
-_PACKING_BYTES_PER_PIXEL = 5.0  # of indices and bits in PNG
-_PILLOW_BYTES_PER_PIXEL = {"RGB": 4.0, "LA": 4.0}  # of Pillow's image; in other modes it shares the array's memory
-_JPEG_BYTES_PER_BYTE = 0.25  # of the encoded file
-_PROGRESSIVE_BYTES_PER_PIXEL = 3.0  # of DCT coefficients
-_LIBRARY_BYTES = {"PNG": 8 << 20, "AVIF": 14 << 20, "JPEG XL": 8 << 20, "GIF": 8 << 20}
 
 
 class PictureSink:
@@ -84,7 +82,9 @@ class PictureSink:
         self._spec = self._make_spec(options)
         self._check_format_limits()
         self._add_encoder_warnings()
-        self.memory_factor = self._estimate_memory()
+        self.memory_factor, self.worst_memory_factor = (
+            encoding_memory(self._spec, self._axes, self._format, header.dtype, noise) for noise in (False, True)
+        )
 
     def _picture_axes(self) -> dict[str, Axis]:
         """The axes t, y, x and s by name, without other axes of a single sample."""
@@ -102,7 +102,7 @@ class PictureSink:
     def _check_sides(self) -> None:
         longest, size = _MAX_SIDE_PIXELS.get(self._format, _MAX_ANY_SIDE_PIXELS), max(self._axes[n].size for n in "yx")
         if size > longest:
-            other = ".png" if size <= _MAX_ANY_SIDE_PIXELS else ".tif"
+            other = ".png" if size <= _MAX_PNG_SIDE_PIXELS else ".tif"
             raise OutputError(
                 f"{self._format} allows at most {longest:,} pixels per side, not {size:,}; write {other}", self._path
             )
@@ -134,12 +134,12 @@ class PictureSink:
     @property
     def _container(self) -> str:
         """The key of the format in `metadata`: a raw JPEG 2000 codestream stores less metadata than a JP2 file."""
-        is_raw = self._format == "JPEG2000" and self._path.suffix.lower() in (".j2k", ".j2c", ".jpc")
+        is_raw = self._format == "JPEG2000" and self._path.suffix.lower() in CODESTREAM_SUFFIXES
         return "JPEG2000 codestream" if is_raw else self._format
 
     def _mode_of_array(self) -> str:
         header = self._header
-        if header.colours not in (None, "RGB", "CMYK"):
+        if header.colours not in (None, "L", "LA", "RGB", "RGBA", "CMYK"):
             raise OutputError(f"{header.colours} cannot be written as a picture; write .tif or .npy", self._path)
         dtype = header.dtype.newbyteorder("=")
         channels = self._axes["s"].size if "s" in self._axes else 1
@@ -151,18 +151,18 @@ class PictureSink:
                     "the last sample of each pixel is written as alpha, but the colours were not weighted by it"
                 )
             return "CMYK" if channels == 4 and header.colours == "CMYK" else ("LA", "RGB", "RGBA")[channels - 2]
-        raise OutputError(f"a picture cannot hold pixels of {channels} × {dtype}; write .tif or .npy", self._path)
+        what = _described(dtype, "grey" if channels == 1 else f"pixels of {channels} samples")
+        remedy = ", or add --dtype uint8 --rescale" if channels <= 4 and dtype.kind in "iuf" else ""
+        raise OutputError(f"a picture cannot hold {what}; write .tif or .npy{remedy}", self._path)
 
     def _check_format_limits(self) -> None:
         mode, dtype, palette = self._spec.mode, self._header.dtype, self._spec.palette
         if not can_store(self._format, mode, dtype):
             alpha_only = mode in ALPHA and can_store(self._format, mode.removesuffix("A"), dtype)
-            depth = {"u2": "16-bit ", "f4": "floating-point "}.get(dtype.str[1:], "") if mode in CHANNELS else ""
-            what = f"{depth}{mode}" if depth else f"pixels of mode {mode}"
             remedy = "write .png" if can_store("PNG", mode, dtype) else "write .tif"
             remedy += ", or put transparent pixels on a colour with --background white" if alpha_only else ""
-            remedy += ", or add --dtype uint8 --rescale" if depth else ""
-            what = "transparency" if alpha_only else what
+            remedy += "" if alpha_only else self._other_dtype()
+            what = "transparency" if alpha_only else _described(dtype, mode if mode in CHANNELS else "grey")
             raise OutputError(f"{self._format} cannot hold {what}; {remedy}", self._path)
         self._check_sizes()
         if self._format == "GIF" and palette is not None:
@@ -171,12 +171,21 @@ class PictureSink:
             if gif.transparent_entry(palette) == -1:
                 raise OutputError("GIF cannot hold partially transparent palette colours; write .png", self._path)
 
+    def _other_dtype(self) -> str:
+        """The advice to convert the samples to a data type that the format stores; empty if there is none."""
+        modes = {"uint8": "L", "float32": "F"} if self._spec.mode not in CHANNELS else {}
+        for name in ("uint8", "float32"):
+            dtype = np.dtype(name)
+            if dtype != self._header.dtype and can_store(self._format, modes.get(name, self._spec.mode), dtype):
+                return f", or add --dtype {name} --rescale"
+        return ""
+
     def _check_sizes(self) -> None:
         if self._format == "ICNS":
-            from . import icns
+            from . import icons
 
-            if self._spec.size[0] != self._spec.size[1] or self._spec.size[0] not in icns.SIZES:
-                known = ", ".join(map(str, icns.SIZES))
+            if self._spec.size[0] != self._spec.size[1] or self._spec.size[0] not in icons.SIZES:
+                known = ", ".join(map(str, icons.SIZES))
                 raise OutputError(f"ICNS holds squares of {known} pixels; choose one with --size", self._path)
 
     def _add_encoder_warnings(self) -> None:
@@ -198,14 +207,9 @@ class PictureSink:
 
         return webp.is_lossless(self._spec)
 
-    def _is_progressive(self) -> bool:
-        from . import jpeg
-
-        return jpeg.is_progressive(self._spec)
-
     def _add_gif_warnings(self) -> None:
         mode, info = self._spec.mode, self._header.metadata
-        picked = isinstance(info, PictureInfo) and info.copies_samples  # then its colours are those of the input
+        picked = isinstance(info, PictureInfo) and info.copies_samples  # so that no new colours appear
         at_most_256_colours = picked and self._spec.metadata.at_most_256_colours
         clear_or_opaque = isinstance(info, PictureInfo) and picked and info.format == "GIF"
         durations = () if self._spec.metadata.animation is None else self._spec.metadata.animation.durations
@@ -223,40 +227,6 @@ class PictureSink:
                 )
             )
 
-    def _estimate_memory(self) -> float:
-        """Peak memory of the array and the encoder, in units of the size of the array."""
-        header = self._header
-        frames = self._axes["t"].size if "t" in self._axes and self._format in _WRITERS else 1
-        pixel = header.dtype.itemsize * (self._axes["s"].size if "s" in self._axes else 1)
-        pixels = math.prod(self._spec.size)
-        encoder = self._encoder_bytes_per_pixel(pixel) * pixels + _LIBRARY_BYTES.get(self._format, 0)
-        return 1 + encoder / (pixel * pixels * frames)
-
-    def _encoder_bytes_per_pixel(self, pixel: int) -> float:
-        """Peak memory of the encoder in bytes per pixel of a frame; the samples of a pixel take `pixel` bytes."""
-        spec, name = self._spec, self._format
-        if name == "PNG":
-            packs = spec.mode == INDEXED or spec.bits < 8
-            encoded = pixel if spec.metadata.animation is not None else 0  # a still picture is encoded in bands
-            return _PACKING_BYTES_PER_PIXEL if packs else encoded
-        if name == "GIF" and "s" in self._axes:
-            return _QUANTISER_BYTES_PER_PIXEL
-        if name == "WEBP" and self._is_lossless():
-            return _LOSSLESS_WEBP_BYTES_PER_PIXEL
-        if name in _BYTES_PER_PIXEL:
-            alpha = _ALPHA_BYTES_PER_PIXEL.get(name, 0.0) if spec.mode in ALPHA else 0.0
-            return _BYTES_PER_PIXEL[name] + alpha
-        if name in _BYTES_PER_SAMPLE:
-            return _BYTES_PER_SAMPLE[name] * pixel / self._header.dtype.itemsize
-        if name in _BYTES_PER_BYTE:
-            return _BYTES_PER_BYTE[name] * pixel
-        if name == "BMP" and spec.mode == "RGBA":
-            return _REORDERED_BYTES_PER_BYTE * pixel
-        compressed = _JPEG_BYTES_PER_BYTE * pixel
-        if name == "JPEG" and self._is_progressive():
-            compressed += _PROGRESSIVE_BYTES_PER_PIXEL
-        return _PILLOW_BYTES_PER_PIXEL.get(spec.mode, 0.0) + compressed
-
     def write(self, paths: Sequence[Path], arrays: Iterable[Iterable[Array]]) -> None:
         """Encode the picture; see `Sink`."""
         shape = [axis.size for axis in self._axes.values()]
@@ -266,7 +236,8 @@ class PictureSink:
             frames, spec = expanded(frames, spec), spec._replace(palette=None)
         with paths[0].open("wb") as file:
             if self._format in _WRITERS:
-                import_module(f".{_WRITERS[self._format]}", __package__).write(file, frames, spec)
+                module, _, function = _WRITERS[self._format].partition(":")
+                getattr(import_module(f".{module}", __package__), function or "write")(file, frames, spec)
             else:
                 from . import pillow_formats
 
@@ -287,6 +258,12 @@ class PictureSink:
             filled += slab.size
         assert array is not None, "there is at least one slab"
         return array
+
+
+def _described(dtype: np.dtype[Any], what: str) -> str:
+    """Samples in words, such as ``16-bit grey``."""
+    kinds = {"b": "bilevel ", "u": f"{8 * dtype.itemsize}-bit ", "i": f"signed {8 * dtype.itemsize}-bit "}
+    return {"f": "floating-point ", "c": "complex "}.get(dtype.kind, kinds.get(dtype.kind, "")) + what
 
 
 def _format_of(path: Path) -> str:

@@ -8,15 +8,15 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, BinaryIO, Self, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import numpy as np
 
 from ...errors import InputError, reason
-from ...geometry import INCH, Axis, Grid
+from ...geometry import Axis, Grid
 from ..base import Array, Header, InMemory, ReadOptions
-from ..dropped import Dropped, Loss, named
+from ..dropped import Dropped, Loss
+from .input_metadata import SIDES_SWAPPED, foreign_items, upright_metadata
 from .model import (
     ALPHA,
     CHANNELS,
@@ -49,18 +49,19 @@ _ORIENT: dict[int, Callable[[Array], Array]] = {  # by EXIF orientation: functio
     8: lambda rows: rows[:, ::-1].swapaxes(0, 1),
 }
 _JPEG_FORMATS = ("JPEG", "MPO")  # Pillow calls JPEG files with several pictures MPO
-_PLAUSIBLE_SPACING_MM = (1e-7, 1e6)  # from a tenth of a nanometre to a kilometre
+_JPEG_SIGNATURE = b"\xff\xd8\xff"
+_SMALL_JPEG_BYTES = 4 << 20  # files up to this size are read once, as a whole; so few bytes are not counted as memory
 # Measured peak memory of decoding, as a multiple of the size of the samples; of animations, in RGBA canvases.
-_WHOLE_FILES = ("JPEG XL", "HEIF", "HDR")  # formats whose decoders need the whole file in memory
+_WHOLE_FILES = ("JPEG XL", "HEIF", "HDR", "JPEG2000")  # formats whose decoders need the whole file in memory
 _DECODER_FACTORS = {
-    **{"WEBP": 5.8, "JPEG2000": 6.4, "AVIF": 3.2, "JPEG XL": 1.5, "PPM": 1.2, "PAM": 1.2, "SGI": 2.4, "HDR": 1.6},
+    **{"WEBP": 5.8, "JPEG2000": 5.0, "AVIF": 3.2, "JPEG XL": 1.5, "PPM": 1.2, "PAM": 1.2, "SGI": 2.4, "HDR": 1.6},
     **{"BMP": 4.8, "HEIF": 3.5, "EXR": 3.2},
 }
+_DIRECT_FACTOR = 1.0  # of `jpeg_codec`
 _INTERLACED_FACTOR = 4.5
 _PILLOW_FACTOR = 2.4  # Pillow's image and the array
 _CANVASES, _MAX_CANVASES = {"GIF": 3.7, "PNG": 5.5}, 6.0
 _JPEG_FACTORS = (8, 4, 2)
-_SIDES_SWAPPED = (5, 6, 7, 8)  # orientations that swap width and height
 
 
 class PictureSource(InMemory):
@@ -71,18 +72,21 @@ class PictureSource(InMemory):
         self._path = path
         self._truncated = options.truncated
         self._factor = 1  # of the current draft; 1 for full size
+        self._decodes_directly = False  # without Pillow
         self._tolerant = False  # whether missing samples keep the decoder's fill values
+        self._is_padded = False
         self.warnings: list[str] = []
         self._png: reader.Structure | None = None
         self._gif: gif.Layout | None = None
         self._own: Picture | None = None
+        self._data: bytes | None = None  # of a small JPEG file, until it is decoded
         try:
             self.header = self._read_header(options)
         except (InputError, MemoryError):
-            self._close()
+            self._close_image()
             raise
         except Exception as error:  # decoders raise various exceptions for damaged files
-            self._close()
+            self._close_image()
             raise InputError(f"is not a readable picture: {reason(error)}", path) from error
 
     @cached_property
@@ -94,9 +98,22 @@ class PictureSource(InMemory):
             from . import webp
 
             return opening.Image.open(io.BytesIO(webp.completed(self._path.read_bytes())))
-        return opening.open_image(self._path)
+        return opening.open_image(self._path, self._data or self._completed_avif())
 
-    def _close(self) -> None:
+    def _completed_avif(self) -> bytes | None:
+        """A truncated AVIF file, padded with zeros; None for other files. Pillow opens none that is truncated."""
+        with self._path.open("rb") as file:
+            if file.read(8)[4:] != b"ftyp":
+                return None
+            from . import avif
+
+            data = avif.completed(file)
+        if data is not None and not self._truncated:
+            raise InputError("is truncated; --truncated reads what is there", self._path)
+        self._is_padded = data is not None
+        return data
+
+    def _close_image(self) -> None:
         image: Image.Image | None = self.__dict__.pop("_image", None)
         if image is not None:
             image.close()
@@ -104,7 +121,9 @@ class PictureSource(InMemory):
     def _read_header(self, options: ReadOptions) -> Header:
         self._pixel_kind, metadata, opaque = self._identify()
         is_upright = self._own is not None and self._own.upright
-        metadata, self._orientation = _apply_orientation_tags(_intact(metadata), is_upright)
+        if min(self._pixel_kind.size) < 1:
+            raise ValueError("its header is invalid: {}×{} pixels".format(*self._pixel_kind.size))
+        metadata, self._orientation = upright_metadata(metadata, is_upright)
         self._frames = len(metadata.animation.durations) if metadata.animation is not None else 1
         mode, conversions = choose_mode(self._pixel_kind, self._png, options.keep_indices, self._frames > 1, opaque)
         if mode is None:
@@ -147,7 +166,9 @@ class PictureSource(InMemory):
             factor = max(1 + compressed, 2 * compressed)
         elif self._png is not None and self._png.interlaced:
             factor = _INTERLACED_FACTOR
-        if self._pixel_kind.format in _WHOLE_FILES:
+        if self._decodes_directly:
+            factor = _DIRECT_FACTOR
+        if self._data is None and (self._decodes_directly or self._pixel_kind.format in _WHOLE_FILES):
             factor += self._path.stat().st_size / size
         return factor + (1.0 if self._orientation in _ORIENT else 0.0)
 
@@ -158,6 +179,9 @@ class PictureSource(InMemory):
         with self._path.open("rb") as opened:  # import only the module of this format
             file = cast(BinaryIO, LimitedReader(opened))
             start = file.read(12)
+            if start.startswith(_JPEG_SIGNATURE) and self._path.stat().st_size <= _SMALL_JPEG_BYTES:
+                self._data = start + opened.read()
+                return self._identify_with_pillow(io.BytesIO(self._data))
             if start.startswith(PNG_SIGNATURE):
                 from .png import reader
 
@@ -190,26 +214,25 @@ class PictureSource(InMemory):
             transparent = "transparency" in image.info or (image.palette is not None and image.palette.mode == "RGBA")
             kind = PixelKind(image.format or "", image.mode, image.size, transparent)
             if kind.format in _JPEG_FORMATS:
-                from . import jpeg
+                from . import jpeg, jpeg_codec
 
                 metadata = jpeg.read(cast(Any, image), file)
+                self._decodes_directly = image.mode in ("L", "RGB") and jpeg_codec.suits(file, image.size)
             else:
                 from . import pillow_formats
 
                 metadata = pillow_formats.read(image, file)
         frames_left = getattr(image, "n_frames", 1) if metadata.animation is None else 1
         if frames_left > 1:
-            metadata = metadata._replace(
-                warnings=(
-                    *metadata.warnings,
-                    Dropped(f"only the first of {frames_left} frames is resized", Loss.ANIMATION),
-                )
-            )
+            lost = Dropped(f"only the first of {frames_left} frames is resized", Loss.ANIMATION)
+            if kind.format == "PSD":
+                lost = Dropped("its layers are dropped: the merged picture is resized", Loss.OTHER)
+            metadata = metadata._replace(warnings=(*metadata.warnings, lost))
         return kind, metadata, image.mode not in ALPHA
 
     def _grid(self, metadata: PictureMetadata) -> Grid:
         width, height = self._pixel_kind.size
-        if self._orientation in _SIDES_SWAPPED:
+        if self._orientation in SIDES_SWAPPED:
             width, height = height, width
         x, y = metadata.spacing or (None, None)
         axes = [Axis("y", height, y, metadata.unit), Axis("x", width, x, metadata.unit)]
@@ -226,9 +249,9 @@ class PictureSource(InMemory):
             transparent = self._gif.frames[0].transparent
             alpha = b"" if transparent is None else b"\xff" * transparent + b"\0"
             return Palette(self._gif.first_palette or b"", alpha)
-        from . import palettes
+        from .opening import palette_of
 
-        palette = palettes.of(self._image)
+        palette = palette_of(self._image)
         if palette is None:
             raise InputError("has palette indices but no palette", self._path)
         return palette
@@ -256,7 +279,7 @@ class PictureSource(InMemory):
         """See `DraftSource`."""
         if factor == self._factor:
             return
-        self._close()
+        self._close_image()
         self._factor, self._array = factor, None
         if factor > 1:
             width, height = self._pixel_kind.size
@@ -264,12 +287,15 @@ class PictureSource(InMemory):
 
     def load(self) -> Array:
         """Decode the picture, turned upright."""
+        warning = "is damaged or truncated: missing samples have the values that the decoder leaves"
         try:
-            return self._load(tolerant=False)
+            rows = self._load(tolerant=False)
+            self.warnings += [warning] if self._is_padded else []
+            return rows
         except InputError:
             if not self._truncated:
                 raise
-        self.warnings.append("is damaged or truncated: what is missing is left as the decoder fills it")
+        self.warnings.append(warning)
         return self._load(tolerant=True)
 
     def _load(self, tolerant: bool) -> Array:
@@ -279,7 +305,7 @@ class PictureSource(InMemory):
 
                 stack.enter_context(without_size_limit())
                 if tolerant:
-                    self._close()  # what Pillow has decoded so far is incomplete
+                    self._close_image()  # Pillow has decoded a part of it
                     self.__dict__.pop("_image", None)
                     self._tolerant = True
                     stack.enter_context(tolerating_truncation())
@@ -290,7 +316,8 @@ class PictureSource(InMemory):
             except MemoryError:
                 raise
             except Exception as error:
-                raise InputError(f"cannot be read to its end: {reason(error)}", self._path) from error
+                hint = "" if self._truncated else "; --truncated reads what is there"
+                raise InputError(f"cannot be read to its end: {reason(error)}{hint}", self._path) from error
 
     def _checked(self, rows: Array) -> Array:
         """Check that the decoded samples have the shape of the header or the draft; decoders do not check it."""
@@ -328,11 +355,22 @@ class PictureSource(InMemory):
             from .padding import Padded
 
             with self._path.open("rb") as file:
-                rows = self._own.decode(cast(BinaryIO, Padded(file)) if tolerant else file)
+                if tolerant and self._own.decode_part is not None:
+                    rows = self._own.decode_part(file)
+                else:
+                    rows = self._own.decode(cast(BinaryIO, Padded(file)) if tolerant else file)
             return rows * np.uint8(255) if rows.dtype == bool and self._mode == "L" else rows
-        rows = self._padded(self._convert())
-        self._close()  # its pixels take as much memory as the array
+        direct = self._decode_jpeg() if self._decodes_directly and self._factor == 1 and not tolerant else None
+        direct = self._decode_jpeg_2000(tolerant) if direct is None else direct
+        rows = self._padded(self._convert()) if direct is None else direct
+        self._close_image()  # its pixels take as much memory as the array
+        self._data = None
         return rows
+
+    def _decode_jpeg(self) -> Array | None:
+        from . import jpeg_codec
+
+        return jpeg_codec.decode(self._path.read_bytes() if self._data is None else self._data)
 
     def _padded(self, rows: Array) -> Array:
         """The frame of a GIF file on the whole canvas, which a later frame may have enlarged."""
@@ -342,6 +380,15 @@ class PictureSource(InMemory):
         canvas = np.zeros((height, width, *rows.shape[2:]), rows.dtype)
         canvas[: len(rows), : rows.shape[1]] = rows
         return canvas
+
+    def _decode_jpeg_2000(self, tolerant: bool) -> Array | None:
+        """The samples of a complete JPEG 2000 file; None if Pillow must convert them."""
+        if tolerant or self._pixel_kind.format != "JPEG2000":
+            return None
+        from . import jpeg2000
+
+        with self._path.open("rb") as file:
+            return jpeg2000.decoded(file, self._mode)
 
     def _convert(self) -> Array:
         """The current frame of Pillow's image in the mode in which it is resized."""
@@ -372,93 +419,10 @@ class PictureSource(InMemory):
             self._image.seek(number)
             yield self._convert()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """Close the picture, and free its samples."""
         self._array = None
-        self._close()
-
-
-def foreign_items(info: PictureInfo) -> tuple[str, ...]:
-    """Descriptions of the metadata items that only pictures can hold."""
-    metadata = info.metadata
-    varied = metadata.animation is not None and len(set(metadata.animation.durations)) > 1
-    items = named(
-        (Loss.EXIF, "EXIF", metadata.exif),
-        (Loss.XMP, "XMP", metadata.xmp),
-        (Loss.COMMENT, "comments", metadata.comments),
-        (Loss.PALETTE, "the palette", info.palette),
-        (Loss.ANIMATION, "the number of repeats", metadata.animation),
-        (Loss.ANIMATION, "the duration of each frame", varied),
-    )
-    return (*items, *metadata.foreign_items)
-
-
-def _intact(metadata: PictureMetadata) -> PictureMetadata:
-    """The metadata without an ICC profile or XMP document that is invalid, because other readers reject such files."""
-    if metadata.icc is not None:
-        from .. import icc  # needed for files with a profile only
-
-        if not icc.is_profile(metadata.icc):
-            warning = "its ICC profile is damaged and is dropped"
-            metadata = metadata._replace(icc=None, warnings=(*metadata.warnings, warning))
-    if metadata.xmp:
-        from .. import xmp
-
-        if not xmp.is_well_formed(metadata.xmp):
-            warning = "its XMP is damaged and is dropped"
-            metadata = metadata._replace(xmp=b"", warnings=(*metadata.warnings, warning))
-    return metadata
-
-
-def _apply_orientation_tags(metadata: PictureMetadata, is_upright: bool) -> tuple[PictureMetadata, int]:
-    """The metadata with upright and plausible spacing, from EXIF if not stored elsewhere, and the orientation.
-
-    The orientation is that of EXIF, or else that of XMP.
-
-    Args:
-        metadata: of the file.
-        is_upright: whether the decoder applies the orientation.
-    """
-    spacing, orientation, warnings = None, None, list(metadata.warnings)
-    if metadata.exif:
-        from . import exif
-
-        try:
-            exif_info = exif.read(metadata.exif)
-            spacing, orientation = exif_info.spacing, exif_info.orientation
-            if exif.has_subject_position(metadata.exif):
-                warnings.append(Dropped("the subject position in its EXIF, in pixels, is dropped", Loss.EXIF))
-            if broken := exif.broken_entries(metadata.exif):
-                warnings.append(Dropped(f"{broken} damaged entries of its EXIF are dropped", Loss.EXIF))
-        except ValueError as error:
-            warnings.append(Dropped(f"its EXIF is damaged and is dropped: {error}", Loss.EXIF))
-            metadata = metadata._replace(exif=b"")
-    if orientation is None and metadata.xmp:
-        from .. import xmp
-
-        orientation = xmp.orientation(metadata.xmp)
-    orientation = 1 if is_upright or orientation is None else orientation
-    if metadata.spacing is None and spacing is not None:
-        metadata = metadata._replace(spacing=spacing, unit="mm")
-    if metadata.spacing is not None and metadata.unit == "mm" and not _is_plausible(metadata.spacing):
-        warnings.append(
-            Dropped(
-                f"its resolution is not plausible and is dropped: {INCH / metadata.spacing[0]:.3g} dpi", Loss.SPACING
-            )
-        )
-        metadata = metadata._replace(spacing=None, unit=None)
-    if metadata.spacing is not None and orientation in _SIDES_SWAPPED:
-        metadata = metadata._replace(spacing=(metadata.spacing[1], metadata.spacing[0]))
-    return metadata._replace(warnings=tuple(warnings)), orientation
-
-
-def _is_plausible(spacing: tuple[float, float]) -> bool:
-    low, high = _PLAUSIBLE_SPACING_MM
-    return all(low <= value <= high for value in spacing)
+        self._close_image()
 
 
 def _time_axis(animation: Animation) -> Axis:

@@ -1,6 +1,6 @@
-"""Reads and writes WebP chunk by chunk: still pictures, and animations of full-size frames.
+"""Reads and writes WebP chunk by chunk, so that chunks which Pillow drops are preserved.
 
-Own code around libwebp, because Pillow drops unknown chunks.
+Animations are written as full-size frames.
 """
 
 from __future__ import annotations
@@ -12,12 +12,18 @@ from typing import Any, BinaryIO
 
 from .. import bounded
 from ..base import Array
+from ..dropped import Dropped, Loss
 from .model import ALPHA, EXIF_PREFIX, INDEXED, Animation, EncodeSpec, PictureMetadata, PixelKind
 from .pixels import to_image
 
 _DEFAULT_QUALITY = 95
 _ICC_FLAG, _ALPHA_FLAG, _EXIF_FLAG, _XMP_FLAG, _ANIMATION_FLAG = 0x20, 0x10, 0x08, 0x04, 0x02
 _KNOWN_CHUNKS = (b"VP8 ", b"VP8L", b"VP8X", b"ALPH", b"ANIM", b"ANMF", b"ICCP", b"EXIF", b"XMP ")
+_ANNOUNCED = (  # chunks that have a flag in the header
+    (b"EXIF", _EXIF_FLAG, Loss.EXIF),
+    (b"XMP ", _XMP_FLAG, Loss.XMP),
+    (b"ICCP", _ICC_FLAG, Loss.ICC_PROFILE),
+)
 _BITSTREAM_CHUNKS = (b"ALPH", b"VP8 ", b"VP8L")
 _NO_BLENDING = 0x02
 _FRAME_HEADER_BYTES = 24  # of a frame and of the first chunk in it
@@ -37,6 +43,7 @@ def read(file: BinaryIO, truncated: bool = False) -> tuple[PixelKind, PictureMet
     if truncated and chunks and _is_cut_frame(*chunks[-1]):
         del chunks[-1]
     first = dict(reversed(chunks))
+    hidden = _hide_unannounced(first, chunks[0][1] if chunks and chunks[0][0] == b"VP8X" else b"")
     native = tuple((name, data) for name, data in chunks if name not in _KNOWN_CHUNKS)
     data = first.get(b"EXIF", b"")
     codecs = {name for name, _ in _bitstream_chunks(chunks)}
@@ -48,9 +55,27 @@ def read(file: BinaryIO, truncated: bool = False) -> tuple[PixelKind, PictureMet
         native=native,
         foreign_items=tuple(f"the chunk {name.decode('latin-1')}" for name, _ in native),
         lossless=b"VP8L" in codecs and b"VP8 " not in codecs,
+        warnings=tuple(hidden),
     )
     size, alpha = _canvas(chunks)
     return PixelKind("WEBP", "RGBA" if alpha else "RGB", size, False), metadata
+
+
+def _hide_unannounced(first: dict[bytes, bytes], header: bytes) -> list[Dropped]:
+    """Remove the metadata chunks whose flag is not set, which libwebp does not read; return warnings.
+
+    Args:
+        first: the first chunk of each name.
+        header: the chunk VP8X if the file begins with it.
+    """
+    flags = header[0] if header else 0
+    warnings = []
+    for name, flag, loss in _ANNOUNCED:
+        if name in first and not flags & flag:
+            del first[name]
+            what = name.decode().strip()
+            warnings.append(Dropped(f"its chunk {what} is dropped, because its header says that there is none", loss))
+    return warnings
 
 
 def _canvas(chunks: list[Chunk]) -> tuple[tuple[int, int], bool]:

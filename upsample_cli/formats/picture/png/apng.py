@@ -1,7 +1,4 @@
-"""Shows the frames of an APNG file: applies disposal and blending.
-
-Own code, because Pillow reads animations of 16-bit colours at 8 bits.
-"""
+"""Composes the frames of an APNG file: applies disposal and blending, with 16 bits where the file has them."""
 
 from __future__ import annotations
 

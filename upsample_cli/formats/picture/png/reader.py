@@ -1,7 +1,4 @@
-"""Reads PNG chunk by chunk, so that unknown chunks are preserved.
-
-Own code around the codecs, because Pillow drops unknown chunks and reads 16-bit colours at 8 bits.
-"""
+"""Reads PNG chunk by chunk, so that chunks which Pillow drops are preserved."""
 
 from __future__ import annotations
 
@@ -23,17 +20,12 @@ _COPIED = (*BEFORE_PALETTE, *TEXT, b"bKGD", b"sPLT", b"tIME", b"sTER", b"pCAL")
 _UNIQUE = frozenset((*BEFORE_PALETTE, b"bKGD", b"tIME", b"sTER", b"pCAL"))
 _POSITIONAL = (b"oFFs",)  # marked as safe to copy, but measured in pixels
 _REWRITTEN = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"pHYs", b"eXIf", b"acTL", b"fcTL", b"fdAT")
-_COLOUR_SPACE_CHUNKS = (
-    b"gAMA",
-    b"cHRM",
-    b"cICP",
-    b"mDCV",
-    b"cLLI",
-)  # colour spaces that other formats can only express as ICC profiles
+_COLOUR_SPACE_CHUNKS = (b"gAMA", b"cHRM", b"cICP", b"mDCV", b"cLLI")  # other formats need ICC profiles for these
 _MODES = {0: "L", 2: "RGB", 3: "P", 4: "LA", 6: "RGBA"}  # Pillow modes by colour type
 SAMPLES_PER_PIXEL = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by colour type
 _DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
 DISPOSE_BACKGROUND = 1
+_SHOWN = (b"tRNS", b"acTL", b"fcTL")  # ancillary chunks that change the picture
 
 Frame = tuple[bytes, tuple[tuple[int, int], ...]]
 
@@ -111,6 +103,8 @@ def read(file: BinaryIO, truncated: bool = False) -> tuple[Structure, PictureMet
     if depth not in _DEPTHS.get(colour_type, ()) or not width or not height:
         raise ValueError(f"its header is invalid: {depth} bits, colour type {colour_type}, {width}×{height} pixels")
     animated = b"acTL" in by_name and len(frames) > 1
+    if animated and not _is_in_order(file):
+        raise ValueError("the chunks of its animation are not in order")
     structure = Structure(
         (width, height),
         depth,
@@ -147,12 +141,28 @@ def _parse(file: BinaryIO, truncated: bool) -> tuple[list[Chunk], tuple[Frame, .
         if file.read(4) != struct.pack(">I", zlib.crc32(name + data)):
             if truncated and default:
                 break
-            raise ValueError(f"its chunk {name.decode('latin-1')} is damaged")
+            if not name[:1].islower() or name in _SHOWN:
+                raise ValueError(f"its chunk {name.decode('latin-1')} is damaged")
+            data = b""  # which is not valid either: it is dropped with a warning
         if name == b"fcTL":
             frames.append((data, []))
+        if name == b"PLTE" and pixels and chunks and chunks[0].data[9:10] == b"\3":
+            raise ValueError("its palette follows its samples")
         chunks.append(Chunk(name, data, pixels))
     complete = tuple((control, tuple(parts)) for control, parts in frames if parts)
     return chunks, complete, tuple(default), separate_default_image
+
+
+def _is_in_order(file: BinaryIO) -> bool:
+    """Whether the chunks of the animation are numbered consecutively; libpng and Pillow read no others."""
+    expected = 0
+    for name, offset, _ in chunk_headers(file):
+        if name in (b"fcTL", b"fdAT"):
+            file.seek(offset)
+            if file.read(4) != struct.pack(">I", expected):
+                return False
+            expected += 1
+    return True
 
 
 def chunk_headers(file: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
@@ -229,6 +239,7 @@ def _intact(
     reader, names = ancillary.Texts(), set()
     for chunk in chunks:
         if chunk.name in _REWRITTEN:
+            damaged |= {} if chunk.data or chunk.name not in (b"pHYs", b"eXIf") else {chunk.name.decode(): None}
             continue
         if chunk.name in TEXT:
             text = reader.read(chunk.name, chunk.data)
