@@ -12,6 +12,7 @@ from PIL import Image
 from tests.cli_helpers import run
 from tests.formats.examples import samples
 from tests.pipeline_helpers import upsampled
+from upsample_cli.errors import InputError
 
 SHAPE = (8, 9)
 PLAIN = {"metadata": None}
@@ -28,6 +29,13 @@ def patched(path, code, value, kind="<H"):
 
 def doubled(array):
     return array.repeat(2, 0).repeat(2, 1)
+
+
+def test_an_unknown_predictor(tmp_path):
+    tifffile.imwrite(tmp_path / "in.tif", samples(SHAPE), compression="zlib", predictor=True, **PLAIN)
+    patched(tmp_path / "in.tif", 317, 0)
+    with pytest.raises(InputError, match="predictor 0, which is unknown"):
+        upsampled(tmp_path / "in.tif", tmp_path / "out.ome.tif", scale=2)
 
 
 @pytest.mark.parametrize("value", [3, 999])

@@ -46,6 +46,15 @@ def check_metadata(path, resources, size):
         assert image.tag_v2[270] == "a view"
 
 
+@pytest.mark.parametrize("dtype", ["uint16", "float32", "float64"])
+def test_samples_of_another_dtype_keep_what_a_jpeg_says_of_itself(tmp_path, dtype):
+    resources = jpeg(tmp_path / "in.jpg")
+    upsampled(tmp_path / "in.jpg", tmp_path / "out.tif", scale=2, dtype=dtype, verify=True)
+    with tifffile.TiffFile(tmp_path / "out.tif") as file:
+        tags = file.pages[0].tags
+        assert (tags[271].value, tags[700].value[:3], tags[34377].value) == ("a maker", XMP[:3], resources)
+
+
 @pytest.mark.parametrize("mode", ["linear", "nearest"])
 def test_what_a_jpeg_says_of_itself_goes_from_file_to_file(tmp_path, mode):
     path, out, again = tmp_path / "in.jpg", tmp_path / "out.tif", tmp_path / "again.tif"

@@ -10,7 +10,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from tests.pipeline_helpers import upsampled
+from tests.pipeline_helpers import planned, upsampled
 from upsample_cli.errors import InputError
 
 SHORT, LONG, RATIONAL = 3, 4, 5
@@ -94,3 +94,64 @@ def test_a_damaged_page_is_refused(tmp_path):
     with pytest.raises(InputError, match="damaged"):
         upsampled(path, out, scale=2)
     assert not out.exists()
+
+
+def next_rows():
+    """NeXT's compression of 2-bit samples, in rows that are stored literally."""
+    return 2, b"".join(b"\0" + bytes([0b00011011, 0b11100100]) for _ in range(4))
+
+
+def pixar_log_rows():
+    """Steps of logarithms; 1250 is white."""
+    steps = np.zeros((4, 8), "<u2")
+    steps[:, 0], steps[:, 1:] = (100, 600, 1000, 1250), 20
+    return 8, zlib.compress(steps.tobytes())
+
+
+@pytest.mark.parametrize(
+    ("compression", "make_rows", "row"),
+    [
+        (32766, next_rows, [0, 85, 170, 255, 255, 170, 85, 0]),
+        (32909, pixar_log_rows, [2, 2, 3, 3, 3, 4, 4, 4]),
+    ],
+    ids=["NeXT", "PixarLog"],
+)
+def test_compressions_of_other_times(tmp_path, compression, make_rows, row):
+    path, out = tmp_path / "in.tif", tmp_path / "out.tif"
+    bits, data = make_rows()
+    tags = {code: TAGS[code] for code in (262, STRIP_OFFSETS, 284)}
+    tags |= {256: (LONG, (8,)), 257: (LONG, (4,)), 258: (SHORT, (bits,)), 259: (SHORT, (compression,))}
+    tags |= {262: (SHORT, (1,)), 277: (SHORT, (1,)), 278: (LONG, (4,)), 279: (LONG, (len(data),))}
+    write_page(path, tags, data)
+    (warning,) = upsampled(path, out, scale=2, mode="nearest", verify=True).warnings
+    assert warning.endswith("compression cannot be written; Deflate is used instead")
+    assert tifffile.imread(out)[0, ::2].tolist() == [[value] * 3 for value in row]
+
+
+def test_bits_that_libtiff_does_not_read_are_told_of(tmp_path):
+    _, data = pixar_log_rows()
+    tags = {code: TAGS[code] for code in (STRIP_OFFSETS, 284)} | {258: (SHORT, (16,)), 259: (SHORT, (32909,))}
+    tags |= {256: (LONG, (8,)), 257: (LONG, (4,)), 262: (SHORT, (1,)), 277: (SHORT, (1,)), 278: (LONG, (4,))}
+    write_page(tmp_path / "in.tif", tags | {279: (LONG, (len(data),))}, data)
+    assert planned(tmp_path / "in.tif", scale=2).warnings[0] == "its 16-bit samples are read with 8 bits"
+
+
+def test_old_style_jpeg_in_grey(tmp_path):
+    """A whole JPEG file, the start of which a tag gives wrongly, so that libtiff misses its tables."""
+    path, out = tmp_path / "in.tif", tmp_path / "out.tif"
+    grey = colours()[..., 0]
+    stream = io.BytesIO()
+    Image.fromarray(grey).save(stream, "jpeg", quality=95)
+    data = stream.getvalue()
+    tags = TAGS | {258: (SHORT, (8,)), 262: (SHORT, (1,)), 277: (SHORT, (1,)), 259: (SHORT, (6,))}
+    tags |= {279: (LONG, (len(data),)), JPEG_OFFSET: (LONG, (0,)), 514: (LONG, (len(data),))}
+    del tags[530]
+    write_page(path, tags, data)
+    with tifffile.TiffFile(path, mode="r+") as tiff:
+        tag = tiff.pages[0].tags[JPEG_OFFSET]
+        tag.overwrite(tag.value[0] + 6)
+    with pytest.raises(imagecodecs.TiffError):
+        imagecodecs.tiff_decode(path.read_bytes(), asrgb=True)
+    upsampled(path, out, scale=2, mode="nearest", verify=True)
+    shown = tifffile.imread(out)[::2, ::2].astype(int)
+    assert np.abs(shown - grey[..., None]).max() < 12

@@ -12,6 +12,7 @@ from tests.pipeline_helpers import planned, upsampled
 from upsample_cli.errors import InputError, OutputError
 from upsample_cli.formats.tiff import sink
 from upsample_cli.formats.tiff.directories import read_chain
+from upsample_cli.formats.tiff.source import TiffSource
 
 GREY = {"photometric": "minisblack", "metadata": None}
 STACK_NOTE = "its pages are taken as a z stack; name their axis with --axes, such as --axes tyx"
@@ -136,6 +137,53 @@ def test_every_page_has_its_own_palette(tmp_path, mode):
                 np.testing.assert_array_equal(page.asarray(), doubled(A))
             else:
                 np.testing.assert_array_equal(page.asarray()[0, 0], colours[0, 0])
+
+
+def one_bit_palettes(path):
+    """Two pages with palettes of two colours; gives these colours."""
+    colours = np.array([[[7000, 65535, 300], [60000, 1, 30000]], [[65535, 0, 2], [0, 9, 65535]]], np.uint16)
+    bits = samples((12, 14)) > 99
+    write_pages(path, *((bits, {"extratags": [(320, 3, 6, two.T.ravel().tolist(), True)]}) for two in colours))
+    with tifffile.TiffFile(path, mode="r+") as tiff:
+        for page in tiff.pages:
+            page.tags["PhotometricInterpretation"].overwrite(3)  # tifffile writes no palettes of two colours
+    return colours[:, bits.astype(int)]
+
+
+@pytest.mark.parametrize("scale", [1.5, 2])
+def test_palettes_of_two_colours_are_verified(tmp_path, scale):
+    path, out = tmp_path / "in.tif", tmp_path / "out.tif"
+    shown = one_bit_palettes(path)
+    upsampled(path, out, scale=scale, mode="linear", verify=True)
+    for page, colours in zip(pages_of(out), shown, strict=True):
+        corners = np.ix_([0, -1], [0, -1])
+        np.testing.assert_array_equal(page[corners], colours[corners])
+
+
+def test_verify_withholds_palettes_of_two_colours_that_were_read_wrongly(tmp_path, monkeypatch):
+    path, out = tmp_path / "in.tif", tmp_path / "out.tif"
+    one_bit_palettes(path)
+    read = TiffSource.read
+    monkeypatch.setattr(TiffSource, "read", lambda *arguments: read(*arguments)[..., ::-1])
+    with pytest.raises(OutputError, match="row 0 of page 0 of the input differs from what tifffile reads"):
+        upsampled(path, out, scale=2, mode="linear", verify=True)
+
+
+@pytest.mark.parametrize("mode", ["nearest", "linear"])
+def test_indices_beyond_the_palette_are_black(tmp_path, mode):
+    path, out = tmp_path / "in.tif", tmp_path / "out.tif"
+    colours = colormap(0)[:, :65]
+    write_pages(path, (A, {"extratags": [(320, 3, colours.size, colours.ravel().tolist(), True)]}))
+    with tifffile.TiffFile(path, mode="r+") as tiff:
+        tiff.pages[0].tags["PhotometricInterpretation"].overwrite(3)
+    assert A.min() < 65 <= A.max()
+    upsampled(path, out, scale=2, mode=mode, verify=True)
+    with tifffile.TiffFile(out) as tiff:
+        page = tiff.pages[0]
+        shown = page.asarray() if mode == "linear" else np.moveaxis(page.colormap[:, page.asarray()], 0, -1)
+    expected = np.where(A[..., None] < 65, np.moveaxis(colours[:, np.minimum(A, 64)], 0, -1), 0)
+    np.testing.assert_array_equal(shown[0, 0], expected[0, 0])
+    np.testing.assert_array_equal(shown[-1, -1], expected[-1, -1])
 
 
 @pytest.mark.parametrize("mode", ["nearest", "linear"])
@@ -275,3 +323,25 @@ def test_pillow_reads_every_page(tmp_path):
         for number, picture in enumerate(pictures):
             image.seek(number)
             np.testing.assert_array_equal(np.asarray(image), doubled(np.asarray(picture)))
+
+
+@pytest.mark.parametrize("kind", [16, 17])
+@pytest.mark.parametrize("offset", [1, 10**8, 2**44 + 5, 2**63 - 1])
+def test_sub_directories_that_cannot_be_read_are_dropped_with_a_warning(tmp_path, offset, kind):
+    path = tmp_path / "in.tif"
+    write_pages(path, (A, {"extratags": [(65001, 16, 1, offset, False)]}))  # tifffile writes no tag 330 by itself
+    data = path.read_bytes()
+    assert data.count(struct.pack("<HH", 65001, 16)) == 1
+    path.write_bytes(data.replace(struct.pack("<HH", 65001, 16), struct.pack("<HH", 330, kind)))
+    plan = upsampled(path, tmp_path / "out.tif", scale=2, mode="nearest", verify=True)
+    assert "1 sub-directories (SubIFDs) cannot be read and are dropped" in plan.warnings
+    assert len(pages_of(tmp_path / "out.tif")) == 1
+
+
+def test_a_page_with_a_depth_is_no_plane_of_a_stack(tmp_path):
+    path = tmp_path / "in.tif"
+    write_pages(path, B, B, (B, {"extratags": [(65001, 4, 1, 3, False)]}))  # tifffile writes no tag 32997 by itself
+    data = path.read_bytes()
+    path.write_bytes(data.replace(struct.pack("<HH", 65001, 4), struct.pack("<HH", 32997, 4)))
+    with pytest.raises(InputError, match="truncated"):
+        upsampled(path, tmp_path / "out.tif", scale=2, verify=True)

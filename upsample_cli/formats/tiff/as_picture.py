@@ -8,6 +8,7 @@ from typing import Any, cast
 import numpy as np
 from tifffile import PHOTOMETRIC
 
+from ...core.linear_light import srgb_levels
 from ...geometry import Axis, Grid
 from ..base import Array, Header, Source, Wrapped
 from ..dropped import Dropped, Loss
@@ -50,9 +51,7 @@ class _Converted(Wrapped):
         return self._convert(self._source.read(axis, start, stop))
 
 
-_Conversion = tuple[
-    Callable[[Array], Array], dict[str, Any], list[str]
-]  # function, changes of the header, and warnings
+_Conversion = tuple[Callable[[Array], Array], dict[str, Any], list[str]]  # function, changes of the header, warnings
 
 
 def _conversion(header: Header) -> _Conversion | None:
@@ -128,12 +127,8 @@ def _from_lab(rows: Array, white: float, chroma_unit: int) -> Array:
     y = (lightness + 16) / 116
     cubes = np.stack([y + a / 500, y, y - b / 200], axis=-1)
     xyz = np.where(cubes > 6 / 29, cubes**3, (cubes - 4 / 29) * 3 * (6 / 29) ** 2) * _D50
-    return _encoded(np.clip(xyz @ _D50_TO_SRGB.T, 0, 1), rows.dtype)
-
-
-def _encoded(linear: Array, dtype: np.dtype[Any]) -> Array:
-    encoded = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
-    return np.asarray(np.rint(encoded * np.iinfo(dtype).max).astype(dtype))
+    levels = srgb_levels(np.clip(xyz @ _D50_TO_SRGB.T, 0, 1))
+    return np.asarray(np.rint(levels * np.iinfo(rows.dtype).max).astype(rows.dtype))
 
 
 def _ycbcr_to_rgb(rows: Array) -> Array:

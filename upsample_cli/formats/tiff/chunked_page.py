@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import tifffile
-from tifffile import COMPRESSION, PLANARCONFIG
+from tifffile import COMPRESSION, PLANARCONFIG, PREDICTOR
 
 from ...core.threads import available_cores
 from ...runtime.prefetch import items_in_progress, map_threaded
@@ -80,6 +80,11 @@ def _height(page: tifffile.TiffPage, planar: bool) -> int:
     contiguous = page.samplesperpixel == 1 or page.planarconfig == PLANARCONFIG.CONTIG
     simple = contiguous and not planar and page.imagedepth == 1 and page.ndim == _ndim(page)
     return height if simple and 0 < height < page.imagelength else int(page.imagelength)
+
+
+def has_uncompressed_predictor(page: Any) -> bool:
+    """Whether a page stores differences without compression; tifffile's `asarray` adds them up across lines."""
+    return bool(page.compression == COMPRESSION.NONE and page.predictor != PREDICTOR.NONE)
 
 
 @contextmanager
@@ -166,7 +171,8 @@ class ChunkedPage:
 
     def _whole(self) -> Array:
         with open_file(self._page):
-            pixels = self._placed_segments() if self._tolerant else self._page.asarray()
+            by_segments = self._tolerant or has_uncompressed_predictor(self._keyframe)
+            pixels = self._placed_segments() if by_segments else self._page.asarray()
         if pixels.size < math.prod(self._keyframe.shape):
             raise ValueError(f"page {self.number} is empty")
         return colours.planar_to_interleaved(pixels) if self._planar else pixels

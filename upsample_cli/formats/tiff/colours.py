@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 import tifffile
-from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC
+from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC, PLANARCONFIG
 
 from ..base import Array
+from .compression import JPEG
 
 
 def is_planar(series: tifffile.TiffPageSeries) -> bool:
@@ -56,7 +57,7 @@ def colour_space(page: tifffile.TiffPage, photometric: int) -> str | None:
 
 def is_interleaved_jpeg(page: tifffile.TiffPage) -> bool:
     """Whether samples are interleaved JPEG, whose decoder converts YCbCr to RGB."""
-    return page.compression in (COMPRESSION.OJPEG, COMPRESSION.JPEG, 33007, 34892) and page.planarconfig == 1
+    return page.compression in (COMPRESSION.OJPEG, *JPEG) and page.planarconfig == PLANARCONFIG.CONTIG
 
 
 def has_undecodable_subsampling(page: tifffile.TiffPage) -> bool:

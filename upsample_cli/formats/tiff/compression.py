@@ -10,7 +10,7 @@ from tifffile import COMPRESSION
 from ..base import WriteOptions
 
 _HIGH_QUALITY = 95
-_JPEG = (COMPRESSION.JPEG, 33007, 34892)  # some codecs have several codes
+JPEG = (COMPRESSION.JPEG, 33007, 34892)  # some codecs have several codes
 _WITH_LEVELS = (COMPRESSION.ADOBE_DEFLATE, COMPRESSION.DEFLATE, COMPRESSION.LZMA, COMPRESSION.ZSTD, 34926)
 _WEBP = (COMPRESSION.WEBP, 34927)
 _LOSSY = (COMPRESSION.JPEGXL, 52546, COMPRESSION.JPEG2000, 33003, 33004, 33005)
@@ -21,7 +21,7 @@ _STANDARD_SUM = 3688  # sum of the luminance table of the JPEG standard, which l
 
 def arguments(compression: int | None, options: WriteOptions, quality: int | None) -> dict[str, Any]:
     """The arguments of the codec; `quality` is the JPEG quality of the input, or None if unknown."""
-    if compression in _JPEG:
+    if compression in JPEG:
         return {"level": options.quality or quality or _HIGH_QUALITY}
     if compression in _WITH_LEVELS and options.compress_level is not None:
         return {"level": options.compress_level}
@@ -34,7 +34,7 @@ def arguments(compression: int | None, options: WriteOptions, quality: int | Non
 
 def jpeg_quality(page: tifffile.TiffPage) -> int | None:
     """Estimate the libjpeg quality from the first quantization table of a page; None without a table."""
-    if page.compression not in _JPEG:
+    if page.compression not in JPEG:
         return None
     data = page.jpegtables
     if data is None and page.dataoffsets:

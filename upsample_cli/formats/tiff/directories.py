@@ -19,9 +19,10 @@ _MAX_ENTRIES = 4096  # more are a sign of damage
 _LONG, _LONG8 = 4, 16
 _MAX_VALUE_BYTES = 256 << 20  # of one entry
 _LAYERS = 37724  # tag of Photoshop's layers, which are not read
-_SIZES_AND_OFFSETS = frozenset((256, 257, 258, 259, 262, 273, 277, 278, 279, 284, 322, 323, 324, 325, 330, 32997))
+_SINGLE = frozenset((256, 257, 259, 262, 266, 277, 278, 284, 317, 322, 323, 32997, 32998))  # have one value
+_SIZES_AND_OFFSETS = _SINGLE | {258, 273, 279, 324, 325, 330}
 _NOT_INTEGER = (2, 5, 10, 11, 12)  # types: text, fractions and floating-point numbers
-_MAX_OFFSET = 2**62  # beyond it, seeking raises OverflowError
+_SIGNED = {6: "b", 8: "h", 9: "i", 17: "q"}  # struct formats by type
 
 
 class UnusableTagError(ValueError):
@@ -52,6 +53,11 @@ class Layout(NamedTuple):
         if len(start) < 4 or not byteorder:
             raise ValueError("it has no TIFF header")
         return cls(byteorder, struct.unpack(f"{byteorder}H", start[2:])[0] == 43)
+
+    @property
+    def first_link(self) -> int:
+        """Where the offset of the first directory is stored."""
+        return 8 if self.big else 4
 
     @property
     def offset(self) -> struct.Struct:
@@ -113,10 +119,10 @@ class Chain(NamedTuple):
     truncated: bool
 
 
-def read_chain(file: BinaryIO, link: int | None = None) -> Chain:
-    """The directories that follow each other, from the one whose offset is stored at `link` (the first of the file)."""
+def read_chain(file: BinaryIO) -> Chain:
+    """The directories of the pages."""
     layout = Layout.of(file)
-    link = link or (8 if layout.big else 4)
+    link = layout.first_link
     found: list[Directory] = []
     seen: set[int] = set()
     while True:
@@ -128,7 +134,7 @@ def read_chain(file: BinaryIO, link: int | None = None) -> Chain:
             return Chain(found, loops=False, truncated=bool(offset))
         seen.add(offset)
         found.append(directory)
-        link = offset + layout.entry_count.size + layout.entry.size * len_of_directory(file, offset, layout)
+        link = _next_link(file, offset, layout)
 
 
 def check_first(file: BinaryIO) -> None:
@@ -138,8 +144,7 @@ def check_first(file: BinaryIO) -> None:
         UnusableTagError: the values of an entry are too large, or cannot be sizes or offsets.
     """
     layout = Layout.of(file)
-    link = 8 if layout.big else 4
-    read_directory(file, _offset_at(file, link, layout), link, layout)
+    read_directory(file, _offset_at(file, layout.first_link, layout), layout.first_link, layout)
 
 
 def read_directory(file: BinaryIO, offset: int, link: int, layout: Layout) -> Directory | None:
@@ -148,7 +153,7 @@ def read_directory(file: BinaryIO, offset: int, link: int, layout: Layout) -> Di
     Raises:
         UnusableTagError: the values of an entry are too large to be read, or cannot be sizes or offsets.
     """
-    count = len_of_directory(file, offset, layout)
+    count = _entry_count(file, offset, layout)
     data = file.read(count * layout.entry.size) if 0 < count <= _MAX_ENTRIES else b""
     if not data or len(data) < count * layout.entry.size:
         return None
@@ -160,16 +165,25 @@ def read_directory(file: BinaryIO, offset: int, link: int, layout: Layout) -> Di
             raise UnusableTagError(f"its tag {entry.code} claims {size:,} bytes")
         if entry.code in _SIZES_AND_OFFSETS and entry.dtype in _NOT_INTEGER:
             raise UnusableTagError(f"its tag {entry.code} is not an integer")
+        if entry.code in _SIZES_AND_OFFSETS and entry.dtype in _SIGNED and _has_negative(file, entry, layout):
+            raise UnusableTagError(f"its tag {entry.code} is negative")
+        if entry.code in _SINGLE and not entry.length:
+            raise UnusableTagError(f"its tag {entry.code} has no value")
     return Directory(offset, link, entries)
 
 
-def len_of_directory(file: BinaryIO, offset: int, layout: Layout) -> int:
-    """The number of entries of the directory at `offset`; leaves the position of `file` at the first of them."""
-    if offset > _MAX_OFFSET:
+def _entry_count(file: BinaryIO, offset: int, layout: Layout) -> int:
+    """The number of entries of the directory at `offset`; moves `file` to the first of them."""
+    if offset >= file.seek(0, os.SEEK_END):
         return 0
     file.seek(offset)
     start = file.read(layout.entry_count.size)
     return int(layout.entry_count.unpack(start)[0]) if len(start) == layout.entry_count.size else 0
+
+
+def _next_link(file: BinaryIO, offset: int, layout: Layout) -> int:
+    """Where the directory at `offset` stores the offset of the next one."""
+    return offset + layout.entry_count.size + layout.entry.size * _entry_count(file, offset, layout)
 
 
 def raw_values(file: BinaryIO, entry: Entry, layout: Layout) -> bytes:
@@ -181,14 +195,19 @@ def raw_values(file: BinaryIO, entry: Entry, layout: Layout) -> bytes:
 
 
 def integers(file: BinaryIO, entry: Entry | None, layout: Layout) -> tuple[int, ...]:
-    """The values of an entry that holds unsigned integers; none for other entries."""
-    if entry is None or entry.dtype not in _INTEGERS:
-        return ()
+    """The values of an entry that holds integers; none for other entries."""
+    number_format = (_INTEGERS | _SIGNED).get(entry.dtype) if entry is not None else None
+    return () if entry is None or number_format is None else _unpacked(file, entry, layout, number_format)
+
+
+def _has_negative(file: BinaryIO, entry: Entry, layout: Layout) -> bool:
+    return min(_unpacked(file, entry, layout, _SIGNED[entry.dtype]), default=0) < 0
+
+
+def _unpacked(file: BinaryIO, entry: Entry, layout: Layout, number_format: str) -> tuple[int, ...]:
     data = raw_values(file, entry, layout)
     size = TYPE_BYTES[entry.dtype]
-    return struct.unpack(
-        f"{layout.byteorder}{len(data) // size}{_INTEGERS[entry.dtype]}", data[: len(data) // size * size]
-    )
+    return struct.unpack(f"{layout.byteorder}{len(data) // size}{number_format}", data[: len(data) // size * size])
 
 
 def largest_page(file: BinaryIO, chain: Chain) -> int:
@@ -251,13 +270,8 @@ def append_trees(file: BinaryIO, trees: Iterable[tuple[int, Mapping[int, Tree]]]
         with_pointers = dict(page.entries)
         for code, child in children.items():
             with_pointers[code] = _pointer(code, _append_tree(file, child, layout), layout)
-        following = (
-            page.offset + layout.entry_count.size + layout.entry.size * len_of_directory(file, page.offset, layout)
-        )
-        packed = [layout.entry.pack(*entry) for _, entry in sorted(with_pointers.items())]
-        offset = _append(
-            file, b"".join([layout.entry_count.pack(len(packed)), *packed, _read_at(file, following, layout)])
-        )
+        following = _read_at(file, _next_link(file, page.offset, layout), layout)
+        offset = _append(file, _packed_directory(with_pointers, following, layout))
         file.seek(page.link)
         file.write(layout.offset.pack(offset))
 
@@ -278,8 +292,13 @@ def _append_tree(file: BinaryIO, tree: Tree, layout: Layout) -> int:
     }
     for code, child in tree.children.items():
         entries[code] = _pointer(code, _append_tree(file, child, layout), layout)
+    return _append(file, _packed_directory(entries, bytes(layout.offset.size), layout))
+
+
+def _packed_directory(entries: Mapping[int, Entry], following: bytes, layout: Layout) -> bytes:
+    """A directory as stored: the entries sorted by tag, and the offset of the directory that follows."""
     packed = [layout.entry.pack(*entry) for _, entry in sorted(entries.items())]
-    return _append(file, b"".join([layout.entry_count.pack(len(packed)), *packed, bytes(layout.offset.size)]))
+    return b"".join([layout.entry_count.pack(len(packed)), *packed, following])
 
 
 def _pointer(code: int, offset: int, layout: Layout) -> Entry:
@@ -318,9 +337,8 @@ def _offset_at(file: BinaryIO, position: int, layout: Layout) -> int:
     return int(layout.offset.unpack(_read_at(file, position, layout))[0])
 
 
-def sub_directories(file: BinaryIO, directory: Directory, layout: Layout) -> Iterator[Directory]:
-    """The directories to which the entry SubIFDs of a directory leads."""
+def sub_directories(file: BinaryIO, directory: Directory, layout: Layout) -> Iterator[Directory | None]:
+    """The directories to which the entry SubIFDs of a directory leads; None for each that cannot be read."""
     for offset in integers(file, directory.entries.get(SUB_IFDS), layout):
-        found = read_directory(file, offset, 0, layout) if offset else None
-        if found is not None:
-            yield found
+        if offset:
+            yield read_directory(file, offset, 0, layout)

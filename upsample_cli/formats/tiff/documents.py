@@ -14,7 +14,7 @@ from .directories import Tree, packed
 DOCUMENT_TAGS = frozenset(  # of documents, cameras, authors and ratings, and Windows' own text tags
     (269, 271, 272, 274, 285, 306, 315, 316, 33432, 33723, 18246, 18249, 40091, 40092, 40093, 40094, 40095)
 )
-_ORIENTATION, _DESCRIPTION, _SOFTWARE = 274, 270, 305
+_ORIENTATION = 274
 _XMP, _IPTC, _PHOTOSHOP = 700, 33723, 34377
 _ASCII = 2
 _BIGTIFF_TYPES = (16, 17, 18)  # data types that only BigTIFF has

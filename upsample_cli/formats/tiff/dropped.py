@@ -74,5 +74,5 @@ def foreign_items(page: tifffile.TiffPage, metadata: Metadata, levels: tuple[tup
 
 
 def _is_default(page: tifffile.TiffPage, code: int) -> bool:
-    """Whether a tag says nothing that is lost: a default, or which of several pages this is."""
+    """Whether dropping a tag loses no information: it has its default value, or is a page number."""
     return code == _PAGE_NUMBER or (code in _DEFAULTS and page.tags.valueof(code) == _DEFAULTS[code])

@@ -80,13 +80,10 @@ def _with_exif(exif: bytes, header: Header, metadata: Metadata) -> Metadata:
 
 
 def _with_palette(header: Header, palette: Palette, metadata: Metadata) -> tuple[Header, Metadata]:
-    colours = np.zeros((256, 4), np.uint8)
-    stored = np.frombuffer(palette.colours, np.uint8).reshape(-1, 3)[:256]
-    colours[: len(stored), :3] = stored
-    colours[:, 3] = 255
-    alpha = np.frombuffer(palette.alpha, np.uint8)[:256]
-    colours[: len(alpha), 3] = alpha
-    if (alpha == 255).all():
+    from ..picture.pixels import rgba_table
+
+    colours = rgba_table(palette)
+    if (colours[:, 3] == 255).all():
         colormap: Array = np.moveaxis(colours[:, :3].astype(np.uint16) * 257, -1, 0)
         layout = replace(metadata.layout, photometric=PHOTOMETRIC.PALETTE, colormap=np.ascontiguousarray(colormap))
         return header, replace(metadata, layout=layout)

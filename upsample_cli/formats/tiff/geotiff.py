@@ -1,7 +1,4 @@
-"""GeoTIFF: tags that map raster positions to model (world) coordinates.
-
-Own code, because tifffile does not update these tags, and GDAL is a large dependency.
-"""
+"""GeoTIFF: tags that map raster positions to model (world) coordinates."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -107,6 +108,8 @@ def _converted_layout(
     if conversion.by_libtiff:
         if page.photometric in _LOG_COLOURS:
             warnings.append(Dropped("its LogLuv samples are converted to 8-bit RGB", Loss.COLOUR_SPACE))
+        elif page.bitspersample > 8:
+            warnings.append(Dropped(f"its {page.bitspersample}-bit samples are read with 8 bits", Loss.OTHER))
         return Layout(PHOTOMETRIC.RGB, compression=layout.compression)
     if conversion.channels is not None:
         reason = "TIFF files with both are not written" if options.keep_indices else "blending needs colours in between"
@@ -178,6 +181,8 @@ def _unsupported(series: tifffile.TiffPageSeries) -> str | None:
         return f"samples of type {series.dtype}, which are not supported"
     if page.compression not in tifffile.TIFF.DECOMPRESSORS:
         return f"samples in {COMPRESSION(page.compression).name} compression, which is not supported"
+    if page.predictor not in tifffile.TIFF.PREDICTORS:
+        return f"samples stored with predictor {int(page.predictor)}, which is unknown"
     if page.planarconfig not in tuple(PLANARCONFIG):
         return "samples in an unknown planar configuration"
     formats = page.tags.valueof("SampleFormat")
@@ -233,8 +238,10 @@ def _metadata(tiff: tifffile.TiffFile, image: Image, warnings: list[str]) -> Met
 
 def _description(page: tifffile.TiffPage) -> bytes | None:
     """The description, unless a program uses it for its own metadata."""
-    foreign = page.is_ome or page.is_imagej or _is_shaped_description(page.description) or "<OME" in page.description
-    return None if foreign else tags.text(page, 270)
+    stored = tags.text(page, 270) or b""
+    words = stored.decode("latin-1")  # tifffile's `page.description` is empty if the type of the tag is wrong
+    foreign = page.is_ome or words.startswith("ImageJ=") or _is_shaped_description(words) or "<OME" in words
+    return None if foreign else stored or None
 
 
 def _is_shaped_description(description: str) -> bool:
@@ -268,19 +275,20 @@ def _axes(
 
 def _axis_names(path: Path, axes: str, given: str | None) -> str:
     axes = axes.upper()
+    shown = re.sub(f"[{_UNKNOWN_AXES}]", "?", axes).lower()
     if given is not None:
         names = given + ("s" if axes.endswith("S") and len(given) == len(axes) - 1 else "")
         if len(names) != len(axes):
-            raise InputError(f"has {len(axes)} axes ({axes}); name each of them with --axes", path)
+            raise InputError(f"has {len(axes)} axes ({shown}); name each of them with --axes", path)
         if names.find("s") != axes.find("S"):
-            where = f"number {axes.find('S') + 1} of its axes ({axes})" if "S" in axes else f"none of its axes ({axes})"
-            raise RequestError(f"--axes {given}: the samples of a pixel (s) are {where}", path)
+            where = f"number {axes.find('S') + 1}" if "S" in axes else "none"
+            raise RequestError(f"--axes {given}: the samples of a pixel (s) are {where} of its axes ({shown})", path)
         return names
     unknown = [axis for axis in axes if axis in _UNKNOWN_AXES]
     if len(unknown) == 1 and "Z" not in axes:  # a plain stack of pages is a z stack
         axes = axes.replace(unknown[0], "Z")
     if len(set(axes)) < len(axes):
-        raise InputError(f"has axes without names ({axes}); name each of them with --axes, such as --axes tzyx", path)
+        raise InputError(f"has axes without names ({shown}); name each of them with --axes, such as --axes tzyx", path)
     return axes.lower()
 
 

@@ -1,7 +1,4 @@
-"""ImageJ stacks: entries of the image description, and the unit of the resolution tags.
-
-Own code, because tifffile reads and writes these tags but does not update them.
-"""
+"""ImageJ stacks: entries of the image description, and the unit of the resolution tags."""
 
 from __future__ import annotations
 
@@ -79,9 +76,11 @@ def description_entries(grid: Grid, entries: dict[str, Any]) -> dict[str, Any]:
     origins = {key: kept[key] for key in _ORIGINS if isinstance(kept.get(key), int | float)}
     places = to_output @ [*(origins.get(key, 0) for key in _ORIGINS), 1]
     kept |= {key: float(place) for key, place in zip(_ORIGINS, places, strict=False) if key in origins}
-    for axis in grid.axes:  # keep yunit and zunit only where they still differ from the unit of x
+    for axis in grid.axes:  # yunit and zunit are written only where they differ from the unit of x
         if axis.unit == grid["x"].unit:
             kept.pop(f"{axis.name}unit", None)
+        elif axis.name in "yz" and axis.spacing and axis.unit is None:
+            kept[f"{axis.name}unit"] = "pixel"
     units = [axis.unit for axis in grid.axes if axis.name in "zyx" and axis.unit]
     if units:
         kept.setdefault("unit", "um" if units[0] == "µm" else units[0])

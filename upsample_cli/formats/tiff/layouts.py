@@ -21,6 +21,7 @@ from .metadata import Layout, Metadata
 _DEFLATE = COMPRESSION.ADOBE_DEFLATE
 
 _TRIAL_SIDE, _TRIAL_SAMPLES = 32, 1 << 20  # of the page that tests whether a layout can be encoded
+_MAX_SIDE = 2**32 - 1
 _TILE_STEP = 16  # tile sides are multiples of this
 
 
@@ -31,6 +32,9 @@ def check_axes(header: Header, path: Path) -> None:
     samples_adjacent = names[-1:] == ("s",) or names[-3:] == ("s", "y", "x") or "s" not in names
     if not (in_plane and samples_adjacent):
         raise OutputError(f"TIFF pages have the axes y, x and s, not {''.join(names)}; write .npy", path)
+    longest = max(header.grid[name].size for name in "yx")
+    if longest > _MAX_SIDE:
+        raise OutputError(f"TIFF allows at most {_MAX_SIDE:,} pixels per side, not {longest:,}; write .npy", path)
     if "s" in names and header.dtype == bool:
         raise OutputError(f"TIFF cannot hold pixels of {header.grid['s'].size} × {header.dtype}; write .npy", path)
 
@@ -60,6 +64,8 @@ def fit_layout(part: Part, dialect: str, options: WriteOptions, path: Path) -> t
     """
     header, metadata = part
     layout, warnings = _encodable(metadata, _within_page(metadata.layout, header), dialect)
+    if header.dtype == bool:
+        layout = replace(layout, predictor=None)  # no reader adds up differences of single bits
     codec = layout.compression
     if codec is None:
         layout, more = _writable(layout, header, path)

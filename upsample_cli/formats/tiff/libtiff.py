@@ -28,9 +28,25 @@ def decode(path: Path, page: tifffile.TiffPage) -> Array:
     """The page as RGB, shape (height, width, 3).
 
     Raises:
-        ValueError: libtiff cannot decode it.
+        ValueError: libtiff cannot decode it, nor can tifffile as JPEG.
     """
-    return _decode(path, page, as_rgb=True)[..., :3]
+    try:
+        return _decode(path, page, as_rgb=True)[..., :3]
+    except ValueError:
+        rows = _embedded_jpeg(page) if page.compression == COMPRESSION.OJPEG else None
+        if rows is None:
+            raise
+        return rows
+
+
+def _embedded_jpeg(page: tifffile.TiffPage) -> Array | None:
+    """A page of old-style JPEG that is a whole JPEG file, of which libtiff dislikes the tags."""
+    try:
+        rows = page.asarray()
+    except Exception:  # tifffile and the codec raise various exceptions
+        return None
+    rows = rows[..., None].repeat(3, -1) if rows.ndim == 2 else rows
+    return rows if rows.dtype == np.uint8 and rows.shape[2:] == (3,) else None
 
 
 def decode_stored(path: Path, page: tifffile.TiffPage) -> Array:

@@ -12,7 +12,7 @@ from tifffile import EXTRASAMPLE, PHOTOMETRIC, RESUNIT
 
 from ...geometry import INCH, Axis, Grid
 from ..base import Array, Header
-from ..documents import Documents
+from ..documents import Channel, Documents
 from . import documents
 
 if TYPE_CHECKING:
@@ -25,18 +25,7 @@ _NEEDED_TAGS = frozenset(  # orientation, meaning and range of samples, profile
     (274, 280, 281, 301, 318, 319, 332, 334, 336, 340, 341, 529, 531, 532, 34675, 42113)
 )
 _IMAGEJ_DISPLAY = (
-    "mode",
-    "loop",
-    "unit",
-    "yunit",
-    "zunit",
-    "spacing",
-    "finterval",
-    "fps",
-    "min",
-    "max",
-    "LUTs",
-    "Ranges",
+    *("mode", "loop", "unit", "yunit", "zunit", "spacing", "finterval", "fps", "min", "max", "LUTs", "Ranges"),
 )
 _GDAL_NODATA, _ASCII = 42113, 2  # a tag, and the data type of its value
 _MILLIMETRES = {RESUNIT.INCH: INCH, RESUNIT.CENTIMETER: 10.0, RESUNIT.MILLIMETER: 1.0, RESUNIT.MICROMETER: 1e-3}
@@ -152,6 +141,10 @@ class Metadata:
         texts = {_DESCRIPTION: self.description or self.slide, _SOFTWARE: self.software}
         return documents.documents(self.tags, self.directories, texts, self.byteorder)
 
+    def channels(self) -> tuple[Channel, ...]:
+        """See `WithChannels`."""
+        return () if self.ome is None else self.ome.channels()
+
     def stripped(self) -> Metadata:
         """See `AdaptableMetadata`; tags that the samples need, such as the profile, are kept."""
         kept = tuple(tag for tag in self.tags if tag.code in _NEEDED_TAGS)
@@ -191,7 +184,7 @@ def with_tagged_spacing(axis: Axis, page: tifffile.TiffPage, unit: str | None = 
 
 
 def resolution_unit(page: tifffile.TiffPage) -> RESUNIT:
-    """The unit of the resolution tags: inches, unless the file says otherwise."""
+    """The unit of the resolution tags; inches if the file does not state it."""
     value = page.tags.valueof("ResolutionUnit", default=RESUNIT.INCH)
     return RESUNIT(value) if value in tuple(RESUNIT) else RESUNIT.NONE
 

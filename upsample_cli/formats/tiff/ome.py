@@ -1,7 +1,4 @@
-"""OME-TIFF: the XML in the image description is kept and updated for the output.
-
-Own code, because ome-types is slow to import and rewrites the whole document.
-"""
+"""OME-TIFF: the XML in the image description is kept and updated for the output."""
 
 from __future__ import annotations
 
@@ -19,6 +16,7 @@ import tifffile
 
 from ...geometry import UNIT_ALIASES, Axis
 from ..base import Header
+from ..documents import Channel
 from ..dropped import Dropped, Loss
 from . import ome_rois
 from .pages import page_count
@@ -57,6 +55,11 @@ class OmeImage:
         """The attributes of the element that describes the samples."""
         return _all_pixels(self.xml)[self.number].attrib
 
+    def channels(self) -> tuple[Channel, ...]:
+        """The names and colours of the channels."""
+        elements = [element.attrib for element in _all_pixels(self.xml)[self.number].findall("./{*}Channel")]
+        return tuple(Channel(each.get("Name", ""), _colour(each.get("Color", ""))) for each in elements)
+
     def stripped(self) -> OmeImage:
         """The image with only its geometry and its channel colours, without names, descriptions, dates and people."""
         root, prefixes = _parse(self.xml)
@@ -69,6 +72,11 @@ class OmeImage:
                 _keep_only(channel, ())
                 channel.attrib = {name: channel.attrib[name] for name in _DISPLAY_ATTRIBUTES if name in channel.attrib}
         return OmeImage(_serialize(root, prefixes).decode(), self.number, self.sizes)
+
+
+def _colour(text: str) -> str | None:
+    """Red, green and blue of a colour, which OME-XML stores as a signed 32-bit RGBA number."""
+    return f"{(int(text) & 0xFFFFFFFF) >> 8:06X}" if re.fullmatch(r"-?\d{1,10}", text) else None
 
 
 def _keep_only(parent: Element, names: Sequence[str]) -> None:
@@ -283,9 +291,7 @@ def _parse(xml: str) -> tuple[Element, dict[str, str]]:
     for _, (prefix, uri) in ElementTree.iterparse(io.BytesIO(xml.encode()), ["start-ns"]):
         taken = prefix in prefixes.values()
         prefixes.setdefault(uri, f"ns{len(prefixes)}" if taken else prefix)
-    if any(
-        not element.tag.startswith("{") for element in root.iter()
-    ):  # elements without a namespace would join the default one
+    if any(not element.tag.startswith("{") for element in root.iter()):  # which would join the default namespace
         prefixes = {uri: prefix or "OME" for uri, prefix in prefixes.items()}
     return root, prefixes
 

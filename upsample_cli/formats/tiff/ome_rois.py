@@ -1,7 +1,4 @@
-"""Transforms the regions of interest (ROI) of an OME-XML, whose coordinates are in pixels.
-
-Own code, because no library moves regions when an image is resized.
-"""
+"""Transforms the regions of interest (ROI) of an OME-XML, whose coordinates are in pixels."""
 
 from __future__ import annotations
 

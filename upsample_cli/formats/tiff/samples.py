@@ -11,6 +11,7 @@ from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC, SAMPLEFORMAT
 
 from ..base import Array
 from . import colours, libtiff
+from .compression import JPEG
 
 Convert: TypeAlias = Callable[[Array], Array]
 
@@ -85,7 +86,7 @@ def significant_bits(page: tifffile.TiffPage, dtype: np.dtype[Any]) -> int | Non
 
 def _bits_to_scale(page: tifffile.TiffPage, dtype: np.dtype[Any]) -> int | None:
     bits = significant_bits(page, dtype)
-    if bits is None or page.compression in (COMPRESSION.OJPEG, COMPRESSION.JPEG, 33007, 34892):
+    if bits is None or page.compression in (COMPRESSION.OJPEG, *JPEG):
         return None  # JPEG keeps its depth
     is_grey = page.photometric in (PHOTOMETRIC.MINISWHITE, PHOTOMETRIC.MINISBLACK)
     return None if is_grey and bits not in _RESCALED_GREY_BITS else bits

@@ -1,4 +1,4 @@
-"""Which pages of a file form an image, and which are smaller versions of one."""
+"""Finds out which pages of a file form an image, and which are smaller versions of one."""
 
 from __future__ import annotations
 
@@ -13,28 +13,23 @@ import tifffile
 from tifffile import PHOTOMETRIC, TiffFrame, TiffPage, TiffPageSeries
 
 from ...errors import InputError
+from ..dropped import Dropped, Loss
 from . import directories, ome
 from .directories import Chain, Directory
 
-_DIALECTS = (  # of tifffile, in which the file says what its pages are
+_DIALECTS = (  # tifffile's names of kinds of files that define their pages
     *("shaped", "lsm", "mmstack", "ome", "imagej", "ndtiff", "fluoview", "stk", "sis", "svs", "scn", "qpi", "ndpi"),
     *("bif", "avs", "eer", "philips", "scanimage", "nih", "mdgel"),
 )
-_PLAIN = ("uniform", "generic")  # tifffile's kinds of series of files without a dialect
+PLAIN_KINDS = ("uniform", "generic")  # tifffile's kinds of series of files without a dialect
 _POSITIONS = "R"  # tifffile's name of the axis of places on a slide
 _SUBFILE, _WIDTH, _LENGTH, _BITS = 254, 256, 257, 258  # numbers of tags
-_PHOTOMETRIC, _SAMPLES, _PAGE_NUMBER, _FORMAT = 262, 277, 297, 339
+_PHOTOMETRIC, _SAMPLES, _PAGE_NUMBER, _FORMAT, _DEPTH = 262, 277, 297, 339, 32997
 _REDUCED, _PAGE_OF_SEVERAL, _MASK = 1, 2, 4  # bits of NewSubfileType
-_ENCODING = (
-    259,
-    266,
-    278,
-    284,
-    317,
-    322,
-    323,
-    347,
-)  # compression, fill order, strips, planes, predictor, tiles, tables
+_COMPRESSED = (259, 317)  # compression and predictor
+_ENCODING = (  # compression, fill order, strips, planes, predictor, tiles, tables
+    *(259, 266, 278, 284, 317, 322, 323, 347),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +78,35 @@ def images_of(
             if chain.loops:
                 len(tiff.pages)  # tifffile notices a loop when it counts the pages, not when it iterates over them
             series = tiff.series
-            if series and series[0].kind not in _PLAIN:
+            if series and series[0].kind not in PLAIN_KINDS:
+                _check_alike(series, file, chain, path)
                 return _renumbered(_images_of_dialect(series)), []
         return _plain_images(tiff, file, chain, axes)
+
+
+def _check_alike(series: Sequence[TiffPageSeries], file: BinaryIO, chain: Chain, path: Path) -> None:
+    """Check that all pages of a series are compressed like its first page, as tifffile assumes.
+
+    Raises:
+        InputError: a page is compressed in another way.
+    """
+    layout = directories.Layout.of(file)
+    ways = {
+        page.offset: [directories.integers(file, page.entries.get(code), layout) or (1,) for code in _COMPRESSED]
+        for page in chain.directories
+    }
+    for one in series:
+        found = [ways[offset] for offset in _offsets(one) if offset in ways]
+        if any(way != found[0] for way in found):
+            raise InputError("has pages of one stack that are compressed in different ways", path)
+
+
+def _offsets(series: TiffPageSeries) -> list[int]:
+    """Where the directories of the pages begin, as far as there are such pages."""
+    try:
+        return [page.offset for page in series.pages if page is not None]
+    except IndexError:  # the series has planes behind the last page
+        return []
 
 
 def _images_of_dialect(series: Sequence[TiffPageSeries]) -> Iterator[Image]:
@@ -132,12 +153,15 @@ def _positions(image: Image) -> Iterator[Image]:
 def _plain_images(
     tiff: tifffile.TiffFile, file: BinaryIO, chain: Chain, axes: str | None
 ) -> tuple[list[Image], list[str]]:
-    warnings = []
+    warnings: list[str] = []
     if chain.truncated:
         warnings.append(f"is truncated: only its first {len(chain.directories)} pages are read")
     if chain.loops:
         warnings.append(f"its chain of pages loops: the {len(chain.directories)} pages before the loop are read")
     reader = _PageReader(tiff, file, chain)
+    if reader.unreadable:
+        lost = f"{reader.unreadable} sub-directories (SubIFDs) cannot be read and are dropped"
+        warnings.append(Dropped(lost, Loss.OTHER))
     main = [n for n, directory in enumerate(chain.directories) if not reader.subfile_type(directory) & _REDUCED]
     if axes is None and reader.is_grey_stack(main):
         warnings.append("its pages are taken as a z stack; name their axis with --axes, such as --axes tyx")
@@ -153,11 +177,18 @@ def _plain_images(
 
 
 class _PageReader:
-    """Forms images of the pages of a file without a dialect."""
+    """Forms images of the pages of a file without a dialect.
+
+    Attributes:
+        unreadable: the number of sub-directories that cannot be read.
+    """
 
     def __init__(self, tiff: tifffile.TiffFile, file: BinaryIO, chain: Chain) -> None:
         self._tiff, self._file, self._directories = tiff, file, chain.directories
         self._layout = directories.Layout.of(file)
+        below = [list(directories.sub_directories(file, directory, self._layout)) for directory in chain.directories]
+        self._below = [[directory for directory in found if directory is not None] for found in below]
+        self.unreadable = sum(found.count(None) for found in below)
 
     def subfile_type(self, directory: Directory) -> int:
         """The bits of NewSubfileType."""
@@ -169,7 +200,7 @@ class _PageReader:
         return len(numbers) > 1 and len(kinds) == 1
 
     def is_grey_stack(self, numbers: Sequence[int]) -> bool:
-        """Whether pages are a stack unless the user says otherwise."""
+        """Whether pages are a stack by default, without ``--axes``."""
         return self.are_alike(numbers) and all(self._is_grey(self._directories[number]) for number in numbers)
 
     def _is_grey(self, directory: Directory) -> bool:
@@ -182,7 +213,7 @@ class _PageReader:
         return grey and not is_page
 
     def _kind(self, directory: Directory, *more: int) -> tuple[object, ...]:
-        codes = (_WIDTH, _LENGTH, _BITS, _PHOTOMETRIC, _SAMPLES, _FORMAT, *more)
+        codes = (_WIDTH, _LENGTH, _DEPTH, _BITS, _PHOTOMETRIC, _SAMPLES, _FORMAT, *more)
         return tuple(self._integers(directory, code) for code in codes)
 
     def _integers(self, directory: Directory, code: int, default: int = 0) -> tuple[int, ...]:
@@ -201,7 +232,7 @@ class _PageReader:
         series = _series(pages, (len(pages), *first.shape), f"I{first.axes}")
         rest = [n for n in range(len(self._directories)) if n not in set(numbers)]
         levels = [list(group) for _, group in groupby(rest, key=lambda n: self._kind(self._directories[n]))]
-        below = [list(directories.sub_directories(self._file, self._directories[n], self._layout)) for n in numbers]
+        below = [self._below[number] for number in numbers]
         if any(len(level) != len(numbers) for level in levels) or len({len(found) for found in below}) > 1:
             return None
         chained = [[self._page(n) for n in level] for level in levels]
@@ -229,7 +260,7 @@ class _PageReader:
                 continue
             owners[kind & _MASK] = len(images)
             image, others = Image(0, 0, _page_series(page)), []
-            for index, found in enumerate(directories.sub_directories(self._file, directory, self._layout)):
+            for index, found in enumerate(self._below[number]):
                 below = self._sub_page(found.offset, (number, index))
                 if _may_be_level(below, _smallest(image)):
                     image = _with_level(image, below)

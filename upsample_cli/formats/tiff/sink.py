@@ -51,7 +51,12 @@ class TiffSink:
         self._parts = [self._fit(part, options, path) for part in parts]
         self._byteorder = parts[0][1].byteorder
         self._xml = self._ome_xml(path) if self._dialect == "ome" else None
-        self.pyramids = self._dialect != "imagej"
+        flat = all(map(_has_flat_levels, headers))
+        self.pyramids = self._dialect != "imagej" and flat
+        if not flat:
+            self.warnings.append(
+                Dropped("pyramid levels that are also reduced along axes other than x and y are dropped", Loss.PYRAMID)
+            )
         self.compresses = any(metadata.layout.compression is not None for _, metadata in self._parts)
         self.memory_factor = max(map(_memory_factor, self._parts))
         self.streams = self.memory_factor < 1
@@ -178,6 +183,12 @@ class TiffSink:
         )
 
 
+def _has_flat_levels(header: Header) -> bool:
+    """Whether the levels have as many pages as the image, so that each page can hold its smaller versions."""
+    leading = header.grid.names.index("y")
+    return all(level[:leading] == header.grid.shape[:leading] for level in header.levels)
+
+
 def _level(part: Part) -> dict[str, Any]:
     """The arguments of `TiffWriter.write` for a smaller version."""
     return {"subfiletype": _REDUCED | (_subfile_type(part) & _MASK), "software": False}
@@ -268,8 +279,9 @@ def _memory_factor(part: Part) -> float:
     header, metadata = part
     layout, shape = metadata.layout, page_shape(header.grid)
     row = math.prod(shape[1:]) * header.dtype.itemsize
-    if layouts.is_planar(header.grid, layout):  # the page, its planes and, if uncompressed, their bytes
-        held = (2 if layout.compression or layout.tile else 3) * shape[0] * row
+    if layouts.is_planar(header.grid, layout):  # the page, its planes and, if uncompressed, the bytes of one
+        copies = 2.0 if layout.compression or layout.tile else 2 + 1 / header.grid["s"].size
+        held = copies * shape[0] * row
     elif _is_raw(part):
         return 0.0
     elif layout.tile:  # rows of pixels, and the padded tiles that exist at a time
@@ -282,4 +294,5 @@ def _memory_factor(part: Part) -> float:
     else:
         held = 2 * shape[0] * row
     whole = math.prod(header.grid.shape) * header.dtype.itemsize
-    return (held + min(_ENCODER_BYTES, whole)) / whole
+    encoder = _ENCODER_BYTES if layout.compression else 0
+    return (held + min(encoder, whole)) / whole

@@ -9,27 +9,26 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import tifffile
 
 from ...errors import InputError, RequestError, is_thread_shortage, reason
 from ...runtime.library_messages import silence
-from ..base import Array, ReadOptions, Source, merge_leading_axes
+from ..base import Array, Closeable, ReadOptions, Source, merge_leading_axes
 from ..dropped import Dropped, Loss
 from ..file_array import FileArray
 from . import colours, directories, geotiff, libtiff, ome
 from .chunked_page import ChunkedPage, open_file, page_memory
 from .header import SeriesInfo, read_series_info
-from .series import Image, images_of
+from .series import PLAIN_KINDS, Image, images_of
 
 _LAB_SAMPLES = 3
 _MAX_RETRIED_BYTES = 1 << 26  # of files that are read whole to retry with libtiff
 _INCOMPLETE = "is damaged or truncated: strips or tiles that cannot be read are left empty"
 _LIBTIFF_MEMORY = 2.4  # the pixels with and without alpha; the file is counted separately
-_ESSENTIAL_TAGS = frozenset(  # of the samples, and the description that tells of their axes
+_ESSENTIAL_TAGS = frozenset(  # about the samples, and the description, which may name the axes
     (256, 257, 258, 259, 262, 270, 273, 277, 278, 279, 320, 322, 323, 324, 325, 330, 338, 339, 347)
 )
 _LOGGER = logging.getLogger("tifffile")
@@ -37,8 +36,15 @@ silence("tifffile")
 silence("imagecodecs")
 
 
-class TiffSource:
-    """`Source` of an image of a TIFF file, which is decoded in parts unless its samples are contiguous."""
+class TiffSource(Closeable):
+    """`Source` of an image of a TIFF file, which is decoded in parts unless its samples are contiguous.
+
+    Attributes:
+        page_axes: the axes of the file's pages if each is an image that ``--axes`` could make a slice of a stack; else
+            empty.
+    """
+
+    page_axes = ""
 
     def __init__(
         self, path: Path, tiff: tifffile.TiffFile, image: Image, info: SeriesInfo, tolerant: bool = False
@@ -58,6 +64,7 @@ class TiffSource:
         self._chunked_page: ChunkedPage | None = None
         self._decoded_page: Array | None = None
         self._retried_page: tuple[int, Array] | None = None  # page number and samples
+        self.check_factor = 0.0  # memory that tifffile needs to decode a page for ``--verify``, in units of the array
         self._by_libtiff = info.by_libtiff
         if self._by_libtiff:
             self.held_factor, self.streams, self._contiguous = 1.0, False, None
@@ -68,7 +75,11 @@ class TiffSource:
         decoding, decoded = (0, 0) if self._contiguous is not None else page_memory(self._page, self._planar)
         size = math.prod(self._series.shape) * self.header.dtype.itemsize
         self.memory_factor = decoding / size
-        is_one_band = decoded >= math.prod(self._series.shape) * np.dtype(self._page.dtype).itemsize
+        itemsize = np.dtype(self._page.dtype).itemsize
+        if self._contiguous is None:  # the page, and its compressed bytes
+            page = math.prod(self._page.shape) * itemsize
+            self.check_factor = (page + min(page, path.stat().st_size)) / size
+        is_one_band = decoded >= math.prod(self._series.shape) * itemsize
         # While a band is in use, the next one is decoded.
         self.held_factor = decoded / size if is_one_band else self.memory_factor
         self.streams = not is_one_band
@@ -156,7 +167,10 @@ class TiffSource:
 
     def _retried(self, number: int) -> Array | None:
         """The page decoded by libtiff, which is more tolerant than tifffile; None if libtiff fails too."""
-        page: Any = self._series[number]
+        try:
+            page: Any = self._series[number]
+        except IndexError:  # the file describes more pages than it has
+            return None
         if (
             self._planar
             or page is None
@@ -184,14 +198,10 @@ class TiffSource:
             self.warnings.append(_INCOMPLETE)
         return rows
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """Close the file, and free decoded pages, also those of `others`."""
         for other in self.others:
-            other.__exit__(kind, error, traceback)
+            other.close()
         self._chunked_page = self._decoded_page = self._retried_page = None
         if self._contiguous is not None:
             self._contiguous.close()
@@ -224,6 +234,7 @@ def open_source(path: Path, options: ReadOptions) -> TiffSource:
             for image in _selected(images, options, path)
         ]
         first.warnings[:0] = warnings
+        first.page_axes = _page_axes(images) if options.axes is None and options.series is None else ""
     except (InputError, RequestError, MemoryError):
         tiff.close()
         raise
@@ -258,6 +269,13 @@ def _selected(images: list[Image], options: ReadOptions, path: Path) -> list[Ima
     if options.series >= len(images):
         raise RequestError(f"--series {options.series}: the file holds {len(images)} images, numbered from 0", path)
     return [images[options.series]]
+
+
+def _page_axes(images: list[Image]) -> str:
+    """The axes of pages that are images of their own, of one shape and one kind of sample; else empty."""
+    kinds = {(image.series.kind, image.series.axes, image.series.shape, image.series.dtype) for image in images}
+    is_plain = images[0].series.kind in PLAIN_KINDS and len(images[0].series.pages) == 1
+    return images[0].series.axes.lower() if len(images) > 1 and len(kinds) == 1 and is_plain else ""
 
 
 def _unreadable(path: Path, error: Exception) -> InputError:

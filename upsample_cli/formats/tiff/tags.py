@@ -1,4 +1,4 @@
-"""Chooses the tags of a page that are copied. Unknown tags are dropped, since they may be untrue of the output."""
+"""Chooses the tags of a page that are copied. Unknown tags are dropped, because they may not hold for the output."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _MAX_SAMPLE_VALUE, _PAGE_NUMBER = 281, 297
 _SHORT = 3
 _VENDOR_MARKERS = frozenset((700,))  # by which tifffile recognises files of vendors
 _RATIONALS = {5: "I", 10: "i"}  # struct formats by data type
-_STRUCTURE = frozenset(  # written anew, or about the storage of samples
+_STRUCTURE = frozenset(  # written by tifffile, or about the storage of samples
     (
         *(254, 255, 256, 257, 258, 259, 262, 266, 270, 273, 277, 278, 279, 282, 283, 284, 288, 289, 292, 293, 296, 297),
         *(305, 317, 320, 322, 323, 324, 325, 330, 338, 339, 347, 512, 513, 514, 515, 519, 520, 521, 530),
