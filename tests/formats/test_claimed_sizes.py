@@ -196,5 +196,5 @@ def test_sizes_and_offsets_of_tiff_are_integers(tmp_path, code):
 
 def test_a_side_that_no_picture_can_have_is_refused(tmp_path):
     (tmp_path / "in.pgm").write_bytes(b"P5 3 4294967295 255\n")
-    with pytest.raises(OutputError, match=r"PNG allows at most 2,147,483,647 pixels per side"):
-        planned(tmp_path / "in.pgm", tmp_path / "out.png", scale="2")
+    with pytest.raises(OutputError, match=r"PPM allows at most 2,147,483,647 pixels per side"):
+        planned(tmp_path / "in.pgm", tmp_path / "out.ppm", scale="2")

@@ -150,3 +150,13 @@ def test_one_unit_for_all_axes(tmp_path):
     now = lines(out)
     assert (now["unit"], now["spacing"], now["yunit"]) == ("um", "250.0", "parsec")
     assert "zunit" not in now
+
+
+def test_an_axis_without_a_unit_does_not_get_that_of_the_others(tmp_path):
+    path, out = tmp_path / "in.tif", tmp_path / "out.tif"
+    metadata = {"axes": "ZYX", "unit": "um", "zunit": "pixel", "spacing": 0.5}
+    tifffile.imwrite(path, samples((5, 10, 12)), imagej=True, resolution=(5, 4), metadata=metadata)
+    plan = upsampled(path, out, scale="2", verify=True)
+    assert [axis.unit for axis in plan.first.after.grid.axes] == [None, "µm", "µm"]
+    now = lines(out)
+    assert (now["unit"], now["zunit"], now["spacing"]) == ("um", "pixel", "0.25")

@@ -133,3 +133,10 @@ def test_a_file_cut_short_is_refused(tmp_path, suffix, kept):
     path.write_bytes(path.read_bytes()[:kept])
     with pytest.raises(InputError, match=rf"in\{suffix}: "):
         planned(path, scale="2")
+
+
+def test_an_intent_of_freesurfer_is_refused(tmp_path):
+    """It says that the samples are no plain volume, such as a warp."""
+    made(tmp_path / "in.mgh", head=[(0, "i", 0x1001)])
+    with pytest.raises(InputError, match="has MGH's intent 16"):
+        planned(tmp_path / "in.mgh", tmp_path / "out.mgh", scale="2")

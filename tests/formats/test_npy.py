@@ -87,7 +87,10 @@ def header(**known):
         ({"colours": "RGB"}, None),
         ({"colours": "CMYK"}, "that the samples are CMYK"),
         ({"levels": ((2, 2, 2),)}, "the smaller levels of the pyramid"),
-        ({"scaling": (2.0, 1.0)}, "the scaling of its numbers (slope 2, intercept 1)"),
+        (
+            {"scaling": (2.0, 1.0)},
+            "the scaling of its numbers (slope 2, intercept 1; --dtype float32 writes the values that they mean)",
+        ),
         ({"foreign_items": ("EXIF",)}, "EXIF"),
         ({"metadata": object()}, "the names of the axes (yxs)"),
     ],

@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 from ..errors import InputError, OutputError, RequestError
 from ..runtime.urls import is_url
-from .registry import DIRECTORY_FAMILY, SIGNATURE_BYTES, Family, family_by_content, family_by_suffix, suffix_by_content
+from .registry import (
+    DIRECTORY_FAMILY,
+    SCALED_SUFFIXES,
+    SIGNATURE_BYTES,
+    Family,
+    family_by_content,
+    family_by_suffix,
+    suffix_by_content,
+)
 from .registry import FAMILIES as FAMILIES
 from .registry import SUFFIXES as SUFFIXES
 
@@ -117,6 +125,11 @@ def last_change(path: Path) -> int:
 def family_of(path: Path) -> str:
     """The name of the family that writes files with the suffix of `path`."""
     return family_by_suffix(path).module
+
+
+def keeps_scaling(path: Path) -> bool:
+    """Whether files with the suffix of `path` can state a slope and an intercept."""
+    return path.name.lower().endswith(SCALED_SUFFIXES)
 
 
 def parts(path: Path) -> tuple[Path, ...]:

@@ -1,4 +1,4 @@
-"""A source of CMYK colours that reads as RGB, for outputs that hold no CMYK."""
+"""Reads CMYK colours as RGB, for outputs that hold no CMYK."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
@@ -31,7 +31,7 @@ class Header(NamedTuple):
         icc: the ICC profile of the colours.
         nodata: the value of samples that are missing; None if the file does not state one.
         labels: whether the samples are region labels, which must not be interpolated.
-        labels_of: the number of the image of the same file onto whose grid these labels are resized, or None.
+        labels_of: the number of the image of the same file that these labels belong to, or None.
         levels: the shapes of the smaller versions that follow the array in a pyramid, largest first.
         history: ASCII description of the processing, to record in the output; None to record nothing.
         metadata: metadata specific to the family; None for a header of another family.
@@ -83,7 +83,7 @@ class WriteOptions(NamedTuple):
 
 @runtime_checkable
 class AdaptableMetadata(Protocol):
-    """Metadata of a family that can describe converted samples, or leave out what is not needed to show them."""
+    """Metadata of a family that can be adapted to converted samples, or stripped of descriptions."""
 
     def for_samples(self, header: Header) -> object:
         """The metadata for samples of the dtype and the channels of `header`."""
@@ -101,7 +101,7 @@ class Source(Protocol):
         header: made from the file's header alone.
         others: the other arrays of the file, which are resized in the same way; closing this source closes them.
         warnings: parts of the file that are not carried over.
-        memory_factor: memory that the source holds at its peak, in units of the size of the array's samples.
+        memory_factor: peak memory of the source, in units of the size of the array's samples.
         streams: whether ranges are read on demand; otherwise the whole array is decoded.
     """
 
@@ -118,6 +118,10 @@ class Source(Protocol):
         """
         ...
 
+    def close(self) -> None:
+        """Close the file."""
+        ...
+
     def __enter__(self) -> Self: ...
 
     def __exit__(
@@ -125,7 +129,6 @@ class Source(Protocol):
     ) -> None: ...
 
 
-@runtime_checkable
 class DraftSource(Source, Protocol):
     """A source whose decoder can shrink the picture by integer factors, which is faster than full decoding.
 
@@ -151,10 +154,10 @@ class Sink(Protocol):
 
     Attributes:
         warnings: parts of the input that the file cannot hold.
-        memory_factor: memory that the sink holds at its peak, in units of the size of the largest array's samples.
+        memory_factor: peak memory of the sink, in units of the size of the largest array's samples.
         streams: whether slabs are written one by one; otherwise the array is collected before it is encoded.
         compresses: whether the file may be much smaller than its samples.
-        pyramids: whether the smaller `levels` of each array are wanted behind it.
+        pyramids: whether `write` takes the smaller `levels` of each array after the array itself.
     """
 
     warnings: list[str]
@@ -166,8 +169,8 @@ class Sink(Protocol):
     def write(self, paths: Sequence[Path], arrays: Iterable[Iterable[Array]]) -> None:
         """Write the arrays of a file to `paths`, which stand for the `parts` of the output.
 
-        Each array comes in slabs, in C order: that of the first header, its levels where they are wanted, that of the
-        second header, and so on. Each must be used up before the next.
+        Each array comes in slabs, in C order: the array of the first header, its levels if `pyramids`, the array of
+        the second header, and so on. Each iterable must be exhausted before the next one is taken.
         """
         ...
 
@@ -177,7 +180,7 @@ class BoxSource(Source, Protocol):
     """A source that reads any part of its array, from several threads at a time.
 
     Attributes:
-        chunk_shape: the shape of what is decoded at once.
+        chunk_shape: the shape of a chunk, the smallest part that can be decoded.
     """
 
     @property
@@ -188,7 +191,7 @@ class BoxSource(Source, Protocol):
         ...
 
     def forget(self) -> None:
-        """Free what is kept for further reads."""
+        """Free the samples that are cached for further reads."""
         ...
 
 
@@ -223,7 +226,7 @@ class BoxArray(Protocol):
         ...
 
     def forget(self) -> None:
-        """Free what is kept for further reads."""
+        """Free the samples that are cached for further reads."""
         ...
 
     def write_box(self, box: Box, samples: Array) -> None:
@@ -249,7 +252,7 @@ class BoxOutput(Protocol):
         ...
 
     def mark(self, array: int, position: int) -> None:
-        """Note that a region is complete."""
+        """Record that a region is complete."""
         ...
 
     def finish(self) -> int:
@@ -300,7 +303,27 @@ def writes_boxes(sink: Sink) -> TypeGuard[BoxSink]:
     return hasattr(sink, "write_shapes")
 
 
-class InMemory:
+def drafts(source: Source) -> TypeGuard[DraftSource]:
+    """Whether `source` is a `DraftSource`."""
+    return hasattr(source, "draft_shape")
+
+
+class Closeable:
+    """A context manager whose block ends with `close`."""
+
+    def close(self) -> None:
+        """Free all resources; there are none by default."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class InMemory(Closeable):
     """A source that decodes its whole array at the first read."""
 
     others: Sequence[Source] = ()
@@ -322,19 +345,14 @@ class InMemory:
         return merge_leading_axes(self._array, axis)[start:stop]
 
 
-class Wrapped:
-    """The opening and closing of a source that is made from another one."""
+class Wrapped(Closeable):
+    """A source that is made from another one, and closes it."""
 
     _source: Source
 
-    def __enter__(self) -> Self:
-        self._source.__enter__()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._source.__exit__(kind, error, traceback)
+    def close(self) -> None:
+        """Close the other source."""
+        self._source.close()
 
 
 def single_header(headers: Sequence[Header], path: Path) -> Header:
@@ -346,6 +364,19 @@ def single_header(headers: Sequence[Header], path: Path) -> Header:
     if len(headers) > 1:
         raise OutputError(f"holds one image, not {len(headers)}; choose one with --series 0, or write .tif", path)
     return headers[0]
+
+
+def rows_from_boxes(
+    read_box: Callable[[Box], Array], shape: tuple[int, ...], axis: int, start: int, stop: int
+) -> Array:
+    """Rows ``start:stop``, as `Source.read` returns them, of an array that `read_box` reads in boxes."""
+    rows, within = shape[axis], [range(size) for size in shape[axis + 1 :]]
+    parts = []
+    for lead in range(start // rows, -(-stop // rows)):
+        position = [range(n, n + 1) for n in np.unravel_index(lead, shape[:axis])] if axis else []
+        part = range(max(start - lead * rows, 0), min(stop - lead * rows, rows))
+        parts.append(read_box((*position, part, *within)).reshape(len(part), *shape[axis + 1 :]))
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def merge_leading_axes(array: Array, axis: int) -> Array:

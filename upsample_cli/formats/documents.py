@@ -1,4 +1,4 @@
-"""Metadata documents that several file families share: EXIF, XMP and Photoshop's image resources."""
+"""Metadata that several file families share: EXIF, XMP, Photoshop's image resources, and descriptions of channels."""
 
 from __future__ import annotations
 
@@ -28,4 +28,25 @@ class Documented(Protocol):
 
     def documents(self) -> Documents:
         """The documents."""
+        ...
+
+
+class Channel(NamedTuple):
+    """One channel of a microscope image.
+
+    Attributes:
+        name: the name, or an empty string.
+        colour: six hexadecimal digits for red, green and blue, or None.
+    """
+
+    name: str
+    colour: str | None
+
+
+@runtime_checkable
+class WithChannels(Protocol):
+    """Metadata of a family whose files describe the channels."""
+
+    def channels(self) -> tuple[Channel, ...]:
+        """The channels, in order; () if they are not described."""
         ...

@@ -1,4 +1,4 @@
-"""One vocabulary for what an output does not keep: each kind of loss has a stable code, which JSON lines show."""
+"""The kinds of losses of an output. Each has a stable code, which the JSON lines show."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Dropped(str):
 
 
 def named(*items: tuple[Loss, str, object]) -> list[str]:
-    """The descriptions, as `Dropped`, of those items whose value is there."""
+    """The descriptions, as `Dropped`, of those items whose value is true."""
     return [Dropped(name, loss) for loss, name, value in items if value]
 
 
@@ -80,8 +80,16 @@ def dropped_warning(header: Header, target: str, *more: str) -> list[str]:
     items = [*more, *header.foreign_items]
     if header.scaling is not None:
         slope, intercept = header.scaling
-        items.append(Dropped(f"the scaling of its numbers (slope {slope:g}, intercept {intercept:g})", Loss.SCALING))
+        remedy = "; --dtype float32 writes the values that they mean" if header.dtype.kind in "iu" else ""
+        scaling = f"the scaling of its numbers (slope {slope:g}, intercept {intercept:g}{remedy})"
+        items.append(Dropped(scaling, Loss.SCALING))
     if not items:
         return []
     losses = [loss for item in items for loss in (item.losses if isinstance(item, Dropped) else [Loss.OTHER])]
     return [Dropped(f"{target} cannot hold these, which are dropped: {'; '.join(items)}", *losses)]
+
+
+def dropped_entries(names: Iterable[str]) -> list[str]:
+    """The warning about metadata entries of these names that are dropped; empty without names."""
+    listed = ", ".join(names)
+    return [Dropped(f"these metadata entries are dropped: {listed}", Loss.HEADER_FIELD)] if listed else []

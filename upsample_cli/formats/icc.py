@@ -1,8 +1,6 @@
 """Recognises ICC profiles, and reads their transfer curves.
 
 The layout is that of ICC.1:2022, "Image technology colour management", sections 7.3, 10.6 and 10.18.
-
-Own code, because LittleCMS through Pillow does not give the curves.
 """
 
 from __future__ import annotations
@@ -20,16 +18,21 @@ _TAG_COUNT, _TAGS = 128, 132  # offsets
 _CURVES = {b"RGB ": (b"rTRC", b"gTRC", b"bTRC"), b"GRAY": (b"kTRC",)}
 _ENDS = np.array([0.0, 1.0])
 _SIGNATURE, _SIGNATURE_OFFSET = b"acsp", 36
+_CLASSES = (b"scnr", b"mntr", b"prtr", b"link", b"abst", b"spac", b"nmcl", bytes(4))  # LittleCMS accepts zeros too
+_MAX_VERSION, _MAX_TAGS = 5, 100  # of LittleCMS
 _PARAMETERS = (1, 3, 4, 5, 7)  # of each type of parametric curve
 
 
 def is_profile(data: bytes) -> bool:
-    """Whether the header and the tag count of `data` are those of a valid ICC profile."""
+    """Whether LittleCMS opens the profile: its header must be valid, and no tag may come twice."""
     if len(data) < _TAGS or data[_SIGNATURE_OFFSET : _SIGNATURE_OFFSET + 4] != _SIGNATURE:
         return False
     (size,) = struct.unpack_from(">I", data)
     (count,) = struct.unpack_from(">I", data, _TAG_COUNT)
-    return bool(_TAGS + 12 * count <= size <= len(data))
+    if count > _MAX_TAGS or not _TAGS + 12 * count <= size <= len(data):
+        return False
+    names = [data[_TAGS + 12 * number :][:4] for number in range(count)]
+    return data[8] <= _MAX_VERSION and data[12:16] in _CLASSES and len(set(names)) == count
 
 
 def transfer_curves(profile: bytes) -> list[Curve]:

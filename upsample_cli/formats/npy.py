@@ -6,23 +6,20 @@ import math
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 
 from ..errors import InputError
-from ..geometry import Axis, Grid
-from .base import Array, Header, ReadOptions, Source, WriteOptions, single_header
+from ..geometry import DEFAULT_AXES, Axis, Grid
+from .base import Array, Closeable, Header, ReadOptions, Source, WriteOptions, rows_from_boxes, single_header
 from .dropped import Loss, dropped_warning, named
 from .file_array import FileArray
 from .registry import NPY_MAGIC
 
 _MAX_HEADER_BYTES = 1 << 16  # NumPy's limit
-_DEFAULT_AXES = "tczyx"  # the last of them, as many as the array has
 
 
-class NpySource:
+class NpySource(Closeable):
     """An array that is read in parts; see `Source`."""
 
     others: Sequence[Source] = ()
@@ -33,7 +30,7 @@ class NpySource:
         self._array = array = _described(path)
         if not array.shape:
             raise InputError("holds a single number; an array of one or more axes is needed", path)
-        names = options.axes or _DEFAULT_AXES[-len(array.shape) :]
+        names = options.axes or DEFAULT_AXES[-len(array.shape) :]
         self.warnings: list[str] = []
         if options.axes is None and len(array.shape) == 3 and array.shape[-1] in (3, 4):
             self.warnings.append("its axes are taken for z, y, x; if the last one is colours, say --axes yxs")
@@ -47,20 +44,10 @@ class NpySource:
         shape = self._array.shape
         if not self._array.fortran:
             return self._array.rows(shape[axis + 1 :], start, stop)
-        lead, rows, within = shape[:axis], shape[axis], [range(size) for size in shape[axis + 1 :]]
-        parts = []
-        for number in range(start // rows, -(-stop // rows)):
-            position = [range(n, n + 1) for n in np.unravel_index(number, lead)] if lead else []
-            part = range(max(start - number * rows, 0), min(stop - number * rows, rows))
-            parts.append(self._array.box((*position, part, *within)).reshape(len(part), *shape[axis + 1 :]))
-        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+        return rows_from_boxes(self._array.box, shape, axis, start, stop)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """Close the file."""
         self._array.close()
 
 

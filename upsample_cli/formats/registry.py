@@ -77,6 +77,7 @@ FAMILIES = (  # in the order in which they are tried
 )
 DIRECTORY_FAMILY = next(family for family in FAMILIES if family.in_directories)
 COMPRESSED_SUFFIXES = {".nii": ".nii.gz", ".mgh": ".mgz"}  # by the suffix of the content
+SCALED_SUFFIXES = (".nii", ".nii.gz", ".hdr", ".img", ".hdr.gz", ".img.gz")  # of formats with slope and intercept
 SUFFIXES = tuple(suffix for family in FAMILIES for suffix in family.suffixes if suffix)
 HEADER_BYTES = 540  # of the longest header, NIfTI-2's
 SIGNATURE_BYTES = max(s.offset + len(s.magic) for f in FAMILIES if not f.by_name for s in f.signatures)

@@ -6,17 +6,16 @@ import os
 import stat
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from ..errors import InputError
 from ..runtime.urls import is_url
 from . import identity, is_directory_file, parts
+from .base import Closeable
 
 _REMEDY = "so its output is discarded; try again when no other program is writing to it"
 
 
-class InputWatch:
+class InputWatch(Closeable):
     """Keeps the files of an input open, and compares their sizes and modification times before and after reading."""
 
     def __init__(self, path: Path) -> None:
@@ -24,10 +23,8 @@ class InputWatch:
         self._path = path
         self._files: list[tuple[Path, int, os.stat_result]] = []
         self._keys: list[str] | None = None
-
-    def __enter__(self) -> Self:
-        if is_url(str(self._path)):
-            return self
+        if is_url(str(path)):
+            return
         for part in parts(self._path):
             with suppress(OSError):  # the reader reports the error
                 if stat.S_ISREG(part.stat().st_mode):
@@ -35,7 +32,6 @@ class InputWatch:
                     self._files.append((part, descriptor, os.fstat(descriptor)))
         if not self._files and is_directory_file(self._path):
             self._keys = list(identity(self._path))
-        return self
 
     def check(self) -> None:
         """Compare the input with its state at the beginning.
@@ -53,8 +49,7 @@ class InputWatch:
         if self._keys is not None and list(identity(self._path)) != self._keys:
             raise InputError(f"was changed while it was read, {_REMEDY}", self._path)
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """Close the files."""
         while self._files:
             os.close(self._files.pop()[1])

@@ -1,6 +1,6 @@
 """Updates dimensions, orientation and resolution in XMP, stored as attributes or elements.
 
-Own code, because an XML library would rewrite the whole packet where only some values change.
+Values are replaced in the text, so that the rest of the packet stays as it is.
 """
 
 from __future__ import annotations

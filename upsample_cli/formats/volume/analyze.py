@@ -1,8 +1,6 @@
 """Analyze 7.5 pairs, and the SPM99 and SPM2 additions: a slope, and the origin in whole voxels.
 
 x runs to the left, as in SPM. Only shape, spacing and origin of a header are rewritten.
-
-Own code around nibabel's header, because nibabel does not stream and drops unknown header fields.
 """
 
 from __future__ import annotations
@@ -27,20 +25,10 @@ from .sink import Encoded
 
 _SIZE = 348
 _UNITS = {b"mm": "mm", b"um": "µm", b"cm": "cm", b"m": "m"}
-# SPM99's types beyond Analyze's, whose codes NIfTI has taken over
 _TYPES = {
-    2: "u1",
-    4: "i2",
-    8: "i4",
-    16: "f4",
-    32: "c8",
-    64: "f8",
-    130: "i1",
-    132: "u2",
-    136: "u4",
-    256: "i1",
-    512: "u2",
-    768: "u4",
+    **{2: "u1", 4: "i2", 8: "i4", 16: "f4", 32: "c8", 64: "f8"},
+    **{130: "i1", 132: "u2", 136: "u4"},  # of SPM99
+    **{256: "i1", 512: "u2", 768: "u4"},  # of NIfTI
 }
 
 
@@ -138,7 +126,7 @@ def _grid(raw: Any, shape: tuple[int, ...]) -> Grid:
 
 
 def _centre(shape: tuple[int, ...]) -> Array:
-    """The voxel in the middle, where SPM has the origin unless the header says otherwise."""
+    """The voxel in the middle, which is SPM's origin unless the header states another one."""
     return (np.array([*shape[:3], 1, 1][:3]) - 1) / 2
 
 

@@ -9,14 +9,13 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any, BinaryIO, Self, cast
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 
 from ...errors import InputError, reason
 from ...geometry import Grid
-from ..base import Array, Header, Source
+from ..base import Array, Closeable, Header, Source
 from ..file_array import FileArray
 from ..registry import GZIP_MAGIC, HEADER_BYTES
 
@@ -49,7 +48,7 @@ class Block:
         return self.offset + math.prod(self.shape) * self.dtype.itemsize
 
 
-class VolumeSource:
+class VolumeSource(Closeable):
     """A volume that is open for reading; see `Source`."""
 
     others: Sequence[Source] = ()
@@ -73,12 +72,8 @@ class VolumeSource:
             self._stream = _Stream(self._block, self._path)
         return self._stream.rows(self._block.shape[axis + 1 :], start, stop)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """Close the file."""
         if self._stream is not None:
             self._stream.close()
         self._stream = None
@@ -101,7 +96,7 @@ class _Stream:
         self._forward(self._block.offset)
 
     def rows(self, row_shape: tuple[int, ...], start: int, stop: int) -> Array:
-        """Rows ``start:stop`` of the array as one of rows of this shape."""
+        """Rows ``start:stop`` of the array, viewed as a sequence of rows of this shape."""
         size = math.prod(row_shape) * self._block.dtype.itemsize
         begin, end = start * size, stop * size
         if begin < self._begin:  # a new pass starts
@@ -149,7 +144,7 @@ class _Stream:
 
 
 def is_compressed(path: Path) -> bool:
-    """Whether the file is a gzip stream, whatever its name says."""
+    """Whether the content of the file is a gzip stream."""
     with path.open("rb") as file:
         return file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
 
@@ -198,10 +193,10 @@ def reject_impossible_size(block: Block, path: Path) -> None:
 
 
 def _reject_implausible_grid(grid: Grid, path: Path) -> None:
-    """Reject positions too large for a header."""
+    """Reject positions that are not finite, or too large for a header."""
     for name, affine in grid.affines.items():
         if not (np.abs(affine) < _MAX_POSITION).all():
-            raise InputError(f"is damaged: its affine ({name}) leads nowhere", path)
+            raise InputError(f"is damaged: its affine ({name}) has values that are too large or not finite", path)
     for axis in grid.axes:
         if max(axis.spacing or 0, abs(axis.origin)) > _MAX_POSITION:
             raise InputError(f"is damaged: the spacing of its axis {axis.name} is {axis.spacing:g}", path)

@@ -10,11 +10,10 @@ from typing import Any
 import numpy as np
 
 from ...errors import OutputError
-from ...geometry import SPATIAL, Affine, Axis, Grid
+from ...geometry import PATIENT_FRAMES, SPATIAL, Affine, Axis, Grid, axis_directions
 from ..base import Header
 from ..dropped import Dropped, Loss, named
 
-_FRAMES = ("sform", "qform", "ras", "spm")  # frames in patient coordinates, most trusted first
 NAMES = "xyztuvw"  # of the dimensions of a file, which follow each other in this order
 LARGEST = 32_767  # samples along an axis, where a header counts them in 16 bits
 DESCRIP = 79  # characters of the field, without the terminating zero
@@ -71,7 +70,7 @@ def dimensions(header: Header, kind: str, most: int, path: Path, pixels: bool = 
     measured = {axis.name: _measured(axis) for axis in header.grid.axes}
     spacing = [measured[n].spacing if n in measured else None for n in wanted[: len(shape)]]
     frame, affine = _best_affine(header.grid)
-    others = [name for name in _FRAMES if name in header.grid.affines and name != frame]
+    others = [name for name in PATIENT_FRAMES if name in header.grid.affines and name != frame]
     differ = [name for name in others if not _same(header.grid.affines[name], header.grid.affines[str(frame)])]
     order = [names.index(name) for name in [*reversed(wanted), *of_voxel] if name in names]
     return Dimensions(
@@ -90,7 +89,7 @@ def dimensions(header: Header, kind: str, most: int, path: Path, pixels: bool = 
 
 
 def _shape(grid: Grid, wanted: Sequence[str]) -> tuple[int, ...]:
-    """The sizes of the axes that are wanted; those of one sample vanish from the end, but for those of space."""
+    """The sizes of the wanted axes, without trailing axes of one sample other than spatial ones."""
     shape = [grid[name].size if name in grid.names else 1 for name in wanted]
     spatial = [number for number, name in enumerate(SPATIAL) if name in grid.names]
     while len(shape) > max([1, *(number + 1 for number in spatial)]) and shape[-1] == 1:
@@ -99,8 +98,8 @@ def _shape(grid: Grid, wanted: Sequence[str]) -> tuple[int, ...]:
 
 
 def _best_affine(grid: Grid) -> tuple[str | None, Affine]:
-    """The most trusted frame of a grid, and its affine in millimetres; one that follows from spacing without it."""
-    for name in _FRAMES:
+    """The most trusted frame of a grid and its affine in millimetres; without frames, the affine made of spacings."""
+    for name in PATIENT_FRAMES:
         if name in grid.affines:
             return name, np.diag([*[_millimetres(grid)] * 3, 1.0]) @ grid.affines[name]
     affine = np.eye(4)
@@ -111,7 +110,7 @@ def _best_affine(grid: Grid) -> tuple[str | None, Affine]:
     return None, affine
 
 
-def carried(dtype: np.dtype[Any]) -> tuple[np.dtype[Any], list[str]]:
+def lossless_dtype(dtype: np.dtype[Any]) -> tuple[np.dtype[Any], list[str]]:
     """A lossless volume dtype for samples of `dtype`, and warnings about the change."""
     if dtype.name not in _WIDER:
         return dtype.newbyteorder("="), []
@@ -132,12 +131,7 @@ def generic_losses(header: Header, *, pixels: bool = False) -> list[str]:
 
 def same_directions(affine: Affine, other: Affine) -> bool:
     """Whether the axes of two affines run in the same directions; their lengths may differ."""
-    return bool(np.allclose(_directions(affine), _directions(other), rtol=0, atol=_DIRECTION_TOLERANCE))
-
-
-def _directions(affine: Affine) -> Affine:
-    lengths = np.linalg.norm(affine[:3, :3], axis=0)
-    return np.asarray(affine[:3, :3] / np.where(lengths > 0, lengths, 1))
+    return np.allclose(axis_directions(affine), axis_directions(other), rtol=0, atol=_DIRECTION_TOLERANCE)
 
 
 def _same(one: Affine, other: Affine) -> bool:

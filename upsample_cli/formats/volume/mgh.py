@@ -3,7 +3,7 @@
 A header of 284 bytes, the samples, a footer of scan parameters, and tags; all big-endian.
 (https://surfer.nmr.mgh.harvard.edu/fswiki/FsTutorial/MghFormat)
 
-Own code, because nibabel loses the tags after the samples and does not stream.
+nibabel would drop the tags after the samples.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ...geometry import Affine, Axis, Grid
 from ..base import Array, Header
 from ..dropped import Dropped, Loss, dropped_warning, named
 from .block import MAX_REST_BYTES, READ_ERRORS, Block, VolumeSource, open_plain, reject_impossible_size, skip
-from .conversion import Dimensions, carried, dimensions, generic_losses, same_directions
+from .conversion import Dimensions, dimensions, generic_losses, lossless_dtype, same_directions
 from .sink import Encoded
 
 _SIZE = mghformat.DATA_OFFSET
@@ -56,6 +56,8 @@ def open_source(path: Path) -> VolumeSource:
             head = file.read(_SIZE)
             if len(head) < _SIZE or head[3] != 1 or head[:2] != b"\0\0":
                 raise InputError("is not a readable MGH file: it does not begin like one", path)
+            if head[2]:
+                raise InputError(f"has MGH's intent {head[2]}; only plain volumes are supported", path)
             raw = _fields(head)
             code = int(raw["type"])
             if code not in _TYPES:
@@ -71,7 +73,8 @@ def open_source(path: Path) -> VolumeSource:
         raise InputError(f"cannot be read to its end: {reason(error)}", path) from error
     metadata = Metadata(head, tail)
     header = Header(_grid(raw, shape, tail), block.dtype, metadata=metadata, foreign_items=_foreign_items(raw, tail))
-    return VolumeSource(path, header, block, _trailing(rest))
+    warning = Dropped(f"{rest:,} bytes after its tags are dropped", Loss.TRAILING_DATA)
+    return VolumeSource(path, header, block, [warning] if rest else [])
 
 
 def encode(header: Header, path: Path) -> Encoded:
@@ -90,11 +93,11 @@ def encode(header: Header, path: Path) -> Encoded:
         head = raw.tobytes() + header.metadata.head[_HEADER.itemsize :]
         return Encoded(header.dtype, tuple(range(len(header.grid.axes))), head, _updated_tail(tail, header))
     target = dimensions(header, "MGH", 4, path)
-    dtype, said = _supported_dtype(header, path)
+    dtype, warnings = _supported_dtype(header, path)
     head = _new_header(dtype, target).tobytes().ljust(_SIZE, b"\0")
     onset = [Dropped("the time of the first volume", Loss.HEADER_FIELD)] if target.onset else []
-    lost_here = dropped_warning(header, "MGH", *target.lost, *onset, *generic_losses(header))
-    return Encoded(dtype, target.order, head, _updated_tail(b"", header), warnings=(*said, *lost_here))
+    warnings += dropped_warning(header, "MGH", *target.lost, *onset, *generic_losses(header))
+    return Encoded(dtype, target.order, head, _updated_tail(b"", header), warnings=tuple(warnings))
 
 
 def _fields(head: bytes) -> Any:
@@ -167,19 +170,15 @@ def _foreign_items(raw: Any, tail: bytes) -> tuple[str, ...]:
     return tuple(items)
 
 
-def _trailing(size: int) -> list[str]:
-    return [Dropped(f"{size:,} bytes after its tags are dropped", Loss.TRAILING_DATA)] if size else []
-
-
 def _supported_dtype(header: Header, path: Path) -> tuple[np.dtype[Any], list[str]]:
     """The dtype in which MGH holds samples without loss, and warnings about it."""
-    dtype, said = carried(header.dtype)
+    dtype, warnings = lossless_dtype(header.dtype)
     if dtype.name in _WIDER:
         dtype = np.dtype(_WIDER[dtype.name])
-        said = [f"samples of type {header.dtype.name} become {dtype.name}, which holds them all"]
+        warnings = [f"samples of type {header.dtype.name} become {dtype.name}, which holds them all"]
     if dtype.str[1:] not in _TYPES.values():
         raise OutputError(f"MGH cannot hold samples of type {header.dtype.name}; write .nii or .npy", path)
-    return dtype.newbyteorder(">"), said
+    return dtype.newbyteorder(">"), warnings
 
 
 def _new_header(dtype: np.dtype[Any], target: Dimensions) -> Any:

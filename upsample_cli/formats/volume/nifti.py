@@ -49,8 +49,8 @@ class Metadata:
         """See `AdaptableMetadata`."""
         raw = self.raw.copy()
         raw.set_data_dtype(header.dtype)
-        if header.scaling is not None:
-            raw["scl_slope"], raw["scl_inter"] = header.scaling
+        if header.scaling != _scaling(raw):
+            raw["scl_slope"], raw["scl_inter"] = header.scaling or (1, 0)
         raw["cal_min"] = raw["cal_max"] = 0  # of display; no longer known
         return Metadata(raw, self.extensions)
 
@@ -79,14 +79,16 @@ def open_source(path: Path, samples: Path, header: Path) -> VolumeSource:
             raw = _read_header(file.read(nib.Nifti2Header.sizeof_hdr), is_pair(path))
             warnings = [*_repair_numbers(raw), *_repair_qfac(raw)]
             shape, dtype = raw.get_data_shape(), _dtype(raw, path)
-            block = Block(samples, (*shape[::-1], *_pixel(dtype)), _plain(dtype), _offset(raw, is_pair(path)))
+            pixel = () if dtype.fields is None else (len(dtype.fields),)
+            plain = dtype if dtype.fields is None else np.dtype(np.uint8)
+            block = Block(samples, (*shape[::-1], *pixel), plain, _offset(raw, is_pair(path)))
             reject_impossible_size(block, path)
             file.seek(raw.sizeof_hdr)
             between = MAX_REST_BYTES if is_pair(path) else max(0, block.offset - raw.sizeof_hdr)
             extra = file.read(min(between, MAX_REST_BYTES))
             unread = skip(file) if is_pair(path) else between - len(extra)
         extensions, rest = _extensions(extra, raw.endianness)
-        header_ = _header(raw, shape, block.dtype, extensions)
+        result = _header(raw, shape, block.dtype, extensions)
     except (HeaderDataError, ValueError, OverflowError, *READ_ERRORS) as error:
         raise InputError(f"is not a readable NIfTI file: {reason(error)}", path) from error
     if any(code == _CIFTI for code, _ in extensions):
@@ -94,7 +96,7 @@ def open_source(path: Path, samples: Path, header: Path) -> VolumeSource:
     if unread or rest.count(0) < len(rest):
         dropped = f"{len(rest) + unread:,} bytes between header and samples are dropped"
         warnings.append(Dropped(dropped, Loss.TRAILING_DATA))
-    return VolumeSource(path, header_, block, warnings)
+    return VolumeSource(path, result, block, warnings)
 
 
 def _version(start: bytes) -> int | None:
@@ -110,7 +112,7 @@ def _read_header(start: bytes, pair: bool) -> Any:
     raw = kind(start[: kind.sizeof_hdr], check=False)
     if not 1 <= raw["dim"][0] <= 7:
         raise HeaderDataError(f"it has {raw['dim'][0]} dimensions")
-    raw["pixdim"][1:] = np.abs(raw["pixdim"][1:])  # old files have negative ones; the affine says how axes run
+    raw["pixdim"][1:] = np.abs(raw["pixdim"][1:])  # old files have negative ones; the affine gives the directions
     return raw
 
 
@@ -157,15 +159,6 @@ def _offset(raw: Any, pair: bool) -> int:
     if not pair and offset < raw.sizeof_hdr and text(raw["magic"]).startswith("ni"):
         raise HeaderDataError("its samples are in another file; name it .hdr, and that one .img")
     return int(offset) if pair else max(int(offset), raw.sizeof_hdr)
-
-
-def _pixel(dtype: np.dtype[Any]) -> tuple[int, ...]:
-    """The samples of a pixel, of types that have several."""
-    return () if dtype.fields is None else (len(dtype.fields),)
-
-
-def _plain(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    return dtype if dtype.fields is None else np.dtype(np.uint8)
 
 
 def _dtype(raw: Any, path: Path) -> np.dtype[Any]:

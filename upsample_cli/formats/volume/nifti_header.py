@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from ...errors import OutputError
 from ...geometry import Affine, Grid
 from ..base import Header
 from ..dropped import Dropped, Loss, dropped_warning
-from .conversion import DESCRIP, LARGEST, Dimensions, carried, dimensions, generic_losses, same_directions
+from .conversion import DESCRIP, LARGEST, Dimensions, dimensions, generic_losses, lossless_dtype, same_directions
 from .nifti import LABELS, PIXELS, Metadata, kind_of, text
 from .sink import Encoded
 
@@ -37,12 +38,11 @@ def encode(header: Header, path: Path, pair: bool) -> Encoded:
         return _same_kind(header, header.metadata, path, pair)
     pixels = _has_pixels(header)
     target = dimensions(header, "NIfTI", 7, path, pixels)
-    dtype, said = carried(header.dtype)
+    dtype, warnings = lossless_dtype(header.dtype)
     raw = _new_header(header, target, dtype, path)
-    lost_here = dropped_warning(
-        header._replace(scaling=None), "NIfTI", *target.lost, *generic_losses(header, pixels=pixels)
-    )
-    return _encoded(raw, [], header.history, pair, dtype, target.order, (*said, *lost_here))
+    losses = (*target.lost, *generic_losses(header, pixels=pixels))
+    warnings += dropped_warning(header._replace(scaling=None), "NIfTI", *losses)
+    return _encoded(raw, [], header.history, pair, dtype, target.order, warnings)
 
 
 def _same_kind(header: Header, metadata: Metadata, path: Path, pair: bool) -> Encoded:
@@ -171,9 +171,8 @@ def _encoded(
     raw["magic"] = kind.pair_magic if pair else kind.single_magic
     raw["vox_offset"] = 0 if pair else raw.sizeof_hdr + 4 + len(body)
     head = raw.binaryblock + (b"\1\0\0\0" if body else b"\0\0\0\0") + body
-    if pair:
-        return Encoded(dtype, order, header=head, warnings=tuple(warnings))
-    return Encoded(dtype, order, head, warnings=tuple(warnings))
+    encoded = Encoded(dtype, order, warnings=tuple(warnings))
+    return replace(encoded, header=head) if pair else replace(encoded, head=head)
 
 
 def _extension(code: int, content: bytes, endianness: str) -> bytes:
