@@ -83,6 +83,7 @@ def test_conversion():
         ((3, 4), {"spacing": 1}, ValueError, "no spacing"),
         ((3, 4), {"scale": 2, "axes": "zyx"}, ValueError, "names 3 axes, but the array has 2"),
         ((1,) * 6, {"scale": 2}, ValueError, "an array of 6 axes needs their names"),
+        ((), {"scale": 2}, ValueError, "an array of 0 axes needs their names"),
         ((3, 4), {"scale": 2, "mode": "mitchell"}, ValueError, "unknown mode"),
         ((3, 4), {"scale": 2, "nonsense": 1}, TypeError, "nonsense"),
     ],
@@ -95,6 +96,12 @@ def test_refusals(shape, options, error, says):
 def test_interpolate_names_resize_for_arrays_without_n_and_c():
     with pytest.raises(ValueError, match=r"use resize\(\)"):
         interpolate(np.zeros((5, 6, 3)), size=(7, 8))
+
+
+@pytest.mark.parametrize("call", [lambda x: resize(x, 2), lambda x: interpolate(x[None, None], size=3)])
+def test_masks_are_not_lost(call):
+    with pytest.raises(TypeError, match="masked arrays are not supported"):
+        call(np.ma.masked_equal(np.eye(4), 0))
 
 
 def test_one_file(tmp_path):

@@ -3,13 +3,14 @@
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tests.process_helpers import command, environment
-from upsample_cli import upsample_files
+from upsample_cli import get_num_threads, resize, set_num_threads, upsample_files
 from upsample_cli.errors import OutputError, RequestError
 
 
@@ -91,17 +92,29 @@ def test_failures_are_results_and_progress_is_told():
 
 
 def test_it_runs_in_a_program_with_threads(folder):
-    """Where workers cannot be copies of the process, as in notebooks."""
+    """Where workers cannot be copies of the process, as in notebooks. They do not run the program again."""
     (folder / "program.py").write_text("""
 import threading
 from upsample_cli import upsample_files
-def main():
-    threading.Thread(target=threading.Event().wait, daemon=True).start()
-    print(*sorted(result.status for result in upsample_files("in/*.npy", jobs=2, scale=2)))
-if __name__ == "__main__":
-    main()
+threading.Thread(target=threading.Event().wait, daemon=True).start()
+print(*sorted(result.status for result in upsample_files("in/*.npy", jobs=2, scale=2)))
 """)
     done = subprocess.run(
         [sys.executable, "program.py"], cwd=folder, env=environment(), capture_output=True, text=True, timeout=60
     )
     assert (done.stdout, done.stderr) == ("done done done done\n", "")
+
+
+def test_the_threads_of_earlier_calls_end_before_workers_start(folder):
+    """Workers are copies of a process without threads, which starts them faster."""
+
+    def helpers():
+        return [thread for thread in threading.enumerate() if thread.name.startswith("upsample")]
+
+    before = get_num_threads()
+    set_num_threads(2)
+    resize(np.zeros((2000, 1000), np.uint8), 2)
+    set_num_threads(before)
+    assert helpers()
+    assert [result.status for result in upsample_files("in/*.npy", jobs=2, scale=2)] == ["done"] * 4
+    assert not helpers()

@@ -84,7 +84,7 @@ def test_physical_values_of_a_volume_stay():
     image = nib.Nifti1Image((RAMP * 50).reshape(3, 4, 1).astype(np.int16), np.eye(4))
     image.header.set_slope_inter(2.0, 10.0)
     nib.save(image, "in.nii")
-    run("in.nii", "--scale", 1, "--dtype", "uint8", "--rescale", "0,550", "-o", "out.nii")
+    run("in.nii", "--scale", 1, "--dtype", "uint8", "--rescale", "10,1110", "-o", "out.nii")
     before, after = nib.load("in.nii"), nib.load("out.nii")
     assert after.get_data_dtype() == np.uint8
     step = after.dataobj.slope

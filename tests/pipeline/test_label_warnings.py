@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from tests.pipeline_helpers import planned
 from upsample_cli.cli.command import main
 
 BLENDS = "mode {} blends them; use --mode label"
@@ -97,3 +98,18 @@ def test_blended_channels_are_noticed(tmp_path):
             tmp_path / "in.npy", "--axes", "cyx", "--scale", "c=2", "--mode", mode, "-o", tmp_path / f"{mode}.npy"
         )
         assert ("axis c holds channels" in done.stderr) == expected
+
+
+@pytest.mark.parametrize(
+    ("options", "warns"),
+    [
+        ({}, True),
+        ({"mode": "nearest"}, False),
+        ({"mode": "label"}, False),
+        ({"dtype": "uint8", "rescale": "full"}, False),
+    ],
+)
+def test_blended_bilevel_samples_are_warned_of(tmp_path, options, warns):
+    np.save(tmp_path / "in.npy", np.eye(5, dtype=bool))
+    warnings = planned(tmp_path / "in.npy", scale="2", **options).warnings
+    assert any("--dtype uint8 --rescale keeps grey levels" in warning for warning in warnings) == warns

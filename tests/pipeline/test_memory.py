@@ -20,6 +20,7 @@ BASE = 50 * 10**6
 def _a_small_program(monkeypatch):
     """This process has run other tests."""
     monkeypatch.setattr(plan_module, "baseline_bytes", lambda: BASE)
+    monkeypatch.setattr(plan_module, "_WORKING_BYTES", 0)
 
 
 def picture(path, side=1000, **options):
@@ -41,10 +42,10 @@ def test_a_picture_of_many_rows_is_refused_at_once(tmp_path):
 
 
 def test_an_input_counts_as_decoded_while_the_output_is_made(tmp_path):
-    path = picture(tmp_path / "in.jpg")
+    path = picture(tmp_path / "in.webp")
     plan = planned(path, tmp_path / "out.npy", scale=2)
     assert plan.resident_bytes == BASE + 3 * 10**6
-    assert plan.decoding_bytes == pytest.approx(1.4 * 3 * 10**6)
+    assert plan.decoding_bytes == pytest.approx(4.8 * 3 * 10**6)
     small = planned(path, tmp_path / "out.npy", scale=0.1)
     assert small.memory == small.resident_bytes + small.decoding_bytes
 
@@ -64,6 +65,16 @@ def test_verify_is_refused_where_it_does_not_fit(tmp_path):
     planned(path, tmp_path / "out.png", scale=2, max_memory=limit)
     with pytest.raises(RequestError, match="of memory"):
         planned(path, tmp_path / "out.png", scale=2, max_memory=limit, verify=True)
+
+
+@pytest.mark.parametrize("suffix", [".webp", ".gif"])
+def test_the_memory_for_noise_is_held_against_the_limit(tmp_path, suffix):
+    path = picture(tmp_path / "in.png")
+    plan = planned(path, tmp_path / f"out{suffix}", scale=2)
+    assert plan.worst_memory > plan.memory + 2000 * 2000 * 20
+    planned(path, tmp_path / f"out{suffix}", scale=2, max_memory=plan.worst_memory)
+    with pytest.raises(RequestError, match="of memory"):
+        planned(path, tmp_path / f"out{suffix}", scale=2, max_memory=plan.memory + 10**6)
 
 
 def test_lossless_webp_needs_more_than_lossy(tmp_path):

@@ -19,9 +19,10 @@ GRID = Grid((Axis("t", 4, 2.0, "s"), Axis("z", 10, 3.0, "mm"), Axis("y", 20, 1.0
 
 
 @pytest.fixture(autouse=True)
-def _a_small_program(monkeypatch):
-    """This process has run other tests."""
+def _a_small_program_and_a_large_disk(monkeypatch):
+    """Plans shall depend neither on the tests that this process has run, nor on the disk of this machine."""
     monkeypatch.setattr(plan_module, "baseline_bytes", lambda: 60 * 10**6)
+    monkeypatch.setattr(resources, "_free_bytes", lambda folder: 10**15)
 
 
 def array(folder, shape, dtype="uint8", name="in.npy"):
@@ -55,13 +56,13 @@ def sparse(folder, shape, dtype="|u1"):
         ({"size": "7"}, {"x": (7, None), "y": (7, None), "z": (7, None)}),
         ({"size": "15x40x10"}, {"x": (15, None), "y": (40, None), "z": (10, None)}),
         ({"size": "t=1"}, {"t": (1, None)}),
-        ({"spacing": "1"}, {"x": (15, 0.5), "y": (20, 1), "z": (30, 3)}),
+        ({"spacing": "1"}, {"x": (15, 0.5), "y": (20, None), "z": (30, 3)}),
         ({"spacing": "0.25,2,6"}, {"x": (60, 2), "y": (10, 0.5), "z": (5, 0.5)}),
         ({"spacing": "z=1.25"}, {"z": (24, 2.4)}),
         ({"spacing": "z=1.4"}, {"z": (21, 3 / 1.4)}),  # 30 mm hold 21.4
         ({"spacing": "t=0.5"}, {"t": (16, 4)}),
         ({"spacing": "z=1000"}, {"z": (1, 0.003)}),
-        ({"spacing": "1", "align_corners": True}, {"x": (16, 0.5), "y": (20, 1), "z": (28, 3)}),
+        ({"spacing": "1", "align_corners": True}, {"x": (16, 0.5), "y": (20, None), "z": (28, 3)}),
         ({"fit": "60x60x60"}, {"x": (60, None), "y": (40, None), "z": (20, None)}),
         ({"fit": "1000x30x1000"}, {"x": (45, None), "y": (30, None), "z": (15, None)}),
         ({"fit": "15"}, {"x": (15, None), "y": (10, None)}),
@@ -74,8 +75,8 @@ def sparse(folder, shape, dtype="|u1"):
 )
 def test_targets(options, expected):
     found = find_targets(asked(**options), GRID, Path("volume.nii"))
-    assert found == {
-        name: AxisTarget(size, None if factor is None else pytest.approx(factor), exact="spacing" in options)
+    assert {name: target._replace(spacing=None) for name, target in found.items()} == {
+        name: AxisTarget(size, factor and pytest.approx(factor), exact="spacing" in options and factor is not None)
         for name, (size, factor) in expected.items()
     }
 
@@ -102,6 +103,11 @@ def test_targets_that_do_not_fit(options, says):
 def test_spacing_needs_a_spacing():
     with pytest.raises(RequestError, match=r"spacing for axis x; use --scale or --size"):
         find_targets(asked(spacing="1"), Grid((Axis("y", 3, 1.0), Axis("x", 3))), Path("a.tif"))
+
+
+def test_a_damaged_spacing_is_refused():
+    with pytest.raises(RequestError, match=r"the spacing of y in the file, 9\.6e-35 mm, is too small for the new one"):
+        find_targets(asked(spacing="1"), Grid((Axis("y", 3, 9.6e-35, "mm"), Axis("x", 3, 1.0, "mm"))), Path("a.nii"))
 
 
 def test_like_takes_the_sizes_of_another_file(tmp_path):

@@ -25,7 +25,7 @@ def write(self, paths, arrays):
 
 signals._DELAY_SECONDS = 0.1
 NpySink.write = write
-sys.argv = ["upsample", "-", "--scale", "2", "-o", "out.npy"]
+sys.argv = ["upsample", "--scale", "2", "-o", "out.npy", *sys.argv[1:]]
 run()
 """
 
@@ -33,11 +33,23 @@ run()
 @pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
 def test_a_signal_during_a_long_call(tmp_path, name, code):
     """The temporary file and the copy of standard input are removed."""
+    assert _ended(tmp_path, name, "-") == code
+    assert [path.name for path in tmp_path.iterdir()] == ["in.npy"]
+
+
+def test_the_list_of_failed_inputs_is_written_at_a_forced_end(tmp_path):
+    assert _ended(tmp_path, "SIGINT", "in.npy", "--failed-to", "failed.txt") == 130
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["failed.txt", "in.npy"]
+    assert (tmp_path / "failed.txt").read_text() == "in.npy\n"
+
+
+def _ended(tmp_path, name, *arguments):
+    """The exit code of a command that is signalled during a long call."""
     np.save(tmp_path / "in.npy", np.zeros((3, 4), np.uint8))
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     settings = {"cwd": tmp_path, "env": environment(TMPDIR=str(tmp_path))}
     with (tmp_path / "in.npy").open("rb") as file:
-        process = subprocess.Popen([sys.executable, "-c", PROGRAM], stdin=file, **streams, **settings)
+        process = subprocess.Popen([sys.executable, "-c", PROGRAM, *arguments], stdin=file, **streams, **settings)
     try:
         temporary = process.stdout.readline().strip()
         assert (tmp_path / temporary).exists()
@@ -48,6 +60,5 @@ def test_a_signal_during_a_long_call(tmp_path, name, code):
     finally:
         process.kill()
         process.communicate()
-    assert process.returncode == code
     assert "Traceback" not in err
-    assert [path.name for path in tmp_path.iterdir()] == ["in.npy"]
+    return process.returncode

@@ -5,25 +5,24 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from ..core.arrays import Array, ArrayLike
 from ..core.threads import get_num_threads
 from ..errors import UpsampleError
-from ..formats.base import Header, Source, merge_leading_axes
-from ..geometry import SPATIAL, Axis, Grid
+from ..formats.base import Closeable, Header, Source, merge_leading_axes
+from ..geometry import DEFAULT_AXES, SPATIAL, Axis, Grid
 from ..pipeline.planning import plan_array
 from ..pipeline.targets import find_targets
+from .functional import refuse_mask
 from .options import make_request
 
 Numbers: TypeAlias = float | str | Sequence[float] | Mapping[str, float]
 
 _NAME = Path("array")  # in messages
 _COLOURS = (3, 4)  # samples of a pixel that are taken for colours where the axes are not named
-_DEFAULT_AXES = {1: "x", 2: "yx", 3: "zyx", 4: "czyx", 5: "tczyx"}
 
 
 def resize(
@@ -60,7 +59,7 @@ def resize(
 
     Raises:
         ValueError: the options are invalid, or do not fit the array.
-        TypeError: an option does not exist.
+        TypeError: an option does not exist, or the array is masked.
 
     >>> import numpy as np
     >>> resize(np.array([[0, 100]], np.uint8), {"x": 2})
@@ -68,9 +67,10 @@ def resize(
     >>> resize(np.zeros((300, 400, 3)), fit=100, antialias=True).shape
     (75, 100, 3)
     """
+    refuse_mask(array)
     x = np.asarray(array)
-    x = np.ascontiguousarray(x, x.dtype.newbyteorder("="))
-    names = _default_axes(x.shape) if axes is None else axes
+    x = np.asarray(x, x.dtype.newbyteorder("="), order="C")
+    names = _default_axes(x.shape) if axes is None else axes.lower()
     spatial = tuple(name for name in names if name in SPATIAL)
     targets = {"scale": scale, "size": size, "fit": fit, "cover": cover}
     try:
@@ -89,12 +89,12 @@ def resize(
 def _default_axes(shape: tuple[int, ...]) -> str:
     if len(shape) == 3 and shape[-1] in _COLOURS:
         return "yxs"
-    if len(shape) not in _DEFAULT_AXES:
+    if not 1 <= len(shape) <= len(DEFAULT_AXES):
         raise ValueError(f"an array of {len(shape)} axes needs their names, such as axes='tzyx'")
-    return _DEFAULT_AXES[len(shape)]
+    return DEFAULT_AXES[-len(shape) :]
 
 
-class _ArraySource:
+class _ArraySource(Closeable):
     """An array in memory; see `Source`."""
 
     others: Sequence[Source] = ()
@@ -108,10 +108,3 @@ class _ArraySource:
 
     def read(self, axis: int, start: int, stop: int) -> Array:
         return merge_leading_axes(self._array, axis)[start:stop]
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None: ...

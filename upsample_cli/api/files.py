@@ -38,9 +38,6 @@ def upsample_files(
     consumed. A file that fails yields a result too; see its `Result.status` and `Result.error`. Closing the generator
     stops all jobs that are running.
 
-    Worker processes are spawned if this process has threads, as in notebooks, and on systems other than Linux. A script
-    then needs ``if __name__ == "__main__":`` around its code, as with `multiprocessing`.
-
     Args:
         inputs: files, patterns, and directories if `recursive`.
         output: a file, a directory, a template such as ``out/{stem}_{size}.png``, or None for names beside the inputs.
@@ -68,16 +65,11 @@ def upsample_files(
     >>> sorted((result.output.name, result.status, result.after.grid.shape) for result in results)
     [('a.npy', 'done', (8, 12)), ('b.npy', 'done', (8, 12))]
     """
-    request = make_request(options)
+    request, policy = make_request(options), Existing(existing)
     names = [inputs] if isinstance(inputs, (str, os.PathLike)) else inputs
-    policy = Existing(existing)
     selection = Selection([os.fspath(name) for name in names], recursive=recursive)
-    batch = make_batch(
-        selection,
-        Template(None if output is None else os.fspath(output), several=selection.several),
-        [request],
-        existing=policy,
-    )
+    template = Template(None if output is None else os.fspath(output), several=selection.several)
+    batch = make_batch(selection, template, [request], existing=policy)
     execution = ExecutionOptions(
         processes=jobs,
         max_memory=request.max_memory,
@@ -87,7 +79,7 @@ def upsample_files(
     )
     if cluster is None:
         return run_jobs(batch.jobs, execution)
-    from ..runtime.cluster import DaskWorkers  # which needs an extra
+    from ..runtime.cluster import DaskWorkers
 
     return run_jobs(batch.jobs, execution, DaskWorkers(cluster))
 

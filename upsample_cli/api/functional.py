@@ -15,7 +15,7 @@ from ..core.arrays import Array, ArrayLike, are_channels_last
 from ..core.axis_plan import LONGEST_CACHED_AXIS, AxisTarget, max_taps, plan_axes
 from ..core.bounded_cache import BoundedCache
 from ..core.dtypes import SampleCodec, bfloat16_codec, label_codec, numeric_codec
-from ..core.long_axis import Matrix
+from ..core.long_axis import LongMatrix, Matrix
 from ..core.modes import Mode, check_ndim, find_mode
 from ..core.resample import resample
 from ..core.sampling import scaled_size
@@ -211,14 +211,23 @@ class Resampling:
     @property
     def is_small(self) -> bool:
         """Whether its matrices are small enough to cache for the next array of this shape."""
-        return max(self.in_shape[2:] + self.out_shape[2:]) <= LONGEST_CACHED_AXIS
+        if max(self.in_shape[2:] + self.out_shape[2:]) <= LONGEST_CACHED_AXIS:
+            return True
+        return all(matrix is None or (isinstance(matrix, LongMatrix) and matrix.formula) for matrix in self.matrices)
 
     def forward(self, x: Array) -> Array:
+        """The output for an input of the shape and dtype of this resampling."""
         samples = x.view(np.uint16) if self._is_bfloat16 else x
         result = self._apply(samples, self.matrices, self.out_shape, self._codec)
         return result.view(x.dtype) if self._is_bfloat16 else result
 
     def pullback(self, gradient: ArrayLike) -> Array:
+        """The gradient with respect to the input, from that with respect to the output.
+
+        Raises:
+            TypeError: the gradient is complex, and the input is real.
+            ValueError: the gradient does not have the output's shape.
+        """
         g = np.asarray(gradient)
         if g.dtype.kind == "c" and self._dtype.kind != "c":
             raise TypeError("the gradient of a real input must be real; take its real part")
@@ -226,7 +235,7 @@ class Resampling:
             raise ValueError(f"the gradient must have the output's shape {self.out_shape}, got {g.shape}")
         transposed = [matrix and matrix.transposed() for matrix in self.matrices]
         taps = max((matrix.max_taps for matrix in transposed if matrix is not None), default=1)
-        dtype = np.dtype(np.float32) if self._dtype.name == "bfloat16" else self._dtype
+        dtype = np.dtype(np.float32) if self._is_bfloat16 else self._dtype
         result = self._apply(g.astype(dtype, copy=False), transposed, self.in_shape, numeric_codec(dtype, taps))
         return result if dtype is self._dtype else result.astype(self._dtype)
 
@@ -261,16 +270,27 @@ def _number_types(value: Any) -> Any:
 
 
 def _as_array(input: ArrayLike) -> Array:
-    """The input as an array over the same memory, also from libraries that know no protocol but DLPack.
+    """The input as an array over the same memory; some libraries offer it by DLPack only.
 
     Raises:
-        TypeError: a PyTorch tensor, which may be on another device and want a gradient.
+        TypeError: it is a masked array, or a PyTorch tensor, which may be on another device or require a gradient.
     """
+    refuse_mask(input)
     if type(input).__module__.partition(".")[0] == "torch":
         raise TypeError("use upsample_cli.torch.interpolate for PyTorch tensors")
     if hasattr(input, "__dlpack__") and not hasattr(input, "__array__"):
         return np.from_dlpack(cast(Any, input))
     return np.asarray(input)
+
+
+def refuse_mask(array: object) -> None:
+    """Refuse a masked array, whose mask would be lost.
+
+    Raises:
+        TypeError: it is one.
+    """
+    if type(array) is not np.ndarray and isinstance(array, np.ma.MaskedArray):
+        raise TypeError("masked arrays are not supported; use array.filled(value), where NaN marks missing samples")
 
 
 def _empty(shape: tuple[int, ...], dtype: np.dtype[Any], channels_last: bool) -> Array:
@@ -288,6 +308,11 @@ def collect_options(
     recompute_scale_factor: bool | None,
     antialias: bool,
 ) -> UpsampleOptions:
+    """The arguments of `interpolate` as one record.
+
+    Raises:
+        ValueError: `size` is an `UpsampleOptions`, and other arguments are given too.
+    """
     if not isinstance(size, UpsampleOptions):
         return UpsampleOptions(size, scale_factor, mode, align_corners, recompute_scale_factor, antialias)
     if antialias or any(value is not None for value in (scale_factor, mode, align_corners, recompute_scale_factor)):
@@ -306,6 +331,7 @@ def _choose_mode(options: UpsampleOptions, ndim: int) -> Mode:
 
 
 def inferred_mode(ndim: int) -> str:
+    """The default mode: linear, bilinear or trilinear, by the number of spatial axes."""
     return find_mode("linear").torch_name(ndim)
 
 

@@ -17,17 +17,13 @@ from .functional import Resampling, UpsampleOptions
 def resize(x: Any, options: UpsampleOptions) -> Any:
     """`x` resized along its spatial axes."""
     x = jax.numpy.asarray(x)
-    _resampling(x.shape, x.dtype, options)  # raises the errors of the arguments here, not inside a callback
+    Resampling(x.shape, np.dtype(x.dtype), options)  # raises the errors of the arguments here, not inside a callback
     return _resize.bind(x, options=options, in_shape=x.shape[2:], transpose=False)
 
 
-def _resampling(shape: tuple[int, ...], dtype: Any, options: UpsampleOptions) -> Resampling:
-    return Resampling(shape, np.dtype(dtype), options)
-
-
 def _plan(x: Any, options: UpsampleOptions, in_shape: tuple[int, ...]) -> Resampling:
-    """The resampling of which `x` is the input or, transposed, the gradient."""
-    return _resampling((*x.shape[:2], *in_shape), x.dtype, options)
+    """The resampling whose input, or whose gradient if it is transposed, has the shape and dtype of `x`."""
+    return Resampling((*x.shape[:2], *in_shape), np.dtype(x.dtype), options)
 
 
 def _abstract(x: Any, *, options: UpsampleOptions, in_shape: tuple[int, ...], transpose: bool) -> Any:
@@ -43,7 +39,7 @@ def _on_host(x: Any, *, options: UpsampleOptions, in_shape: tuple[int, ...], tra
 
 
 def _by_gathers(x: Any, *, options: UpsampleOptions, in_shape: tuple[int, ...], transpose: bool) -> Any:
-    """The same by gathers in JAX, axis by axis and tap by tap, which XLA fuses."""
+    """The same as gathers in JAX, axis by axis and tap by tap, which XLA fuses."""
     plan = _plan(x, options, in_shape)
     copies = not transpose and all(matrix is None or matrix.copies_samples for matrix in plan.matrices)
     y = x if copies else x.astype(jax.numpy.promote_types(x.dtype, np.float32))

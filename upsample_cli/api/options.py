@@ -1,4 +1,4 @@
-"""The command's options for resizing, as arguments of Python functions."""
+"""Converts keyword arguments of the Python functions to a `Request`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _PER_AXIS = ("scale", "spacing", *_WHOLE_NUMBERS)
 
 
 def make_request(options: Mapping[str, Any], names: Sequence[str] = ("x", "y", "z")) -> Request:
-    """The request that options given as arguments stand for.
+    """Make a request from keyword arguments.
 
     Args:
         options: by the names of the command's options, with ``_`` for ``-``. Numbers per axis may be one number, text

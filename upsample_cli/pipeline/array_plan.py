@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
@@ -10,7 +9,8 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from ..core.axis_plan import AxisPlan, weight_bytes
+from ..core import kernel
+from ..core.axis_plan import AxisPlan, held_weight_bytes
 from ..core.dtypes import SampleCodec
 from ..core.modes import Mode
 from ..core.resample import TILE_BYTES, resample
@@ -21,7 +21,8 @@ from .conversion import SampleConversion
 RowsListener: TypeAlias = Callable[[int, int, Array], None]  # slab axis, number of the first row, rows
 
 _SLAB_BYTES = 12 << 20  # input and output of one slab together, unless memory is short; larger ones are no faster
-_SLABS_IN_FLIGHT = 3  # one is being computed, one waits, one is being written
+_TILES_WITHOUT_CODEC = 3  # of a thread, where the kernel does not convert samples: input, intermediate and result
+_SLABS_IN_FLIGHT = 2  # one is being computed, one is being written
 
 
 class Slab(NamedTuple):
@@ -93,7 +94,18 @@ class ArrayPlan(NamedTuple):
     def slab_rows(self) -> int:
         """Output rows per slab along the slab axis, or in total if a slab covers several leading positions."""
         rows = math.prod(self.after.grid.shape[: self.slab_axis + 1])
-        return max(1, self._slab_bytes * rows // max(1, array_bytes(self.before) + array_bytes(self.after)))
+        return max(1, self._slab_bytes * rows // max(1, self._total_bytes))
+
+    @property
+    def _total_bytes(self) -> int:
+        """The size of the whole input and output, and of the values before their conversion."""
+        return array_bytes(self.before) + array_bytes(self.after) + self._values_bytes
+
+    @property
+    def _values_bytes(self) -> int:
+        if self.conversion is None:
+            return 0
+        return math.prod(self._values_shape(self.after.grid.shape)) * self._values_dtype.itemsize
 
     @property
     def _slab_bytes(self) -> int:
@@ -102,21 +114,26 @@ class ArrayPlan(NamedTuple):
     @property
     def is_one_slab(self) -> bool:
         """Whether a single slab covers the array, so that there is nothing to prefetch."""
-        return next(itertools.islice(self.slabs(), 1, None), None) is None
+        return self.slab_rows >= math.prod(self.after.grid.shape[: self.slab_axis + 1])
 
     def memory(self, threads: int) -> int:
-        """Predicted peak of the working memory in bytes, without what the source and the sink hold themselves."""
+        """Predicted peak of the working memory in bytes, without the memory of the source and the sink."""
         rows_before, rows_after = (math.prod(h.grid.shape[: self.slab_axis + 1]) for h in (self.before, self.after))
         before, after = array_bytes(self.before), array_bytes(self.after)
         if not self.source_streams:  # reads are views of the array that the source holds
             before = 0
         row_before, row_after = before // rows_before, after // rows_after
-        if self.conversion is not None:  # the values, and a copy of them while they are converted
-            values = math.prod(self._values_shape(self.after.grid.shape)) * self._values_dtype.itemsize
-            row_after += 2 * values // rows_after
         leads, rows, reads = self._largest_slab
         slab = leads * (reads * row_before + rows * row_after)
-        return min(_SLABS_IN_FLIGHT * slab, before + after) + self._fixed_memory(threads)
+        values = leads * rows * (self._values_bytes // rows_after)
+        return min(_SLABS_IN_FLIGHT * slab, before + after) + values + self._fixed_memory(threads)
+
+    @property
+    def window_bytes(self) -> int:
+        """Bytes of the input rows from which one row of the output along the slab axis is computed."""
+        matrix = self.axes[self.slab_axis].matrix
+        rows = 1 if matrix is None else min(matrix.max_taps, self.before.grid.shape[self.slab_axis])
+        return rows * math.prod(self.before.grid.shape[self.slab_axis + 1 :]) * self.before.dtype.itemsize
 
     @property
     def _largest_slab(self) -> tuple[int, int, int]:
@@ -134,13 +151,23 @@ class ArrayPlan(NamedTuple):
     def _fixed_memory(self, threads: int) -> int:
         """The part of `memory` that does not depend on the size of slabs: weights and scratch tiles."""
         maps = [axis.map for axis in self.axes if axis.matrix is not None]
-        weights = threads * sum(weight_bytes(self.mode, axis.in_size, axis.out_size) for axis in maps)
+        weights = 0
+        if not self._computes_weights:
+            weights = sum(held_weight_bytes(self.mode, axis.in_size, axis.out_size, threads) for axis in maps)
         computed = array_bytes(self.after) // self.after.dtype.itemsize * self.codec.compute_dtype.itemsize
-        return weights + threads * min(TILE_BYTES, computed)
+        tiles = 1 if self.conversion is None else _TILES_WITHOUT_CODEC
+        return weights + threads * tiles * min(TILE_BYTES, computed)
+
+    @property
+    def _computes_weights(self) -> bool:
+        """Whether the compiled kernel computes the weights while it resamples, so that they take no memory."""
+        matrices = [axis.matrix for axis in self.axes if axis.matrix is not None]
+        channels = math.prod(self.after.grid.shape[self.slab_axis + 1 :])
+        return len(matrices) == 1 and self.codec.converts_only and kernel.computes_weights(matrices[0], channels)
 
     def unsliced(self) -> ArrayPlan:
         """The same plan with a single slab, for arrays that are held whole before and after anyway."""
-        return self._replace(slab_bytes=array_bytes(self.before) + array_bytes(self.after))
+        return self._replace(slab_bytes=self._total_bytes)
 
     def fit_memory(self, limit: float, threads: int) -> ArrayPlan:
         """The same plan with slabs small enough to keep its memory below `limit` bytes, as far as possible."""
@@ -186,22 +213,26 @@ class ArrayPlan(NamedTuple):
             for slab, rows in parts:
                 rows = rows.reshape(len(slab.leads), len(slab.reads), *shape_before[axis + 1 :])
                 shape = (len(slab.leads), len(slab.rows), *shape_after[axis + 1 :])
-                out: Array = np.empty(self._values_shape(shape), self._values_dtype)
+                out = self.empty_values(shape)
                 part = along
                 if along is not None and not slab.is_whole:
                     part = along.row_slice(slab.rows.start, slab.rows.stop)
                 resample(rows, [None, part, *within], out, self.codec, threads)
-                self._fill_outside(slab, out)
-                yield out if self.conversion is None else self.conversion.apply(out)
+                yield self.finished(out, [slab.rows, *map(range, shape_after[axis + 1 :])])
 
     def empty_values(self, shape: Sequence[int]) -> Array:
-        """Room for the resampled values of an output box of this shape, before `conversion`."""
+        """An uninitialised array for the resampled values of an output box of this shape."""
         return np.empty(self._values_shape(tuple(shape)), self._values_dtype)
 
     def finished(self, values: Array, box: Sequence[range]) -> Array:
-        """The samples of an output box, made from its resampled values: converted, and set outside the input."""
+        """The samples of an output box, made from its resampled values: set outside the input, and converted.
+
+        Args:
+            values: the resampled values, which may be modified.
+            box: output samples along the last axes; along the other axes, which are not resampled, all are inside.
+        """
         if self.outside is not None and self.covered < 1:
-            for axis, (part, rows) in enumerate(zip(self.inside, box, strict=True)):
+            for axis, (part, rows) in enumerate(zip(self.inside[-len(box) :], box, strict=True), -len(box)):
                 moved = np.moveaxis(values, axis, 0)
                 moved[: max(0, part.start - rows.start)] = self.outside
                 moved[max(0, part.stop - rows.start) :] = self.outside
@@ -213,16 +244,6 @@ class ArrayPlan(NamedTuple):
 
     def _values_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         return shape if self.conversion is None else self.conversion.values_shape(shape)
-
-    def _fill_outside(self, slab: Slab, out: Array) -> None:
-        """Set the samples of a slab that lie outside the input. Axes before the slab axis are never resampled."""
-        if self.outside is None or self.covered == 1:
-            return
-        for axis, part in enumerate(self.inside[self.slab_axis :]):
-            start = slab.rows.start if axis == 0 else 0
-            moved = np.moveaxis(out, axis + 1, 0)
-            moved[: max(0, part.start - start)] = self.outside
-            moved[max(0, part.stop - start) :] = self.outside
 
     def _read_slabs(self, source: Source, on_read: RowsListener | None) -> Generator[tuple[Slab, Array]]:
         axis = self.slab_axis

@@ -14,9 +14,11 @@ from ..errors import RequestError
 from ..formats.base import AdaptableMetadata, Header, Source
 from ..geometry import Grid
 from .conversion_options import Range
+from .real_values import stored_value
 from .request import Request
 
-_CHUNK_SAMPLES = 1 << 22  # that are read at a time to find the range of floating-point samples
+_BLOCK_SAMPLES = 1 << 17  # that are converted at a time, so that intermediate results stay small
+_CHUNK_SAMPLES = 1 << 18  # that are read at a time to find the range of floating-point samples
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,7 @@ class SampleConversion:
         background: the colour under transparent pixels, in the range of the values; None to keep alpha.
         opaque: the value of opaque alpha; None if the samples have no alpha.
         missing: the value of missing samples, kept as far as the dtype can represent it; None if there is none.
+        maps_missing: whether the value of missing samples is mapped like all others.
     """
 
     values_dtype: np.dtype[Any]
@@ -41,14 +44,18 @@ class SampleConversion:
     background: tuple[float, ...] | None = None
     opaque: float | None = None
     missing: float | None = None
+    maps_missing: bool = False
 
     @property
     def stored_missing(self) -> float | None:
         """The value of missing samples in the output: the input's, or the nearest that the dtype can represent."""
-        if self.missing is None or self.dtype.kind not in "iu":
-            return self.missing
+        missing = self.missing
+        if missing is not None and self.maps_missing:
+            missing = missing * self.factor + self.offset
+        if missing is None or self.dtype.kind not in "iu":
+            return missing
         limits = np.iinfo(self.dtype)
-        return 0.0 if math.isnan(self.missing) else min(max(self.missing, float(limits.min)), float(limits.max))
+        return 0.0 if math.isnan(missing) else float(round(min(max(missing, limits.min), limits.max)))
 
     def values_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """The shape of the values from which an output of this shape is made."""
@@ -56,7 +63,18 @@ class SampleConversion:
 
     def apply(self, values: Array) -> Array:
         """The output samples, rounded half to even and saturated if they are integers; NaN becomes 0 there."""
-        x = values.astype(np.result_type(values.dtype, np.float32))
+        shape = values.shape if self.background is None else (*values.shape[:-1], values.shape[-1] - 1)
+        out: Array = np.empty(shape, self.dtype)
+        rows, results = values.reshape(-1, values.shape[-1]), out.reshape(-1, shape[-1])
+        step = max(1, _BLOCK_SAMPLES // max(1, values.shape[-1]))
+        for start in range(0, len(rows), step):
+            results[start : start + step] = self._converted(rows[start : start + step])
+        return out
+
+    def _converted(self, values: Array) -> Array:
+        x = values.astype(
+            np.result_type(values.dtype, np.float32, self.dtype if self.dtype.kind == "f" else np.float32)
+        )
         opacity: Array = np.ones(()) if self.opaque is None else x[..., -1:] / self.opaque
         if self.background is not None:
             x = x[..., :-1] * opacity + np.asarray(self.background, x.dtype) * (1 - opacity)
@@ -78,9 +96,17 @@ def _is_missing(values: Array, missing: float) -> Array:
 
 
 def make_conversion(
-    request: Request, header: Header, missing: float | None, measured: Range | None, copies: bool
+    request: Request,
+    header: Header,
+    missing: float | None,
+    measured: Range | None,
+    copies: bool,
+    keeps_scaling: bool = True,
 ) -> SampleConversion | None:
     """The conversion that a request asks for; None if samples are stored as they are.
+
+    Floating-point samples get the values that slope and intercept give them if their dtype is asked for, or if the
+    output has no slope.
 
     Args:
         request: the options.
@@ -88,24 +114,30 @@ def make_conversion(
         missing: the value of missing samples, or None.
         measured: smallest and largest sample, where `needs_measuring`.
         copies: whether every output sample is a copy of an input sample.
+        keeps_scaling: whether the output can state a slope and an intercept.
 
     Raises:
         RequestError: the samples cannot be converted.
     """
     flattens = request.background is not None and header.alpha
-    if request.dtype is None and request.rescale is None and not flattens:
+    dtype = header.dtype if request.dtype is None else np.dtype(request.dtype)
+    applies_scaling = header.scaling is not None and dtype.kind == "f" and request.rescale is None
+    applies_scaling = applies_scaling and (request.dtype is not None or not keeps_scaling)
+    if request.dtype is None and request.rescale is None and not flattens and not applies_scaling:
         return None
     if header.dtype.kind == "c":
         raise RequestError("--dtype, --rescale: complex samples cannot be converted")
-    dtype = header.dtype if request.dtype is None else np.dtype(request.dtype)
     if dtype.itemsize > 1:
         dtype = dtype.newbyteorder(header.dtype.byteorder if header.dtype.byteorder in "<>" else "=")
     values_dtype = header.dtype if copies else numeric_codec(header.dtype).compute_dtype
-    conversion = SampleConversion(values_dtype.newbyteorder("="), dtype, missing=missing)
+    has_scaling = header.scaling is not None
+    conversion = SampleConversion(values_dtype.newbyteorder("="), dtype, missing=missing, maps_missing=has_scaling)
+    if applies_scaling and header.scaling is not None:
+        conversion = replace(conversion, factor=header.scaling[0], offset=header.scaling[1])
     if request.rescale is not None:
-        low, high = request.rescale if request.rescale != "full" else measured or full_range(header.dtype)
+        low, high = _stored_range(request, header, measured)
         out_low, out_high = full_range(dtype)
-        factor = (out_high - out_low) / (high - low) if high > low else 1.0
+        factor = (out_high - out_low) / (high - low) if high != low else 1.0
         conversion = replace(conversion, factor=factor, offset=out_low - low * factor)
     if header.alpha:
         conversion = replace(conversion, opaque=full_range(header.dtype)[1])
@@ -115,6 +147,15 @@ def make_conversion(
         grey = 0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2]
         conversion = replace(conversion, background=tuple(colour) if channels == 3 else (grey,))
     return conversion
+
+
+def _stored_range(request: Request, header: Header, measured: Range | None) -> Range:
+    """The stored numbers of the lowest and the highest value that ``--rescale`` maps."""
+    if request.rescale is not None and request.rescale != "full":
+        low, high = request.rescale
+        return stored_value(low, header), stored_value(high, header)
+    low, high = measured or full_range(header.dtype)
+    return (high, low) if header.scaling is not None and header.scaling[0] < 0 else (low, high)
 
 
 def full_range(dtype: np.dtype[Any]) -> Range:
@@ -145,7 +186,7 @@ def measure(source: Source, missing: float | None) -> Range:
 
 
 def converted_codec(codec: SampleCodec) -> SampleCodec:
-    """The codec whose results stay in the dtype of the arithmetic, for a `SampleConversion`."""
+    """The same codec with results in the dtype of the arithmetic, for a `SampleConversion`."""
 
     def store(x: Array, out: Array) -> None:
         np.copyto(out, x)
@@ -154,14 +195,16 @@ def converted_codec(codec: SampleCodec) -> SampleCodec:
 
 
 def converted_header(header: Header, conversion: SampleConversion) -> Header:
-    """The header of the output, from that of the output without conversion.
+    """The header of the output with this conversion.
 
-    Physical values stay what they are: a slope and an intercept undo the mapping of the range.
+    Physical values stay what they are: a slope and an intercept undo the mapping of the range. There are none if the
+    samples are the physical values.
     """
     scaling = header.scaling
     if scaling is not None:
         slope = scaling[0] / conversion.factor
         scaling = (slope, scaling[1] - slope * conversion.offset)
+        scaling = None if scaling == (1.0, 0.0) else scaling
     nodata = header.nodata if header.nodata is None else conversion.stored_missing
     header = header._replace(dtype=conversion.dtype, scaling=scaling, nodata=nodata)
     if conversion.background is not None:

@@ -1,4 +1,4 @@
-"""``--draft``: decodes a photograph that shrinks a lot at a fraction of its size, then antialiases it."""
+"""``--draft``: lets the decoder shrink a photograph first, if the output is much smaller, and antialiases the rest."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ..core.axis_plan import AxisPlan, AxisTarget, plan_axes
 from ..core.sampling import AxisMap
-from ..formats.base import DraftSource, Source
+from ..formats.base import DraftSource, Source, drafts
 from .array_plan import ArrayPlan
 
 _MIN_RATIO = 2  # decoded samples per output sample, along each axis
@@ -14,7 +14,7 @@ _MIN_RATIO = 2  # decoded samples per output sample, along each axis
 
 def draft_factor(image: ArrayPlan, source: Source) -> int:
     """The largest factor by which the decoder may shrink an image; 1 if it cannot or must not."""
-    if not isinstance(source, DraftSource) or any(axis.map.on_grid for axis in image.axes):
+    if not drafts(source) or any(axis.map.on_grid for axis in image.axes):
         return 1
     enough = (factor for factor in source.draft_factors if _is_large_enough(image, source.draft_shape(factor)))
     return max(enough, default=1)

@@ -1,11 +1,11 @@
-"""The names of modes as people type them: in any case, and by the names that other tools use."""
+"""Finds modes by names as people type them: in any case, or as other tools call them."""
 
 from __future__ import annotations
 
 from ..core.modes import MODES
 from ..errors import RequestError
 
-_SYNONYMS = {  # names with one meaning here; hyphens and underscores do not count
+_SYNONYMS = {  # without hyphens and underscores, which do not matter
     "nn": "nearest",
     "nearestneighbor": "nearest",
     "nearestneighbour": "nearest",
@@ -23,7 +23,7 @@ _SYNONYMS = {  # names with one meaning here; hyphens and underscores do not cou
     "intercubic": "cubic",
     "interarea": "area",
 }
-_ADVICE = {  # methods that do not exist here: what comes closest
+_ADVICE = {  # for methods that do not exist here
     "lanczos2": "lanczos has three lobes",
     "lanczos4": "lanczos has three lobes",
     "interlanczos4": "lanczos has three lobes",

@@ -14,9 +14,9 @@ from .targets import orientation_for
 
 
 def open_input(path: Path, request: Request, output_path: Path | None = None) -> Source:
-    """Open the file at `path`; if it is put on the grid of a reference, its axes run as those of the reference.
+    """Open the file at `path`. If it is put on the grid of a reference, its axes run as those of the reference.
 
-    Colours that a file at `output_path` could not hold are converted, if it is given.
+    If `output_path` is given, colours that its format cannot hold are converted.
 
     Raises:
         InputError: the file or its reference cannot be read.
@@ -37,6 +37,6 @@ def open_input(path: Path, request: Request, output_path: Path | None = None) ->
     try:
         orientation = orientation_for(request, source.header.grid, path)
     except BaseException:
-        source.__exit__(None, None, None)
+        source.close()
         raise
     return source if orientation.is_unchanged else Reoriented(source, orientation)

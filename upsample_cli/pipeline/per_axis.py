@@ -26,6 +26,11 @@ _HINTS = {  # suffixes that other tools use after a number
 }
 _ONE_SIDE = re.compile(r"(?P<x>\d+)\s*[xX×]|[xX×]\s*(?P<y>\d+)")
 _WITH_UNIT = re.compile(r"(.*[\d.])\s*([a-zA-Zµμ]+)")
+_FOREIGN = (  # sizes as ffmpeg writes them, and the same in our notation
+    (re.compile(r"(\d+):(\d+)"), r"\1x\2"),
+    (re.compile(r"(\d+):-\d"), r"\1x"),
+    (re.compile(r"-\d:(\d+)"), r"x\1"),
+)
 _IN_SAMPLES = re.compile(r"(\d+)\s*(?:px|pixels?|!)", re.IGNORECASE)  # "!" means: ignore the aspect ratio
 
 
@@ -64,6 +69,9 @@ class PerAxis(NamedTuple):
         if option.endswith("size") and (side := _ONE_SIDE.fullmatch(text.strip())):
             ((axis, size),) = [(axis, size) for axis, size in side.groupdict().items() if size]
             return cls((), {axis: positive_number(size, text, option, whole)}, text, keeps_proportions=True)
+        if option.lstrip("-") in ("fit", "cover") and (side := _ONE_SIDE.fullmatch(text.strip())):
+            size = f"--width {side['x']}" if side["x"] else f"--height {side['y']}"
+            raise RequestError(f"{option} {text}: a box has two sides; for a single side write {size}")
         named: dict[str, Number] = {}
         positional: list[Number] = []
         units: set[str | None] = set()
@@ -132,10 +140,10 @@ def parse_sides(width: str | None, height: str | None) -> PerAxis:
     Raises:
         RequestError: a value is not a positive whole number.
     """
-    named = {}
+    named: dict[str, Number] = {}
     for name, option, text in (("x", "--width", width), ("y", "--height", height)):
         if text is not None:
-            named[name] = positive_number(text.strip(), text, option, whole=True)
+            named[name], _ = _number(text.strip(), text, option, whole=True)
     return PerAxis((), named, f"{width or ''}x{height or ''}", keeps_proportions=len(named) == 1)
 
 
@@ -180,6 +188,8 @@ def positive_number(number: str, text: str, option: str, whole: bool) -> float:
         value = float(number.replace("_", "?"))  # float() would accept 1_000
     except ValueError:
         hint = f"; {_HINTS[number[-1]]}" if number[-1:] in _HINTS else ""
+        for pattern, ours in _FOREIGN:
+            hint = f"; write {match.expand(ours)}" if (match := pattern.fullmatch(number)) else hint
         raise RequestError(f"{option} {text}: {number!r} is not a number{hint}") from None
     if not (math.isfinite(value) and value > 0):
         raise RequestError(f"{option} {text}: {number} is not a positive finite number")

@@ -29,17 +29,24 @@ from .conversion import (
     needs_measuring,
 )
 from .mode import choose_mode, read_options
+from .real_values import check_in_range, nearest_stored, stored_value
 from .reference_grid import inside_of, matching_target
 from .request import Request
 
 if TYPE_CHECKING:
     from ..core.linear_light import Curve
 
-_SINGLE_NUMBERS = (None, "PALETTE", "MINISWHITE")  # colours of pixels that are a single number, which may be labels
+_LABEL_COLOURS = (None, "PALETTE", "MINISWHITE")  # colour spaces of pixels that are a single number
 
 
 def plan_array(
-    request: Request, source: Source, targets: Mapping[str, AxisTarget], limit: float, path: Path, number: int = 0
+    request: Request,
+    source: Source,
+    targets: Mapping[str, AxisTarget],
+    limit: float,
+    path: Path,
+    number: int = 0,
+    keeps_scaling: bool = True,
 ) -> ArrayPlan:
     """Plan what is done to one array.
 
@@ -50,6 +57,7 @@ def plan_array(
         limit: bytes that the weights may use.
         path: the input file, for messages.
         number: which array of the input file this is.
+        keeps_scaling: whether the output can state a slope and an intercept.
 
     Raises:
         RequestError: the request does not fit the array.
@@ -59,40 +67,52 @@ def plan_array(
     mode = choose_mode(request, before.labels)
     axes = _plan_axes(request, mode, targets, before, limit, path, reads_boxes(source))
     grid = before.grid.resampled({name: axis.map for name, axis in axes.items() if axis.matrix is not None})
+    grid = _with_requested_spacings(grid, targets)
     history = _history(mode, axes, request) if request.provenance else None
     cropped = any(axis.uncropped is not None for axis in axes.values())
     levels = () if cropped else _level_shapes(before, grid.shape)
     after = before._replace(grid=grid, levels=levels, history=history)
     all_axes = tuple(axes.get(axis.name) or AxisPlan.unchanged(axis.size) for axis in before.grid.axes)
-    conversion = _conversion(request, source, mode, all_axes, path)
+    conversion = _conversion(request, source, mode, all_axes, path, keeps_scaling)
     codec = _codec(before, mode, all_axes, request, path, conversion)
     if request.strip:
         after = _stripped(after)
     if conversion is not None:
         after = converted_header(after, conversion)
     inside = tuple(inside_of(axis.size, targets.get(axis.name)) for axis in before.grid.axes)
-    outside = _outside_value(request, before, path)
-    plan = ArrayPlan(before, after, mode, all_axes, codec, number, source.streams, inside, outside)
-    return plan._replace(conversion=conversion)
+    outside = _outside_value(request, before, conversion, path)
+    return ArrayPlan(
+        before, after, mode, all_axes, codec, number, source.streams, inside, outside, conversion=conversion
+    )
+
+
+def _with_requested_spacings(grid: Grid, targets: Mapping[str, AxisTarget]) -> Grid:
+    """The same grid, where spacings that differ from the requested ones by the rounding of float64 alone are those."""
+    axes = []
+    for axis in grid.axes:
+        wanted = targets[axis.name].spacing if axis.name in targets else None
+        is_met = wanted is not None and axis.spacing is not None and math.isclose(wanted, axis.spacing, rel_tol=1e-13)
+        axes.append(axis._replace(spacing=wanted) if is_met else axis)
+    return Grid(tuple(axes), grid.affines)
 
 
 def _conversion(
-    request: Request, source: Source, mode: Mode, axes: Sequence[AxisPlan], path: Path
+    request: Request, source: Source, mode: Mode, axes: Sequence[AxisPlan], path: Path, keeps_scaling: bool
 ) -> SampleConversion | None:
-    copies = _copies(mode, axes)
-    missing = nodata_of(request, source.header)
-    measured = None
+    if isinstance(request.nodata, float):
+        check_in_range(request.nodata, source.header, "--nodata", path)
+    missing, measured = nodata_of(request, source.header), None
     if needs_measuring(request, source.header):
         with formats.open_source(path, read_options(request)) as again:  # sources can be read only once
             measured = measure(again, missing)
     try:
-        return make_conversion(request, source.header, missing, measured, copies)
+        return make_conversion(request, source.header, missing, measured, _copies(mode, axes), keeps_scaling)
     except RequestError as error:
         raise RequestError(str(error), path) from error
 
 
 def _copies(mode: Mode, axes: Sequence[AxisPlan]) -> bool:
-    """Whether the values of the input's samples are kept, so that they have its dtype."""
+    """Whether every output value is an input value, so that values need no wider dtype."""
     return mode.preserves_values or all(axis.matrix is None or axis.matrix.copies_samples for axis in axes)
 
 
@@ -148,18 +168,17 @@ def plan_pyramid(
     levels = []
     before = image.after
     for number, shape in enumerate(shapes):
-        grid = before.grid
-        pairs = zip(grid.axes, shape, strict=True)
         axes = [
-            plan_axes([axis.size], [AxisTarget(size)], mode, False, before.dtype)[0]
-            if size != axis.size
+            plan_axes([old], [AxisTarget(size)], mode, False, before.dtype)[0]
+            if size != old
             else AxisPlan.unchanged(size)
-            for axis, size in pairs
+            for old, size in zip(before.grid.shape, shape, strict=True)
         ]
-        after = before._replace(grid=grid.resized(shape), levels=())
+        after = before._replace(grid=before.grid.resized(shape), levels=())
         codec = _codec(before, mode, axes, request, path, None)
-        made = ArrayPlan(before, after, mode, tuple(axes), codec, image.source_number, True)
-        levels.append(made._replace(reads_output=first + number, inside=tuple(map(range, shape))))
+        inside = tuple(map(range, shape))
+        level = ArrayPlan(before, after, mode, tuple(axes), codec, image.source_number, True, inside)
+        levels.append(level._replace(reads_output=first + number))
         before = after
     return levels
 
@@ -216,38 +235,47 @@ def _plan_axes(
     path: Path,
     sparse: bool,
 ) -> dict[str, AxisPlan]:
-    """The plans of the axes that are addressed, by name."""
-    addressed = [axis for axis in header.grid.axes if axis.name in targets]
-    if not addressed:
+    """The plans of the axes that have a target, by name."""
+    resized = [axis for axis in header.grid.axes if axis.name in targets]
+    if not resized:
         raise RequestError(f"has no axis to resize among {', '.join(header.grid.names)}", path)
     if min(header.grid.shape) < 1:
         raise InputError(f"has an empty axis: {'×'.join(map(str, header.grid.shape))}", path)
     sizes = [targets[axis.name].size if axis.name in targets else axis.size for axis in header.grid.axes]
-    weights = sum(weight_bytes(mode, axis.size, targets[axis.name].size) for axis in addressed)
+    weights = sum(weight_bytes(mode, axis.size, targets[axis.name].size) for axis in resized)
     check_output_size(math.prod(sizes) * header.dtype.itemsize, weights, limit, path, sparse)
-    in_order = [targets[axis.name] for axis in addressed]
+    in_order = [targets[axis.name] for axis in resized]
     try:
-        plans = plan_axes([axis.size for axis in addressed], in_order, mode, request.align_corners, header.dtype)
+        plans = plan_axes([axis.size for axis in resized], in_order, mode, request.align_corners, header.dtype)
         changed = sum(plan.matrix is not None for plan in plans)
-        check_ndim(mode, len(addressed), changed)
+        check_ndim(mode, len(resized), changed)
     except ValueError as error:
         raise RequestError(str(error), path) from error
-    return {axis.name: plan for axis, plan in zip(addressed, plans, strict=True)}
+    return {axis.name: plan for axis, plan in zip(resized, plans, strict=True)}
 
 
 def nodata_of(request: Request, header: Header) -> float | None:
-    """The value of missing samples: the requested one, or that of the file; None if no value stands for them."""
+    """The stored number of missing samples: the requested value, or that of the file; None if there is none."""
     if request.nodata == "none":
         return None
-    return header.nodata if request.nodata is None else request.nodata
+    return header.nodata if request.nodata is None else nearest_stored(request.nodata, header)
 
 
-def _outside_value(request: Request, header: Header, path: Path) -> float | None:
+def _outside_value(request: Request, header: Header, conversion: SampleConversion | None, path: Path) -> float | None:
+    """The stored number of samples outside the input, not rounded if the output is not; None for the border."""
     if request.outside == "edge":
         return None
-    value = request.outside if request.outside is not None else nodata_of(request, header)
-    _check_value(value or 0.0, header, "--outside", path)
-    return value or 0.0
+    missing = nodata_of(request, header)
+    if request.outside is None and missing is not None:
+        value = missing
+    elif conversion is not None and conversion.dtype.kind == "f" and conversion.values_dtype.kind == "f":
+        return stored_value(request.outside or 0.0, header)
+    else:
+        if request.outside is not None:
+            check_in_range(request.outside, header, "--outside", path)
+        value = nearest_stored(request.outside or 0.0, header)
+    _check_value(value, header, "--outside", path)
+    return value
 
 
 def _check_value(value: float, header: Header, option: str, path: Path) -> None:
@@ -267,7 +295,7 @@ def _codec(
     conversion: SampleConversion | None,
 ) -> SampleCodec:
     try:
-        if mode.is_label_mode and header.colours not in _SINGLE_NUMBERS:
+        if mode.is_label_mode and header.colours not in _LABEL_COLOURS:
             raise InputError(f"has {header.colours} colours, not labels; use --mode nearest to keep its values", path)
         if mode.preserves_values:
             return (label_codec if mode.is_label_mode else numeric_codec)(header.dtype, max_taps(axes))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import math
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -17,6 +15,7 @@ from .. import formats
 from .._version import __version__
 from ..core.resample import resample
 from ..core.threads import available_cores
+from ..errors import OutputError, reason
 from ..formats.base import Array, Box, BoxArray, BoxOutput, BoxSink, BoxSource, Source, SparseArray
 from ..runtime.signals import raise_if_signalled
 from ..runtime.urls import as_path
@@ -49,7 +48,7 @@ class Region(NamedTuple):
 
 
 class ClusterTask(NamedTuple):
-    """Some regions, and all that a worker on another machine needs to know of them."""
+    """Some regions, and what a worker on another machine needs to make them."""
 
     source_path: Path
     output_path: Path
@@ -58,7 +57,7 @@ class ClusterTask(NamedTuple):
     regions: tuple[Region, ...]
 
 
-_kept: list[tuple[ClusterTask, tuple[Plan, Source, Sequence[BoxArray]]]] = []  # what a worker has open, at most one
+_opened_tasks: list[tuple[ClusterTask, tuple[Plan, Source, Sequence[BoxArray]]]] = []  # in a worker; at most one
 
 
 class RegionWork:
@@ -74,6 +73,7 @@ class RegionWork:
 
         Raises:
             InputError: the input cannot be read.
+            OutputError: the codecs of the input cannot encode the samples.
             OSError: the output cannot be written.
         """
         plan, grid = self._plan.arrays[region.array], self._plan.regions[region.array]
@@ -85,7 +85,11 @@ class RegionWork:
             for axis, part in zip(plan.axes, region.box, strict=True)
         ]
         resample(rows, matrices, out, plan.codec, self._threads)
-        self._arrays[region.array].write_box(region.box, plan.finished(out, region.box))
+        samples = plan.finished(out, region.box)
+        try:
+            self._arrays[region.array].write_box(region.box, samples)
+        except (TypeError, ValueError, LookupError, OverflowError) as error:  # some codecs check settings here
+            raise OutputError(f"cannot be encoded by its codecs: {reason(error)}", self._plan.output_path) from error
 
     def _read(self, number: int, reads: Box) -> Array:
         plan = self._plan.arrays[number]
@@ -113,27 +117,21 @@ def run_regions(
         progress: is called with the fraction of the output that has been written.
         workers: the workers of a cluster, or None for threads of this process.
         tap: sees the samples of the first array, if they are few enough to be read once more.
-        check: is called with the plan and the complete output before that gets its final name.
+        check: is called with the plan and the location of the complete output before it gets its final name.
         before_publish: is called after `check` with the location of the output.
     """
-    sink = cast(BoxSink, plan.sink)
-    with sink.begin(_fingerprint(plan), overwrite) as output:
-        written = 0.0
+    with cast(BoxSink, plan.sink).begin(_fingerprint(plan), overwrite) as output:
+        written = 0
         for number, grid in enumerate(plan.regions):
-            regions = _pending(number, grid, source, output)
-            if workers is not None and not grid.reads_rows:
-                made = _on_cluster(plan, grid, output, regions, workers)
-            else:
-                made = _on_threads(plan, source, output, regions, number)
-            samples = math.prod(grid.plan.after.grid.shape) * grid.plan.after.dtype.itemsize
-            share = samples / max(1, plan.output_bytes)
-            with closing(made):
-                for region in made:
+            size = array_bytes(grid.plan.after)
+            with closing(_made_regions(plan, source, output, number, workers)) as regions:
+                for region in regions:
                     output.mark(number, region.position)
                     raise_if_signalled()
                     if progress is not None:
-                        progress(min(1.0, written + share * (region.position + 1) / len(grid)))
-            written += share
+                        done = written + size * (region.position + 1) / len(grid)
+                        progress(min(1.0, done / max(1, plan.output_bytes)))
+            written += size
             _forget(grid, source, output)
         size = output.finish()
         if tap is not None:
@@ -147,8 +145,19 @@ def run_regions(
     return size
 
 
+def _made_regions(
+    plan: Plan, source: Source, output: BoxOutput, number: int, workers: Workers | None
+) -> Generator[Region]:
+    """Make the pending regions of an array, and yield each when it is complete."""
+    grid = plan.regions[number]
+    regions = _pending(number, grid, source, output)
+    if workers is not None and not grid.reads_rows:
+        return _on_cluster(plan, grid, output, regions, workers)
+    return _on_threads(plan, source, output, regions, number)
+
+
 def _forget(grid: RegionGrid, source: Source, output: BoxOutput) -> None:
-    """Free the decoded chunks of the array that has just been read."""
+    """Free the decoded chunks of the array that the regions of `grid` have read."""
     if grid.plan.reads_output is not None:
         output.arrays[grid.plan.reads_output].forget()
     elif isinstance(read := [source, *source.others][grid.plan.source_number], BoxSource):
@@ -181,7 +190,7 @@ def _wanted(grid: RegionGrid, source: Source, output: BoxOutput) -> Iterator[tup
 
 
 def _rows(grid: RegionGrid, source: Source, reads: Box) -> Array:
-    """What a region reads of a source that gives rows in order."""
+    """The input box `reads` of a region, from a source that is read row by row."""
     axis, shape = grid.plan.slab_axis, grid.plan.before.grid.shape
     parts = []
     for lead in product(*reads[:axis]):
@@ -234,17 +243,17 @@ def run_cluster_task(task: ClusterTask) -> None:
 
 
 def _opened(task: ClusterTask) -> tuple[Plan, Source, Sequence[BoxArray]]:
-    """The plan that the client has made as well, with everything opened; kept for the next task."""
+    """The plan of the client, made again, with its input and output opened; kept for the next task of this output."""
     key = task._replace(regions=())
-    if not _kept or _kept[0][0] != key:
+    if not _opened_tasks or _opened_tasks[0][0] != key:
         source = open_input(task.source_path, task.request)
         plan = make_plan(task.request, source, task.source_path, task.output_path)
-        _kept[:] = [(key, (plan, source, cast(BoxSink, plan.sink).stored_arrays(task.location)))]
-    return _kept[0][1]
+        _opened_tasks[:] = [(key, (plan, source, cast(BoxSink, plan.sink).stored_arrays(task.location)))]
+    return _opened_tasks[0][1]
 
 
 def _show(tap: SampleTap, plan: Plan, source: Source, output: BoxOutput) -> None:
-    """Read the first array before and after once more for a preview, unless it is large."""
+    """Read the first array of the input and of the output once more for a preview, unless it is large."""
     first = plan.first
     if max(array_bytes(first.before), array_bytes(first.after)) > _SHOWN_BYTES or not isinstance(source, BoxSource):
         return
@@ -257,6 +266,8 @@ def _show(tap: SampleTap, plan: Plan, source: Source, output: BoxOutput) -> None
 
 def _fingerprint(plan: Plan) -> str:
     """Hexadecimal digits that are equal if and only if input, options and version are."""
+    import hashlib  # slow import: loads OpenSSL
+
     request = replace(plan.request, threads=None, max_memory=None, verify=False)
     words = (__version__, request, [grid.shape for grid in plan.regions], str(plan.source_path.absolute()))
     digest = hashlib.sha256(repr(words).encode(errors="surrogateescape"))

@@ -17,7 +17,7 @@ from .array_plan import ArrayPlan
 
 _REGION_BYTES = 4 << 20  # of output: shards that are smaller are joined, so that few calls do the work
 _PLANE_BYTES = 32 << 20  # of decoded input chunks that the regions of one plane of a column read
-_COPIES = 3  # of a region's samples while it is encoded
+_COPIES = 3  # of a region's samples that exist while it is encoded
 
 
 @dataclass(frozen=True)
@@ -138,12 +138,12 @@ class RegionGrid:
         return first, last
 
     def memory(self, threads: int) -> int:
-        """Predicted peak of the working memory in bytes, without what the source holds itself."""
+        """Predicted peak of the working memory in bytes, without the memory of the source."""
         middle = self.box([count // 2 for count in self.counts])
         reads = math.prod(len(part) for part in self.reads(middle)) * self.plan.before.dtype.itemsize
         pairs = zip(self.plan.before.grid.shape, self.plan.after.grid.shape, self.plan.axes, strict=True)
         weights = sum(weight_bytes(self.plan.mode, n, m) for n, m, axis in pairs if axis.matrix is not None)
-        waiting = reads if self.reads_rows else 0  # what is read of a file while threads compute
+        waiting = reads if self.reads_rows else 0  # rows that are read while threads compute
         return weights + waiting + threads * (reads + _COPIES * self.region_bytes + TILE_BYTES)
 
     @property

@@ -111,6 +111,8 @@ class Request:
 
     def __post_init__(self) -> None:
         """Refuse contradictory options."""
+        if self.axes is not None:
+            object.__setattr__(self, "axes", self.axes.lower())
         self._check_target()
         self._check_modes()
         if self.dtype is not None and self.dtype not in DTYPES:
@@ -126,7 +128,7 @@ class Request:
     def _check_target(self) -> None:
         given = [f"--{name}" for name in TARGETS if getattr(self, name) is not None]
         if len(given) != 1:
-            options = ", ".join(f"--{name}" for name in TARGETS)
+            options = ", ".join(f"--{name}" for name in TARGETS).replace("--size", "--size, --width and --height")
             got = " and ".join(given) or "none of them; for twice the size write --scale 2"
             raise RequestError(f"give exactly one of {options}; got {got}")
         if self.recompute_scale_factor and self.scale is None:

@@ -9,14 +9,14 @@ from pathlib import Path
 
 from .. import formats
 from ..errors import OutputError
-from ..formats.base import Array, DraftSource, Source
+from ..formats.base import Array, Source, drafts
 from ..runtime.atomic import AtomicOutput, resolve_link
 from ..runtime.prefetch import prefetch
 from ..runtime.signals import raise_if_signalled
 from ..runtime.workers import Workers
 from .plan import Plan
 from .region_run import run_regions
-from .tap import SampleTap as SampleTap
+from .tap import SampleTap
 
 
 def run_plan(
@@ -40,7 +40,7 @@ def run_plan(
         tap: sees the samples of the first array.
         check: is called with the plan and the complete temporary file, and raises to withhold the output.
         before_publish: is called after `check` with all complete temporary files; it may raise as well.
-        workers: the workers of a cluster, who make the regions of an output that has them; None for threads.
+        workers: the workers of a cluster, which make the regions of an output that has them; None for threads.
 
     Returns:
         The size of the output in bytes.
@@ -52,7 +52,7 @@ def run_plan(
     try:
         if plan.regions:
             return run_regions(plan, source, overwrite, progress, workers, tap, check, before_publish)
-        if isinstance(source, DraftSource):
+        if drafts(source):
             source.draft(plan.draft)  # 1 undoes the draft of an earlier job of the same file
         targets = formats.parts(resolve_link(plan.output_path))
         suffixes = [formats.split_name(target)[1] for target in targets]
@@ -95,10 +95,10 @@ def _arrays(
             if progress is not None:
                 progress(written / plan.output_bytes)
 
-    for number, array in enumerate(plan.arrays):
-        taps = None if number else tap
-        results = array.iter_slabs(
-            sources[array.source_number], plan.threads, on_read=None if taps is None else taps.see_input
-        )
+    for array in plan.arrays:
+        on_read = None if tap is None else tap.see_input
+        see = None if tap is None else partial(tap.see_output, array.slab_axis)
+        tap = None  # which sees the first array only
+        results = array.iter_slabs(sources[array.source_number], plan.threads, on_read)
         with closing(results if array.is_one_slab else prefetch(results)) as slabs:
-            yield watched(slabs, None if taps is None else partial(taps.see_output, array.slab_axis))
+            yield watched(slabs, see)

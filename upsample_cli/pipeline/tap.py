@@ -1,4 +1,4 @@
-"""The interface of what watches samples while a file is resized."""
+"""The interface of objects that see the samples while a file is resized."""
 
 from __future__ import annotations
 

@@ -16,13 +16,16 @@ from ..formats.base import ReadOptions
 from ..geometry import Axis, Grid
 from .mode import choose_mode, read_options
 from .per_axis import Number, PerAxis
-from .reference_grid import Placement, covers_same_space, matching_target, place
+from .reference_grid import Placement, comparison_warnings, covers_same_space, matching_target, place
 from .reorient import Orientation
 from .request import PairedImage, Request
 
 if TYPE_CHECKING:
     from fractions import Fraction
 
+_SAME_SPACING = 1e-6  # relative; headers round spacings to float32 (6e-8), often after computing with them
+_LEAST_FACTOR = 1e-9  # of a file's spacing to the requested one; if it is smaller, the file is damaged
+_VOLUME_UNIT = "mm"
 _PICTURE = "picture"  # the family of files whose spacing is a resolution for printing
 
 
@@ -57,7 +60,7 @@ def _targets(request: Request, grid: Grid, path: Path) -> dict[str, AxisTarget]:
     if request.size is not None:
         return _from_size(request.size, grid)
     if request.spacing is not None:
-        return _from_spacing(_spacings(request.spacing, grid), grid, request.align_corners)
+        return _from_spacing(_spacings(request.spacing, _with_unit(grid, path)), grid, request.align_corners)
     if request.isotropic is not None:
         return _from_spacing(_equal_spacings(request.isotropic, grid), grid, request.align_corners)
     if request.fit is not None:
@@ -102,9 +105,22 @@ def _spacings(spacing: PerAxis, grid: Grid) -> dict[str, float]:
             if in_unit.unit != unit:
                 known = "no unit" if axis.unit is None else f"the unit {axis.unit}"
                 raise RequestError(f"--spacing {spacing.text}: axis {name} has {known}; write the number alone")
-            ratio = axis.spacing / _spacing_of(in_unit)
+            ratio = _in_unit_of(axis, 1.0, unit)
         wanted[name] = float(number) * ratio
     return wanted
+
+
+def assumed_unit(grid: Grid, path: Path) -> str | None:
+    """The unit of spacings in space that a volume does not state: volumes are nearly always in mm. None elsewhere."""
+    is_unknown = any(grid[name].unit is None and grid[name].spacing is not None for name in grid.spatial)
+    return _VOLUME_UNIT if is_unknown and formats.family_of(path) == "volume" else None
+
+
+def _with_unit(grid: Grid, path: Path) -> Grid:
+    unit = assumed_unit(grid, path)
+    return Grid(
+        tuple(axis._replace(unit=axis.unit or unit) if axis.name in grid.spatial else axis for axis in grid.axes)
+    )
 
 
 def implied_unit(grid: Grid) -> str | None:
@@ -121,7 +137,12 @@ def _equal_spacings(choice: str, grid: Grid) -> dict[str, float]:
     unit = axes[0].unit if axes else None
     lengths = {axis.name: _spacing_of(axis if unit is None else axis.in_unit(unit)) for axis in axes}
     chosen = (min if choice == "finest" else max)(lengths.values(), default=1.0)
-    return {axis.name: _spacing_of(axis) * chosen / lengths[axis.name] for axis in axes}
+    return {axis.name: chosen if unit is None else _in_unit_of(axis, chosen, unit) for axis in axes}
+
+
+def _in_unit_of(axis: Axis, length: float, unit: str) -> float:
+    """A length in another unit, in the unit of an axis; the same if they do not measure the same."""
+    return length if axis.unit is None else _spacing_of(axis._replace(spacing=length, unit=unit).in_unit(axis.unit))
 
 
 def _spacing_of(axis: Axis) -> float:
@@ -134,10 +155,19 @@ def _from_spacing(wanted: Mapping[str, float], grid: Grid, align_corners: bool) 
     for name, spacing in wanted.items():
         axis = grid[name]
         if axis.spacing is None:
-            raise RequestError(f"--spacing: the file has no spacing for axis {name}; use --scale or --size")
+            raise RequestError(
+                f"--spacing: the file has no spacing for axis {name}; use --scale or --size, or write its present "
+                "spacing into it first"
+            )
+        if math.isclose(axis.spacing, spacing, rel_tol=_SAME_SPACING):
+            targets[name] = AxisTarget(axis.size)
+            continue
         factor = axis.spacing / spacing
+        if factor < _LEAST_FACTOR:
+            found = f"{axis.spacing:.3g} {axis.unit or ''}".rstrip()
+            raise RequestError(f"--spacing: the spacing of {name} in the file, {found}, is too small for the new one")
         extent = (axis.size - 1) * factor + 1 if align_corners else axis.size * factor
-        targets[name] = AxisTarget(max(1, round(extent)), factor, exact=True)
+        targets[name] = AxisTarget(max(1, round(extent)), factor, exact=True, spacing=spacing)
     return targets
 
 
@@ -206,6 +236,17 @@ def _place_on_file(reference: Path, grid: Grid, path: Path) -> tuple[Grid, Place
     placement = place(grid, model, "--like", reference, path)
     are_pictures = all(formats.family_of(each) == _PICTURE for each in (reference, path))
     return model, None if are_pictures else placement  # of a picture, spacing is the resolution for printing
+
+
+def reference_warnings(request: Request, grid: Grid, path: Path) -> list[str]:
+    """A warning if ``--like`` cannot compare a file with the reference in world coordinates, see `find_targets`."""
+    if request.like is None or request.paired_image is not None:
+        return []
+    reference = Path(request.like)
+    if all(formats.family_of(each) == _PICTURE for each in (reference, path)):
+        return []
+    model, placement = _place_on_file(reference, grid, path)
+    return comparison_warnings(grid, model, placement is not None, reference, path)
 
 
 def _onto_image(image: PairedImage, request: Request, grid: Grid, path: Path) -> Placement:

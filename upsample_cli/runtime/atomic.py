@@ -1,6 +1,6 @@
 """Atomic outputs: written under a temporary name beside the target, and renamed when they are complete.
 
-Own code, because `tempfile` neither handles pairs of files nor removes what killed runs left behind.
+A lock tells the files of running processes from those that killed ones have left, which later runs remove.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import errno
 import os
 import re
-import shutil
 import stat
 import time
 from collections.abc import Iterator, Sequence
@@ -99,7 +98,8 @@ class AtomicOutput:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise OutputError(f"the directory cannot be created: {error.strerror}", folder) from error
+            what = f"its directory {folder} cannot be created: {error.strerror}"
+            raise OutputError(what, self._targets[0]) from error
         self._folders += reversed(missing)
 
     def publish(self, overwrite: bool) -> None:
@@ -166,10 +166,12 @@ def temporary_folder() -> Iterator[Path]:
 
 def remove_unpublished() -> None:
     """Remove all temporary files of this process, at its end: a signal may have interrupted their removal."""
+    from shutil import rmtree  # slow import; rarely needed
+
     for output in tuple(_unpublished):
         output.__exit__(None, None, None)
     for name in _folders:
-        shutil.rmtree(name, ignore_errors=True)
+        rmtree(name, ignore_errors=True)
 
 
 def remove_stale(folder: Path) -> None:
@@ -227,7 +229,7 @@ def try_lock(descriptor: int) -> bool:
 
 
 def _rename(path: Path, target: Path, overwrite: bool) -> None:
-    """Give a complete file its final name in one step, without a moment in which another process could interfere."""
+    """Give a complete file its final name in one step, so that no other process can interfere."""
     if not overwrite:
         try:
             target.hardlink_to(path)  # unlike a rename, this fails if the target exists

@@ -1,4 +1,4 @@
-"""A Dask cluster as `Workers`. Tasks are handed out one by one as workers become free; no graph is built."""
+"""The workers of a Dask cluster. Each gets a task when it is free; no task graph is built."""
 
 from __future__ import annotations
 
@@ -22,15 +22,16 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 _CONNECT_SECONDS = 15
-_POLL_SECONDS = 0.5  # how often lost workers are looked for
-_IDLE_SECONDS = 60.0  # how long to wait for a worker when there is none
+_POLL_SECONDS = 0.5  # between two checks for lost workers
+_IDLE_SECONDS = 60.0  # to wait for a worker when there is none
+_FETCH_SECONDS = 30.0  # for the result of a task, which is small
 _ATTEMPTS = 3  # on different workers, of a task whose worker dies
-_QUIET = {"distributed": "critical", "asyncio": "critical"}  # we report each error once, with the file's name
+_QUIET = {"distributed": "critical", "asyncio": "critical"}  # the command reports each error, with the file's name
 _MEMORY_SHARE = 0.7  # of a worker's memory that a task may use
 
 
 class _Running(NamedTuple):
-    """A task that a worker has."""
+    """A task in progress."""
 
     task: Any
     worker: str
@@ -71,7 +72,7 @@ class DaskWorkers:
             self._accept(self._addresses())
             if not self._accepted:
                 raise RequestError(f"--cluster: {next(iter(self._refused.values()))}")
-            self._paths = self._paths[: len(self._paths) - len(tokens)]  # the others vanish now
+            self._paths = self._paths[: len(self._paths) - len(tokens)]  # the probe files are removed now
 
     def run(self, function: Callable[[T], R], tasks: Iterable[T]) -> Generator[tuple[T, R | Exception]]:
         """See `Workers`.
@@ -79,9 +80,9 @@ class DaskWorkers:
         Raises:
             UpsampleError: the scheduler has gone away, or all workers have.
         """
-        work = _HandOut(self, function, tasks)
+        work = _Dispatch(self, function, tasks)
         try:
-            while work.hand_out():
+            while work.submit_free():
                 yield from work.ended()
                 yield from work.lost()
         finally:
@@ -150,8 +151,8 @@ class DaskWorkers:
                 self._refused[address] = problem
 
 
-class _HandOut:
-    """The tasks of one `DaskWorkers.run`: those that workers have, and those whose worker died."""
+class _Dispatch:
+    """The tasks of one `DaskWorkers.run`: those in progress, and those to repeat because their worker died."""
 
     def __init__(self, workers: DaskWorkers, function: Callable[[Any], Any], tasks: Iterable[Any]) -> None:
         self._workers, self._function, self._tasks = workers, function, iter(tasks)
@@ -164,10 +165,10 @@ class _HandOut:
 
     @property
     def futures(self) -> list[Any]:
-        """Those of all tasks that workers have."""
+        """Those of all tasks in progress."""
         return list(self._running)
 
-    def hand_out(self) -> bool:
+    def submit_free(self) -> bool:
         """Give each free worker a task. False if all tasks have ended."""
         for worker in self._workers.accepted - {item.worker for item in self._running.values()}:
             item = self._next(worker)
@@ -189,8 +190,8 @@ class _HandOut:
         item = self._running.pop(future)
         if future.status == "finished":
             try:
-                result = future.result()
-            except Exception:  # the connection breaks
+                result = future.result(timeout=_FETCH_SECONDS)
+            except Exception:  # the worker has died since, or the connection breaks
                 self._workers.refresh()  # raises if it is the scheduler that has gone
                 yield from self._retry(item)
             else:
@@ -202,7 +203,7 @@ class _HandOut:
         future.release()
 
     def lost(self) -> Iterator[tuple[Any, Any]]:
-        """Look for workers that have died, and give their tasks to others; yield those for which that is hopeless.
+        """Look for workers that have died, and repeat their tasks; yield those that have failed too often.
 
         Raises:
             UpsampleError: there has been no worker for a while, or the scheduler has gone away.
@@ -232,7 +233,7 @@ class _HandOut:
             return None
 
     def _retry(self, item: _Running) -> Iterator[tuple[Any, UpsampleError]]:
-        """Keep a task whose worker died for another one, or give the error if that has happened too often."""
+        """Repeat a task whose worker died, or yield its error if that has happened too often."""
         if item.attempt < _ATTEMPTS:
             self._again.append((item.task, item.attempt + 1))
             return

@@ -1,4 +1,4 @@
-"""What a worker of a cluster is asked before work begins. It may lack this package, so it is sent the code itself."""
+"""Asks a worker what it has and sees. It may lack this package, so the code of this module is sent to it."""
 
 from __future__ import annotations
 

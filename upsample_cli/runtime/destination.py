@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import time
 from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
@@ -19,6 +20,7 @@ from .atomic import AtomicOutput, remove_stale, resolve_link
 _DESCRIPTOR_FOLDERS = ("/dev/fd", f"/proc/{os.getpid()}/fd")  # their entries are open files
 _NO_WAITING = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
 _MOST_LINKS = 40  # links to follow before assuming a loop, as Linux does
+_READER_SECONDS = 2.0  # time for the process that reads from a pipe to start
 
 
 class Destination:
@@ -103,15 +105,20 @@ def _is_special(path: Path) -> bool:
 
 
 def _open_special(path: Path) -> int:
-    """Open a pipe or a device for writing, without waiting for a pipe's reader."""
+    """Open a pipe or a device for writing. A pipe's reader has `_READER_SECONDS` to open it."""
     if stat.S_ISBLK(path.stat().st_mode):
         raise OSError(errno.ENOTSUP, "it is a block device")
-    try:
-        descriptor = os.open(path, os.O_WRONLY | _NO_WAITING)
-    except OSError as error:
-        if error.errno == errno.ENXIO:
-            raise OSError(errno.ENXIO, "no process reads from it") from error
-        raise
+    deadline = time.monotonic() + _READER_SECONDS
+    while True:
+        try:
+            descriptor = os.open(path, os.O_WRONLY | _NO_WAITING)
+            break
+        except OSError as error:
+            if error.errno != errno.ENXIO:
+                raise
+            if time.monotonic() > deadline:
+                raise OSError(errno.ENXIO, "no process reads from it") from error
+        time.sleep(0.01)
     if hasattr(os, "O_NONBLOCK"):
         os.set_blocking(descriptor, True)
     return descriptor

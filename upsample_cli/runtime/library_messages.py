@@ -12,11 +12,11 @@ _is_command = False
 
 
 def hide_library_messages() -> None:
-    """Call this in the process of the command, and in its workers, before files are read."""
+    """Hide them in this process, which is the command's or a worker's; to be called before files are read."""
     global _is_command
     _is_command = True
     if not sys.warnoptions:
-        warnings.simplefilter("ignore")  # what matters to the user becomes a warning of ours
+        warnings.simplefilter("ignore")
 
 
 def silence(logger_name: str) -> None:

@@ -1,4 +1,4 @@
-"""Work in other threads: produce the next item while the current one is used, and map a function over items."""
+"""Produces items in another thread before they are needed, and maps a function over items in several threads."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import queue
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import closing, suppress
+from contextlib import closing
 from itertools import chain, islice
 from typing import Generic, NamedTuple, TypeVar
 
@@ -18,7 +18,6 @@ U = TypeVar("U")
 _ITEMS_PER_THREAD = 4  # submitted and not yet returned, at most
 _BYTES_IN_PROGRESS = 64 << 20  # at most, unless a single item is larger
 _JOIN_SECONDS = 1.0  # how long to wait for a thread whose next item is no longer needed
-_POLL_SECONDS = 0.05  # how often a waiting thread checks whether it should stop
 
 
 class _Item(NamedTuple, Generic[T]):
@@ -32,32 +31,26 @@ class _End(NamedTuple):
 def prefetch(items: Generator[T]) -> Generator[T]:
     """Yield the same items in the same order, each produced by another thread while the previous one is in use.
 
-    At most three items exist at a time: one in production, one waiting, one in use. An exception of the producer is
+    At most two items exist at a time: one in production or waiting, and one in use. An exception of the producer is
     raised here. Closing this generator stops the thread after its current item. If no thread can be started, items are
     produced on demand.
     """
-    waiting: queue.Queue[_Item[T] | _End] = queue.Queue(1)
+    waiting: queue.SimpleQueue[_Item[T] | _End] = queue.SimpleQueue()
+    wanted = threading.Semaphore()  # released whenever an item is taken
     stop = threading.Event()
-
-    def put(entry: _Item[T] | _End) -> bool:
-        while not stop.is_set():
-            with suppress(queue.Full):
-                waiting.put(entry, timeout=_POLL_SECONDS)
-                return True
-        return False
 
     def produce() -> None:
         error: BaseException | None = None
         try:
-            for item in items:
-                if not put(_Item(item)):
-                    break
-                del item  # free its memory while the next item is produced
+            while wanted.acquire() and not stop.is_set():
+                waiting.put(_Item(next(items)))
+        except StopIteration:
+            pass
         except BaseException as failure:
             error = failure
         finally:
             items.close()
-        put(_End(error))
+        waiting.put(_End(error))
 
     thread = threading.Thread(target=produce, name="upsample-prefetch", daemon=True)
     try:
@@ -68,12 +61,14 @@ def prefetch(items: Generator[T]) -> Generator[T]:
         return
     try:
         while isinstance(entry := waiting.get(), _Item):
+            wanted.release()
             yield entry.value
             del entry
         if entry.error is not None:
             raise entry.error
     finally:
         stop.set()
+        wanted.release()
         thread.join(_JOIN_SECONDS)
 
 

@@ -1,4 +1,4 @@
-"""Memory and disk: what this machine has, and the refusal of work that needs more."""
+"""The memory and disk space of this machine, and the refusal of work that needs more."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ..errors import OutputError, RequestError
 from ..text import format_bytes
+from .urls import is_url
 
 _DEFAULT_MEMORY_BYTES = 2**30
 _TYPICAL_BASELINE_BYTES = 60 << 20  # Python, NumPy and one format library
@@ -63,9 +64,13 @@ def check_disk_space(output_bytes: int, compresses: bool, path: Path) -> None:
     Raises:
         OutputError: with the number of bytes.
     """
-    if not path.parent.is_dir():
+    if is_url(str(path)):
         return
-    free = _free_bytes(path.parent)
+    try:
+        folder = next((folder for folder in path.parents if folder.is_dir()), Path())  # others are made later
+        free = _free_bytes(folder)
+    except OSError:  # writing will report it
+        return
     if output_bytes > free * (_LARGEST_COMPRESSION_RATIO if compresses else 1):
         needed, available = format_bytes(output_bytes), format_bytes(free)
         raise OutputError(f"the output needs {needed}, but the disk has only {available} free; free some space", path)

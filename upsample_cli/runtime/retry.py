@@ -1,4 +1,4 @@
-"""Retries requests to object stores, which may be temporarily unavailable."""
+"""Retries requests to object stores that are temporarily unavailable."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _DATA_ERRORS = (ValueError, TypeError, RuntimeError, MemoryError)  # raised by c
 _REFUSALS = {"401": PermissionError, "403": PermissionError, "404": FileNotFoundError, "405": PermissionError}
 
 
-def patiently(request: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+def with_retries(request: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     """The result of a request, which is repeated after growing pauses if the store does not answer or is busy.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Signals that end the program: each raises an exception at once, and stays pending in case that exception is lost.
+"""Signals that end the program: each raises an exception at once, and is kept in case that exception is lost.
 
 Python prints and discards exceptions that are raised in a weak reference's callback or in a finalizer, which can run at
 any moment, for example during an import. Long loops therefore also call `raise_if_signalled`. While a function of a
@@ -11,7 +11,7 @@ import os
 import select
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import NoReturn
 
@@ -19,6 +19,7 @@ from .atomic import remove_unpublished
 
 _ENDING_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows lacks some of them
 _DELAY_SECONDS = 1.0  # between a signal and the forced end
+before_forced_end: list[Callable[[], object]] = []  # called in another thread while the main thread is busy
 _pending: BaseException | None = None
 _installed = False
 
@@ -45,8 +46,9 @@ def install_worker_handlers() -> None:
 def bounded_delay() -> Iterator[None]:
     """End the process if this block still runs a second after a signal, for example because an encoder is busy.
 
-    Temporary files are removed, and the exit code is that of the signal. A thread waits for signals meanwhile. Without
-    `install_handlers`, and outside the main thread, this does nothing.
+    The functions in `before_forced_end` are called, temporary files are removed, and the exit code is that of the
+    signal. A thread waits for signals meanwhile. Without `install_handlers`, and outside the main thread, this does
+    nothing.
     """
     if not _installed or threading.current_thread() is not threading.main_thread() or not hasattr(select, "poll"):
         yield
@@ -75,6 +77,9 @@ def _watch(reader: int) -> None:
         poll = select.poll()
         poll.register(reader, select.POLLHUP)
         if number and not poll.poll(_DELAY_SECONDS * 1000):
+            for function in before_forced_end:
+                with suppress(Exception):
+                    function()
             remove_unpublished()
             os.write(2, b"Interrupted: unfinished outputs are removed\n")
             os._exit(128 + number[0])

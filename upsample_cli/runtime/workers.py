@@ -1,4 +1,4 @@
-"""Who does the work: tasks in, results out as they end. Threads here; a Dask cluster in `runtime.cluster`."""
+"""Workers that run tasks in parallel: threads here, a Dask cluster in `runtime.cluster`."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class LocalThreads:
             source = iter(tasks)
             ended = False
             while running or not ended:
-                while not ended and len(running) <= self._threads:  # one waits, so that no thread ever does
+                while not ended and len(running) <= self._threads:  # one more than run, so that no thread is idle
                     try:
                         task = next(source)
                     except StopIteration:
