@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from upsample_cli import upsample_files
-from upsample_cli.batch import pool
+from upsample_cli.batch import pool, pool_worker
 from upsample_cli.runtime import atomic
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="workers are forked on Linux only")
@@ -57,7 +57,7 @@ def test_a_worker_that_is_killed_after_it_published(tmp_path, monkeypatch, exist
 def test_a_worker_that_is_killed_before_it_published(tmp_path, monkeypatch):
     for name in "ab":
         np.save(tmp_path / f"{name}.npy", np.ones((3, 4), np.uint8))
-    killed_in(monkeypatch, pool._WorkerChannel, "before_publish", 1)
+    killed_in(monkeypatch, pool_worker._WorkerChannel, "before_publish", 1)
     assert [str(result.error) for result in results(tmp_path, ".npy")] == [
         f"{tmp_path / name}.npy: its worker process was ended by SIGKILL; if memory is short, use a smaller "
         "--max-memory or -j 1"

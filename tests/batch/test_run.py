@@ -18,7 +18,7 @@ from PIL import Image
 
 from tests.process_helpers import command, environment
 from upsample_cli import errors
-from upsample_cli.batch import pool, worker
+from upsample_cli.batch import pool, pool_worker, worker
 from upsample_cli.batch.existing import Existing
 from upsample_cli.batch.job import ExecutionOptions, Job
 from upsample_cli.batch.result import Report, Result
@@ -393,7 +393,7 @@ def test_progress_is_told_of_each_job(monkeypatch, count):
     from upsample_cli.pipeline import array_plan
 
     monkeypatch.setattr(array_plan, "_SLAB_BYTES", 1)
-    monkeypatch.setattr(pool, "_PROGRESS_SECONDS", 0.0)
+    monkeypatch.setattr(pool_worker, "_PROGRESS_SECONDS", 0.0)
     jobs = save(*(f"{number}.npy" for number in range(count)), shape=(6, 4, 4))
     news = {one.input.name: [] for one in jobs}
     ended(jobs, processes=2, progress=lambda one, part: news[one.input.name].append(part))

@@ -12,7 +12,7 @@ import tifffile
 from PIL import Image
 
 from tests.cli_helpers import run
-from upsample_cli.batch import pool, shared_input
+from upsample_cli.batch import pool, pool_worker, shared_input
 from upsample_cli.formats.picture.source import PictureSource
 from upsample_cli.formats.tiff import source as tiff_source
 from upsample_cli.formats.volume import block
@@ -124,14 +124,14 @@ def test_a_batch_decodes_every_input_in_one_worker():
 
 @pytest.mark.skipif(sys.platform != "linux", reason="workers that are not forked are not monkeypatched")
 def test_a_killed_worker_costs_one_result(monkeypatch):
-    original = pool.run_job
+    original = pool_worker.run_job
 
     def die(number, job, *rest, **settings):
         if job.output.name == "a_0.5.png":
             os.kill(os.getpid(), signal.SIGKILL)
         return original(number, job, *rest, **settings)
 
-    monkeypatch.setattr(pool, "run_job", die)
+    monkeypatch.setattr(pool_worker, "run_job", die)
     scales = [part for factor in FACTORS for part in ("--scale", factor)]
     ended = run("a.png", "a.jpg", *scales, "-o", "out/{stem}_{scale}{ext}", "-j", 2, code=5)
     assert "5 done, 0 skipped, 1 failed" in ended.stderr

@@ -225,13 +225,25 @@ def test_the_command_writes_it(results):
     assert "<code>upsample cat.jpg icon.png " in page.text
 
 
-def test_there_is_no_page_when_the_batch_breaks_off(tmp_path, results):
-    def interrupted():
-        yield results[0]
-        raise KeyboardInterrupt
+def broken_off(results, error):
+    yield from results
+    raise error
 
+
+def test_an_interrupted_batch_has_a_page_of_what_is_done(results):
     with pytest.raises(KeyboardInterrupt):
-        written(interrupted())
+        written(broken_off(results[:1], KeyboardInterrupt))
+    page = Page(Path("report.html"))
+    assert len(page.names) == 1
+    assert "interrupted" in page.text
+    with pytest.raises(KeyboardInterrupt):
+        written(broken_off([], KeyboardInterrupt))
+    assert Page(Path("report.html")).names == page.names
+
+
+def test_there_is_no_page_when_the_batch_breaks_off(tmp_path, results):
+    with pytest.raises(SystemExit):
+        written(broken_off(results[:1], SystemExit))
     assert not [path for path in tmp_path.iterdir() if path.suffix == ".html" or path.name.startswith(".")]
 
 

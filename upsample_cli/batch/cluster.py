@@ -55,7 +55,7 @@ def run_on_cluster(
     sent = replace(options, progress=None)
     by_number = dict(tasks)
 
-    def handed_out() -> Iterator[_ClusterJob]:
+    def submitted() -> Iterator[_ClusterJob]:
         for number, job in tasks:
             if options.progress is not None:
                 options.progress(job, 0.0)
@@ -64,7 +64,7 @@ def run_on_cluster(
     with ExitStack() as stack:
         for folder in {_absolute(job.output).parent for job in jobs if not is_url(str(job.output))}:
             stack.callback(remove_stale, folder)  # temporary files of workers that died
-        for task, outcome in stack.enter_context(closing(workers.run(run_cluster_job, handed_out()))):
+        for task, outcome in stack.enter_context(closing(workers.run(run_cluster_job, submitted()))):
             job = by_number[task.number]
             if isinstance(outcome, Exception):
                 error = outcome if isinstance(outcome, UpsampleError) else UpsampleError(str(outcome), job.input)

@@ -42,7 +42,7 @@ class PathInfo(NamedTuple):
 
 
 class PathIndex:
-    """Looks up many paths, and caches what it learns about their directories."""
+    """Looks up many paths, and caches facts about their directories."""
 
     def __init__(self) -> None:
         self._names = CanonicalNames()
@@ -153,9 +153,8 @@ def _is_output_of_another(item: _JobPaths, outputs: set[Identity]) -> bool:
     return any(file.identity in outputs and file.identity not in own for file in item.inputs)
 
 
-def _refuse_nesting(items: Iterable[_JobPaths]) -> None:
+def _refuse_nesting(items: Sequence[_JobPaths]) -> None:
     """Refuse outputs within a directory that is an input, and those that would replace a directory with an input."""
-    items = list(items)
     if not any(map(_is_directory, (file for item in items for file in (*item.inputs, *item.outputs)))):
         return
     outputs = {_real(file.path): file.path for item in items for file in item.outputs}
@@ -175,19 +174,28 @@ def _real(path: Path) -> Path:
     return path if is_url(str(path)) else Path(os.path.realpath(path))
 
 
-def _refuse_collisions(items: Iterable[_JobPaths]) -> None:
-    inputs = {file.identity: file.path for item in items for file in item.inputs}
+def _refuse_collisions(items: Sequence[_JobPaths]) -> None:
+    inputs = {file.identity: (file.path, item.found) for item in items for file in item.inputs}
     outputs: dict[Identity, Job] = {}
     for item in items:
         for file in item.outputs:
             clash = inputs.get(file.identity)
             if clash is not None:
                 own = file.identity in [source.identity for source in item.inputs]
-                other = "its input, which is never overwritten" if own else f"the input {clash}"
-                remedy = "choose another --output" + ("" if own else ", or --exclude that input")
+                other = "its input, which is never overwritten" if own else f"the input {clash[0]}"
+                remedy = "choose another --output" if own else _without_earlier_outputs(found=clash[1])
                 raise RequestError(f"the output of {item.job.input} is the same file as {other}; {remedy}", file.path)
             if (first := outputs.setdefault(file.identity, item.job)) is not item.job:
                 raise RequestError(_shared_output(first, item.job), file.path)
+
+
+def _without_earlier_outputs(found: bool) -> str:
+    """How to leave out an input that is an earlier output."""
+    how = "add" if found else "give a quoted pattern or a directory with -r, and add"
+    return (
+        f"to leave out earlier outputs, {how} --skip-existing or --newer; or --exclude that input, or write "
+        "elsewhere: -o out/"
+    )
 
 
 def _shared_output(first: Job, second: Job) -> str:

@@ -57,7 +57,7 @@ class Input(NamedTuple):
         path: the file.
         subdir: its directory, relative to the searched directory.
         found: whether it was found by a pattern or in a directory, rather than named.
-        error: why it cannot be searched, or None.
+        error: why the directory cannot be searched, or the pattern matches nothing; None if there is no error.
     """
 
     path: Path
@@ -110,7 +110,7 @@ def _listed_subdirs(selection: Selection) -> list[str]:
     Raises:
         RequestError: a file does not lie below `base`.
     """
-    folders = [os.path.abspath(os.path.dirname(name)) for name in selection.listed]  # noqa: PTH100, PTH120 as above
+    folders = [os.path.abspath(os.path.dirname(name)) for name in selection.listed]  # noqa: PTH100, PTH120 faster
     marked = ["" if selection.base is not None else name.partition(BASE_MARK)[2] for name in selection.listed]
     unmarked = [folder for folder, rest in zip(folders, marked, strict=True) if not rest]
     base = os.path.abspath(selection.base) if selection.base is not None else _common(unmarked)  # noqa: PTH100
@@ -191,7 +191,7 @@ class _Finder:
     def _list(self, root: str, subdir: str, subdirs: list[str]) -> list[Input]:
         """The files in the directory `subdir` of `root`. Its subdirectories are appended to `subdirs`."""
         files = []
-        with os.scandir(os.path.join(root, subdir)) as entries:  # noqa: PTH118 pathlib is slow for many files
+        with os.scandir(os.path.join(root, subdir)) as entries:  # noqa: PTH118 faster
             for entry in entries:
                 if entry.name.startswith("."):
                     continue

@@ -8,12 +8,14 @@ import select
 import stat
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from ..errors import InputError, OutputError
 from ..runtime.destination import Destination, descriptor_of
+from ..runtime.signals import before_forced_end
 from ..text import format_bytes
 from .inputs import BASE_MARK, SUFFIXES
 
@@ -120,6 +122,8 @@ class FailedList:
                     self._path,
                 )
             self._destination.__enter__()
+            if not self._destination.is_stream:  # whose reader may be stuck
+                before_forced_end.append(self._write)
         except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links
             raise self._write_error(error) from error
         return self
@@ -135,13 +139,18 @@ class FailedList:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Write the list, also if the batch was interrupted."""
-        names = dict.fromkeys(self._remaining.values())
-        end = b"\0" if any(b"\n" in name for name in names) else b"\n"
+        with suppress(ValueError):
+            before_forced_end.remove(self._write)
         try:
             with self._destination:
-                self._destination.write(name + end for name in names)
+                self._write()
         except OSError as failure:
             raise self._write_error(failure) from failure
+
+    def _write(self) -> None:
+        names = dict.fromkeys(self._remaining.values())
+        end = b"\0" if any(b"\n" in name for name in names) else b"\n"
+        self._destination.write(name + end for name in names)
 
     def _write_error(self, error: Exception) -> OutputError:
         return OutputError(f"--failed-to: cannot be written: {getattr(error, 'strerror', None) or error}", self._path)

@@ -94,7 +94,7 @@ def _with_requests(
 
 def _check_request(request: Request) -> None:
     """Refuse a request that fits no file at all."""
-    from ..core.kernel import instruction_set  # imports NumPy
+    from ..core.instructions import instruction_set  # loads the compiled kernel
     from ..pipeline.mode import choose_mode
 
     choose_mode(request)

@@ -16,7 +16,15 @@ from .stdio import STREAM
 
 DEFAULT_NAME = "{stem}_upsampled{ext}"
 _LONGEST_NAME = 255  # characters, on all common file systems
-FIELDS = ("stem", "ext", "parent", "subdir", "size", "scale", "mode")
+FIELDS = {  # of templates
+    "stem": "name of the input without its suffix",
+    "ext": "suffix of the input, or that of --format",
+    "parent": "directory of the input as given",
+    "subdir": "its directory below the one that -r searches or --files-from lists",
+    "size": "size of the output, such as 1024x768",
+    "scale": "factor, such as 2 or 2x2x1",
+    "mode": "the mode",
+}
 
 
 class Template:
@@ -44,7 +52,7 @@ class Template:
             suffix: the value of ``{ext}``, such as ``.png``, or None for the input's own.
             stdout: name, without a suffix, of the file that is copied to standard output, if that is the output.
             default: template of the default name; in a directory it is used only if it changes the suffix.
-            several: whether a name without the suffix of a format is that of a directory, since several files go there.
+            several: whether there are several outputs, so that a name without the suffix of a format is a directory's.
 
         Raises:
             RequestError: `output` is empty or has an unknown field, or `suffix` contradicts it.
@@ -86,7 +94,7 @@ class Template:
                     raise ValueError("fields cannot be nested")
                 if any(int(number) > _LONGEST_NAME for number in re.findall(r"\d+", width or "")):
                     raise ValueError(f"the width of a field is at most {_LONGEST_NAME}")
-            if unknown := set(names) - set(FIELDS):
+            if unknown := set(names) - FIELDS.keys():
                 raise ValueError(f"unknown field {', '.join(sorted(unknown))!r}")
             self._text.format(**dict.fromkeys(FIELDS, ""))
         except ValueError as error:

@@ -4,64 +4,40 @@ The parent has one connection to each worker, and it alone assigns jobs and gran
 time: it plans the job, asks for memory if the plan needs more than the worker's share, runs it and sends the result.
 A worker exits when its connection is closed.
 
-Own code, because one killed worker ends all jobs of a `ProcessPoolExecutor`, and no pool grants memory to jobs.
+In a `ProcessPoolExecutor`, one killed worker would end all jobs.
 """
 
 from __future__ import annotations
 
-import ctypes
 import signal
-import stat
 import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib import import_module
 from multiprocessing import get_context
 from multiprocessing.connection import wait
-from pathlib import Path
+from types import ModuleType
 from typing import Any, TypeAlias
 
 from .. import formats
-from ..core.threads import available_cores, set_core_limit
+from ..core.threads import available_cores, stop_helpers
 from ..errors import RequestError, UpsampleError
-from ..pipeline.plan import Plan
 from ..runtime import signals
-from ..runtime.atomic import remove_stale_of, remove_unpublished, resolve_link
-from ..runtime.library_messages import hide_library_messages
+from ..runtime.atomic import remove_stale_of, resolve_link
 from ..runtime.resources import baseline_bytes, total_memory
 from .job import ExecutionOptions, Job
+from .pool_worker import Complete, MemoryRequest, Planned, Progress, Published, worker_main
 from .result import Result
-from .shared_input import SharedInput
-from .worker import run_job
 
 Task: TypeAlias = tuple[int, Job]  # the number of a job in the batch, and the job
-Connection: TypeAlias = Any  # multiprocessing has a different class for each system
 
 _STOP_SECONDS = 1.0  # that a worker has to remove its temporary files before it is killed
-_PROGRESS_SECONDS = 0.1  # between two progress messages of a worker
 _MEMORY_TOLERANCE = 1.001  # relative, for rounding errors in sums of memory shares
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # parameters of mallopt, from malloc.h
-_MMAP_THRESHOLD_BYTES = 32 << 20  # the largest value that glibc accepts
-_TRIM_THRESHOLD_BYTES = 64 << 20  # free memory that malloc keeps
 _PRELOAD_JOBS = 100  # preload the formats of the first 100 jobs before forking
-
-
-@dataclass(frozen=True, slots=True)
-class _MemoryRequest:
-    """Message of a worker whose plan needs more than its share; the worker then waits for an answer."""
-
-    bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Progress:
-    """Message of a worker: the fraction of its job that is done."""
-
-    fraction: float
 
 
 def run_in_processes(groups: Sequence[Sequence[Task]], options: ExecutionOptions) -> Generator[Result]:
@@ -88,41 +64,6 @@ def _preload_formats(tasks: Sequence[Task]) -> None:
     baseline_bytes()
 
 
-@dataclass(frozen=True, slots=True)
-class _Planned:
-    """Message of a worker: the plan of its job."""
-
-    result: Result
-
-
-@dataclass(frozen=True, slots=True)
-class _Complete:
-    """Message of a worker: its output is complete and is about to get its final name.
-
-    Attributes:
-        result: of the job.
-        files: (st_dev, st_ino) of the files or the directory; renaming does not change them.
-    """
-
-    result: Result
-    files: Sequence[tuple[int, int]]
-
-    @classmethod
-    def of(cls, result: Result, paths: Sequence[Path]) -> _Complete:
-        """The message for these temporary files; those behind a URL cannot be recognized later."""
-        found = [path.stat() for path in paths if path.exists()]
-        size = sum(status.st_size for status in found if stat.S_ISREG(status.st_mode))
-        return cls(result._replace(bytes=size or result.bytes), [(status.st_dev, status.st_ino) for status in found])
-
-
-@dataclass(frozen=True, slots=True)
-class _Published:
-    """Message of a worker: the output that it announced has its final name."""
-
-    bytes: int
-    seconds: float
-
-
 class _Worker:
     """A worker process, as the parent sees it.
 
@@ -142,12 +83,12 @@ class _Worker:
         inherited = [worker.connection for worker in (self, *others)] if forks else []
         announces = options.planned is not None
         arguments = (worker_end, inherited, replace(options, progress=None, planned=None), share, announces)
-        self.process = context.Process(target=_worker_main, args=arguments, name="upsample-worker", daemon=True)
-        with _signals_blocked():  # until the worker has installed its handlers
+        self.process = context.Process(target=worker_main, args=arguments, name="upsample-worker", daemon=True)
+        with _signals_blocked(), _main_module_hidden():  # signals until the worker has installed its handlers
             self.process.start()
         worker_end.close()
         self.task: Task | None = None
-        self.complete: _Complete | None = None
+        self.complete: Complete | None = None
         self.backlog: deque[Task] = deque()
         self.started = self.memory = self.requested = 0.0
 
@@ -265,25 +206,30 @@ class _Pool:
             message = worker.connection.recv()
         except (EOFError, OSError):
             message = self._on_death(worker)
-        if isinstance(message, _Progress):
-            self._notify(worker.task, message.fraction)
-            return None
-        if isinstance(message, _Planned):
-            assert self._options.planned is not None
-            self._options.planned(message.result)
-            return None
-        if isinstance(message, _Complete):
-            worker.complete = message
-            return None
-        if isinstance(message, _Published):
-            assert worker.complete is not None
-            message = worker.complete.result._replace(bytes=message.bytes, seconds=message.seconds)
-        if isinstance(message, _MemoryRequest):
-            worker.memory, worker.requested = 0.0, message.bytes
-        else:
-            worker.release()
+        match message:
+            case Progress():
+                self._notify(worker.task, message.fraction)
+            case Planned():
+                assert self._options.planned is not None
+                self._options.planned(message.result)
+            case MemoryRequest():
+                worker.memory, worker.requested = 0.0, message.bytes
+                self._grant_memory()
+            case Complete():
+                worker.complete = message
+            case Published():
+                assert worker.complete is not None
+                result = worker.complete.result._replace(bytes=message.bytes, seconds=message.seconds)
+                return self._released(worker, result)
+            case Result():
+                return self._released(worker, message)
+        return None
+
+    def _released(self, worker: _Worker, result: Result) -> Result:
+        """Return the result of a worker's job after freeing what the job held."""
+        worker.release()
         self._grant_memory()
-        return message if isinstance(message, Result) else None
+        return result
 
     def _grant_memory(self) -> None:
         """Grant the requested memory to waiting workers, in the order in which their jobs started."""
@@ -341,99 +287,23 @@ def _death_message(exit_code: int) -> str:
     return f"its worker process was ended by {cause}{hint}"
 
 
-# The rest runs in the worker process.
-
-
-def _worker_main(
-    connection: Connection,
-    inherited: Sequence[Connection],
-    options: ExecutionOptions,
-    share: float,
-    announces_plans: bool,
-) -> None:
-    """Run the jobs that come through `connection` until it is closed.
-
-    Args:
-        connection: the worker's end of its connection to the parent.
-        inherited: the parent's ends of connections, copied by the fork.
-        options: those of the batch.
-        share: bytes of memory that a job may use without asking the parent.
-        announces_plans: whether to send the plan of each job before it is carried out.
-    """
-    if announces_plans:
-        options = replace(options, planned=lambda result: connection.send(_Planned(result)))
-    signals.install_worker_handlers()
-    hide_library_messages()
-    _unblock_signals()
-    _keep_freed_memory()
-    for other in inherited:  # while a copy is open, no worker notices that the parent has ended
-        other.close()
-    try:
-        with suppress(EOFError, OSError), SharedInput() as inputs:
-            while True:
-                number, job, threads, further = connection.recv()
-                channel = _WorkerChannel(connection, share, threads)
-                result = run_job(
-                    number,
-                    job,
-                    options,
-                    channel.report_progress,
-                    channel.before_run,
-                    before_publish=channel.before_publish,
-                    inputs=inputs,
-                    further=further,
-                )
-                set_core_limit(None)  # the next job is planned as if it ran alone
-                is_announced = channel.has_announced and result.status == "done"
-                connection.send(_Published(result.bytes, result.seconds) if is_announced else result)
-    finally:
-        remove_unpublished()
-
-
-class _WorkerChannel:
-    """Messages of a worker to the parent during one job."""
-
-    def __init__(self, connection: Connection, share: float, threads: int) -> None:
-        self._connection = connection
-        self._share = share
-        self._threads = threads
-        self._last_report = time.monotonic()
-        self.has_announced = False
-
-    def before_run(self, plan: Plan) -> None:
-        """Wait until the parent grants the memory that `plan` needs, and limit the cores to this job's."""
-        if plan.memory > self._share:
-            self._connection.send(_MemoryRequest(plan.memory))
-            self._connection.recv()
-        set_core_limit(self._threads)
-
-    def before_publish(self, result: Result, paths: Sequence[Path]) -> None:
-        """Announce the result, so that it counts even if this process is killed right after renaming the output."""
-        self._connection.send(_Complete.of(result, paths))
-        self.has_announced = True
-
-    def report_progress(self, fraction: float) -> None:
-        """Send the progress to the parent, not too often. Raises OSError if the parent has ended."""
-        now = time.monotonic()
-        if now - self._last_report >= _PROGRESS_SECONDS:
-            self._last_report = now
-            self._connection.send(_Progress(fraction))
-
-
-def _keep_freed_memory() -> None:
-    """Make malloc keep freed memory for the next job, if the C library is glibc.
-
-    Returning the memory of an image to the system and faulting it in again takes as long as encoding a JPEG.
-    """
-    with suppress(OSError, TypeError, AttributeError):  # other C libraries have no mallopt
-        mallopt = ctypes.CDLL(None).mallopt
-        mallopt(_M_MMAP_THRESHOLD, _MMAP_THRESHOLD_BYTES)
-        mallopt(_M_TRIM_THRESHOLD, _TRIM_THRESHOLD_BYTES)
-
-
 def _can_fork() -> bool:
     """Whether workers may be forked, which is faster than spawning but unsafe in a process with several threads."""
-    return sys.platform == "linux" and threading.active_count() == 1
+    if sys.platform != "linux":
+        return False
+    stop_helpers()
+    return threading.active_count() == 1
+
+
+@contextmanager
+def _main_module_hidden() -> Iterator[None]:
+    """Keep workers that are spawned from importing the caller's script: it may run the batch again."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 @contextmanager
@@ -447,8 +317,3 @@ def _signals_blocked() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _unblock_signals() -> None:
-    if hasattr(signal, "pthread_sigmask"):
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})

@@ -30,7 +30,7 @@ def run_jobs(jobs: Sequence[Job], options: ExecutionOptions, cluster: DaskWorker
     Args:
         jobs: the jobs.
         options: how they are run.
-        cluster: the workers of a cluster, who run the jobs instead.
+        cluster: the workers of a cluster, which run the jobs instead.
     """
     if not options.dry_run:
         outputs = {os.path.dirname(job.output) for job in jobs if _is_pending(job)}  # noqa: PTH120 ten times as fast
@@ -43,7 +43,7 @@ def run_jobs(jobs: Sequence[Job], options: ExecutionOptions, cluster: DaskWorker
         else:
             yield _result_without_run(number, job)
     if cluster is not None and tasks and not options.dry_run:
-        from .cluster import run_on_cluster  # which needs an extra
+        from .cluster import run_on_cluster
 
         yield from run_on_cluster(tasks, options, cluster)
         return

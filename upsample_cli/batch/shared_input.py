@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from types import TracebackType
-from typing import Self
-
 from .. import formats
 from ..core.arrays import Array
 from ..errors import RequestError
-from ..formats.base import InMemory, Source, reads_boxes
+from ..formats.base import Closeable, InMemory, Source, reads_boxes
 from ..formats.watch import InputWatch
 from ..pipeline.array_plan import array_bytes
 from ..pipeline.mode import read_options
@@ -20,7 +17,7 @@ from .job import Job
 _LARGEST_PART = 0.5  # largest fraction of the memory limit that the samples of an input may take between jobs
 
 
-class SharedInput:
+class SharedInput(Closeable):
     """Opens the inputs of jobs, and keeps an input open while the next job has the same one."""
 
     def __init__(self) -> None:
@@ -45,7 +42,7 @@ class SharedInput:
         if self._held is not None:
             try:
                 return make_plan(job.request, self._held, job.input, job.output), self._held
-            except RequestError:  # the job itself may need the memory
+            except RequestError:  # without the held samples, the job may fit the memory limit
                 self._held = None
         return make_plan(job.request, source, job.input, job.output), source
 
@@ -54,9 +51,9 @@ class SharedInput:
         key = (*_contents(job), job.output.suffix, read_options(request), request.like, request.paired_image)
         if self._source is None or key != self._key:
             self.close()
-            self._watch = InputWatch(job.input).__enter__()
-            self._source = open_input(job.input, request, job.output).__enter__()
-            # The chunks of a `BoxSource` are cached elsewhere, and a draft suits only one output size.
+            self._watch = InputWatch(job.input)
+            self._source = open_input(job.input, request, job.output)
+            # A `BoxSource` caches its own chunks, and a draft suits only one output size.
             self._key = None if reads_boxes(self._source) or request.draft else key
         return self._source
 
@@ -65,9 +62,9 @@ class SharedInput:
         source, watch = self._source, self._watch
         self._source = self._held = self._watch = None
         if source is not None:
-            source.__exit__(None, None, None)
+            source.close()
         if watch is not None:
-            watch.__exit__(None, None, None)
+            watch.close()
 
     def check(self) -> None:
         """Check that the input has not changed since it was opened.
@@ -77,14 +74,6 @@ class SharedInput:
         """
         if self._watch is not None:
             self._watch.check()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def _contents(job: Job) -> tuple[object, ...]:
@@ -116,10 +105,3 @@ class _Held(InMemory):
         """The whole array."""
         shape = self.header.grid.shape
         return self._source.read(0, 0, shape[0]).reshape(shape)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None: ...

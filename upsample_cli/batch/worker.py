@@ -43,7 +43,7 @@ def run_job(
         options: those of the batch; its `progress` is not used here.
         progress: is called with the fraction of the job that is done.
         before_run: is called with the plan before any sample is read; it may wait until there is enough memory.
-        workers: the workers of a cluster, who make the regions of an output that has them.
+        workers: the workers of a cluster, which make the regions of an output that has them.
         before_publish: is called with the result and the temporary files before they get their final names.
         inputs: opens the input, or has kept it open since the previous job.
         further: whether the next job has the same input.

@@ -65,7 +65,7 @@ class HtmlReport:
         self._entries: list[_Entry] = []
         self._totals = Report()
         self._warned = 0
-        self._is_dry_run = False
+        self._is_dry_run = self._is_interrupted = False
         self._start_time = time.perf_counter()
 
     def __enter__(self) -> Self:
@@ -119,13 +119,14 @@ class HtmlReport:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Write the page, unless the batch was interrupted.
+        """Write the page; after an interruption, only if there are results, and not at all after another exception.
 
         Raises:
             OutputError: it cannot be written.
         """
+        self._is_interrupted = kind is not None and issubclass(kind, KeyboardInterrupt)
         with self._resources:
-            if kind is not None:
+            if kind is not None and not (self._is_interrupted and self._entries):
                 return
             try:
                 self._destination.write(self._pieces())
@@ -173,6 +174,7 @@ class HtmlReport:
             format_bytes(totals.bytes),
             format_duration(time.perf_counter() - self._start_time),
         ]
+        parts += ["interrupted"] if self._is_interrupted else []
         parts += [f"pictures of the first {_MAX_FILES_WITH_IMAGES:,}"] if totals.total > _MAX_FILES_WITH_IMAGES else []
         return " · ".join(map(nonbreaking, parts))
 
