@@ -174,6 +174,25 @@ def test_a_lossy_picture_of_another_place_is_withheld(tmp_path):
         attempt(tmp_path / "in.jpg", tmp_path / "other.jpg", slabs=lambda slab: np.roll(slab, 30, -1), scale=2)
 
 
+def test_a_sample_that_is_copied_beside_nan_passes(tmp_path):
+    """Sizes for which the weight of NaN is a rounding error in the formula, and zero in the kernel."""
+    picture = np.full((3, 17), 5e21, np.float32)
+    picture[:, 2] = np.nan
+    np.save(tmp_path / "in.npy", picture)
+    attempt(tmp_path / "in.npy", tmp_path / "out.npy", scale=3.0)
+    result = np.load(tmp_path / "out.npy")
+    assert np.isfinite(result[:, 10]).all()
+    assert np.isnan(result[:, 6:9]).all()
+
+
+def test_samples_beside_infinity_pass(tmp_path):
+    rng = np.random.default_rng(0)
+    samples = rng.normal(size=(15, 10, 19))
+    samples[rng.random(samples.shape) < 0.1] = np.inf
+    np.save(tmp_path / "in.npy", samples)
+    attempt(tmp_path / "in.npy", tmp_path / "out.npy", scale=7.0, mode="box")
+
+
 def test_what_exists_stays_when_its_successor_is_wrong(tmp_path):
     array(tmp_path / "in.npy")
     (tmp_path / "out.npy").write_bytes(b"precious")

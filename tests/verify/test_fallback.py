@@ -33,12 +33,6 @@ class ToySource(InMemory):
     def load(self):
         return np.frombuffer(self._data, self.header.dtype).reshape(self.header.grid.shape)
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *error):
-        pass
-
 
 class ToySink:
     warnings, memory_factor, streams, compresses, pyramids = (), 0.0, True, False, False

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from .. import formats
-from ..errors import OutputError, UpsampleError
+from ..errors import OutputError, UpsampleError, reason
 from ..formats.base import Array, Source
 from ..formats.picture.model import PictureInfo
 from ..geometry import UNITS, Grid
@@ -65,7 +65,7 @@ def verify(plan: Plan, path: Path) -> None:
     except UpsampleError:
         raise
     except Exception as error:
-        message = f"--verify: the output cannot be read back: {error}; it is withheld"
+        message = f"--verify: the output cannot be read back: {reason(error)}; it is withheld"
         raise OutputError(message, plan.output_path) from error
 
 
@@ -176,6 +176,7 @@ def _random_samples(
             window = rows[np.ix_([n - low for n in along.samples], *(row.samples for row in inner))]
             index = (*map(int, np.unravel_index(lead, shape[:axis])), position, *place)
             yield index, window, [along, *inner]
+        del rows, window  # free their memory before the next rows are read
 
 
 def _axis_row(array_plan: ArrayPlan, axis: int, position: int) -> Row:

@@ -35,13 +35,14 @@ class ConvertedChecker(SampleChecker):
         self._opaque = full_range(before.dtype)[1]
         self._background = conversion.background
         self._low, self._high = _mapped_range(request, array_plan, conversion)
-        self._out_low, self._out_high = full_range(self._out_dtype) if request.rescale else (self._low, self._high)
+        self._out_low, self._out_high = _output_range(request, array_plan)
         self._converts_pixel = bool(self._curves) or (
             self._background is not None and self._blends and not request.premultiply
         )
         self._premultiplied = self._alpha
         self._alpha = self._alpha and self._background is None
         self._missing = nodata_of(request, before)
+        self._has_scaling = before.scaling is not None
         self._nodata = None if self._nodata is None else _MARK
         self._keeps_alpha = before.alpha and self._background is None
         channels = before.grid.shape[-1] if self._has_channels else 1
@@ -53,13 +54,16 @@ class ConvertedChecker(SampleChecker):
     def _stored_missing(self) -> float:
         """The value of missing samples in the output: that of the input, or the nearest value of the output dtype."""
         missing = math.nan if self._missing is None else self._missing
+        if self._has_scaling:
+            missing = float(self._mapped(np.array(missing)))
         if self._out_dtype.kind not in "iu":
-            return missing
+            return float(self._out_dtype.type(missing))
         limits = np.iinfo(self._out_dtype)
-        return 0.0 if math.isnan(missing) else float(min(max(missing, limits.min), limits.max))
+        return 0.0 if math.isnan(missing) else float(np.rint(min(max(missing, limits.min), limits.max)))
 
     def error(self, index: Sequence[int], window: Array, rows: Sequence[Row], found: Any) -> float:
         """See `SampleChecker.error`."""
+        found = np.float64(found)  # _MARK, with which it is compared, is no float32
         expected = window if self._converts_pixel else self._converted(window)
         errors = [super().error(index, expected, rows, found)]
         is_missing = found == self._stored_missing or (found != found and self._stored_missing != self._stored_missing)
@@ -147,12 +151,25 @@ def _mapped_range(request: Request, array_plan: ArrayPlan, conversion: SampleCon
     """The input values that map to the ends of the output range; 0 and 1 if values are not rescaled."""
     if request.rescale is None:
         return 0.0, 1.0
+    slope, intercept = array_plan.before.scaling or (1.0, 0.0)
     if request.rescale != "full":
-        return request.rescale
+        low, high = ((value - intercept) / slope for value in request.rescale)
+        return low, high
     if array_plan.before.dtype.kind != "f":
-        return full_range(array_plan.before.dtype)
+        low, high = full_range(array_plan.before.dtype)
+        return (low, high) if slope > 0 else (high, low)
     low, high = full_range(conversion.dtype)  # for floats, the range of all samples, which the plan measured
     return (low - conversion.offset) / conversion.factor, (high - conversion.offset) / conversion.factor
+
+
+def _output_range(request: Request, array_plan: ArrayPlan) -> tuple[float, float]:
+    """The values in the output of the ends of `_mapped_range`."""
+    if request.rescale is not None:
+        return full_range(array_plan.after.dtype)
+    if array_plan.after.scaling is None and array_plan.before.scaling is not None:  # the values that it means
+        slope, intercept = array_plan.before.scaling
+        return intercept, slope + intercept
+    return 0.0, 1.0
 
 
 def _levels_of(curve: Curve, light: float, highest: float) -> Array:

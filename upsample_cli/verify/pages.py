@@ -14,13 +14,15 @@ import numpy as np
 import tifffile
 
 from .. import formats
-from ..formats.base import Header, Source
+from ..formats.base import Source
+from ..formats.tiff.source import TiffSource
 from ..pipeline.array_plan import ArrayPlan
 from ..pipeline.plan import Plan
+from .planes import Plane, plane_count, planes_of
 from .readback.model import MismatchError
 from .tiff_input import check_reading
 
-_REDUCED, _PALETTE, _RGB = 1, 3, 2  # values of NewSubfileType and PhotometricInterpretation
+_PALETTE, _RGB = 3, 2  # values of PhotometricInterpretation
 _STRAIGHT, _RGBA_SAMPLES = 2, 4
 _ALPHA = (1, _STRAIGHT)  # values of ExtraSamples: premultiplied and straight
 _PER_INCH, _PER_UNKNOWN = 2, 1  # values of ResolutionUnit
@@ -51,12 +53,14 @@ def check_pages(plan: Plan, path: Path, sources: Sequence[Source]) -> None:
     with plan.source_path.open("rb") as file:
         if file.read(2) not in (b"II", b"MM") or plan.request.series is not None or plan.request.truncated:
             return  # not a TIFF file in spite of its name
-    counts = [_page_count(image.before) for image in plan.images]
+    counts = [plane_count(image.before) for image in plan.images]
     with tifffile.TiffFile(plan.source_path) as before:
         if _has_dialect(before):
             described = _described_planes(before)
             if described is not None and described != sum(counts):
                 raise MismatchError(f"the input has {described} planes, of which {sum(counts)} were resized")
+            if all(isinstance(source, TiffSource) for source in sources):  # else converted for a picture format
+                check_reading(planes_of(before, [image.before for image in plan.images]), sources, plan.source_path)
             return
         old = list(_all_pages(before))
         planned = sum(count * (1 + len(image.before.levels)) for count, image in zip(counts, plan.images, strict=True))
@@ -66,7 +70,7 @@ def check_pages(plan: Plan, path: Path, sources: Sequence[Source]) -> None:
         old = [page for page in old if not page.is_reduced] if planned > sum(counts) else old
         if len(old) != sum(counts):
             return
-        check_reading(old, sources, plan.source_path)
+        check_reading([Plane(page) for page in old], sources, plan.source_path)
         if formats.family_of(plan.output_path) == "tiff":
             with tifffile.TiffFile(path) as after:
                 if not _has_dialect(after):
@@ -74,13 +78,13 @@ def check_pages(plan: Plan, path: Path, sources: Sequence[Source]) -> None:
 
 
 def _check_first_pages(plan: Plan, old: Sequence[Any], new: Sequence[Any]) -> None:
-    if len(new) != sum(_page_count(image.after) for image in plan.images):
+    if len(new) != sum(plane_count(image.after) for image in plan.images):
         return  # the output has further pages that are not reduced versions
     first_old = first_new = 0
     for number, image in enumerate(plan.images):
         _check_page(number, image, old[first_old], new[first_new])
-        first_old += _page_count(image.before)
-        first_new += _page_count(image.after)
+        first_old += plane_count(image.before)
+        first_new += plane_count(image.after)
 
 
 def _described_planes(tiff: Any) -> int | None:
@@ -100,6 +104,8 @@ def _planes_of_ome(document: str) -> int | None:
     try:
         for pixels in ElementTree.fromstring(document).iterfind("./{*}Image/{*}Pixels"):
             sizes = [int(pixels.get(f"Size{axis}", 1)) for axis in "ZCT"]
+            if min(sizes) < 1:
+                return None
             channel = pixels.find("./{*}Channel")
             planes += math.prod(sizes) // int(1 if channel is None else channel.get("SamplesPerPixel", 1))
     except (ElementTree.ParseError, ValueError, ZeroDivisionError):
@@ -108,19 +114,22 @@ def _planes_of_ome(document: str) -> int | None:
 
 
 def _has_dialect(tiff: Any) -> bool:
-    """Whether the file says in the dialect of a program what its pages are."""
+    """Whether the file defines its pages in the dialect of a program."""
     return not _DIALECTS.isdisjoint(tiff.flags)
 
 
 def _all_pages(tiff: Any) -> Iterator[Any]:
-    """The pages in their order, each followed by those of its sub-directories."""
+    """The pages in their order, each followed by those of its sub-directories that tifffile can read."""
     for number, offset in enumerate(_page_offsets(tiff)):
         tiff.filehandle.seek(offset)
         page = tifffile.TiffPage(tiff, number)
         yield page
         for index, below in enumerate(page.subifds or ()):
-            tiff.filehandle.seek(below)
-            yield tifffile.TiffPage(tiff, (number, index))
+            try:
+                tiff.filehandle.seek(below)
+                yield tifffile.TiffPage(tiff, (number, index))
+            except (OSError, tifffile.TiffFileError):  # the offset leads out of the file, or to no directory
+                continue
 
 
 def _page_offsets(tiff: Any) -> list[int]:
@@ -141,15 +150,10 @@ def _page_offsets(tiff: Any) -> list[int]:
     return offsets
 
 
-def _page_count(header: Header) -> int:
-    grid = header.grid
-    return math.prod(grid.shape[: grid.names.index("y")])
-
-
 def _check_page(number: int, image: ArrayPlan, old: Any, new: Any) -> None:
     if new.photometric == _PALETTE:
-        entries = 1 << min(old.bitspersample, 16)
-        if old.colormap is None or not np.array_equal(old.colormap[:, :entries], new.colormap[:, :entries]):
+        entries = 0 if old.colormap is None else min(1 << min(old.bitspersample, 16), old.colormap.shape[1])
+        if not entries or not np.array_equal(old.colormap[:, :entries], new.colormap[:, :entries]):
             raise MismatchError(f"the palette of page {number} is not that of the input")
     alphas = [[kind for kind in page.extrasamples if kind in _ALPHA] for page in (old, new)]
     if old.samplesperpixel == _RGBA_SAMPLES and not old.extrasamples:  # readers assume straight alpha

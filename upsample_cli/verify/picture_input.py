@@ -15,11 +15,13 @@ from ..formats.base import Array, Source
 from ..formats.picture.model import ALPHA, CHANNELS, INDEXED, PictureInfo
 from ..formats.picture.opening import without_size_limit
 from ..formats.picture.pixels import rgba_table
+from ..formats.picture.png.reader import chunk_headers
 from ..geometry import INCH, Grid
 from .readback.model import MismatchError
 
 _MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16", "F")  # the others are converted in several ways
 _SCALED = ("BMP", "PPM", "PAM")  # formats with samples of few bits, which Pillow scales in another way
+_FEW_BITS = ("1", "L;2", "L;4")  # of PNG, in which Pillow looks for the transparent level without scaling it
 _READ_ORIENTATION = re.compile(rb'tiff:Orientation(="|>)[0-9]')
 _UNITS_OF_JFIF = (1, 2)  # inches and centimetres
 _DENSITY_ERROR = 0.01  # Pillow rounds some densities
@@ -45,16 +47,36 @@ def check_reading(path: Path, source: Source) -> None:
             raise MismatchError(f"Pillow finds more than {count} frames in the input")
         exact = count == 1 and source.header.dtype.itemsize == 1 and info.format not in _SCALED
         rows = max(1, _BAND_PIXELS // theirs.width)
-        for top in range(0, rows_per_frame, rows):
+        for top in range(0, min(rows_per_frame, theirs.height), rows):  # a later frame may enlarge the canvas
             stop = min(top + rows, rows_per_frame)
             start = number * rows_per_frame
             ours = _as_bytes(source.read(axes.index("y"), start + top, start + stop), info)
             band = _samples(theirs, top, stop)
             if info.format == "PNG" and count > 1 and band.shape == ours.shape and band.shape[2] in (2, 4):
                 ours = np.where((band[..., -1:] % 255 == 0), ours, band)  # Pillow blends partial alpha differently
-            _compare(ours, band, number, exact)
-    if 0 <= number < count - 1:
+            try:
+                _compare(ours, band, number, exact)
+            except MismatchError:  # Pillow disposes of some frames wrongly
+                if info.format != "PNG" or count == 1 or not _is_frame_of_libpng(path, info, source, number):
+                    raise
+    unread = range(number + 1, count) if number >= 0 else ()
+    if not all(info.format == "PNG" and _is_frame_of_libpng(path, info, source, left) for left in unread):
         raise MismatchError(f"Pillow finds {number + 1} frames in the input where {count} were read")
+
+
+def _is_frame_of_libpng(path: Path, info: PictureInfo, source: Source, number: int) -> bool:
+    """Whether a frame of an animated PNG file was read as libpng with its patch for animations reads it."""
+    import imagecodecs  # slow import, for files that Pillow reads differently
+
+    frames = np.asarray(imagecodecs.apng_decode(path.read_bytes()))
+    theirs = frames[number - source.header.grid["t"].size]  # the default image comes first, if it is no frame
+    height = source.header.grid["y"].size
+    ours = source.read(1, number * height, (number + 1) * height)
+    if theirs.shape != ours.shape or theirs.dtype != ours.dtype:
+        return False
+    if info.mode in ALPHA:  # colours of invisible pixels do not matter
+        ours, theirs = (np.where(image[..., -1:] > 0, image, 0) for image in (ours, theirs))
+    return np.array_equal(ours, theirs)
 
 
 def _check_density(image: Image.Image, grid: Grid) -> None:
@@ -75,17 +97,30 @@ def _frames(path: Path, info: PictureInfo, count: int, grid: Grid) -> Iterator[I
         with without_size_limit(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with Image.open(path) as image:
-                if image.mode not in _MODES or (image.mode == "1" and "transparency" in image.info):
+                if image.mode not in _MODES:
                     return
-                if has_unread_orientation(image):
+                if image.format == "PNG" and _repeats_colours(path):
+                    return
+                if image.format == "PNG" and image.tile and str(image.tile[0].args) in _FEW_BITS:
+                    image.info.pop("transparency", None)
+                if has_unread_orientation(image) or _has_damaged_exif(image, info):
                     return
                 _check_density(image, grid)
                 skipped = 1 if image.info.get("default_image") else 0
                 for number, frame in enumerate(ImageSequence.Iterator(image)):
                     if skipped <= number and (count > 1 or number == 0):
                         yield _upright(frame, info)
-    except (OSError, ValueError, SyntaxError, EOFError):
+    except MismatchError:
+        raise
+    except Exception:  # Pillow raises various exceptions for damaged files
         return
+
+
+def _repeats_colours(path: Path) -> bool:
+    """Whether a PNG file repeats its palette or its transparency: the first one counts, but Pillow uses the last."""
+    with path.open("rb") as file:
+        names = [name for name, _, _ in chunk_headers(file)]
+    return max(names.count(b"PLTE"), names.count(b"tRNS")) > 1
 
 
 def has_unread_orientation(image: Image.Image) -> bool:
@@ -93,6 +128,17 @@ def has_unread_orientation(image: Image.Image) -> bool:
     documents = [image.info.get(name, b"") for name in ("xmp", "XML:com.adobe.xmp")]
     stored = [text.encode() if isinstance(text, str) else bytes(text) for text in documents]
     return any(xmp.orientation(text) != 1 and not _READ_ORIENTATION.search(text) for text in stored)
+
+
+def _has_damaged_exif(image: Image.Image, info: PictureInfo) -> bool:
+    """Whether Pillow may read another orientation from damaged EXIF, or none."""
+    data = image.info.get("exif", b"")
+    if not data:
+        return False
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        Image.Exif().load(data)
+    return bool(found) or not info.metadata.exif
 
 
 def _upright(frame: Image.Image, info: PictureInfo) -> Image.Image:

@@ -90,8 +90,12 @@ def _box(axis: AxisMap, src: float) -> Row:
 
 
 def _repeat_border(size: int, src: float, formula: Formula, support: int) -> Row:
-    """Samples beyond the border repeat the border's sample."""
-    near = range(math.floor(src) - support + 1, math.floor(src) + support + 1)
+    """Samples beyond the border repeat the border's sample.
+
+    Those that only a rounded position would reach are included, with a weight of about zero: NaN has an effect there.
+    """
+    first, last = (math.floor(src + shift) for shift in (-_POSITION_TOLERANCE, _POSITION_TOLERANCE))
+    near = range(first - support + 1, last + support + 1)
     return Row(tuple(min(max(n, 0), size - 1) for n in near), tuple(formula(n - src) for n in near))
 
 

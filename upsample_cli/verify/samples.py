@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..core.labels import TIE
+from ..core.linear_light import Curve
 from ..formats.base import Array
 from ..pipeline.array_plan import ArrayPlan
 from ..pipeline.planning import nodata_of, transfer_curves_of
@@ -81,11 +82,11 @@ class SampleChecker:
         if curve is not None:
             samples = curve(samples / self._highest)
         if self._alpha and is_colour:
-            weights = weights * pixels[..., -1].astype(np.float64)
+            alpha = pixels[..., -1].astype(np.float64)
+            weights = weights * alpha
             total = weights.sum()
-            in_reach = float(pixels[..., -1].astype(np.float64).sum())
-            if total <= self._weight_error * in_reach:  # visible pixels have no weight beyond rounding errors
-                return 0.0 if found == 0 or in_reach else 1.0
+            if total <= self._weight_error * alpha.sum():  # visible pixels have no weight beyond rounding errors
+                return 0.0 if found == 0 or alpha.any() else 1.0
             weights = weights / total
         if self._nodata is not None:
             absent = np.isnan(samples) if np.isnan(self._nodata) else samples == self._nodata
@@ -94,7 +95,13 @@ class SampleChecker:
                 return 0.0 if is_nodata and total < 1 - _HALF else 1.0
             weights = np.where(absent, 0, weights) / total
             samples = np.where(absent, 0, samples)
-        used = weights != 0
+        return self._sum_error(samples, weights, curve, found)
+
+    def _sum_error(self, samples: Array, weights: Array, curve: Curve | None, found: Any) -> float:
+        """The error of a weighted sum of samples, which are in linear light if there is a curve."""
+        position_error = 2.0**-23 * self._longest_axis  # PyTorch rounds positions to float32
+        # If a weight may be a rounding error, the effect of NaN or infinity is not defined.
+        used = np.abs(weights) > np.where(np.isfinite(samples), 0, position_error)
         with np.errstate(invalid="ignore"):
             value = (weights * samples)[used].sum()
         if not np.isfinite(found):  # implementations may or may not multiply infinities by a weight of zero
@@ -103,14 +110,14 @@ class SampleChecker:
             return 1.0
         if curve is not None:
             return self._linear_light_error(curve, value, found)
+        left_out = float(np.abs(weights[~used]).sum()) * abs(value)
         largest_sum = np.abs(samples[np.isfinite(samples)]).sum()
         samples, weights = samples[used], weights[used]
         spread = float(np.abs(weights * samples).sum())
-        position_error = 2.0**-23 * self._longest_axis  # PyTorch rounds positions to float32
         tolerance = position_error * float(np.abs(samples - value).max()) + self._weight_error * float(largest_sum)
-        return self._excess(value, found, spread, tolerance)
+        return self._excess(value, found, spread, tolerance + left_out)
 
-    def _linear_light_error(self, curve: Any, value: float, found: Any) -> float:
+    def _linear_light_error(self, curve: Curve, value: float, found: Any) -> float:
         """The distance of `value` from the interval of linear light that rounds to `found`."""
         margin = (0.5 + _ROUNDING_MARGIN) / self._highest
         level = found / self._highest

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -15,8 +14,10 @@ from ..formats.base import Array, Source
 from ..formats.file_array import FileArray
 from ..formats.picture.opening import without_size_limit
 from ..formats.tiff import libtiff, samples
+from ..formats.tiff.chunked_page import has_uncompressed_predictor
 from ..formats.tiff.source import TiffSource
 from .picture_input import has_unread_orientation
+from .planes import Plane
 from .readback.model import MismatchError
 
 _ROWS_PER_PAGE = 2
@@ -25,11 +26,11 @@ _ROUNDING = 2  # levels; 16-bit palettes are rounded differently
 _LARGEST_PAGE_BYTES = 1 << 28  # of pages that must be decoded as a whole
 
 
-def check_reading(pages: Sequence[Any], sources: Sequence[Source], path: Path) -> None:
-    """Compare rows of every page with what the sources read.
+def check_reading(planes: Sequence[Plane | None], sources: Sequence[Source], path: Path) -> None:
+    """Compare rows of every plane whose place is known with what the sources read.
 
     Args:
-        pages: tifffile's pages of all images, in order.
+        planes: of all images, in order.
         sources: of the images.
         path: the file.
 
@@ -37,7 +38,7 @@ def check_reading(pages: Sequence[Any], sources: Sequence[Source], path: Path) -
         MismatchError: a row differs.
     """
     random = np.random.default_rng(0)
-    remaining = iter(pages)
+    remaining = iter(planes)
     for source in sources:
         if not isinstance(source, TiffSource):  # rotated or converted for a picture format
             _check_as_shown(source, path)
@@ -45,15 +46,16 @@ def check_reading(pages: Sequence[Any], sources: Sequence[Source], path: Path) -
         grid = source.header.grid
         axis, height = grid.names.index("y"), grid["y"].size
         for number in range(int(np.prod(grid.shape[:axis]))):
-            page = next(remaining)
-            found = _rows(page, path)
-            if found is None or found[0] != height:
+            plane = next(remaining)
+            found = None if plane is None else _rows(plane, path)
+            if plane is None or found is None or found[0] != height:
                 continue
             for row in sorted({0, height - 1, *random.integers(0, height, _ROWS_PER_PAGE).tolist()}):
                 ours = source.read(axis, number * height + row, number * height + row + 1)[0]
-                theirs = _as_read(found[1](row), page, ours)
+                theirs = _as_read(found[1](row), plane, ours)
                 if theirs is not None and not np.array_equal(ours, theirs, equal_nan=ours.dtype.kind in "fc"):
-                    raise MismatchError(f"row {row} of page {page.index} of the input differs from what tifffile reads")
+                    place = f"row {row} of page {plane.page.index}"
+                    raise MismatchError(f"{place} of the input differs from what tifffile reads")
 
 
 def _check_as_shown(source: Source, path: Path) -> None:
@@ -78,12 +80,13 @@ def _check_as_shown(source: Source, path: Path) -> None:
         raise MismatchError(f"the input differs from what Pillow reads by up to {difference} levels")
 
 
-def _rows(page: Any, path: Path) -> tuple[int, Callable[[int], Array]] | None:
+def _rows(plane: Plane, path: Path) -> tuple[int, Callable[[int], Array]] | None:
     """The number of rows, and a function that returns an interleaved row; None if tifffile cannot decode the page."""
+    page = plane.page
     planar = page.axes == "SYX"
     if page.is_memmappable:
         dtype = page.dtype.newbyteorder(page.parent.byteorder)
-        file = FileArray(path, dtype, page.dataoffsets[0], page.shape)
+        file = FileArray(path, dtype, page.dataoffsets[0] + plane.skipped * page.nbytes, page.shape)
         shape = (*page.shape[planar + 1 :], *page.shape[:planar])
         before, after = ([range(size) for size in part] for part in (page.shape[:planar], page.shape[planar + 1 :]))
 
@@ -92,7 +95,8 @@ def _rows(page: Any, path: Path) -> tuple[int, Callable[[int], Array]] | None:
             return (np.moveaxis(line, 0, -1) if planar else line).reshape(*shape)
 
         return page.shape[planar], row
-    if page.dtype is None or page.nbytes > _LARGEST_PAGE_BYTES or libtiff.is_needed(page):
+    too_large = page.dtype is None or page.nbytes > _LARGEST_PAGE_BYTES
+    if plane.skipped or too_large or libtiff.is_needed(page) or has_uncompressed_predictor(page):
         return None
     try:
         array = page.asarray()
@@ -102,11 +106,13 @@ def _rows(page: Any, path: Path) -> tuple[int, Callable[[int], Array]] | None:
     return len(array), array.__getitem__
 
 
-def _as_read(row: Array, page: Any, ours: Array) -> Array | None:
+def _as_read(row: Array, plane: Plane, ours: Array) -> Array | None:
     """A row, with its palette expanded and its bits scaled as in `ours`; None if another conversion is needed."""
+    page, row = plane.page, row if plane.sample is None else row[..., plane.sample]
     if page.photometric == PHOTOMETRIC.PALETTE and page.colormap is not None and ours.ndim == 2:
         index = row if row.ndim == 1 else row[..., 0]
-        colours = np.moveaxis(page.colormap, 0, -1)[index.astype(np.intp)]  # one bit is read as bool
+        colormap = np.pad(page.colormap, [(0, 0), (0, 1 << page.bitspersample)])  # entries that it lacks are black
+        colours = np.moveaxis(colormap, 0, -1)[index.astype(np.intp)]  # one bit is read as bool
         return _same_depth(colours, ours[..., :3]) if ours.shape[-1] == 3 else None
     if row.shape != ours.shape or row.dtype.newbyteorder("=") != ours.dtype.newbyteorder("="):
         return None

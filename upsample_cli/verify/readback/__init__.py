@@ -13,13 +13,7 @@ from typing import Protocol, cast
 
 from .model import Expected, ReadBack
 
-_INDEPENDENT_READERS = (
-    "npy",
-    "picture",
-    "tiff",
-    "volume",
-    "zarr",
-)  # families with a module of the same name in this package
+_INDEPENDENT_READERS = ("npy", "picture", "tiff", "volume", "zarr")  # families with a module of that name here
 
 
 class _Reader(Protocol):

@@ -16,7 +16,7 @@ from ...formats.picture.model import PictureInfo
 from ...text import printable
 from .model import LOSSY_ERROR, Expected, MismatchError, ReadBack
 
-_LOSSY_PICTURES = ("JPEG XL", "HEIF", "HDR")  # those that no other library here reads
+_LOSSY_PICTURES = ("JPEG XL", "HEIF", "HDR", "EXR")  # those that no other library here reads
 
 
 def read_arrays(path: Path, expected: Expected, stack: ExitStack) -> list[ReadBack | None]:
@@ -50,6 +50,7 @@ def _about_output(path: Path) -> Iterator[None]:
 
 def _read_back(path: Path, source: Source) -> ReadBack:
     info = source.header.metadata
+    is_picture = isinstance(info, PictureInfo)  # whose spacing without a unit is only a ratio
     is_lossy = isinstance(info, PictureInfo) and info.format in _LOSSY_PICTURES
     grid = source.header.grid
     axes = [axis.in_unit("mm").in_unit("s") for axis in grid.axes]
@@ -58,7 +59,7 @@ def _read_back(path: Path, source: Source) -> ReadBack:
         grid.shape,
         source.header.dtype,
         _sampler(path, source),
-        {axis.name: axis.spacing for axis in axes if axis.spacing is not None},
+        {axis.name: axis.spacing for axis in axes if axis.spacing is not None and (axis.unit or not is_picture)},
         {frame: grid.affines[frame] for frame in grid.frames},
         lossy=LOSSY_ERROR if is_lossy else 0.0,
     )

@@ -1,4 +1,4 @@
-"""Reads pictures back with imagecodecs' decoders or with Pillow; what these do not know, with our own source."""
+"""Reads pictures back with imagecodecs' decoders or with Pillow; formats that these lack, with our own source."""
 
 from __future__ import annotations
 
@@ -81,17 +81,17 @@ def _read(path: Path, planned: Header) -> tuple[Array, str, dict[str, float], fl
 
 
 def _check_orientation(image: Image.Image) -> None:
-    """An output is upright: a reader that obeys EXIF must not turn it."""
+    """Check that the output is upright, so that readers do not turn it."""
     try:
         orientation = image.getexif().get(_ORIENTATION, 1)
-    except Exception:  # Pillow raises various exceptions for EXIF that is odd
+    except Exception:  # Pillow raises various exceptions for damaged EXIF
         return
     if orientation != 1:
         raise MismatchError(f"its EXIF orientation is {orientation}")
 
 
 def _check_palette(image: Image.Image, planned: Header) -> None:
-    """The colours of a file whose palette is kept must be those that were planned."""
+    """Check the palette against the planned one, if indices are kept."""
     info = planned.metadata
     if image.mode != "P" or not isinstance(info, PictureInfo) or info.palette is None:
         return
@@ -105,12 +105,14 @@ def _dots_per_inch(image: Image.Image) -> list[float]:
     """The resolution along x and y; empty if the file has none."""
     try:
         exif: Any = image.getexif()
-    except Exception:  # Pillow raises various exceptions for EXIF that is odd
+    except Exception:  # Pillow raises various exceptions for damaged EXIF
         exif = {}
+    across, down = image.info.get("jfif_density", (1, 1))
+    is_ratio = image.info.get("jfif_unit") == 0 and (across != down or _X_RESOLUTION not in exif)
+    if image.format == "PCX" or is_ratio:  # Pillow makes up 100 or 72
+        return []
     if image.format == "JPEG" and exif.get(_RESOLUTION_UNIT) == _PER_INCH:  # more precise, and for both axes
         return [float(exif[tag]) for tag in (_X_RESOLUTION, _Y_RESOLUTION) if tag in exif]
-    if image.format == "PCX":  # Pillow reports 100 for every file
-        return []
     return [float(value) for value in image.info.get("dpi", ())]
 
 
@@ -161,7 +163,7 @@ def _decode(path: Path, image: Image.Image, mode: str | None, planned_bytes: int
 
 
 def _pixel_chunks(path: Path) -> bytearray:
-    """A PNG file without metadata, of which libpng prints what it dislikes."""
+    """A PNG file without its metadata, about which libpng might print warnings."""
     kept = bytearray()
     with path.open("rb") as file:
         kept += file.read(8)

@@ -157,10 +157,12 @@ def _spacing(tiff: Any) -> dict[str, float]:
     if tiff.is_ome:
         return _ome_spacing(tiff.ome_metadata)
     imagej = tiff.imagej_metadata or {}
-    imagej_unit = _unit_size(imagej.get("unit", ""))
-    spacing = _tagged_spacing(tiff.pages[0], imagej_unit if tiff.is_imagej else None)
+    units = {axis: _unit_size(imagej.get(f"{axis}unit", imagej.get("unit", ""))) for axis in "xyz"}
+    spacing = _tagged_spacing(tiff.pages[0], 1.0 if tiff.is_imagej else None)
     if "spacing" in imagej:
-        spacing["z"] = float(imagej["spacing"]) * imagej_unit
+        spacing["z"] = float(imagej["spacing"])
+    if tiff.is_imagej:
+        spacing = {axis: step * units[axis] for axis, step in spacing.items()}
     if imagej.get("finterval"):
         spacing["t"] = float(imagej["finterval"])
     return spacing

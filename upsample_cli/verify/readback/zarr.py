@@ -50,7 +50,7 @@ def _array(array: Any, entry: Mapping[str, Any], dataset: Mapping[str, Any]) -> 
         for axis, step in zip(axes, scale, strict=True)
         if axis.get("type") in ("space", "time")
     }
-    names = "".join(axis["name"] for axis in axes)
+    names = "".join(axis["name"].lower() if len(axis["name"]) == 1 else "?" for axis in axes)
     return ReadBack(names, array.shape, array.dtype, lambda index: array[index], spacing)
 
 
