@@ -29,6 +29,8 @@ def run() -> NoReturn:
         code = end.code
     except KeyboardInterrupt:  # before the command could catch it
         code = 130
+    except BrokenPipeError:  # the reader of --version or --help has ended
+        code = 1
     except OSError as error:  # for example, --help redirected to a full disk
         with suppress(OSError):
             sys.stderr.write(f"Error: the standard output cannot be written: {error.strerror}\n")
@@ -57,6 +59,11 @@ def _main() -> None:
         from .cli.completion import check_variables
 
         check_variables()
+    elif sys.argv[1:] == ["--version"]:
+        from .cli.version import version_text
+
+        print(version_text(), flush=True)  # noqa: T201 (importing `cli.terminal` takes longer than all the rest)
+        return
     from .cli.command import main
 
     main()

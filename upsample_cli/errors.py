@@ -13,7 +13,8 @@ _CODECS = ("imagecodecs", "zlib", "isal")
 _CODEC_MEMORY_ERROR = re.compile(r"alloc|out of memory|nomem|Error -4\b", re.IGNORECASE)
 _PYTHON_ERRORS = (TypeError, AttributeError, LookupError, ArithmeticError, AssertionError, UnicodeError)
 _PYTHON_WORDS = re.compile(
-    r"\w\(|\bb'|\(\)|base 10|reshape|\bbuffer\b|unpack|\bargument\b|\bNone|\bobject\b|\barray\b|invalid literal"
+    r"\w\(|<class|\b[Gg]ot\b|\bb'|\(\)|base 10|reshape|\bbuffer\b|unpack|\bargument\b|\bNone|\bobject\b|\barray\b"
+    r"|invalid literal|cannot convert float"
 )
 
 

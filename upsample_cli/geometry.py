@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -13,7 +14,7 @@ from .core.sampling import AxisMap, axis_map
 
 Affine: TypeAlias = FloatArray
 
-UNITS = (  # the units of one kind, each in the first of them
+UNITS = (  # for length and time, the size of each unit in the first one
     {"mm": 1.0, "pm": 1e-9, "Å": 1e-7, "nm": 1e-6, "µm": 1e-3, "cm": 10.0, "m": 1e3, "km": 1e6, "in": 25.4},
     {"s": 1.0, "ns": 1e-9, "µs": 1e-6, "ms": 1e-3, "min": 60.0, "h": 3600.0},
 )
@@ -28,6 +29,8 @@ UNIT_ALIASES = {
     "sec": "s",
 }  # names that programs write into files
 SPATIAL = ("x", "y", "z")  # in the order of positional values and of the columns of an affine
+DEFAULT_AXES = "tczyx"  # of an array whose axes are not named: the last letters, as many as it has axes
+PATIENT_FRAMES = ("sform", "qform", "ras", "spm")  # different names of one space, most trusted first
 INCH = UNITS[0]["in"]  # millimetres
 RASTER = "raster"  # the frame of the input's own voxels, for positions given in pixels; not an orientation
 
@@ -54,7 +57,7 @@ class Axis(NamedTuple):
         table = next((table for table in UNITS if unit in table and self.unit in table), None)
         if table is None or self.unit is None or self.unit == unit:
             return self
-        ratio = table[self.unit] / table[unit]
+        ratio = round(table[self.unit] * 1e9) / round(table[unit] * 1e9)  # whole pm or ns, so that 1 µm is 1000 nm
         spacing = None if self.spacing is None else self.spacing * ratio
         return self._replace(spacing=spacing, unit=unit, origin=self.origin * ratio)
 
@@ -69,7 +72,7 @@ class Axis(NamedTuple):
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots: `cached_property` needs an instance dictionary
 class Grid:
     """The axes of an array, slowest first, and the frames of reference in which it lies.
 
@@ -81,12 +84,12 @@ class Grid:
     axes: tuple[Axis, ...]
     affines: Mapping[str, Affine] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def shape(self) -> tuple[int, ...]:
         """The shape of the array."""
         return tuple(axis.size for axis in self.axes)
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """The names of the axes, slowest first."""
         return tuple(axis.name for axis in self.axes)
@@ -126,3 +129,10 @@ class Grid:
         """The grid of an array of another `shape` over the same extent, such as a level of a pyramid."""
         pairs = zip(self.axes, shape, strict=True)
         return self.resampled({axis.name: axis_map(axis.size, size) for axis, size in pairs if size != axis.size})
+
+
+def axis_directions(affine: Affine) -> FloatArray:
+    """The unit vectors of the voxel axes in the world, shape (3, 3), one per column; zero for an axis of no length."""
+    lengths = np.linalg.norm(affine[:3, :3], axis=0)
+    directions: FloatArray = affine[:3, :3] / np.where(lengths > 0, lengths, 1)
+    return directions

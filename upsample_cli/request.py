@@ -1,4 +1,4 @@
-"""The former place of `Request`, kept for programs that import it from here."""
+"""Public alias of `pipeline.request`."""
 
 from .pipeline.request import PerAxis as PerAxis
 from .pipeline.request import Request as Request

@@ -69,7 +69,7 @@ def test_templates_know_where_a_file_was_found(tree):
 def test_a_directory_that_cannot_be_made_costs_its_files(tree):
     (tree / "out" / "sub").write_bytes(b"in the way")
     result = run("-r", "d", "--scale", 2, "-o", "out", code=5)
-    assert "Error: out/sub/b.png: cannot be written: Not a directory" in result.stderr
+    assert "Error: out/sub/b.png: cannot be written: Not a directory" in result.stderr.splitlines()
     assert files(tree / "out") == ["a.npy", "sub"]
 
 
@@ -79,7 +79,7 @@ def test_a_directory_that_may_not_be_made_costs_its_files(tree, monkeypatch):
 
     monkeypatch.setattr(Path, "mkdir", refused)
     result = run("-r", "d/sub", "--scale", 2, "-o", "new/{subdir}/{stem}{ext}", code=4)
-    assert result.stderr == "Error: new: the directory cannot be created: Permission denied\n"
+    assert result.stderr == "Error: new/b.png: its directory new cannot be created: Permission denied\n"
 
 
 @pytest.mark.parametrize("arguments", [("-r", "d"), ("d/a.npy",)], ids=" ".join)
@@ -134,7 +134,7 @@ def test_a_quoted_pattern_again_does_what_is_missing(tree):
 
 def test_without_that_an_input_that_is_an_output_is_refused(tree):
     run("-r", "d", "--scale", 2, "-q")
-    says = ("d/a_upsampled.npy", "same file as the input")
+    says = ("d/a_upsampled.npy", "same file as the input", "to leave out earlier outputs, add --skip-existing")
     refuse("-r", "d", "--scale", 2, code=2, says=says)
     refuse("-r", "d", "--scale", 2, "--overwrite", code=2, says=says)
 
@@ -146,7 +146,11 @@ def test_inputs_that_are_their_own_outputs_are_refused_even_then(tree, option):
 
 def test_a_named_input_that_is_an_output_is_refused_even_then(tree):
     run("d/a.npy", "--scale", 2)
-    refuse("d/a.npy", "d/a_upsampled.npy", "--scale", 2, "--skip-existing", code=2, says="same file as the input")
+    says = (
+        "same file as the input",
+        "to leave out earlier outputs, give a quoted pattern or a directory with -r, and add",
+    )
+    refuse("d/a.npy", "d/a_upsampled.npy", "--scale", 2, "--skip-existing", code=2, says=says)
 
 
 @pytest.mark.parametrize(

@@ -72,6 +72,12 @@ def test_what_became_of_a_file_is_one_line(result, line):
     assert one_line(result) == line
 
 
+def test_a_file_of_several_images_tells_their_number():
+    several = done()
+    several = several._replace(before=several.before._replace(arrays=2), after=several.after._replace(arrays=2))
+    assert one_line(several).startswith("in/a.tif → out/a.tif: 2 images, the first 5×3 t4 → 10×6 t4, ")
+
+
 def test_a_plan_tells_each_axis():
     assert whole_plan(PLANNED).splitlines() == [
         "in/a.tif → out/a.tif",

@@ -13,7 +13,7 @@ import upsample_cli
 from tests.cli_helpers import refuse, run
 from upsample_cli.cli.command import main
 from upsample_cli.cli.help import EXAMPLES
-from upsample_cli.core.kernel import describe
+from upsample_cli.core.instructions import describe
 
 pytestmark = pytest.mark.usefixtures("folder")  # an empty working directory
 

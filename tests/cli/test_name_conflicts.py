@@ -26,7 +26,15 @@ def test_the_input_is_never_the_output(folder, sample, name, options):
 def test_the_output_of_one_input_is_not_another_input(sample):
     sample("icon.png", "a.png")
     sample("icon.png", "a_upsampled.png")
-    refuse("a.png", "a_upsampled.png", "--scale", 2, "--overwrite", code=2, says=("a_upsampled.png", "--output"))
+    refuse(
+        "a.png",
+        "a_upsampled.png",
+        "--scale",
+        2,
+        "--overwrite",
+        code=2,
+        says=("a_upsampled.png", "--exclude", "-o out/"),
+    )
 
 
 @pytest.mark.parametrize(

@@ -93,7 +93,7 @@ def test_spacing_of_a_file_without_spacing(sample):
     refuse(sample("signal.npy"), "--spacing", "x=1", code=2, says=("signal.npy", "--spacing"))
 
 
-@pytest.mark.parametrize("axes", ["", "zz", "yxq", "YX", "z,y,x"])
+@pytest.mark.parametrize("axes", ["", "zz", "yxq", "YY", "z,y,x"])
 def test_axes_that_are_none(axes):
     np.save("in.npy", ramp(3, 4))
     refuse("in.npy", "--scale", 2, f"--axes={axes}", code=2, says="--axes")
@@ -167,7 +167,7 @@ def test_absurd_sizes_are_refused_with_their_bytes_or_the_limit_of_the_format(sa
     result = invoke("depth16.png", *options, *dry, "-o", output)
     assert result.exit_code in (2, 4), result.output
     assert result.output.count("\n") == 1
-    if "allows at most 2,147,483,647 pixels per side" not in result.stderr:
+    if "pixels per side" not in result.stderr:
         assert re.match(r"Error: (depth16\.png|out\.\w+): .*need", result.stderr)
         assert BYTES.search(result.stderr)
     assert set(listing(Path.cwd())) - set(before) == {"depth16.png"}

@@ -91,7 +91,16 @@ def test_the_scale_of_a_template_is_one_number_where_all_factors_are_one(folder,
 
 @pytest.mark.parametrize(
     "template",
-    ["{nonsense}.png", "{stem", "{}.png", "{0}.png", "{stem:d}.png", "{stem!z}.png", "stem}{.png"],
+    [
+        "{nonsense}.png",
+        "{stem:>99999999999}.png",
+        "{stem",
+        "{}.png",
+        "{0}.png",
+        "{stem:d}.png",
+        "{stem!z}.png",
+        "stem}{.png",
+    ],
 )
 def test_a_template_with_bad_fields_says_which_are_good(sample, template):
     refuse(sample("icon.png"), "--scale", 2, "-o", template, code=2, says=("--output", "{stem}", "{mode}"))

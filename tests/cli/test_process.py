@@ -17,9 +17,10 @@ import pytest
 import tifffile
 from PIL import Image
 
-from tests.cli_helpers import listing
+from tests.cli_helpers import invoke, listing
 from tests.process_helpers import INTERRUPTED, TEMPORARY, command, environment, limit_file_size, sparse
 from tests.samples import SAMPLES
+from upsample_cli.cli import command as command_module
 
 LIBRARIES = {"numpy", "PIL", "tifffile", "imagecodecs", "nibabel", "torch"}
 
@@ -318,6 +319,15 @@ def test_a_badly_timed_signal_is_heeded_all_the_same(folder, method, left):
     assert ("Exception ignored" in done.stderr) == (method == "__enter__")
 
 
+def test_an_interruption_while_options_are_read(monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command_module, "with_bare_values", interrupt)
+    result = invoke("in.png", "--scale", 2)
+    assert (result.exit_code, result.stderr) == (130, "Interrupted: unfinished outputs are removed\n")
+
+
 def test_an_interrupted_overwrite_keeps_the_old_file(folder):
     (folder / "out.tif").write_bytes(b"precious")
     sparse(folder / "long.npy", (2, 2))
@@ -352,7 +362,7 @@ def test_what_a_killed_job_has_left_goes_with_the_next_run(folder):
 
 
 def test_kills_at_any_moment_leave_no_half_file(folder):
-    """Sixteen times: what has the final name is complete, and is what an undisturbed run writes."""
+    """Each output with each signal: what has the final name is complete, and is what an undisturbed run writes."""
     rng = np.random.default_rng(0)
     np.save(folder / "in.npy", rng.integers(0, 255, (20, 150, 200), np.uint8))
     outputs = ["out.npy", "out.tif", "out.nii.gz", "out.nii"]
@@ -361,7 +371,7 @@ def test_kills_at_any_moment_leave_no_half_file(folder):
         began = time.monotonic()
         run(folder, "in.npy", "--scale", 2, "-o", name)
         seconds[name], complete[name] = time.monotonic() - began, (folder / name).read_bytes()
-    for number in range(16):
+    for number in range(12):
         name = outputs[number % len(outputs)]
         for path in folder.glob("*out*"):
             path.unlink()

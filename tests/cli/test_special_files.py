@@ -10,6 +10,7 @@ import pytest
 from tests import cli_helpers
 from tests.cli_helpers import ROOT, refuse, run
 from upsample_cli.batch import lists
+from upsample_cli.runtime import destination
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
 
@@ -29,7 +30,7 @@ def reader(folder):
     os.mkfifo(folder / "pipe")
     found = []
     thread = threading.Thread(target=lambda: found.append((folder / "pipe").read_bytes()), daemon=True)
-    thread.start()
+    threading.Timer(0.2, thread.start).start()  # later than the writer, as the other side of a shell's pipe can be
 
     def content():
         thread.join(10)
@@ -56,7 +57,8 @@ def test_a_pipe_is_written_into(folder, batch, reader, option):
 
 
 @pytest.mark.parametrize("option", OPTIONS)
-def test_a_pipe_that_nobody_reads_is_refused_at_once(folder, batch, option):
+def test_a_pipe_that_nobody_reads_is_refused(folder, batch, option, monkeypatch):
+    monkeypatch.setattr(destination, "_READER_SECONDS", 0.1)
     os.mkfifo(folder / "pipe")
     refuse(*batch, option, "pipe", code=4, says=("pipe: ", "no process reads from it"))
 

@@ -1,5 +1,7 @@
 """Options whose value may be left out, options of other tools, and what is printed before the work."""
 
+import re
+
 import click
 import numpy as np
 import pytest
@@ -33,13 +35,18 @@ def test_values_that_may_be_left_out(arguments, expected):
 
 def test_suggestions_are_options_and_no_option_has_another_meaning():
     known = {name for p in main.params if isinstance(p, click.Option) for name in (*p.opts, *p.secondary_opts)}
-    assert {option.split()[0] for option in _OPTION_FOR.values()} <= known
+    assert {word for o in _OPTION_FOR.values() for word in re.findall(r"(?<!\w)--?\w[\w-]*", o)} <= known
     assert not {f"--{name}" for name in _OPTION_FOR if len(name) > 1} & known
     assert not {f"-{name}" for name in _OPTION_FOR if len(name) == 1} & known
 
 
 def test_a_misspelt_option_is_still_suggested_by_its_spelling(folder):
     assert "--scale" in run("in.png", "--scaale", 2, code=2).stderr
+
+
+@pytest.mark.parametrize("option", ["--megapixels", "--short-edge", "--tile-size"])
+def test_no_option_of_another_meaning_is_suggested(folder, option):
+    assert run("in.png", option, 2, code=2).stderr.splitlines()[-1] == f"Error: No such option {option!r}."
 
 
 def test_verbose_prints_the_plan_before_the_result(sample):

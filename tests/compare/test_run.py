@@ -142,6 +142,12 @@ def test_labels_that_were_not_there_stand_out(tmp_path):
     assert counts[0] == counts[2] < counts[1]
 
 
+def test_only_the_panel_of_mode_label_shows_unmarked_files_in_colours(tmp_path):
+    page, _ = sheet("brain.nii.gz", tmp_path, "nearest,linear,label", scale=2)
+    is_grey = [bool((panel == panel[..., :1]).all()) for panel in panels(page)]
+    assert is_grey == [True, True, False]
+
+
 def test_transparency_shows_squares(tmp_path):
     page, _ = sheet("icon.png", tmp_path, "linear", "0,0,8,8")
     (panel,) = panels(page)

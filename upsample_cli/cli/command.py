@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from ..batch.result import SOME_FAILED
 from ..errors import InternalError, RequestError, UpsampleError, as_failure
 from ..runtime.library_messages import hide_library_messages
 from ..runtime.signals import install_handlers
@@ -22,7 +23,7 @@ from ..text import printable
 from . import options
 from .help import ENVIRONMENT, epilog, in_groups
 from .settings import Settings, make_settings, variables_in_use
-from .spelling import refuse_single_dash, unknown_option, with_bare_values
+from .spelling import refuse_misplaced, refuse_single_dash, unknown_option, with_bare_values
 
 if TYPE_CHECKING:
     from ..batch.job import ExecutionOptions, Job
@@ -35,11 +36,28 @@ if TYPE_CHECKING:
     from ..pipeline.request import Request
     from .console import Console
 
-_INTERRUPTED_CODE, _SOME_FAILED_CODE = 130, 5
+_INTERRUPTED_CODE = 130
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Report an interruption with exit code 130; Click would print "Aborted!" and exit with 1."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        _fail("Interrupted: unfinished outputs are removed", _INTERRUPTED_CODE)
 
 
 class _Command(click.Command):
     """A command whose help groups the options under headings."""
+
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        with _interruptible():
+            return super().make_context(*args, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _interruptible():
+            return super().invoke(ctx)
 
     def get_help_option(self, ctx: click.Context) -> click.Option | None:
         option = super().get_help_option(ctx)
@@ -50,6 +68,7 @@ class _Command(click.Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         optional = {name: p for p in self.params if isinstance(p, options.Option) and p.bare for name in p.opts}
         try:
+            refuse_misplaced(args)
             refuse_single_dash(args, {name for p in self.params for name in (*p.opts, *p.secondary_opts)})
             return super().parse_args(ctx, [*with_bare_values(args, optional)])
         except click.UsageError as error:
@@ -107,8 +126,6 @@ def _errors_as_text(context: click.Context, verbose: bool) -> Iterator[None]:
     except UpsampleError as error:
         hint = variables_in_use(context) if error.exit_code == RequestError.exit_code else ""
         _fail(f"Error: {error}{hint}", error.exit_code)
-    except KeyboardInterrupt:
-        _fail("Interrupted: unfinished outputs are removed", _INTERRUPTED_CODE)
     except click.UsageError as error:
         raise click.UsageError(printable(error.format_message()) + variables_in_use(context), context) from None
     except Exception as error:
@@ -136,7 +153,7 @@ def _run(settings: Settings, requests: Sequence[Request]) -> int:
                 for listener in listeners:
                     listener(result)
     are_copied = _copy(copies, settings) if copies and not settings.dry_run else True
-    return console.report.exit_code or (0 if are_copied else _SOME_FAILED_CODE)
+    return console.report.exit_code or (0 if are_copied else SOME_FAILED)
 
 
 def _copy(copies: Sequence[Copy], settings: Settings) -> bool:

@@ -45,7 +45,7 @@ class Console:
         Args:
             total: number of files.
             quiet: whether to print only errors.
-            verbose: whether to print also the plan of each file, and the traceback of a bug.
+            verbose: whether to also print the plan of each file, and the traceback of a bug.
             json: whether to print a line of JSON for each file to stdout.
             dry_run: whether to print plans to stdout.
             progress: whether to show a progress bar; None: if stderr is a terminal.
@@ -63,8 +63,6 @@ class Console:
         self._display = _progress_display(total) if _wants_display(progress, quiet) else None
 
     def __enter__(self) -> Self:
-        """Start the clock."""
-        self._started = time.perf_counter()
         return self
 
     def progress(self, job: Job, fraction: float) -> None:
@@ -156,9 +154,11 @@ def _write_plan(text: str, bold: bool = False, colour: str | None = None) -> Non
 
 
 def _wants_display(progress: bool | None, quiet: bool) -> bool:
-    if progress is not None or quiet or sys.stderr is None:
-        return bool(progress) and sys.stderr is not None
-    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+    if sys.stderr is None:
+        return False
+    if progress is not None:
+        return progress
+    return not quiet and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
 
 def _progress_display(total: int) -> Display:

@@ -1,8 +1,10 @@
-"""Text that ``--help`` and the man page share: headings, examples, exit codes and environment variables."""
+"""Texts that ``--help`` and the man page share: headings, examples, exit codes and environment variables."""
 
 from __future__ import annotations
 
 import click
+
+from ..batch.naming import FIELDS
 
 SIZE, SAMPLING = "Size (one; repeat it for several results)", "Sampling"  # headings of options
 INPUTS, OUTPUTS = "Inputs", "Outputs"
@@ -16,15 +18,7 @@ EXAMPLES = (
     "upsample -r bids --spacing 1 -o out/ --pair '*_T1w.nii.gz=*_dseg.nii.gz:label'",
     "upsample - --scale 2 < in.png > out.png",
 )
-FIELDS = {  # of templates
-    "{stem}": "name of the input without its suffix",
-    "{ext}": "suffix of the input, or that of --format",
-    "{parent}": "directory of the input as given",
-    "{subdir}": "its directory below the one that -r searches or --files-from lists",
-    "{size}": "size of the output, such as 1024x768",
-    "{scale}": "factor, such as 2 or 2x2x1",
-    "{mode}": "the mode",
-}
+TEMPLATE_FIELDS = {f"{{{name}}}": meaning for name, meaning in FIELDS.items()}
 EXIT_CODES = {
     0: "done",
     1: "a bug",
@@ -55,6 +49,6 @@ def epilog() -> str:
     variables = (
         f"Environment variables such as {ENVIRONMENT}_MODE and {ENVIRONMENT}_THREADS set defaults for all options."
     )
-    fields = "\n".join(f"  {field:9} {meaning}" for field, meaning in FIELDS.items())
+    fields = "\n".join(f"  {field:9} {meaning}" for field, meaning in TEMPLATE_FIELDS.items())
     templates = f"\b\nTemplates for -o, such as 'out/{{subdir}}/{{stem}}_{{size}}{{ext}}':\n{fields}"
     return f"{templates}\n\n\b\nExamples:\n{examples}\n\nExit codes: {codes}.\n\n{variables}"

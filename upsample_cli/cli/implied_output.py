@@ -1,4 +1,4 @@
-"""Outputs given as the last name, as `cp` and other tools expect: taken where the meaning is plain, else explained."""
+"""Takes the last name as the output, as `cp` does, if the meaning is clear; otherwise explains what to type."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def with_implied_output(settings: Settings) -> Settings:
     if settings.output is not None or settings.files_from is not None or not inputs or is_pattern(last):
         return settings
     if any(not os.path.lexists(name) and not is_pattern(name) and name != "-" for name in inputs):
-        return settings  # missing files, of which the last is one
+        return settings  # the inputs are missing as well, which their jobs report
     single = len(inputs) == 1 and not settings.recursive and not is_pattern(inputs[0])
     if os.path.isdir(last):  # noqa: PTH112 pathlib raises if a name is too long
         if settings.recursive or any(os.path.isdir(name) for name in inputs):  # noqa: PTH112

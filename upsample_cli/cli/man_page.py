@@ -1,7 +1,4 @@
-"""Format the man page from the same texts as ``--help``.
-
-Own code, because click-man makes pages when a package is built, not when a user asks.
-"""
+"""Format the man page from the same texts as ``--help``."""
 
 from __future__ import annotations
 
@@ -12,7 +9,7 @@ from collections.abc import Iterator
 import click
 
 from .._version import __version__
-from .help import ENVIRONMENT, EXAMPLES, EXIT_CODES, FIELDS, in_groups
+from .help import ENVIRONMENT, EXAMPLES, EXIT_CODES, TEMPLATE_FIELDS, in_groups
 
 _SPECIAL = {"\\": "\\e", "-": "\\-", "'": "\\(aq", "`": "\\(ga", "^": "\\(ha", "~": "\\(ti", '"': "\\(dq"}
 _NAME = "resize images, TIFF stacks, NIfTI volumes and arrays by PyTorch's sampling rules"
@@ -46,7 +43,7 @@ def _lines(context: click.Context) -> Iterator[str]:
         for parameter in parameters:
             yield from _definition(*(parameter.get_help_record(context) or ("", "")))
     yield ".SS Templates for \\-o"
-    for field, meaning in FIELDS.items():
+    for field, meaning in TEMPLATE_FIELDS.items():
         yield from _definition(field, meaning)
     yield ".SH EXIT STATUS"
     for code, meaning in EXIT_CODES.items():

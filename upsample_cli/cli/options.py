@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import click
 from click.types import StringParamType
 
-from .._version import __version__
 from ..core.modes import LABEL_KERNELS, MODES
 from ..pipeline.request import DTYPES
 from .help import COMPARING, INPUTS, MESSAGES, OUTPUTS, RUNNING, SAMPLING, SIZE
@@ -46,7 +45,7 @@ class Files(StringParamType):
 
 
 class Words(StringParamType):
-    """One of some words, or a comma-separated list of them. Checked later, where the message can say more."""
+    """One of some words, or a comma-separated list of them. They are checked later, with a better message."""
 
     name = "word"
 
@@ -60,6 +59,18 @@ class Words(StringParamType):
 
         before, comma, prefix = incomplete.rpartition(",") if self._several else ("", "", incomplete)
         return [CompletionItem(before + comma + word) for word in self._words if word.startswith(prefix)]
+
+
+class WholeNumber(click.IntRange):
+    """A whole number in a range."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The number."""
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter:
+            limits = f"from {self.min} to {self.max}" if self.max is not None else f"of {self.min} or more"
+            self.fail(f"{value!r} is not a whole number {limits}", param, ctx)
 
 
 def _option(group: str, *names: str, **settings: Any) -> Decorator:
@@ -185,7 +196,7 @@ sampling_options = _all_of(
         SAMPLING,
         "--series",
         metavar="N",
-        type=click.IntRange(0),
+        type=WholeNumber(0),
         help="Resize only this image of a file with several, counted from 0.",
     ),
 )
@@ -266,14 +277,14 @@ output_options = _all_of(
         OUTPUTS,
         "--quality",
         metavar="Q",
-        type=click.IntRange(1, 100),
+        type=WholeNumber(1, 100),
         help="Quality of lossy codecs such as JPEG and WebP. Default: the input's.",
     ),
     _option(
         OUTPUTS,
         "--compress-level",
         metavar="N",
-        type=click.IntRange(0, 9),
+        type=WholeNumber(0, 9),
         help="Compression of PNG, TIFF and gzip: 0 fast, 9 small.",
     ),
     _option(
@@ -320,7 +331,7 @@ running_options = _all_of(
         "-j",
         "--jobs",
         metavar="N",
-        type=click.IntRange(1),
+        type=WholeNumber(1),
         help="Files processed in parallel. Default: one per core.",
     ),
     _option(
@@ -333,7 +344,7 @@ running_options = _all_of(
         RUNNING,
         "--threads",
         metavar="N",
-        type=click.IntRange(1),
+        type=WholeNumber(1),
         help="Compute threads, shared among the files in progress. Default: one per core.",
     ),
     _option(
@@ -396,13 +407,9 @@ def _print_and_exit(name: str, text: Callable[[click.Context], str], description
 
 
 def _version(context: click.Context) -> str:
-    from ..core.kernel import describe  # imports NumPy
+    from .version import version_text  # loads the compiled kernel
 
-    try:
-        kernel = describe()
-    except ValueError as error:  # an environment variable selects a kernel that does not exist
-        kernel = str(error)
-    return f"upsample, version {__version__}\nkernel: {kernel}"
+    return version_text()
 
 
 def _man_page(context: click.Context) -> str:

@@ -1,7 +1,4 @@
-"""The progress line on a terminal.
-
-Own code, because `click.progressbar` shows one bar and no progress within files.
-"""
+"""The progress line on a terminal, which shows the whole batch and the file in progress."""
 
 from __future__ import annotations
 

@@ -110,7 +110,8 @@ def _sizes_of(result: Result) -> str:
     if result.before is None or result.after is None:
         return ""
     distorted = " (other proportions)" if result.distorts else ""
-    return f"{_sizes(result.before)} → {_sizes(result.after)}{distorted}"
+    several = f"{result.before.arrays} images, the first " if result.before.arrays > 1 else ""
+    return f"{several}{_sizes(result.before)} → {_sizes(result.after)}{distorted}"
 
 
 def _sizes(contents: Summary) -> str:

@@ -150,7 +150,7 @@ def _requests(
     nodata: str | None,
     **rest: Any,
 ) -> list[Request]:
-    """A request for each value of the target that is given; a single one, which says so, if there is none."""
+    """A request for each value of the target. Without a target, or with several kinds, `Request` raises the error."""
     targets = [
         *(("scale", PerAxis.parse(text, "--scale")) for text in scale),
         *(parse_size(text) for text in size),
@@ -159,7 +159,7 @@ def _requests(
         *(("fit", PerAxis.parse(text, "--fit", whole=True)) for text in fit),
         *(("cover", PerAxis.parse(text, "--cover", whole=True)) for text in cover),
     ]
-    kinds: dict[str, Any] = dict(targets)  # if the request has several kinds of target, it refuses them
+    kinds: dict[str, Any] = dict(targets)
     options: dict[str, Any] = {
         "premultiply": not no_premultiply,
         "provenance": not no_provenance,

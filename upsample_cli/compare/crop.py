@@ -83,7 +83,7 @@ def choose_window(source: Source, array_plan: ArrayPlan, region: Region | None, 
 
 
 def crops(source: Source, array_plans: Sequence[ArrayPlan], window: Window) -> list[Crop]:
-    """Compute what `window` shows of each output. The input is read once for all of them."""
+    """Compute the part of each output that `window` shows. The input is read once for all of them."""
     parts = [[_axis_crop(array_plan, axis, window) for axis in range(len(window.ranges))] for array_plan in array_plans]
     box = [
         _bounding_range([reads, *(of_one[axis].reads for of_one in parts)]) for axis, reads in enumerate(window.ranges)

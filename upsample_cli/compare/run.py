@@ -139,9 +139,7 @@ def compare(job: Job, variants: Sequence[Variant], region: Region | None = None,
         found = crops(source, array_plans, window)
         arrays, warnings = 1 + len(source.others), tuple(source.warnings)
         watch.check()
-    appearance = Appearance.of(
-        array_plans[0].before, [found[0].input], any(array_plan.mode.is_label_mode for array_plan in array_plans)
-    )
+    appearance = Appearance.of(array_plans[0].before, [found[0].input], labels=False)
     sheet = _sheet(job.input, variants, array_plans, found, window, appearance)
     written = _save(sheet, job.output, overwrite)
     first = array_plans[0]
@@ -189,7 +187,11 @@ def _sheet(
     window: Window,
     appearance: Appearance,
 ) -> Image.Image:
-    images = [appearance.image(crop.output) for crop in found]
+    appearances = [  # those of modes for labels show labels, even if the file is not marked as labels
+        Appearance.of(array_plan.before, [found[0].input], labels=True) if array_plan.mode.is_label_mode else appearance
+        for array_plan in array_plans
+    ]
+    images = [shown.image(crop.output) for shown, crop in zip(appearances, found, strict=True)]
     assert window.plane.rows is not None
     aspect = sample_aspect(array_plans[0].after.grid, window.plane.columns, window.plane.rows)
     zoom = max(1, round(_PANEL_WIDTH / max(images[0].width, images[0].height * aspect)))

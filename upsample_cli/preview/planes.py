@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..core.arrays import Array
-from ..geometry import SPATIAL, Grid
+from ..geometry import SPATIAL, Grid, axis_directions
 
 _ANATOMICAL_NAMES = {"xy": "axial", "xz": "coronal", "yz": "sagittal"}  # by world axes
 _THIN_STACK_RATIO = 1 / 8  # depth over width or height, below which only the middle slice is shown
@@ -81,9 +81,7 @@ def _world_directions(grid: Grid) -> dict[str, tuple[str, bool]] | None:
     """By axis name, the nearest world axis and whether the axis runs against it; None if this is ambiguous."""
     if not grid.frames:
         return None
-    directions = grid.affines[grid.frames[0]][:3, :3]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        directions = directions / np.linalg.norm(directions, axis=0)
+    directions = axis_directions(grid.affines[grid.frames[0]])
     nearest = np.abs(directions).argmax(axis=0)
     if sorted(nearest) != [0, 1, 2]:
         return None

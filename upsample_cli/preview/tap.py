@@ -89,7 +89,7 @@ class _PlaneSampler:
         self._missing.reshape(len(wanted), -1)[low:high] = False
 
     def _rows_of(self, axis: int) -> IndexArray:
-        """The needed rows of the axes up to `axis` merged into one; kept, since `axis` is the same in all calls."""
+        """The needed rows of the axes up to `axis` merged into one; cached, because `axis` is the same in all calls."""
         if self._wanted is None or self._wanted[0] != axis:
             leads = np.ix_(*self._indices[: axis + 1])
             self._wanted = axis, np.ravel_multi_index(leads, self._grid.shape[: axis + 1]).ravel()
