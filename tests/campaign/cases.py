@@ -10,7 +10,7 @@ from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
-from tests.campaign import bombs, mutators
+from tests.campaign import bombs, mutators, stores
 from tests.campaign.metadata import TIFF_TAGS
 from tests.campaign.seeds import seeds
 
@@ -23,6 +23,7 @@ _TARGETS = (
     "--fit 24x24",
     "--scale x=3",
 )
+_STORE_TARGETS = ("--scale 2", "--scale 0.6 --antialias", "--size 20", "--spacing 0.7", "--scale x=3")
 _EXTRAS = (
     "",
     "",
@@ -80,6 +81,17 @@ def damaged(seed: int, number: int) -> Case:
     arguments = [*random.choice(_TARGETS).split(), *random.choice(_EXTRAS).split()]
     case = _case(f"damaged {family}", f"in{suffix}", lambda path: path.write_bytes(data), arguments, output)
     return case._replace(how=", ".join(names))
+
+
+def store(seed: int, number: int) -> Case:
+    """A damaged Zarr hierarchy."""
+    random = Random(f"{seed} store {number}")
+    damaged_store = dict(random.choice(stores.seeds()))
+    done = [random.choice(stores.MUTATORS)(damaged_store, random) for _ in range(random.choice((1, 1, 1, 2)))]
+    arguments = [*random.choice(_STORE_TARGETS).split(), *random.choice(_EXTRAS).split()]
+    output = random.choice(("out.ome.zarr", "out.npy", "out.tif", "out.nii"))
+    case = _case("damaged zarr", "in.zarr", lambda path: stores.write(damaged_store, path), arguments, output)
+    return case._replace(how=", ".join(done))
 
 
 def tag(seed: int, number: int) -> Case:

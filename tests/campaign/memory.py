@@ -76,6 +76,10 @@ JOBS = (
     Job("lossy.webp", ".webp", "--scale 1.5"),
     Job("lossy.webp", ".webp", "--scale 1.5 --verify"),
     Job("lossless.webp", ".webp", "--scale 0.7"),
+    Job("noise.png", ".jpg"),
+    Job("noise.png", ".webp", "--scale 1.5 --mode nearest", 250 * 10**6),
+    Job("noise.png", ".webp", "--scale 1.5 --mode nearest --quality 100", 300 * 10**6),
+    Job("noise.png", ".gif", "--scale 1.2 --mode nearest", 200 * 10**6),
     Job("animated.webp", ".webp"),
     Job("animated.gif", ".gif"),
     Job("animated.gif", ".gif", "--scale 2 --mode nearest"),
@@ -167,6 +171,7 @@ def _picture_makers() -> dict[str, Maker]:
         "animated.webp": _animation,
         "animated.gif": _animation,
         "still.gif": _palette,
+        "noise.png": _noise,
         "rgb.bmp": _picture(),
         "rgb.ppm": _picture(),
         "rgb.jp2": _picture(quality_mode="rates", quality_layers=[10]),
@@ -212,6 +217,12 @@ def _array_makers() -> dict[str, Maker]:
 
 def _picture(**options: Any) -> Maker:
     return lambda path: _save(_photo((_HEIGHT, _WIDTH, 3)), path, **options)
+
+
+def _noise(path: Path) -> None:
+    import numpy as np
+
+    _save(np.random.default_rng(0).integers(0, 256, (_HEIGHT, _WIDTH, 3), np.uint8), path)
 
 
 def _tiff(shape: Sequence[int] = (3072, 4096), dtype: str = "uint8", **options: Any) -> Maker:

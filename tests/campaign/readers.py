@@ -23,6 +23,8 @@ def refusal(path: Path) -> str:
         reader = _tiff
     elif name.endswith(".npy"):
         reader = _array
+    elif name.endswith(".zarr"):
+        reader = _store
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -64,3 +66,13 @@ def _volume(path: Path) -> None:
 
 def _array(path: Path) -> None:
     np.load(path, allow_pickle=False)
+
+
+def _store(path: Path) -> None:
+    import zarr
+
+    node = zarr.open(str(path), mode="r")
+    arrays = [node] if isinstance(node, zarr.Array) else [item for _, item in node.members(None)]
+    for array in arrays:
+        if isinstance(array, zarr.Array):
+            np.asarray(array[...])

@@ -9,7 +9,7 @@ from tests.docs.pages import OPTIONS, SEMANTICS, section, text_of
 from tests.option_table import BEGIN, END, current
 from upsample_cli import errors
 from upsample_cli.cli.command import main
-from upsample_cli.cli.help import FIELDS
+from upsample_cli.cli.help import TEMPLATE_FIELDS
 from upsample_cli.core.modes import MODES
 
 
@@ -40,7 +40,7 @@ def test_every_mode_is_explained(mode):
 
 def test_every_field_of_a_template_is_explained():
     table = section(text_of(OPTIONS), "Output names").replace("`", "")
-    assert all(f"| {field} | {meaning} |" in table for field, meaning in FIELDS.items())
+    assert all(f"| {field} | {meaning} |" in table for field, meaning in TEMPLATE_FIELDS.items())
 
 
 def test_every_exit_code_is_explained():
