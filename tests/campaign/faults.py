@@ -17,7 +17,8 @@ _PYTHON = re.compile(
     r"|not subscriptable|out of range|unpack|a buffer of|not enough values|too many values|codec can't|invalid literal"
     r"|base 10|\bfloat\(\)|<\w[\w.]* .*>|\bb'|\bndarray\b|\bnumpy\b|cannot reshape|truth value|\bdtype\(|\bstruct\b"
     r"|division by zero|NaN to integer|unhashable|\bdict\b|cannot convert|operands could not|bytes-like|must be real"
-    r"|\bNone\b|Exceeds the limit|TiffFile|TiffPage|\bself\.|: \(|\(\)|index \d+|assert|unsupported operand|\bstr\b"
+    r"|\bNone\b|Exceeds the limit|TiffFile|TiffPage|\bself\.|: \(|\(\)|(?<!DQT )index \d+|assert|unsupported operand"
+    r"|\bstr\b"
 )
 _RESUMABLE = re.compile(
     r"\.upsample-[0-9a-f-]+\.partial(\.lock)?"

@@ -27,6 +27,13 @@ def test_tags_of_tiff_that_need_a_value_have_one(tmp_path, code):
         planned(tiff(tmp_path / "in.tif", BASE | STRIPS | {code: (3, 0, 0)}, 1000), scale="2")
 
 
+@pytest.mark.parametrize("bits", [1, 8])
+def test_pages_of_tiff_with_more_planes_than_strips_are_refused(tmp_path, bits):
+    path = tiff(tmp_path / "in.tif", BASE | STRIPS | {258: (3, 1, bits), 259: (3, 1, 32773), 32997: (4, 1, 65535)})
+    with pytest.raises(InputError, match="it has fewer strips or tiles than planes"):
+        planned(path, scale="2")
+
+
 def test_signed_tags_of_tiff_that_are_positive_are_read(tmp_path):
     tiff(tmp_path / "in.tif", BASE | STRIPS | {278: (9, 1, 4)}, 1000)
     assert planned(tmp_path / "in.tif", scale="2").first.before.grid.shape == (4, 4)

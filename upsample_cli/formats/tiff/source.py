@@ -71,6 +71,9 @@ class TiffSource(Closeable):
             self.memory_factor = _LIBTIFF_MEMORY + path.stat().st_size / math.prod(self.header.grid.shape)
             return
         self._contiguous = self._contiguous_samples(tolerant)
+        planes = self._page.imagedepth // max(1, self._page.tiledepth)
+        if self._contiguous is None and not tolerant and len(self._page.dataoffsets) < planes:
+            raise InputError("is damaged: it has fewer strips or tiles than planes", self._path)
         self._tolerant = tolerant and self._contiguous is None
         decoding, decoded = (0, 0) if self._contiguous is not None else page_memory(self._page, self._planar)
         size = math.prod(self._series.shape) * self.header.dtype.itemsize
