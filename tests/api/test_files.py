@@ -41,6 +41,16 @@ def test_files_are_those_of_the_command(folder):
     assert sorted(result.number for result in results) == [0, 1, 2, 3, 4]
 
 
+def test_the_memory_that_the_caller_holds_is_not_counted(folder):
+    code = (
+        "import numpy; held = numpy.ones(400 << 20, numpy.uint8)\n"
+        "from upsample_cli import resize_file\n"
+        "resize_file('in/0.npy', 'out.npy', scale=2, max_memory=400e6)"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=folder, env=environment(), check=True, timeout=60)
+    assert np.load("out.npy").shape == (8, 10)
+
+
 @pytest.mark.parametrize(
     ("options", "shape"),
     [

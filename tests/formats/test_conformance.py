@@ -19,6 +19,9 @@ from upsample_cli.errors import InputError
 from upsample_cli.formats import open_source, parts
 from upsample_cli.formats.base import Header, ReadOptions
 from upsample_cli.geometry import Grid
+from upsample_cli.pipeline.array_plan import array_bytes
+
+_LARGEST_BYTES = 1 << 28  # of the memory in which a file is read
 
 
 @dataclass(frozen=True)
@@ -151,8 +154,11 @@ def test_slabs_of_memory_in_any_order_are_written_as_they_read(made: Made, tmp_p
 
 
 def outcome(path: Path, options: ReadOptions) -> np.ndarray | None:
-    """All samples, or None where the file is refused as it has to be."""
+    """All samples, or None where the file is refused as it has to be, or is too large to be read."""
     try:
+        with open_source(path, options) as source:
+            if source.memory_factor * array_bytes(source.header) > _LARGEST_BYTES:
+                return None  # no plan allows it
         return whole(path, options)
     except InputError as error:
         refusal = error

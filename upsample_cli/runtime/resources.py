@@ -13,6 +13,7 @@ from .urls import is_url
 
 _DEFAULT_MEMORY_BYTES = 2**30
 _TYPICAL_BASELINE_BYTES = 60 << 20  # Python, NumPy and one format library
+_LARGEST_BASELINE_BYTES = 200 << 20  # with all format libraries
 _CONTAINER_LIMIT_FILES = (  # of control groups, version 2 and version 1
     "/sys/fs/cgroup/memory.max",
     "/sys/fs/cgroup/memory/memory.limit_in_bytes",
@@ -102,12 +103,14 @@ def total_memory() -> float:
 
 @cache
 def baseline_bytes() -> int:
-    """Resident memory of the process when this is first called: the program and its libraries.
+    """Memory of the program and its libraries: the resident memory of the process when this is first called.
 
-    The value is kept, so that the plan for a file does not depend on the files that were processed before it.
+    The value is kept, so that the plan for a file does not depend on the files that were processed before it. A process
+    that holds more has data of its own, such as a notebook that calls the library; they are not counted.
     """
     try:
-        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        resident = int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        return min(resident, _LARGEST_BASELINE_BYTES)
     except (OSError, ValueError, IndexError, AttributeError):  # not Linux
         return _TYPICAL_BASELINE_BYTES
 
