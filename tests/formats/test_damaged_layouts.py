@@ -165,10 +165,22 @@ def test_a_negative_number_of_planes_in_ome_is_not_verified(tmp_path):
     upsampled(tmp_path / "in.ome.tif", tmp_path / "out.ome.tif", scale="2", verify=True)
 
 
+@pytest.mark.parametrize("later", [{"rowsperstrip": 9}, {"rowsperstrip": 20}, {"tile": (16, 16)}], ids=str)
+def test_a_stack_whose_pages_have_other_strips_than_the_first_is_refused(tmp_path, later):
+    """tifffile would read strips of 8 rows; 5 strips of 9 rows would give wrong samples without an error."""
+    with tifffile.TiffWriter(tmp_path / "in.tif") as writer:
+        for number, options in enumerate(({"rowsperstrip": 8}, later, later)):
+            description = None if number else "ImageJ=1.54\nimages=3\nslices=3\n"
+            page = np.arange(40 * 48, dtype=np.uint16).reshape(40, 48)
+            writer.write(page, contiguous=False, metadata=None, description=description, software=False, **options)
+    with pytest.raises(InputError, match="pages of one stack that are stored in different ways"):
+        planned(tmp_path / "in.tif", tmp_path / "out.tif", scale="2")
+
+
 def test_a_stack_whose_pages_are_compressed_in_different_ways_is_refused(tmp_path):
     """tifffile would decode all pages like the first."""
     tifffile.imwrite(tmp_path / "in.tif", np.zeros((3, 5, 6), np.uint8), imagej=True, compression="zlib", predictor=2)
     with tifffile.TiffFile(tmp_path / "in.tif", mode="r+") as stack:
         stack.pages.get(1, aspage=True).tags[317].overwrite(1)
-    with pytest.raises(InputError, match="pages of one stack that are compressed in different ways"):
+    with pytest.raises(InputError, match="pages of one stack that are stored in different ways"):
         planned(tmp_path / "in.tif", tmp_path / "out.tif", scale="2")

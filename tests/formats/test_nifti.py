@@ -140,6 +140,18 @@ def test_a_negative_pixdim_is_a_distance(tmp_path):
     np.testing.assert_allclose(nib.load(tmp_path / "out.nii").affine[:3, :3], np.diag([-1.0, 1, 1]))
 
 
+def test_a_pixdim_of_zero_in_a_qform_is_one(tmp_path):
+    image = nib.Nifti1Image(np.zeros((4, 4, 4), np.uint8), None)
+    image.set_qform(np.diag([1.0, 2, 3, 1]), 1)
+    image.to_filename(tmp_path / "in.nii")
+    data = bytearray((tmp_path / "in.nii").read_bytes())
+    data[80:84] = bytes(4)
+    (tmp_path / "in.nii").write_bytes(data)
+    plan = upsampled(tmp_path / "in.nii", tmp_path / "out.nii", scale="2", verify=True)
+    assert any("its pixdim is 0 along an axis of the qform; 1 is used" in warning for warning in plan.warnings)
+    np.testing.assert_allclose(nib.load(tmp_path / "out.nii").affine[:3, :3], np.diag([0.5, 1, 1.5]))
+
+
 def sparse(folder, slices):
     """The header of a volume, and a hole in place of its samples."""
     path = folder / "huge.nii"

@@ -23,7 +23,7 @@ from .readback.model import MismatchError
 from .tiff_input import check_reading
 
 _PALETTE, _RGB = 3, 2  # values of PhotometricInterpretation
-_STRAIGHT, _RGBA_SAMPLES = 2, 4
+_STRAIGHT, _RGB_SAMPLES, _RGBA_SAMPLES = 2, 3, 4
 _ALPHA = (1, _STRAIGHT)  # values of ExtraSamples: premultiplied and straight
 _PER_INCH, _PER_UNKNOWN = 2, 1  # values of ResolutionUnit
 _DENSITY_ERROR = 1e-4
@@ -155,7 +155,10 @@ def _check_page(number: int, image: ArrayPlan, old: Any, new: Any) -> None:
         entries = 0 if old.colormap is None else min(1 << min(old.bitspersample, 16), old.colormap.shape[1])
         if not entries or not np.array_equal(old.colormap[:, :entries], new.colormap[:, :entries]):
             raise MismatchError(f"the palette of page {number} is not that of the input")
-    alphas = [[kind for kind in page.extrasamples if kind in _ALPHA] for page in (old, new)]
+    alphas = [
+        [kind for kind in page.extrasamples[: max(page.samplesperpixel - _RGB_SAMPLES, 0)] if kind in _ALPHA]
+        for page in (old, new)
+    ]
     if old.samplesperpixel == _RGBA_SAMPLES and not old.extrasamples:  # readers assume straight alpha
         alphas[0] = [_STRAIGHT]
     if old.photometric == new.photometric == _RGB and alphas[0] != alphas[1]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from tifffile import PHOTOMETRIC
+from tifffile import PHOTOMETRIC, PLANARCONFIG
 
 from ..formats.base import Array, Source
 from ..formats.file_array import FileArray
@@ -22,6 +22,7 @@ from .readback.model import MismatchError
 
 _ROWS_PER_PAGE = 2
 _SHOWN_MODES = ("1", "L", "P", "RGB", "RGBA", "RGBX")  # of Pillow; the conversion of others is ambiguous
+_PLANAR_INVERTED = (PHOTOMETRIC.MINISWHITE, PLANARCONFIG.SEPARATE)  # values of the tags 262 and 284
 _ROUNDING = 2  # levels; 16-bit palettes are rounded differently
 _LARGEST_PAGE_BYTES = 1 << 28  # of pages that must be decoded as a whole
 
@@ -70,6 +71,8 @@ def _check_as_shown(source: Source, path: Path) -> None:
             image.load()  # also rotates it upright
             if image.mode not in _SHOWN_MODES or has_unread_orientation(image):
                 return
+            if (image.tag_v2.get(262), image.tag_v2.get(284)) == _PLANAR_INVERTED:  # type: ignore[attr-defined]
+                return  # Pillow reads it as if 0 were black
             shown = np.asarray(image.convert(mode)).astype(np.int16)
     except (OSError, ValueError, SyntaxError):
         return

@@ -190,6 +190,8 @@ def _unsupported(series: tifffile.TiffPageSeries) -> str | None:
         return "samples of several types in a pixel, which are not supported"
     if page.photometric == PHOTOMETRIC.PALETTE and series.dtype.kind not in "bu":
         return f"palette indices of type {series.dtype}, which are not supported"
+    if page.photometric == PHOTOMETRIC.CIELAB and significant_bits(page, series.dtype) is not None:
+        return f"CIELAB colours of {page.bitspersample} bits, which are not supported"
     if page.photometric == PHOTOMETRIC.CFA:
         return "a mosaic of colours (CFA), which is not supported; develop it into RGB first"
     if colours.has_undecodable_subsampling(page):
@@ -311,10 +313,12 @@ def _layout(page: tifffile.TiffPage) -> Layout:
 
 def _extrasamples(page: tifffile.TiffPage) -> tuple[int, ...] | None:
     """The kinds of the samples beyond the colours. Without a tag, readers treat a fourth sample of RGB as alpha."""
-    known = tuple(e if e in _EXTRASAMPLES else EXTRASAMPLE.UNSPECIFIED for e in page.extrasamples)
-    colours_of = {PHOTOMETRIC.RGB: 3, PHOTOMETRIC.MINISBLACK: 1, PHOTOMETRIC.MINISWHITE: 1}
-    unlisted = page.samplesperpixel - len(known) - colours_of.get(PHOTOMETRIC(page.photometric), page.samplesperpixel)
-    if page.photometric == PHOTOMETRIC.RGB and unlisted == 1 and not known:
+    of_colours = {PHOTOMETRIC.RGB: 3, PHOTOMETRIC.CIELAB: 3, PHOTOMETRIC.MINISBLACK: 1, PHOTOMETRIC.MINISWHITE: 1}
+    photometric = PHOTOMETRIC(page.photometric)
+    listed = page.extrasamples[: max(page.samplesperpixel - of_colours.get(photometric, 1), 0)]  # may be too many
+    known = tuple(e if e in _EXTRASAMPLES else EXTRASAMPLE.UNSPECIFIED for e in listed)
+    unlisted = page.samplesperpixel - len(known) - of_colours.get(photometric, page.samplesperpixel)
+    if photometric == PHOTOMETRIC.RGB and unlisted == 1 and not known:
         return (EXTRASAMPLE.UNASSALPHA,)
     return (*known, *[EXTRASAMPLE.UNSPECIFIED] * unlisted) or None
 

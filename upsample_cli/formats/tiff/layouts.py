@@ -132,7 +132,7 @@ def _writable(layout: Layout, header: Header, path: Path) -> tuple[Layout, list[
         replace(layout, predictor=None, bitspersample=None, extrasamples=None),
         Layout(layout.photometric),
         Layout(photometric, extrasamples=(EXTRASAMPLE.UNASSALPHA,) if header.alpha else None),
-        Layout(PHOTOMETRIC.MINISBLACK),
+        Layout(PHOTOMETRIC.MINISBLACK, extrasamples=(EXTRASAMPLE.UNSPECIFIED,) * (samples - 1) or None),
     ):
         if _is_writable(simpler, header):
             if simpler.photometric == layout.photometric:
@@ -153,13 +153,16 @@ def _is_writable(layout: Layout, header: Header) -> bool:
     page = np.zeros((*sides, samples) if grid.names[-1] == "s" else sides, header.dtype)
     if is_planar(grid, layout):
         page = colours.interleaved_to_planar(page)
+    file = io.BytesIO()
     try:
-        tifffile.imwrite(io.BytesIO(), page, **layout.arguments(), metadata=None)
+        tifffile.imwrite(file, page, **layout.arguments(), metadata=None)
     except MemoryError:
         raise
     except Exception:  # each codec raises its own exceptions
         return False
-    return True
+    file.seek(0)
+    with tifffile.TiffFile(file) as written:  # too few samples for the colours become several pages
+        return len(written.pages) == 1 and written.pages.first.samplesperpixel == samples
 
 
 def _within_page(layout: Layout, header: Header) -> Layout:

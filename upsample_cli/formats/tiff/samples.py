@@ -104,12 +104,10 @@ def _palette_conversion(
     palette = colours.palette_from_colormap(colormap)
 
     def with_alpha(rows: Array) -> Array:
-        alpha = rows[..., 1:2].astype(palette.dtype)
-        if palette.dtype.itemsize > dtype.itemsize:
-            alpha *= 257
-        return np.concatenate([palette[rows[..., 0]], alpha], axis=-1)
+        alpha = to_full_range(rows[..., 1:2].astype(palette.dtype), page.bitspersample)
+        return np.concatenate([without_alpha(rows), alpha], axis=-1)
 
     def without_alpha(rows: Array) -> Array:
-        return palette[rows[..., 0]]
+        return palette[rows[..., 0].astype(dtype, copy=False)]
 
     return Conversion(palette.dtype, 4, with_alpha) if has_alpha else Conversion(palette.dtype, 3, without_alpha)

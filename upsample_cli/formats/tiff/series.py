@@ -22,11 +22,13 @@ _DIALECTS = (  # tifffile's names of kinds of files that define their pages
     *("bif", "avs", "eer", "philips", "scanimage", "nih", "mdgel"),
 )
 PLAIN_KINDS = ("uniform", "generic")  # tifffile's kinds of series of files without a dialect
+STORED_DIFFERENTLY = "has pages of one stack that are stored in different ways"
 _POSITIONS = "R"  # tifffile's name of the axis of places on a slide
 _SUBFILE, _WIDTH, _LENGTH, _BITS = 254, 256, 257, 258  # numbers of tags
 _PHOTOMETRIC, _SAMPLES, _PAGE_NUMBER, _FORMAT, _DEPTH = 262, 277, 297, 339, 32997
 _REDUCED, _PAGE_OF_SEVERAL, _MASK = 1, 2, 4  # bits of NewSubfileType
-_COMPRESSED = (259, 317)  # compression and predictor
+_STORAGE = (258, 259, 266, 277, 284, 317, 322, 323, 339)  # tags of samples, compression and tiles
+_ROWS_PER_STRIP = 278
 _ENCODING = (  # compression, fill order, strips, planes, predictor, tiles, tables
     *(259, 266, 278, 284, 317, 322, 323, 347),
 )
@@ -85,20 +87,26 @@ def images_of(
 
 
 def _check_alike(series: Sequence[TiffPageSeries], file: BinaryIO, chain: Chain, path: Path) -> None:
-    """Check that all pages of a series are compressed like its first page, as tifffile assumes.
+    """Check that all pages of a series are stored like its first page, as tifffile assumes.
 
     Raises:
-        InputError: a page is compressed in another way.
+        InputError: a page is stored in another way.
     """
     layout = directories.Layout.of(file)
-    ways = {
-        page.offset: [directories.integers(file, page.entries.get(code), layout) or (1,) for code in _COMPRESSED]
-        for page in chain.directories
-    }
+
+    def values(page: Directory, code: int, default: int = 1) -> tuple[int, ...]:
+        return directories.integers(file, page.entries.get(code), layout) or (default,)
+
+    def storage(page: Directory) -> list[tuple[int, ...]]:
+        length = values(page, _LENGTH)
+        rows = min(values(page, _ROWS_PER_STRIP, length[0]), length)
+        return [rows, *(values(page, code) for code in _STORAGE)]
+
+    ways = {page.offset: storage(page) for page in chain.directories}
     for one in series:
         found = [ways[offset] for offset in _offsets(one) if offset in ways]
         if any(way != found[0] for way in found):
-            raise InputError("has pages of one stack that are compressed in different ways", path)
+            raise InputError(STORED_DIFFERENTLY, path)
 
 
 def _offsets(series: TiffPageSeries) -> list[int]:

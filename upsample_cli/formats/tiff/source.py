@@ -22,12 +22,13 @@ from ..file_array import FileArray
 from . import colours, directories, geotiff, libtiff, ome
 from .chunked_page import ChunkedPage, open_file, page_memory
 from .header import SeriesInfo, read_series_info
-from .series import PLAIN_KINDS, Image, images_of
+from .series import PLAIN_KINDS, STORED_DIFFERENTLY, Image, images_of
 
 _LAB_SAMPLES = 3
 _MAX_RETRIED_BYTES = 1 << 26  # of files that are read whole to retry with libtiff
 _INCOMPLETE = "is damaged or truncated: strips or tiles that cannot be read are left empty"
 _LIBTIFF_MEMORY = 2.4  # the pixels with and without alpha; the file is counted separately
+_KEYFRAME_MESSAGE = "incompatible keyframe"  # tifffile's, of pages with unlike numbers of strips or tiles
 _ESSENTIAL_TAGS = frozenset(  # about the samples, and the description, which may name the axes
     (256, 257, 258, 259, 262, 270, 273, 277, 278, 279, 320, 322, 323, 324, 325, 330, 338, 339, 347)
 )
@@ -282,6 +283,8 @@ def _page_axes(images: list[Image]) -> str:
 
 
 def _unreadable(path: Path, error: Exception) -> InputError:
+    if str(error) == _KEYFRAME_MESSAGE:
+        return InputError(STORED_DIFFERENTLY, path)
     ours = (geotiff.DamagedTagsError, directories.UnusableTagError, ome.OversizedError)
     is_about_file = isinstance(error, (tifffile.TiffFileError, *ours))
     words = f" ({reason(error)})" if is_about_file else ""  # other messages refer to Python objects

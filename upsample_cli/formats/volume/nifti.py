@@ -134,6 +134,10 @@ def _repair_numbers(raw: Any) -> list[str]:
     if not np.isfinite(raw["pixdim"][1:]).all():
         warnings.append("its pixdim contains a value that is not finite; 0 is used instead")
         raw["pixdim"][1:] = np.nan_to_num(raw["pixdim"][1:], nan=0, posinf=0, neginf=0)
+    spatial = raw["pixdim"][1 : 1 + min(int(raw["dim"][0]), 3)]
+    if raw["qform_code"] > 0 and not spatial.all():
+        warnings.append("its pixdim is 0 along an axis of the qform; 1 is used instead, as other readers do")
+        spatial[spatial == 0] = 1
     return warnings
 
 

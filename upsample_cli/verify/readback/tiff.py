@@ -18,6 +18,7 @@ from ...geometry import INCH, UNIT_ALIASES, UNITS
 from .model import LOSSY_ERROR, Expected, MismatchError, ReadBack, stored_sample
 
 _PALETTE, _CIELAB = 3, 8  # values of PhotometricInterpretation
+_LAB_SAMPLES = 3
 _CACHED_SEGMENTS = 16  # most recently decoded segments in the cache
 _INCH_UNIT = 2  # value of ResolutionUnit, and its default
 _LOSSY_COMPRESSIONS = frozenset(  # JPEG, JPEG 2000, JPEG XL and WebP, each with its older codes
@@ -90,7 +91,7 @@ def _read_back(path: Path, tiff: Any, series: Any, spacing: Mapping[str, float])
     page = series.keyframe
     lossy = LOSSY_ERROR if page.compression in _LOSSY_COMPRESSIONS else 0.0
     sample, dtype = _sampler(path, tiff, series), series.dtype
-    if page.photometric == _CIELAB:
+    if page.photometric == _CIELAB and page.samplesperpixel >= _LAB_SAMPLES and dtype.kind == "u":
         sample = _flip_chroma_sign(sample, series)
     if page.photometric == _PALETTE:
         dtype = np.dtype(np.uint8) if dtype.kind == "b" else dtype
