@@ -52,10 +52,13 @@ def test_pages_of_any_tags_are_written_as_they_are_read(
     for photometric in (0, 1, 2, PALETTE, 4, 5, YCBCR, 8):
         for extra in ((), (1,), (0, 2)):
             (tmp_path / "in.tif").write_bytes(page(photometric, samples, kind, extra, planar))
+            refusal = ""
             try:
                 upsampled(tmp_path / "in.tif", tmp_path / "out.tif", scale="1", mode="nearest", verify=True)
             except (InputError, OutputError) as error:
-                assert "--verify" not in str(error), (photometric, extra)
+                refusal = str(error)
+            assert "--verify" not in refusal, (photometric, extra)
+            if refusal:
                 continue
             written += 1
             with tifffile.TiffFile(tmp_path / "out.tif") as out:

@@ -188,9 +188,13 @@ def _unsupported(series: tifffile.TiffPageSeries) -> str | None:
     formats = page.tags.valueof("SampleFormat")
     if isinstance(formats, tuple) and len(set(formats)) > 1:
         return "samples of several types in a pixel, which are not supported"
-    if page.photometric == PHOTOMETRIC.PALETTE and series.dtype.kind not in "bu":
-        return f"palette indices of type {series.dtype}, which are not supported"
-    if page.photometric == PHOTOMETRIC.CIELAB and significant_bits(page, series.dtype) is not None:
+    return _unsupported_colours(page, series.dtype)
+
+
+def _unsupported_colours(page: tifffile.TiffPage, dtype: np.dtype[Any]) -> str | None:
+    if page.photometric == PHOTOMETRIC.PALETTE and dtype.kind not in "bu":
+        return f"palette indices of type {dtype}, which are not supported"
+    if page.photometric == PHOTOMETRIC.CIELAB and significant_bits(page, dtype) is not None:
         return f"CIELAB colours of {page.bitspersample} bits, which are not supported"
     if page.photometric == PHOTOMETRIC.CFA:
         return "a mosaic of colours (CFA), which is not supported; develop it into RGB first"

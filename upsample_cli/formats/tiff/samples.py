@@ -108,6 +108,7 @@ def _palette_conversion(
         return np.concatenate([without_alpha(rows), alpha], axis=-1)
 
     def without_alpha(rows: Array) -> Array:
-        return palette[rows[..., 0].astype(dtype, copy=False)]
+        indices: Array = rows[..., 0].astype(dtype, copy=False)
+        return palette[indices]
 
     return Conversion(palette.dtype, 4, with_alpha) if has_alpha else Conversion(palette.dtype, 3, without_alpha)
