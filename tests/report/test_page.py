@@ -230,20 +230,21 @@ def broken_off(results, error):
     raise error
 
 
-def test_an_interrupted_batch_has_a_page_of_what_is_done(results):
-    with pytest.raises(KeyboardInterrupt):
-        written(broken_off(results[:1], KeyboardInterrupt))
+@pytest.mark.parametrize("signal", [KeyboardInterrupt, SystemExit])
+def test_an_interrupted_batch_has_a_page_of_what_is_done(results, signal):
+    with pytest.raises(signal):
+        written(broken_off(results[:1], signal))
     page = Page(Path("report.html"))
     assert len(page.names) == 1
     assert "interrupted" in page.text
-    with pytest.raises(KeyboardInterrupt):
-        written(broken_off([], KeyboardInterrupt))
+    with pytest.raises(signal):
+        written(broken_off([], signal))
     assert Page(Path("report.html")).names == page.names
 
 
 def test_there_is_no_page_when_the_batch_breaks_off(tmp_path, results):
-    with pytest.raises(SystemExit):
-        written(broken_off(results[:1], SystemExit))
+    with pytest.raises(OutputError):
+        written(broken_off(results[:1], OutputError("the disk is full", tmp_path)))
     assert not [path for path in tmp_path.iterdir() if path.suffix == ".html" or path.name.startswith(".")]
 
 

@@ -124,7 +124,7 @@ class HtmlReport:
         Raises:
             OutputError: it cannot be written.
         """
-        self._is_interrupted = kind is not None and issubclass(kind, KeyboardInterrupt)
+        self._is_interrupted = kind is not None and issubclass(kind, (KeyboardInterrupt, SystemExit))  # by signals
         with self._resources:
             if kind is not None and not (self._is_interrupted and self._entries):
                 return
