@@ -43,6 +43,37 @@ def test_the_list_of_failed_inputs_is_written_at_a_forced_end(tmp_path):
     assert (tmp_path / "failed.txt").read_text() == "in.npy\n"
 
 
+FINALIZER = """
+import os, signal
+from upsample_cli.runtime import signals
+
+class Connection:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGINT)
+        for _ in range(1000):  # the handler runs before this ends
+            pass
+
+signals.install_handlers()
+Connection()
+if not os.fork():
+    signals.install_worker_handlers()
+    signals.raise_if_signalled()
+    os._exit(7)
+print(os.waitpid(-1, 0)[1] >> 8)
+try:
+    signals.raise_if_signalled()
+except KeyboardInterrupt:
+    print("raised again")
+"""
+
+
+def test_a_signal_during_a_finalizer_is_not_lost_not_printed_and_not_inherited():
+    run = subprocess.run(
+        [sys.executable, "-c", FINALIZER], capture_output=True, text=True, env=environment(), timeout=30
+    )
+    assert (run.stdout, run.stderr) == ("7\nraised again\n", "")
+
+
 def _ended(tmp_path, name, *arguments):
     """The exit code of a command that is signalled during a long call."""
     np.save(tmp_path / "in.npy", np.zeros((3, 4), np.uint8))

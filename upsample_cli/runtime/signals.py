@@ -1,8 +1,9 @@
 """Signals that end the program: each raises an exception at once, and is kept in case that exception is lost.
 
 Python prints and discards exceptions that are raised in a weak reference's callback or in a finalizer, which can run at
-any moment, for example during an import. Long loops therefore also call `raise_if_signalled`. While a function of a
-library runs, such as an encoder, no exception can be raised at all; `bounded_delay` limits how long that may take.
+any moment, for example during an import. Long loops therefore also call `raise_if_signalled`, and nothing is printed.
+While a function of a library runs, such as an encoder, no exception can be raised at all; `bounded_delay` limits how
+long that may take.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import os
 import select
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -31,6 +33,7 @@ def install_handlers() -> None:
     """
     global _pending, _installed
     _pending, _installed = None, True
+    sys.unraisablehook = _hide_signal
     for number in _signal_numbers():
         if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
             signal.signal(number, _handle)
@@ -38,6 +41,8 @@ def install_handlers() -> None:
 
 def install_worker_handlers() -> None:
     """Handle SIGTERM only. The other signals also reach the parent process, which then stops its workers."""
+    global _pending
+    _pending = None  # a forked process has a copy of what its parent has not yet raised again
     for number in _signal_numbers():
         signal.signal(number, _handle if number == signal.SIGTERM else signal.SIG_IGN)
 
@@ -94,6 +99,12 @@ def raise_if_signalled() -> None:
     """Raise the exception of a signal that has arrived, in case it was lost the first time."""
     if _pending is not None:
         raise _pending
+
+
+def _hide_signal(lost: sys.UnraisableHookArgs) -> None:
+    """Print an exception that Python discards, unless it is that of a signal, which is raised again."""
+    if lost.exc_value is None or lost.exc_value is not _pending:
+        sys.__unraisablehook__(lost)
 
 
 def _signal_numbers() -> list[signal.Signals]:
