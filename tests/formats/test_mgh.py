@@ -50,6 +50,16 @@ def test_all_but_the_geometry_stays_to_the_byte(tmp_path, suffix, other):
     np.testing.assert_allclose(load_mgh(out).affine[:3, 3], (AFFINE @ [-0.25, -0.25, -0.25, 1])[:3], rtol=1e-6)
 
 
+def test_spacing_without_a_place_in_mgh_is_dropped_with_a_warning(tmp_path):
+    image = nib.Nifti1Image(np.zeros((3, 4, 5, 6), np.uint8), np.diag([2.0, 2, 2, 1]))
+    image.header["pixdim"][1:5] = 1, 2, 2, 3  # contradicts the affine along x
+    image.header["xyzt_units"] = 2  # mm, and no unit of time
+    image.to_filename(tmp_path / "in.nii")
+    (warning,) = upsampled(tmp_path / "in.nii", tmp_path / "out.mgz", scale="2", verify=True).warnings
+    assert "a spacing that differs from that of its affine" in warning
+    assert "the spacing of t, which has no unit" in warning
+
+
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_the_time_between_volumes_follows_time(tmp_path, suffix):
     path, out = tmp_path / f"in{suffix}", tmp_path / f"out{suffix}"

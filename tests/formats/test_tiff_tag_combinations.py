@@ -1,4 +1,4 @@
-"""Every combination of colours, samples, bits and extra samples that tags can state is written as read, or refused."""
+"""Every combination of colours, samples, bits and extra samples that tags can state, and shapes with axes of size 1."""
 
 from __future__ import annotations
 
@@ -75,3 +75,15 @@ def test_alpha_beside_indices_has_the_range_of_the_colours(tmp_path: Path, bits:
     assert colours.shape == (HEIGHT, WIDTH, 4)
     assert set(np.unique(colours[..., 3]).tolist()) <= levels
     assert colours[..., 3].max() == 255
+
+
+@pytest.mark.parametrize("shape", [(1, 5, 1), (3, 5, 1), (3, 1, 1), (3, 1, 5), (2, 3, 5, 1), (2, 3, 1, 1)], ids=str)
+@pytest.mark.parametrize("output", ["out.tif", "out.ome.tif"])
+def test_stacks_that_are_one_pixel_wide(tmp_path: Path, output: str, shape: tuple[int, ...]) -> None:
+    """tifffile takes an axis of size 1 at the end for samples, in its own dialect and in ImageJ's."""
+    array = np.arange(np.prod(shape), dtype=np.uint16).reshape(shape)
+    np.save(tmp_path / "in.npy", array)
+    axes = "tzyx"[-len(shape) :]
+    plan = upsampled(tmp_path / "in.npy", tmp_path / output, scale="1", mode="nearest", verify=True, axes=axes)
+    assert plan.first.after.grid.shape == shape
+    assert np.array_equal(whole(tmp_path / output).squeeze(), array.squeeze())

@@ -9,6 +9,8 @@ import tifffile
 from PIL import Image
 
 from tests.cli_helpers import refuse, run
+from tests.formats.examples import made
+from tests.pipeline_helpers import whole
 from upsample_cli.errors import RequestError
 from upsample_cli.pipeline import array_plan
 from upsample_cli.pipeline.conversion_options import parse_colour, parse_range
@@ -105,6 +107,31 @@ def test_the_background_of_grey_is_grey():
     run("in.png", "--scale", 1, "--background", "white", "-o", "out.png")
     with Image.open("out.png") as image:
         assert (image.mode, np.asarray(image).tolist()) == ("L", [[255, 100]])
+
+
+@pytest.mark.parametrize("output", ["out.tif", "out.ome.tif", "out.zarr", "out.ome.zarr", "out.webp"])
+@pytest.mark.parametrize("channels", [2, 4])
+def test_the_background_is_the_same_in_every_format(output, channels):
+    """Alpha is the last sample of a pixel, also where regions of the output are made one by one."""
+    if "zarr" in output:
+        pytest.importorskip("zarr")
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (13, 17, channels), np.uint8)).save("in.png")
+    arguments = ("--scale", 2, "--background", "white", "--quality", 100)
+    run("in.png", *arguments, "-o", "out.npy")
+    run("in.png", *arguments, "--verify", "-o", output)
+    if output.endswith((".tif", ".zarr")):
+        expected, found = np.load("out.npy").squeeze(), whole(Path(output)).squeeze()
+        assert np.array_equal(found, expected)
+
+
+@pytest.mark.parametrize("name", ["nifti-rgba-gz", "nifti-rgb"])
+@pytest.mark.parametrize("options", [["--rescale", "--dtype=uint8"], ["--dtype=float32"], ["--background", "white"]])
+def test_colours_of_voxels_are_converted(tmp_path, name, options):
+    path = made(tmp_path, name)
+    run(path, "--scale", 1, *options, "--verify", "-o", "out.nii")
+    run(path, "--scale", 1, *options, "-o", "out.npy")
+    found, expected = whole(Path("out.nii")), np.load("out.npy")  # with axes in other orders
+    assert np.array_equal(np.sort(found, axis=None), np.sort(expected, axis=None))
 
 
 @pytest.mark.parametrize("options", [["--rescale", "20,200"], ["--dtype", "uint16"], ["--rescale", "--dtype=uint16"]])

@@ -86,6 +86,11 @@ class ArrayPlan(NamedTuple):
         return tuple(name for name, axis in pairs if axis.matrix is not None)
 
     @property
+    def drops_alpha(self) -> bool:
+        """Whether alpha, the last sample of each pixel, is blended with a background, so that the output lacks it."""
+        return self.conversion is not None and self.conversion.background is not None
+
+    @property
     def slab_axis(self) -> int:
         """The number of the slowest axis that is resampled."""
         return next((number for number, axis in enumerate(self.axes) if axis.matrix is not None), 0)

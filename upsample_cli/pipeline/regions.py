@@ -55,6 +55,8 @@ class RegionGrid:
         if reads_rows:
             first = next((axis for axis in range(plan.slab_axis) if shape[axis] > 1), plan.slab_axis)
             shape[first + 1 :] = size[first + 1 :]
+        if plan.drops_alpha:
+            shape[-1] = size[-1]
         _join_shards(shape, size, plan.after.dtype.itemsize)
         counts = tuple(-(-length // step) for length, step in zip(size, shape, strict=True))
         grid = cls(plan, tuple(shape), counts, counts, reads_rows)
@@ -73,10 +75,13 @@ class RegionGrid:
 
     def reads(self, box: Box) -> tuple[range, ...]:
         """The samples of the input from which a box of the output is computed."""
-        return tuple(
+        reads = [
             part if axis.matrix is None else range(*axis.matrix.input_range(part.start, part.stop))
             for part, axis in zip(box, self.plan.axes, strict=True)
-        )
+        ]
+        if self.plan.drops_alpha:
+            reads[-1] = range(self.plan.before.grid.shape[-1])
+        return tuple(reads)
 
     def indices(self) -> Iterator[tuple[int, ...]]:
         """The positions of all regions, in the order in which they are worked on."""

@@ -161,6 +161,8 @@ def _check_page(number: int, image: ArrayPlan, old: Any, new: Any) -> None:
     ]
     if old.samplesperpixel == _RGBA_SAMPLES and not old.extrasamples:  # readers assume straight alpha
         alphas[0] = [_STRAIGHT]
+    if image.drops_alpha:
+        alphas[0] = []
     if old.photometric == new.photometric == _RGB and alphas[0] != alphas[1]:
         raise MismatchError(f"the extra samples of page {number} are {new.extrasamples}, not {old.extrasamples}")
     orientations = [page.tags.valueof("Orientation", default=1) for page in (old, new)]

@@ -264,7 +264,7 @@ def write(file: BinaryIO, frames: Array, spec: EncodeSpec) -> None:
 
     frames = frames if spec.metadata.animation is not None else frames[0]
     native = np.ascontiguousarray(frames, frames.dtype.newbyteorder("="))
-    stream = io.BytesIO(imagecodecs.jpegxl_encode(native, usecontainer=True, **_options(spec)))
+    stream = io.BytesIO(imagecodecs.jpegxl_encode(native, usecontainer=True, **_options(spec, native.dtype)))
     metadata = spec.metadata
     extra = [(b"Exif", bytes(4) + metadata.exif)] if metadata.exif else []
     extra += [(b"xml ", metadata.xmp)] if metadata.xmp else []
@@ -277,10 +277,10 @@ def write(file: BinaryIO, frames: Array, spec: EncodeSpec) -> None:
         file.write(struct.pack(">I4s", _BOX_HEADER_BYTES + size, name) + stream.read(size))
 
 
-def _options(spec: EncodeSpec) -> dict[str, Any]:
+def _options(spec: EncodeSpec, dtype: np.dtype[Any]) -> dict[str, Any]:
     quality, effort = spec.options.quality, spec.options.compress_level
     options: dict[str, Any] = {} if effort is None else {"effort": max(1, min(effort, _BEST_EFFORT))}
-    if quality is None and effort is not None:
+    if quality is None and (effort is not None or dtype.kind == "f"):  # numbers that may exceed the range of colours
         return options | {"lossless": True}
     quality = _DEFAULT_QUALITY if quality is None else quality
     return options | {"distance": max(0.0, (100 - quality) / 10)}

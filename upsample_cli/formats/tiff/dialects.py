@@ -28,10 +28,14 @@ def choose(path: Path, parts: Sequence[Part]) -> tuple[str, list[str]]:
         if unsupported:
             raise OutputError(f"OME-TIFF cannot hold {unsupported}; write .tif", path)
         return "ome", warnings
-    fits_imagej = len(parts) == 1 and imagej.can_hold(header)
+    narrow = any(_is_narrow_stack(header) for header, _ in parts)
+    if narrow and unsupported:
+        raise OutputError(f"TIFF cannot hold a stack of {unsupported} that is one pixel wide; write .npy", path)
+    fits_imagej = len(parts) == 1 and imagej.can_hold(header) and not narrow
     other = "shaped" if unsupported else "ome"
     dialect = metadata.dialect
-    if (dialect == "imagej" and not fits_imagej) or (dialect == "ome" and unsupported):
+    does_not_fit = {"imagej": not fits_imagej, "ome": unsupported, "shaped": narrow}
+    if does_not_fit.get(dialect):
         warnings.append(f"the input's TIFF dialect cannot hold the output: written as {other.upper()} TIFF")
         dialect = other
     if dialect in ("foreign", "vendor"):
@@ -43,6 +47,12 @@ def choose(path: Path, parts: Sequence[Part]) -> tuple[str, list[str]]:
             Dropped("the spacing of axes other than x and y is dropped: this TIFF dialect cannot hold it", Loss.SPACING)
         )
     return dialect, warnings
+
+
+def _is_narrow_stack(header: Header) -> bool:
+    """Whether the pages of a stack are one pixel wide: tifffile drops that axis in its own dialect and in ImageJ's."""
+    grid = header.grid
+    return grid.names[-1] == "x" and grid["x"].size == 1 and len(grid.names) > len("yx")
 
 
 def dropped_warnings(dialect: str, parts: Sequence[Part]) -> list[str]:

@@ -132,7 +132,7 @@ def _writable(layout: Layout, header: Header, path: Path) -> tuple[Layout, list[
         replace(layout, predictor=None, bitspersample=None, extrasamples=None),
         Layout(layout.photometric),
         Layout(photometric, extrasamples=(EXTRASAMPLE.UNASSALPHA,) if header.alpha else None),
-        Layout(PHOTOMETRIC.MINISBLACK, extrasamples=(EXTRASAMPLE.UNSPECIFIED,) * (samples - 1) or None),
+        Layout(PHOTOMETRIC.MINISBLACK, PLANARCONFIG.CONTIG, (EXTRASAMPLE.UNSPECIFIED,) * (samples - 1) or None),
     ):
         if _is_writable(simpler, header):
             if simpler.photometric == layout.photometric:

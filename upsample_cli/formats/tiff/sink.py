@@ -45,6 +45,7 @@ class TiffSink:
         self.warnings: list[str] = []
         for header in headers:
             layouts.check_axes(header, path)
+        headers = [_without_single_sample(header) for header in headers]
         parts = [self._part(header, path) for header in headers]
         self._dialect, warnings = dialects.choose(path, parts)
         self.warnings += warnings + dialects.dropped_warnings(self._dialect, parts)
@@ -181,6 +182,15 @@ class TiffSink:
             for header, metadata in self._parts
             for shape in (header.grid.shape, *header.levels)
         )
+
+
+def _without_single_sample(header: Header) -> Header:
+    """The header without an axis of one sample per pixel, which tifffile takes for columns of pixels."""
+    grid = header.grid
+    if grid.names[-1] != "s" or grid["s"].size > 1:
+        return header
+    levels = tuple(level[:-1] for level in header.levels)
+    return header._replace(grid=Grid(grid.axes[:-1], grid.affines), levels=levels)
 
 
 def _has_flat_levels(header: Header) -> bool:

@@ -8,7 +8,9 @@ nibabel would drop the tags after the samples.
 
 from __future__ import annotations
 
+import math
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ import numpy as np
 from nibabel.freesurfer import mghformat
 
 from ...errors import InputError, OutputError, reason
-from ...geometry import Affine, Axis, Grid
+from ...geometry import SPATIAL, Affine, Axis, Grid
 from ..base import Array, Header
 from ..dropped import Dropped, Loss, dropped_warning, named
 from .block import MAX_REST_BYTES, READ_ERRORS, Block, VolumeSource, open_plain, reject_impossible_size, skip
@@ -29,6 +31,7 @@ _HEADER, _FOOTER = mghformat.header_dtype, mghformat.footer_dtype
 _LARGEST = 2**31 - 1  # samples along an axis
 _TYPES = {0: "u1", 1: "i4", 3: "f4", 4: "i2", 10: "u2"}
 _WIDER = {"int8": "int16"}
+_SPACING_TOLERANCE = 1e-3  # relative
 _TAG_CMDLINE = 3  # command line that created the file
 
 
@@ -95,9 +98,21 @@ def encode(header: Header, path: Path) -> Encoded:
     target = dimensions(header, "MGH", 4, path)
     dtype, warnings = _supported_dtype(header, path)
     head = _new_header(dtype, target).tobytes().ljust(_SIZE, b"\0")
-    onset = [Dropped("the time of the first volume", Loss.HEADER_FIELD)] if target.onset else []
-    warnings += dropped_warning(header, "MGH", *target.lost, *onset, *generic_losses(header))
+    warnings += dropped_warning(header, "MGH", *target.lost, *_lost(header, target), *generic_losses(header))
     return Encoded(dtype, target.order, head, _updated_tail(b"", header), warnings=tuple(warnings))
+
+
+def _lost(header: Header, target: Dimensions) -> Iterator[Dropped]:
+    """What MGH cannot hold of the dimensions: sizes of voxels are those of the affine, and times have a unit."""
+    if target.onset:
+        yield Dropped("the time of the first volume", Loss.HEADER_FIELD)
+    grid = header.grid
+    known = {name: grid[name].in_unit("mm").spacing for name in SPATIAL if name in grid.names}
+    of_affine = dict(zip(SPATIAL, np.linalg.norm(target.affine[:3, :3], axis=0), strict=True))
+    if any(s and not math.isclose(s, of_affine[name], rel_tol=_SPACING_TOLERANCE) for name, s in known.items()):
+        yield Dropped("a spacing that differs from that of its affine", Loss.SPACING)
+    if "t" in grid.names and grid["t"].spacing and grid["t"].unit is None:
+        yield Dropped("the spacing of t, which has no unit", Loss.SPACING)
 
 
 def _fields(head: bytes) -> Any:

@@ -45,10 +45,16 @@ class Metadata:
     raw: Any
     extensions: tuple[tuple[int, bytes], ...]
 
-    def for_samples(self, header: Header) -> Metadata:
-        """See `AdaptableMetadata`."""
+    def for_samples(self, header: Header) -> Metadata | None:
+        """See `AdaptableMetadata`; None for colours that are not of 8 bits: they need a dimension of their own."""
         raw = self.raw.copy()
-        raw.set_data_dtype(header.dtype)
+        if header.grid.names[-1] != "s":
+            raw.set_data_dtype(header.dtype)
+        elif header.dtype == np.uint8:
+            raw["datatype"], samples = PIXELS["RGBA" if header.alpha else "RGB"]
+            raw["bitpix"] = 8 * samples
+        else:
+            return None
         if header.scaling != _scaling(raw):
             raw["scl_slope"], raw["scl_inter"] = header.scaling or (1, 0)
         raw["cal_min"] = raw["cal_max"] = 0  # of display; no longer known

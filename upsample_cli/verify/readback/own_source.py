@@ -25,9 +25,11 @@ def read_arrays(path: Path, expected: Expected, stack: ExitStack) -> list[ReadBa
     Raises:
         MismatchError: the number of images or the shapes of the levels are not those that were planned.
     """
-    names = "".join(expected.headers[0].grid.names)  # for a format that does not name its axes
+    first = expected.headers[0]
+    names = "".join(first.grid.names)  # for a format that does not name its axes
+    options = ReadOptions(names, expected.keep_indices or first.dtype == bool)
     with _about_output(path):
-        source = stack.enter_context(formats.open_source(path, ReadOptions(names, expected.keep_indices)))
+        source = stack.enter_context(formats.open_source(path, options))
     images = [source, *source.others]
     if len(images) != len(expected.headers):
         raise MismatchError(f"it holds {len(images)} images where {len(expected.headers)} were planned")
@@ -53,7 +55,7 @@ def _read_back(path: Path, source: Source) -> ReadBack:
     is_picture = isinstance(info, PictureInfo)  # whose spacing without a unit is only a ratio
     is_lossy = isinstance(info, PictureInfo) and info.format in _LOSSY_PICTURES
     grid = source.header.grid
-    axes = [axis.in_unit("mm").in_unit("s") for axis in grid.axes]
+    axes = [axis.in_unit("mm").in_unit("s") for axis in grid.axes if axis.name != "t" or not is_picture]
     return ReadBack(
         "".join(grid.names),
         grid.shape,

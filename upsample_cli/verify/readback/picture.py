@@ -26,7 +26,8 @@ _PIXEL_CHUNKS = (b"IHDR", b"PLTE", b"tRNS", b"acTL", b"fcTL", b"IDAT", b"fdAT", 
 _ORIENTATION = 274  # tag of EXIF
 _X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT = 282, 283, 296  # tags of EXIF
 _PER_INCH = 2  # value of ResolutionUnit
-_DPI_ERROR = 0.6  # of formats that store whole numbers of dots per inch or metre
+_JFIF_PER_CENTIMETRE = 2  # value of JFIF's density unit
+_DPI_ERROR = 0.6  # of formats that store whole numbers of dots per inch or metre; 2.54 times for dots per centimetre
 _BILEVEL_THRESHOLD = 127
 _HEADER_BYTES = 4096  # within which a lossless WebP file has its VP8L chunk
 
@@ -44,7 +45,7 @@ def read_arrays(path: Path, expected: Expected, stack: ExitStack) -> list[ReadBa
         found = None
     if found is None:  # Pillow does not know the format, or reduces its samples
         return own_source.read_arrays(path, expected, stack)
-    samples, names, spacing, lossy = found
+    samples, names, spacing, precision, lossy = found
     channels = planned.grid["s"].size if "s" in planned.grid.names else 0
     if planned.dtype == bool and samples.dtype != bool:
         samples = samples > _BILEVEL_THRESHOLD
@@ -59,17 +60,18 @@ def read_arrays(path: Path, expected: Expected, stack: ExitStack) -> list[ReadBa
             samples.dtype,
             None if shows_other_numbers else lambda index: samples[index],
             spacing=spacing,
-            precision=_DPI_ERROR * max(spacing.values()) / INCH if spacing else 0.0,
+            precision=precision,
             lossy=lossy,
         )
     ]
 
 
-def _read(path: Path, planned: Header) -> tuple[Array, str, dict[str, float], float] | None:
-    """Samples, names of their axes, spacing and tolerated error; None if Pillow reads fewer bits than planned."""
+def _read(path: Path, planned: Header) -> tuple[Array, str, dict[str, float], float, float] | None:
+    """Samples, names of their axes, spacing, and tolerated errors of both; None if Pillow reads fewer bits."""
     channels = planned.grid["s"].size if "s" in planned.grid.names else 0
     with without_size_limit(), Image.open(path) as image:
         dpi, lossy = _dots_per_inch(image), _lossy_error(path, image, channels)
+        dpi_error = _DPI_ERROR * (2.54 if image.info.get("jfif_unit") == _JFIF_PER_CENTIMETRE else 1.0)
         frames = getattr(image, "n_frames", 1)
         _check_orientation(image)
         _check_palette(image, planned)
@@ -77,7 +79,8 @@ def _read(path: Path, planned: Header) -> tuple[Array, str, dict[str, float], fl
     if not lossy and samples.dtype.itemsize < planned.dtype.itemsize and image.format != "PNG":
         return None
     spacing = {name: INCH / value for name, value in zip("xy", dpi, strict=False) if value > 0}
-    return samples, "tyx" if frames > 1 else "yx", spacing, lossy
+    precision = dpi_error * max(spacing.values(), default=0.0) / INCH
+    return samples, "tyx" if frames > 1 else "yx", spacing, precision, lossy
 
 
 def _check_orientation(image: Image.Image) -> None:
@@ -118,7 +121,7 @@ def _dots_per_inch(image: Image.Image) -> list[float]:
 
 def _lossy_error(path: Path, image: Image.Image, channels: int) -> float:
     """See `ReadBack.lossy`."""
-    if channels and image.mode in ("P", "1", "L"):
+    if channels > 1 and image.mode in ("P", "1", "L"):
         return _QUANTISED_ERROR
     if image.format == "WEBP" and b"VP8L" in path.read_bytes()[:_HEADER_BYTES]:
         return 0.0
@@ -127,7 +130,7 @@ def _lossy_error(path: Path, image: Image.Image, channels: int) -> float:
 
 def _wanted_mode(mode: str, channels: int, planned: Header) -> str | None:
     """The Pillow mode with the planned samples per pixel; None to keep the file's own."""
-    if planned.dtype == bool:
+    if planned.dtype == bool or (channels == 1 and mode in ("RGB", "RGBA")):
         return "L"
     return {2: "LA", 3: "RGB", 4: "CMYK" if mode == "CMYK" else "RGBA"}.get(channels)
 
@@ -149,7 +152,8 @@ def _decode(path: Path, image: Image.Image, mode: str | None, planned_bytes: int
         decoded: Array = np.asarray(decode(path.read_bytes()))
         if image.mode == "RGBA" and decoded.shape[2:] == (3,):  # WebP stores no alpha if all pixels are opaque
             decoded = np.dstack([decoded, np.full(decoded.shape[:2], 255, np.uint8)])
-        return decoded
+        grey = {"L": slice(1), "LA": slice(None, None, 3)}  # WebP has no grey
+        return decoded[..., grey[mode]] if mode in grey and decoded.ndim > 2 else decoded
     samples: Array | None = None
     for number, frame in enumerate(ImageSequence.Iterator(image)):
         pixels = from_image(frame.convert(mode) if mode and frame.mode != mode else frame)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 import numpy as np
 import tifffile
 
-from ...formats.base import Array, Header
+from ...formats.base import Array
 from ...geometry import INCH, UNIT_ALIASES, UNITS
 from .model import LOSSY_ERROR, Expected, MismatchError, ReadBack, stored_sample
 
@@ -41,20 +40,15 @@ def read_arrays(path: Path, expected: Expected, stack: ExitStack) -> list[ReadBa
     """
     tiff = stack.enter_context(tifffile.TiffFile(path))
     if not (tiff.is_ome or tiff.is_imagej or tiff.is_shaped):
-        arrays: list[ReadBack | None] = []
-        for header, series in _planned_series(tiff, expected):
-            array = _read_back(path, tiff, series, _tagged_spacing(series.keyframe, None))
-            if array.names.endswith("s") and "s" not in header.grid.names:  # colours instead of palette indices
-                array = replace(array, names=array.names[:-1], shape=array.shape[:-1], sample=None)
-            arrays.append(array)
-        return arrays
+        planned = _planned_series(tiff, expected)
+        return [_read_back(path, tiff, series, _tagged_spacing(series.keyframe, None)) for series in planned]
     pairs = zip(tiff.series, expected.array_counts, strict=True)
     levels = [level for series, count in pairs for level in series.levels[:count]]
     spacing = _spacing(tiff)
     return [_read_back(path, tiff, level, {} if number else spacing) for number, level in enumerate(levels)]
 
 
-def _planned_series(tiff: Any, expected: Expected) -> Iterator[tuple[Header, Any]]:
+def _planned_series(tiff: Any, expected: Expected) -> Iterator[Any]:
     """The pages of each planned array. The levels of a pyramid lie below its pages or follow them."""
     first = 0
     for header, arrays in zip(expected.headers, expected.array_counts, strict=True):
@@ -73,7 +67,7 @@ def _planned_series(tiff: Any, expected: Expected) -> Iterator[tuple[Header, Any
             several = count > 1
             if several:
                 shape, axes = (count, *shape), f"I{axes}"
-            yield header, tifffile.TiffPageSeries(part, shape, part[0].dtype, axes)
+            yield tifffile.TiffPageSeries(part, shape, part[0].dtype, axes)
         first = last
     if first != len(tiff.pages):
         raise MismatchError(f"it has {len(tiff.pages)} pages where {first} were planned")
@@ -170,7 +164,9 @@ def _spacing(tiff: Any) -> dict[str, float]:
 
 
 def _tagged_spacing(page: Any, unit: float | None) -> dict[str, float]:
-    """Spacings along x and y by the resolution tags, in `unit` or else in that of the tags."""
+    """Spacings along x and y by the resolution tags, in `unit` or else in that of the tags; none for tifffile's 1."""
+    if all(page.tags.valueof(f"{axis}Resolution") == (1, 1) for axis in "XY"):
+        return {}
     unit = unit or _RESOLUTION_UNITS.get(page.tags.valueof("ResolutionUnit", default=_INCH_UNIT))
     spacing: dict[str, float] = {}
     for axis in "xy":

@@ -13,7 +13,8 @@ import nibabel as nib
 import numpy as np
 from nibabel.arrayproxy import ArrayProxy
 
-from ...formats.base import Array
+from ...formats.base import Array, Header
+from ...geometry import PATIENT_FRAMES
 from .model import Expected, ReadBack
 
 _AXES = "xyztuvw"  # in nibabel's order, fastest first
@@ -28,7 +29,11 @@ def read_arrays(path: Path, expected: Expected, stack: ExitStack) -> list[ReadBa
     colours = len(dtype.fields or ())  # RGB and RGBA are structured types
     if colours:
         names, shape, dtype = names + "s", (*shape, colours), np.dtype(np.uint8)
-    return [ReadBack(names, shape, dtype, _sampler(path, image), _spacing(image), _affines(image))]
+    if isinstance(image, nib.MGHImage):
+        spacing, affines = _mgh_geometry(image, expected.headers[0])
+    else:
+        spacing, affines = _spacing(image), _affines(image)
+    return [ReadBack(names, shape, dtype, _sampler(path, image), spacing, affines)]
 
 
 def _load(path: Path) -> Any:
@@ -40,12 +45,21 @@ def _load(path: Path) -> Any:
 
 def _spacing(image: Any) -> dict[str, float]:
     """Spacings by axis name, in millimetres and seconds."""
-    if isinstance(image, nib.MGHImage):
-        length, time = 1.0, 1e-3
-    else:
-        length, time = (_UNITS.get(unit, 1.0) for unit in _declared_units(image.header))
+    length, time = (_UNITS.get(unit, 1.0) for unit in _declared_units(image.header))
     zooms = dict(zip("xyzt", image.header.get_zooms(), strict=False))
     return {name: float(zoom) * (time if name == "t" else length) for name, zoom in zooms.items()}
+
+
+def _mgh_geometry(image: Any, planned: Header) -> tuple[dict[str, float], dict[str, Array]]:
+    """Spacings and the affine, which gives those in space unless none is planned; a repetition time of 0 is none."""
+    zooms = dict(zip("xyzt", map(float, image.header.get_zooms()), strict=False))
+    time = {"t": 1e-3 * zooms.pop("t")} if zooms.get("t") else {}
+    zooms.pop("t", None)
+    grid = planned.grid
+    frame = next((name for name in PATIENT_FRAMES if name in grid.affines), None)
+    if frame is None:
+        return zooms | time, {}
+    return time, {frame: image.affine} if grid["x"].unit in (None, "mm") else {}
 
 
 def _declared_units(header: Any) -> tuple[str, str]:
@@ -59,9 +73,7 @@ def _declared_units(header: Any) -> tuple[str, str]:
 
 
 def _affines(image: Any) -> dict[str, Array]:
-    """Voxel-to-world matrices by frame; of NIfTI only those whose code is set."""
-    if isinstance(image, nib.MGHImage):
-        return {"ras": image.affine}
+    """Voxel-to-world matrices by frame, of those whose code is set."""
     affines = {}
     for frame in ("sform", "qform"):
         affine, code = getattr(image, f"get_{frame}", lambda coded: (None, 0))(coded=True)

@@ -317,7 +317,7 @@ def valid_chunks(native: object, info: PictureInfo) -> tuple[tuple[Chunk, ...], 
     chunks: tuple[Chunk, ...] = native if isinstance(native, tuple) else ()
     (header,) = (chunk.data for chunk in chunks if chunk.name == b"IHDR")
     depth, colour_type = header[8:10]
-    same = colour_type == COLOUR_TYPES[info.mode] and depth in (info.bits, 16)
+    same = colour_type == COLOUR_TYPES.get(info.mode) and depth in (info.bits, 16)
     dropped = () if same else _PIXEL_FORMAT_CHUNKS
     names = dict.fromkeys(chunk.name.decode() for chunk in chunks if chunk.name in dropped)
     kept = tuple(chunk for chunk in chunks if chunk.name not in (*dropped, b"IHDR"))
