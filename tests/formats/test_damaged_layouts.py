@@ -119,7 +119,8 @@ def test_profiles_are_those_that_littlecms_opens():
         _profile(): True,
         _profile(tags=[b"rTRC", b"gTRC"]): True,
         _profile(b"\4\0\0\0none"): False,  # a class that does not exist
-        _profile(b"\x09"): False,  # a version of the future
+        _profile(b"\x09"): False,  # versions of the future
+        _profile(b"\x05\x40"): False,
         _profile(tags=[b"rTRC", b"rTRC"]): False,
         _profile(tags=[b"%04d" % number for number in range(101)]): False,
     }
@@ -158,10 +159,13 @@ def test_single_bits_are_written_without_differences(tmp_path):
         out.asarray()
 
 
-def test_a_negative_number_of_planes_in_ome_is_not_verified(tmp_path):
+@pytest.mark.parametrize("wrong", ['SizeZ="-1"', 'SizeZ="9" SizeX="99"'])
+def test_an_ome_xml_that_contradicts_the_pages_is_not_verified(tmp_path, wrong):
     tifffile.imwrite(tmp_path / "in.ome.tif", np.zeros((21, 35, 3), np.uint8), photometric="rgb")
-    document = tifffile.tiffcomment(tmp_path / "in.ome.tif")
-    tifffile.tiffcomment(tmp_path / "in.ome.tif", document.replace('SizeZ="1"', 'SizeZ="-1"').encode())
+    document = tifffile.tiffcomment(tmp_path / "in.ome.tif").replace(
+        'SizeX="35"', "" if "SizeX" in wrong else 'SizeX="35"'
+    )
+    tifffile.tiffcomment(tmp_path / "in.ome.tif", document.replace('SizeZ="1"', wrong).encode())
     upsampled(tmp_path / "in.ome.tif", tmp_path / "out.ome.tif", scale="2", verify=True)
 
 

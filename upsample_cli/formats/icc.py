@@ -19,7 +19,7 @@ _CURVES = {b"RGB ": (b"rTRC", b"gTRC", b"bTRC"), b"GRAY": (b"kTRC",)}
 _ENDS = np.array([0.0, 1.0])
 _SIGNATURE, _SIGNATURE_OFFSET = b"acsp", 36
 _CLASSES = (b"scnr", b"mntr", b"prtr", b"link", b"abst", b"spac", b"nmcl", bytes(4))  # LittleCMS accepts zeros too
-_MAX_VERSION, _MAX_TAGS = 5, 100  # of LittleCMS
+_MAX_VERSION, _MAX_TAGS = b"\5\0", 100  # of LittleCMS
 _PARAMETERS = (1, 3, 4, 5, 7)  # of each type of parametric curve
 
 
@@ -32,7 +32,7 @@ def is_profile(data: bytes) -> bool:
     if count > _MAX_TAGS or not _TAGS + 12 * count <= size <= len(data):
         return False
     names = [data[_TAGS + 12 * number :][:4] for number in range(count)]
-    return data[8] <= _MAX_VERSION and data[12:16] in _CLASSES and len(set(names)) == count
+    return data[8:10] <= _MAX_VERSION and data[12:16] in _CLASSES and len(set(names)) == count
 
 
 def transfer_curves(profile: bytes) -> list[Curve]:

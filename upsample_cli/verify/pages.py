@@ -88,10 +88,10 @@ def _check_first_pages(plan: Plan, old: Sequence[Any], new: Sequence[Any]) -> No
 
 
 def _described_planes(tiff: Any) -> int | None:
-    """The number of planes according to the description of a file; None if it is not stated."""
+    """The number of planes according to the description of a file; None if it states none, or contradicts the pages."""
     description = tiff.pages[0].description
     if tiff.is_ome:
-        return _planes_of_ome(description)
+        return _planes_of_ome(description) if tiff.series[0].kind == "ome" else None
     if tiff.is_imagej:
         found = re.search(r"^images=(\d+)", description, re.MULTILINE)
         return int(found[1]) if found else None
