@@ -152,6 +152,20 @@ def test_a_pixdim_of_zero_in_a_qform_is_one(tmp_path):
     np.testing.assert_allclose(nib.load(tmp_path / "out.nii").affine[:3, :3], np.diag([0.5, 1, 1.5]))
 
 
+def test_a_quaternion_that_is_too_long_is_scaled(tmp_path):
+    """niftilib takes it for a rotation by 180 degrees; nibabel refuses it."""
+    for name, part in (("long.nii", 1.0), ("unit.nii", np.sqrt(0.5))):
+        image = nib.Nifti1Image(np.zeros((4, 5, 6), np.uint8), None)
+        image.set_qform(np.diag([1.0, 2, 3, 1]), 1)
+        image.header["quatern_b"] = image.header["quatern_c"] = part
+        (tmp_path / name).write_bytes(image.header.binaryblock + bytes(4 + 120))
+    plan = upsampled(tmp_path / "long.nii", tmp_path / "long_2x.nii", scale="2", verify=True)
+    assert any("its quaternion has a length of 1.41; it is scaled to 1" in warning for warning in plan.warnings)
+    upsampled(tmp_path / "unit.nii", tmp_path / "unit_2x.nii", scale="2")
+    affines = [nib.load(tmp_path / name).affine for name in ("long_2x.nii", "unit_2x.nii")]
+    np.testing.assert_allclose(*affines, atol=1e-6)
+
+
 def sparse(folder, slices):
     """The header of a volume, and a hole in place of its samples."""
     path = folder / "huge.nii"

@@ -27,6 +27,7 @@ silence("nibabel.global")
 _LENGTH_UNITS = {1: "m", 2: "mm", 3: "µm"}  # by the lower bits of xyzt_units
 _TIME_UNITS = {8: "s", 16: "ms", 24: "µs"}  # by the bits above them
 _LENGTH_BITS, _TIME_BITS = 0b111, 0b111000
+_QUATERNION = ("quatern_b", "quatern_c", "quatern_d")
 PIXELS = {"RGB": (128, 3), "RGBA": (2304, 4)}  # NIfTI's code, and the number of samples
 LABELS = 1002  # NIFTI_INTENT_LABEL
 _EOL_CHECK = (13, 10, 26, 10)  # of NIfTI-2
@@ -83,7 +84,7 @@ def open_source(path: Path, samples: Path, header: Path) -> VolumeSource:
     try:
         with open_plain(header) as file:
             raw = _read_header(file.read(nib.Nifti2Header.sizeof_hdr), is_pair(path))
-            warnings = [*_repair_numbers(raw), *_repair_qfac(raw)]
+            warnings = [*_repair_numbers(raw), *_repair_qfac(raw), *_repair_quaternion(raw)]
             shape, dtype = raw.get_data_shape(), _dtype(raw, path)
             pixel = () if dtype.fields is None else (len(dtype.fields),)
             plain = dtype if dtype.fields is None else np.dtype(np.uint8)
@@ -153,6 +154,27 @@ def _repair_qfac(raw: Any) -> list[str]:
     if qfac not in (1, -1):
         raw["pixdim"][0] = 1
     return [] if qfac in (1, -1, 0) or not raw["qform_code"] > 0 else [f"its qfac is {qfac:g}; 1 is used instead"]
+
+
+def _repair_quaternion(raw: Any) -> list[str]:
+    """Scale a quaternion that is longer than 1, as niftilib does: the rotation is then one by 180 degrees.
+
+    Raises:
+        HeaderDataError: it is not finite.
+    """
+    if not raw["qform_code"] > 0:
+        return []
+    try:
+        raw.get_qform_quaternion()
+    except ValueError:
+        imaginary = np.array([float(raw[name]) for name in _QUATERNION])
+        length = np.linalg.norm(imaginary)
+        if not np.isfinite(length):
+            raise HeaderDataError("its quaternion is not finite") from None
+        for name, part in zip(_QUATERNION, imaginary / length, strict=True):
+            raw[name] = part
+        return [f"its quaternion has a length of {length:.3g}; it is scaled to 1"]
+    return []
 
 
 def kind_of(second: bool, pair: bool) -> Any:
