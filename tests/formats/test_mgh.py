@@ -50,6 +50,16 @@ def test_all_but_the_geometry_stays_to_the_byte(tmp_path, suffix, other):
     np.testing.assert_allclose(load_mgh(out).affine[:3, 3], (AFFINE @ [-0.25, -0.25, -0.25, 1])[:3], rtol=1e-6)
 
 
+def test_negative_sizes_of_voxels_turn_axes_round(tmp_path):
+    made(tmp_path / "in.mgh")
+    data = bytearray((tmp_path / "in.mgh").read_bytes())
+    struct.pack_into(">f", data, 30, -1.0)
+    (tmp_path / "in.mgh").write_bytes(data)
+    upsampled(tmp_path / "in.mgh", tmp_path / "out.mgh", scale="2", verify=True)
+    before, after = load_mgh(tmp_path / "in.mgh").affine, load_mgh(tmp_path / "out.mgh").affine
+    np.testing.assert_allclose(after[:3, :3], before[:3, :3] / 2, rtol=1e-6)
+
+
 def test_spacing_without_a_place_in_mgh_is_dropped_with_a_warning(tmp_path):
     image = nib.Nifti1Image(np.zeros((3, 4, 5, 6), np.uint8), np.diag([2.0, 2, 2, 1]))
     image.header["pixdim"][1:5] = 1, 2, 2, 3  # contradicts the affine along x

@@ -461,7 +461,7 @@ IMPOSSIBLE = {
     "samples after endless extensions": ([(108, "f", 2e9), (348, "B", 1)], "is truncated"),
     "no place": ([(280, "f", float("nan"))], "its affine (sform) has values that are too large or not finite"),
     "no distance": ([(80, "f", 3e38)], "the spacing of its axis x is 3e+38"),
-    "no rotation": ([(252, "h", 1), (256, "3f", 5, 5, 5)], "not a readable NIfTI file"),
+    "no rotation": ([(252, "h", 1), (256, "3f", 5, 5, float("inf"))], "its quaternion is not finite"),
 }
 
 

@@ -135,11 +135,12 @@ def test_a_path_that_leads_out_of_the_hierarchy(tmp_path: Path, path: str) -> No
         planned(image(tmp_path / "store" / "in.zarr", path), tmp_path / "out.ome.zarr", scale="2")
 
 
-@pytest.mark.parametrize("name", [{"name": "x"}, 7, None])
-def test_a_name_of_an_axis_that_is_no_text(tmp_path: Path, name: object) -> None:
+@pytest.mark.parametrize("word", [{"name": "x"}, 7, None, "\x1b[31m"])
+@pytest.mark.parametrize("key", ["name", "unit"])
+def test_words_about_an_axis_that_are_no_text(tmp_path: Path, key: str, word: object) -> None:
     path = image(tmp_path / "in.zarr", "0")
     document = json.loads((path / "zarr.json").read_text())
-    document["attributes"]["ome"]["multiscales"][0]["axes"][1]["name"] = name
+    document["attributes"]["ome"]["multiscales"][0]["axes"][1][key] = word
     with pytest.raises(InputError, match="of its axes are damaged"):
         planned(write(path, document), tmp_path / "out.ome.zarr", scale="2")
 

@@ -28,6 +28,9 @@ _TYPES = {
     **{"float32": "float", "float64": "double", "complex64": "complex", "complex128": "double-complex"},
 }
 _NAMESPACE = "http://www.openmicroscopy.org/Schemas/OME/2016-06"
+_NOT_OF_XML = re.compile(
+    "[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
+)  # https://www.w3.org/TR/xml/#charsets
 _PIXELS = re.compile(r"<(?:\w+:)?Pixels\b[^>]*")
 _SIZES = re.compile(r"""\bSize([XYZCT])\s*+=\s*+["']\s*+(\d{1,18})""")
 _COUNTS = re.compile(r"""\b(?:PlaneCount|NumPlanes)\s*+=\s*+["']\s*+(\d{1,18})""")
@@ -308,5 +311,5 @@ def _serialize(root: Element, prefixes: Mapping[str, str]) -> bytes:
             element.set(short(name), element.attrib.pop(name))
     for uri, prefix in prefixes.items():
         root.set(f"xmlns:{prefix}" if prefix else "xmlns", uri)
-    xml: str = ElementTree.tostring(root, encoding="unicode")
+    xml = _NOT_OF_XML.sub("\ufffd", ElementTree.tostring(root, encoding="unicode"))
     return f'<?xml version="1.0" encoding="UTF-8"?>{xml}'.encode()

@@ -143,6 +143,9 @@ def _move(raw: Any, grid: Grid) -> None:
         raw["dims"][number] = axis.size
         if axis.name != "t" and axis.spacing is not None:
             raw["delta"][number] = axis.spacing
+        elif axis.name != "t" and "ras" in grid.affines:  # a negative size, which turns the direction round
+            length = np.linalg.norm(grid.affines["ras"][:3, number]) / np.linalg.norm(raw["Mdc"][number])
+            raw["delta"][number] = math.copysign(length, raw["delta"][number])
     if "ras" in grid.affines:
         if not same_directions(_affine(raw, tuple(raw["dims"])), grid.affines["ras"]):
             raw["Mdc"] = (grid.affines["ras"][:3, :3] / np.linalg.norm(grid.affines["ras"][:3, :3], axis=0)).T

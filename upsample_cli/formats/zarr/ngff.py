@@ -100,7 +100,7 @@ class Multiscale(NamedTuple):
         except (KeyError, TypeError, IndexError, AttributeError) as error:
             raise ValueError(f"its multiscales are malformed: {error!r}") from error
         words = [*names, *(axis.get(key, "") for axis in described for key in ("type", "unit"))]
-        if not all(isinstance(word, str) for word in words):
+        if not all(isinstance(word, str) and word.isprintable() for word in words):
             raise DamagedDocumentError("the names, types or units of its axes are damaged")
         if len(names) != ndim or len(set(names)) != ndim:
             raise ValueError(f"its axes are {', '.join(names)}, but its arrays have {ndim}")
