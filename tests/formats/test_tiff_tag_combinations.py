@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -87,3 +88,15 @@ def test_stacks_that_are_one_pixel_wide(tmp_path: Path, output: str, shape: tupl
     plan = upsampled(tmp_path / "in.npy", tmp_path / output, scale="1", mode="nearest", verify=True, axes=axes)
     assert plan.first.after.grid.shape == shape
     assert np.array_equal(whole(tmp_path / output).squeeze(), array.squeeze())
+
+
+@pytest.mark.parametrize("compression", [None, "packbits", "zlib", "lzw"])
+@pytest.mark.parametrize("layout", [{"tile": (16, 16)}, {"rowsperstrip": 3}], ids=str)
+def test_bilevel_pages_of_any_layout(tmp_path: Path, compression: str | None, layout: dict[str, Any]) -> None:
+    array = np.random.default_rng(0).integers(0, 2, (2, 20, 40)).astype(bool)
+    tifffile.imwrite(
+        tmp_path / "in.tif", array, photometric="minisblack", compression=compression, metadata=None, **layout
+    )
+    upsampled(tmp_path / "in.tif", tmp_path / "out.tif", scale="1", mode="nearest", verify=True)
+    with tifffile.TiffFile(tmp_path / "out.tif") as out:
+        assert all(np.array_equal(page.asarray(), expected) for page, expected in zip(out.pages, array, strict=True))

@@ -124,6 +124,18 @@ def test_the_background_is_the_same_in_every_format(output, channels):
         assert np.array_equal(found, expected)
 
 
+@pytest.mark.parametrize("output", ["out.tif", "out.ome.tif"])
+def test_the_levels_of_a_pyramid_lose_alpha_too(output):
+    pixels = np.random.default_rng(0).integers(0, 255, (64, 80, 4), np.uint8)
+    with tifffile.TiffWriter("in.tif") as writer:
+        options = {"photometric": "rgb", "extrasamples": ["unassalpha"], "metadata": None, "tile": (16, 16)}
+        writer.write(pixels, subifds=1, **options)
+        writer.write(np.ascontiguousarray(pixels[::2, ::2]), subfiletype=1, **options)
+    run("in.tif", "--scale", 2, "--background", "white", "--verify", "-o", output)
+    with tifffile.TiffFile(output) as out:
+        assert [level.shape for level in out.series[0].levels] == [(128, 160, 3), (64, 80, 3)]
+
+
 @pytest.mark.parametrize("name", ["nifti-rgba-gz", "nifti-rgb"])
 @pytest.mark.parametrize("options", [["--rescale", "--dtype=uint8"], ["--dtype=float32"], ["--background", "white"]])
 def test_colours_of_voxels_are_converted(tmp_path, name, options):

@@ -211,7 +211,9 @@ def converted_header(header: Header, conversion: SampleConversion) -> Header:
         channels = len(conversion.background)
         axes = tuple(axis._replace(size=channels) if axis.name == "s" else axis for axis in header.grid.axes)
         colours = None if header.colours is None else {1: "L", 3: "RGB"}[channels]
-        header = header._replace(grid=Grid(axes, header.grid.affines), alpha=False, colours=colours)
+        levels = tuple((*level[:-1], channels) for level in header.levels)
+        grid = Grid(axes, header.grid.affines)
+        header = header._replace(grid=grid, levels=levels, alpha=False, colours=colours)
     metadata = header.metadata
     adapted = metadata.for_samples(header) if isinstance(metadata, AdaptableMetadata) else None
     return header._replace(metadata=adapted)

@@ -18,6 +18,7 @@ zarr = pytest.importorskip("zarr")
 
 from tests.formats.zarr.stores import ome, positions, samples, write_image  # noqa: E402
 from tests.pipeline_helpers import planned, upsampled, whole  # noqa: E402
+from upsample_cli.formats.base import ReadOptions  # noqa: E402
 from upsample_cli.pipeline import regions  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore:Object at .* is not recognized", "ignore:.*unclosed.*")
@@ -199,6 +200,17 @@ def _validate(path: Path, zarr_format: int) -> None:
     image = models.open_ome_zarr(zarr.open_group(str(path), mode="r", zarr_format=zarr_format))
     assert type(image).__name__ == "Image"
     assert type(image).__module__.split(".")[1] == ("v05" if zarr_format == 3 else "v04")
+
+
+@pytest.mark.parametrize("name", ["out.zarr", "out.ome.zarr"])
+def test_several_images_of_a_file_are_images_of_ome_zarr(tmp_path: Path, name: str) -> None:
+    images = [noise((8 + number, 10), "u1") for number in (0, 1)]
+    with tifffile.TiffWriter(tmp_path / "in.tif") as writer:
+        for pixels in images:
+            writer.write(pixels, metadata=None)
+    upsampled(tmp_path / "in.tif", tmp_path / name, scale=1, mode="nearest", verify=True)
+    for number, expected in enumerate(images):
+        assert np.array_equal(whole(tmp_path / name, ReadOptions(series=number)), expected)
 
 
 def test_series_of_bioformats2raw_and_a_plate(tmp_path: Path) -> None:

@@ -249,7 +249,8 @@ def _stored_chunks(slabs: Iterable[Array], part: Part, grid: Grid, planar: bool)
             yield from tiles(planes, layout.tile, planar) if layout.tile else [planes]
     elif layout.tile:
         for band in bands(slabs, shape, layout.tile[0]):
-            encode = strip_encoder(layout, dtype) if layout.compression == COMPRESSION.PACKBITS else None
+            by_rows = layout.compression == COMPRESSION.PACKBITS and dtype.kind != "b"
+            encode = strip_encoder(layout, dtype) if by_rows else None
             for tile in tiles(band, layout.tile, planar):
                 yield tile if encode is None else encode(tile)
     elif _is_raw(part):

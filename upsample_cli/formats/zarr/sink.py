@@ -56,8 +56,11 @@ class ZarrSink:
         self._path = path
         self.warnings: list[str] = []
         self.layouts: list[Layout] = []
+        # Only OME-Zarr says what the arrays of a group are.
+        wants_images = path.name.lower().endswith(".ome.zarr") or len(headers) > 1
         for number, header in enumerate(headers):
-            self.layouts.append(self._layout(header, f"{number}" if len(headers) > 1 else "", options))
+            where = f"{number}" if len(headers) > 1 else ""
+            self.layouts.append(self._layout(header, where, options, wants_images))
         if len(headers) > 1 and not isinstance(headers[0].metadata, Metadata):
             series = {"series": [str(number) for number in range(len(headers))]}
             root = new_group("", {"ome": {"version": "0.5", "bioformats2raw.layout": 3}})
@@ -93,9 +96,8 @@ class ZarrSink:
         """Boxes are written instead; see `BoxSink`."""
         raise NotImplementedError
 
-    def _layout(self, header: Header, default_path: str, options: WriteOptions) -> Layout:
+    def _layout(self, header: Header, default_path: str, options: WriteOptions, wants_image: bool) -> Layout:
         metadata = header.metadata if isinstance(header.metadata, Metadata) else None
-        wants_image = self._path.name.lower().endswith(".ome.zarr")
         if metadata is not None and (metadata.group is not None or not wants_image):
             return self._kept(header, metadata)
         return self._new(header, default_path, options, wants_image)
