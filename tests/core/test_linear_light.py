@@ -60,6 +60,7 @@ def test_the_curve_of_a_real_profile_is_that_of_its_colour_space():
 def test_the_kinds_of_curves(curve, expected):
     (found,) = transfer_curves(profile(curve, space=b"GRAY"))
     np.testing.assert_allclose(found(LEVELS), expected, atol=1e-4)
+    np.testing.assert_allclose(found(LEVELS[::-1]), found(LEVELS)[::-1], atol=1e-12)  # each level by itself
 
 
 @pytest.mark.parametrize(
@@ -71,8 +72,9 @@ def test_the_kinds_of_curves(curve, expected):
         SRGB.replace(b"rTRC", b"xxxx"),
         SRGB.replace(b"RGB ", b"CMYK"),
         profile(curv(1)[:9], space=b"GRAY"),
+        profile(para(4, 2, 0.5, 0, -0.25, 0.5, 0.5, 0.5), space=b"GRAY"),
     ],
-    ids=["empty", "a piece", "half", "no red", "inks", "no curve"],
+    ids=["empty", "a piece", "half", "no red", "inks", "no curve", "falling"],
 )
 def test_profiles_without_curves_are_refused(bad):
     with pytest.raises(ValueError, match="ICC profile"):

@@ -10,7 +10,7 @@ import tifffile
 from PIL import Image
 
 from tests.formats.examples import EXAMPLES, samples
-from tests.pipeline_helpers import asked
+from tests.pipeline_helpers import asked, upsampled
 from upsample_cli.errors import InputError, OutputError, RequestError
 from upsample_cli.formats import open_source
 from upsample_cli.pipeline.mode import read_options
@@ -191,6 +191,19 @@ def test_samples_beside_infinity_pass(tmp_path):
     samples[rng.random(samples.shape) < 0.1] = np.inf
     np.save(tmp_path / "in.npy", samples)
     attempt(tmp_path / "in.npy", tmp_path / "out.npy", scale=7.0, mode="box")
+
+
+def test_a_result_that_is_rounded_to_the_value_of_missing_samples_passes(tmp_path):
+    np.save(tmp_path / "in.npy", np.array([[1, 1, 255, 255, 255, 1, 1]], np.uint8))
+    upsampled(tmp_path / "in.npy", tmp_path / "out.npy", scale="x=4", mode="cubic", nodata=0.0, verify=True)
+    assert (np.load(tmp_path / "out.npy") == 0).any(), "no undershoot is tested"
+
+
+def test_the_colours_of_copied_transparent_pixels_pass(tmp_path):
+    pixels = np.array([[[9, 80, 30, 0], [1, 2, 3, 255]]], np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "in.png")
+    upsampled(tmp_path / "in.png", tmp_path / "out.png", scale="2", mode="area", verify=True)
+    assert np.array_equal(np.asarray(Image.open(tmp_path / "out.png")), pixels.repeat(2, 0).repeat(2, 1))
 
 
 def test_what_exists_stays_when_its_successor_is_wrong(tmp_path):

@@ -16,7 +16,7 @@ from ..core.linear_light import Curve
 
 _TAG_COUNT, _TAGS = 128, 132  # offsets
 _CURVES = {b"RGB ": (b"rTRC", b"gTRC", b"bTRC"), b"GRAY": (b"kTRC",)}
-_ENDS = np.array([0.0, 1.0])
+_LEVELS = np.linspace(0, 1, 256)
 _SIGNATURE, _SIGNATURE_OFFSET = b"acsp", 36
 _CLASSES = (b"scnr", b"mntr", b"prtr", b"link", b"abst", b"spac", b"nmcl", bytes(4))  # LittleCMS accepts zeros too
 _MAX_VERSION, _MAX_TAGS = b"\5\0", 100  # of LittleCMS
@@ -49,7 +49,7 @@ def transfer_curves(profile: bytes) -> list[Curve]:
         if not wanted or any(name not in tags for name in wanted):
             raise ValueError("its ICC profile has no transfer curves")
         curves = [_curve(tags[name]) for name in wanted]
-        if any(curve(_ENDS)[0] >= curve(_ENDS)[1] for curve in curves):
+        if any(light[0] >= light[-1] or (np.diff(light) < 0).any() for light in (curve(_LEVELS) for curve in curves)):
             raise ValueError("its ICC profile is damaged: a transfer curve does not rise")
         return curves
     except (struct.error, IndexError, ZeroDivisionError) as error:
@@ -93,6 +93,6 @@ def _parametric(x: FloatArray, kind: int, parameters: Sequence[float]) -> FloatA
     elif kind in (3, 4):
         a, b, c, d = parameters[1:5]
         e, f = parameters[5:] if kind == 4 else (0.0, 0.0)
-    power = np.maximum(a * x + b, 0) ** g + e
+    power = np.maximum(np.maximum(a * x + b, 0) ** g + e, c * d + f)
     light: FloatArray = np.where(x >= d, power, c * x + f)
-    return np.maximum.accumulate(np.clip(light, 0, 1))
+    return np.clip(light, 0, 1)

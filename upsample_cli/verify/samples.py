@@ -28,8 +28,8 @@ class SampleChecker:
         self._mode, self._dtype, self._out_dtype = mode, before.dtype, array_plan.after.dtype
         self._highest = float(np.iinfo(self._dtype).max) if self._dtype.kind in "iu" else 1.0
         self._has_channels = before.grid.names[-1] == "s"
-        changes = any(axis_plan.matrix is not None for axis_plan in array_plan.axes)
-        self._blends = blends = changes and not mode.preserves_values
+        matrices = [axis_plan.matrix for axis_plan in array_plan.axes if axis_plan.matrix is not None]
+        self._blends = blends = not (mode.preserves_values or all(matrix.copies_samples for matrix in matrices))
         self._alpha = before.alpha and request.premultiply and blends
         self._curves = transfer_curves_of(before) if request.linear_light and blends else ()
         self._longest_axis = max(before.grid.shape)
@@ -91,8 +91,11 @@ class SampleChecker:
         if self._nodata is not None:
             absent = np.isnan(samples) if np.isnan(self._nodata) else samples == self._nodata
             total = weights[~absent].sum()
-            if (is_nodata := found == self._nodata or (np.isnan(found) and np.isnan(self._nodata))) or total < _HALF:
-                return 0.0 if is_nodata and total < 1 - _HALF else 1.0
+            is_nodata = found == self._nodata or (np.isnan(found) and np.isnan(self._nodata))
+            if is_nodata and total < 1 - _HALF:
+                return 0.0
+            if total < _HALF:
+                return 1.0
             weights = np.where(absent, 0, weights) / total
             samples = np.where(absent, 0, samples)
         return self._sum_error(samples, weights, curve, found)
