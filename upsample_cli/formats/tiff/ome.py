@@ -28,9 +28,8 @@ _TYPES = {
     **{"float32": "float", "float64": "double", "complex64": "complex", "complex128": "double-complex"},
 }
 _NAMESPACE = "http://www.openmicroscopy.org/Schemas/OME/2016-06"
-_NOT_OF_XML = re.compile(
-    "[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
-)  # https://www.w3.org/TR/xml/#charsets
+# Characters that XML cannot hold: https://www.w3.org/TR/xml/#charsets
+_NOT_OF_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _PIXELS = re.compile(r"<(?:\w+:)?Pixels\b[^>]*")
 _SIZES = re.compile(r"""\bSize([XYZCT])\s*+=\s*+["']\s*+(\d{1,18})""")
 _COUNTS = re.compile(r"""\b(?:PlaneCount|NumPlanes)\s*+=\s*+["']\s*+(\d{1,18})""")

@@ -14,7 +14,7 @@ import numpy as np
 from nibabel.arrayproxy import ArrayProxy
 
 from ...formats.base import Array, Header
-from ...geometry import PATIENT_FRAMES
+from ...geometry import PATIENT_FRAMES, SPATIAL
 from .model import Expected, ReadBack
 
 _AXES = "xyztuvw"  # in nibabel's order, fastest first
@@ -59,7 +59,8 @@ def _mgh_geometry(image: Any, planned: Header) -> tuple[dict[str, float], dict[s
     frame = next((name for name in PATIENT_FRAMES if name in grid.affines), None)
     if frame is None:
         return zooms | time, {}
-    return time, {frame: image.affine} if grid["x"].unit in (None, "mm") else {}
+    in_millimetres = all(axis.unit in (None, "mm") for axis in grid.axes if axis.name in SPATIAL)
+    return time, {frame: image.affine} if in_millimetres else {}
 
 
 def _declared_units(header: Any) -> tuple[str, str]:
