@@ -181,6 +181,34 @@ def test_a_stack_whose_pages_have_other_strips_than_the_first_is_refused(tmp_pat
         planned(tmp_path / "in.tif", tmp_path / "out.tif", scale="2")
 
 
+@pytest.mark.parametrize("kind", ["number of samples", "offset"])
+def test_a_later_page_with_a_damaged_tag_is_refused(tmp_path, kind):
+    tifffile.imwrite(tmp_path / "in.tif", np.ones((3, 5, 6), np.uint8), imagej=True, compression="zlib")
+    with tifffile.TiffFile(tmp_path / "in.tif") as stack:
+        tag = stack.pages.get(1, aspage=True).tags[277 if kind == "number of samples" else 273]
+    data = bytearray((tmp_path / "in.tif").read_bytes())
+    order = "<" if data[:2] == b"II" else ">"
+    if kind == "offset":
+        struct.pack_into(f"{order}I", data, tag.offset + 8, 0)
+    else:
+        struct.pack_into(f"{order}H", data, tag.offset + 2, 7)  # bytes of no type
+    (tmp_path / "in.tif").write_bytes(data)
+    with pytest.raises(InputError, match="stored in different ways" if kind != "offset" else "page 1 is empty"):
+        upsampled(tmp_path / "in.tif", tmp_path / "out.tif", scale="2")
+
+
+def test_an_animation_whose_frames_come_before_the_default_image_is_refused(tmp_path):
+    frames = [Image.new("RGB", (5, 4), (9 * number, 0, 0)) for number in range(3)]
+    frames[0].save(tmp_path / "in.png", save_all=True, append_images=frames[1:])
+    chunks = file_dump.chunks((tmp_path / "in.png").read_bytes())
+    at = [name for name, _ in chunks].index(b"IDAT")
+    chunks[at], chunks[at + 2] = (b"fdAT", struct.pack(">I", 1) + chunks[at][1]), (b"IDAT", chunks[at + 2][1][4:])
+    chunks[at + 1] = (b"fcTL", struct.pack(">I", 2) + chunks[at + 1][1][4:])
+    (tmp_path / "in.png").write_bytes(file_dump.SIGNATURE + b"".join(chunk(*each) for each in chunks))
+    with pytest.raises(InputError, match="chunks of its animation are not in order"):
+        planned(tmp_path / "in.png", scale="2")
+
+
 def test_a_stack_whose_pages_are_compressed_in_different_ways_is_refused(tmp_path):
     """tifffile would decode all pages like the first."""
     tifffile.imwrite(tmp_path / "in.tif", np.zeros((3, 5, 6), np.uint8), imagej=True, compression="zlib", predictor=2)

@@ -33,16 +33,17 @@ def encoding_memory(
     """Peak memory of the array and the encoder, in units of the size of the array; of pure noise if `noise`."""
     frames = axes["t"].size if "t" in axes and format_name != "AVIF" else 1  # the AVIF encoder holds all frames
     samples = axes["s"].size if "s" in axes else 1
+    colours = len(spec.mode) if spec.expands_palette else 0  # bytes of a pixel that replace its index
     pixels = math.prod(spec.size)
     if format_name == "GIF" and "s" in axes:
         per_pixel = _QUANTISER_BYTES_PER_PIXEL
     elif format_name == "WEBP" and _is_lossless_webp(spec):
         per_pixel, noise = _LOSSLESS_WEBP_BYTES_PER_PIXEL, False
     else:
-        per_pixel = _bytes_per_pixel(spec, format_name, samples, dtype.itemsize)
+        per_pixel = _bytes_per_pixel(spec, format_name, colours or samples, dtype.itemsize)
     if noise:
         per_pixel += _NOISE_BYTES_PER_PIXEL.get(format_name, 0.0)
-    encoder = per_pixel * pixels + _LIBRARY_BYTES.get(format_name, 0)
+    encoder = (per_pixel + colours * frames) * pixels + _LIBRARY_BYTES.get(format_name, 0)
     return 1 + encoder / (samples * dtype.itemsize * pixels * frames)
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 _COPIED_MODES = ("RGB", "LA")  # whose pixels take 4 bytes in Pillow; it shares the memory of other arrays
-_BAND_PIXELS = 1 << 17  # copied from Pillow at a time
+_BAND_PIXELS = 1 << 17  # converted at a time
 
 
 def to_image(frame: Array, spec: EncodeSpec) -> Image.Image:
@@ -55,7 +55,12 @@ def from_image(image: Image.Image) -> Array:
 def expanded(indices: Array, spec: EncodeSpec) -> Array:
     """The colours of palette indices: an array with an additional last axis for the samples of a pixel."""
     assert spec.palette is not None, "indices come with a palette"
-    return rgba_table(spec.palette)[indices][..., : len(spec.mode)]
+    table = np.ascontiguousarray(rgba_table(spec.palette)[:, : len(spec.mode)])
+    colours = np.empty((*indices.shape, table.shape[1]), table.dtype)
+    flat, pixels = indices.reshape(-1), colours.reshape(-1, table.shape[1])
+    for start in range(0, flat.size, _BAND_PIXELS):  # NumPy converts indices to 8 bytes each
+        pixels[start : start + _BAND_PIXELS] = table[flat[start : start + _BAND_PIXELS]]
+    return colours
 
 
 def rgba_table(palette: Palette | None) -> Array:

@@ -208,6 +208,8 @@ class ChunkedPage:
 
     def _read_segment(self, index: int) -> bytes:
         file = self._page.parent.filehandle
+        if not self._page.dataoffsets[index]:
+            return b""  # a strip or tile that is absent
         file.seek(self._page.dataoffsets[index])
         size = self._page.databytecounts[index]
         data = bytes(file.read(size))

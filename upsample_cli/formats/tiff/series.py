@@ -95,11 +95,12 @@ def _check_alike(series: Sequence[TiffPageSeries], file: BinaryIO, chain: Chain,
     layout = directories.Layout.of(file)
 
     def values(page: Directory, code: int, default: int = 1) -> tuple[int, ...]:
-        return directories.integers(file, page.entries.get(code), layout) or (default,)
+        entry = page.entries.get(code)
+        return (default,) if entry is None else directories.integers(file, entry, layout)
 
     def storage(page: Directory) -> list[tuple[int, ...]]:
         length = values(page, _LENGTH)
-        rows = min(values(page, _ROWS_PER_STRIP, length[0]), length)
+        rows = min(values(page, _ROWS_PER_STRIP, *length), length)
         return [rows, *(values(page, code) for code in _STORAGE)]
 
     ways = {page.offset: storage(page) for page in chain.directories}

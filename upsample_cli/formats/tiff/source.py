@@ -179,6 +179,7 @@ class TiffSource(Closeable):
             self._planar
             or page is None
             or not isinstance(page.index, int)
+            or not all(page.dataoffsets)  # libtiff would read the header of the file as samples
             or page.parent.filehandle.size > _MAX_RETRIED_BYTES
         ):
             return None

@@ -154,9 +154,12 @@ def _parse(file: BinaryIO, truncated: bool) -> tuple[list[Chunk], tuple[Frame, .
 
 
 def _is_in_order(file: BinaryIO) -> bool:
-    """Whether the chunks of the animation are numbered consecutively; libpng and Pillow read no others."""
-    expected = 0
+    """Whether the chunks of the animation are numbered consecutively, behind the default image, as libpng requires."""
+    expected, has_default = 0, False
     for name, offset, _ in chunk_headers(file):
+        has_default |= name == b"IDAT"
+        if name == b"fdAT" and not has_default:
+            return False
         if name in (b"fcTL", b"fdAT"):
             file.seek(offset)
             if file.read(4) != struct.pack(">I", expected):
