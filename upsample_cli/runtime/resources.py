@@ -105,8 +105,8 @@ def total_memory() -> float:
 def baseline_bytes() -> int:
     """Memory of the program and its libraries: the resident memory of the process when this is first called.
 
-    The value is kept, so that the plan for a file does not depend on the files that were processed before it. A process
-    that holds more has data of its own, such as a notebook that calls the library; they are not counted.
+    The value is kept, so that the plan for a file does not depend on the files that were processed before it. What a
+    process holds beyond the size of the libraries is its own data, as in a notebook that calls us, and is not counted.
     """
     try:
         resident = int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")

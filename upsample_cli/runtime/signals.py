@@ -33,7 +33,7 @@ def install_handlers() -> None:
     """
     global _pending, _installed
     _pending, _installed = None, True
-    sys.unraisablehook = _hide_signal
+    sys.unraisablehook = _print_discarded
     for number in _signal_numbers():
         if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
             signal.signal(number, _handle)
@@ -101,10 +101,10 @@ def raise_if_signalled() -> None:
         raise _pending
 
 
-def _hide_signal(lost: sys.UnraisableHookArgs) -> None:
-    """Print an exception that Python discards, unless it is that of a signal, which is raised again."""
-    if lost.exc_value is None or lost.exc_value is not _pending:
-        sys.__unraisablehook__(lost)
+def _print_discarded(discarded: sys.UnraisableHookArgs) -> None:
+    """Print an exception that Python discards, unless a signal caused it: that one will be raised again."""
+    if discarded.exc_value is None or discarded.exc_value is not _pending:
+        sys.__unraisablehook__(discarded)
 
 
 def _signal_numbers() -> list[signal.Signals]:

@@ -157,7 +157,7 @@ def _repair_qfac(raw: Any) -> list[str]:
 
 
 def _repair_quaternion(raw: Any) -> list[str]:
-    """Scale a quaternion that is longer than 1, as niftilib does: the rotation is then one by 180 degrees.
+    """Scale a quaternion whose length exceeds 1 to 1, as niftilib does; it then means a rotation by 180 degrees.
 
     Raises:
         HeaderDataError: it is not finite.

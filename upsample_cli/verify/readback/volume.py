@@ -51,10 +51,13 @@ def _spacing(image: Any) -> dict[str, float]:
 
 
 def _mgh_geometry(image: Any, planned: Header) -> tuple[dict[str, float], dict[str, Array]]:
-    """Spacings and the affine, which gives those in space unless none is planned; a repetition time of 0 is none."""
+    """Spacings by axis name, and affines by frame.
+
+    If an affine is planned, it stands for the spacings in space. A repetition time of 0 means that none is stored.
+    """
     zooms = dict(zip("xyzt", map(float, image.header.get_zooms()), strict=False))
-    time = {"t": 1e-3 * zooms.pop("t")} if zooms.get("t") else {}
-    zooms.pop("t", None)
+    repetition = zooms.pop("t", 0.0)
+    time = {"t": 1e-3 * repetition} if repetition else {}
     grid = planned.grid
     frame = next((name for name in PATIENT_FRAMES if name in grid.affines), None)
     if frame is None:
